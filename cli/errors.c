@@ -42,15 +42,15 @@ static void print_json(enum cli_exit code, const char *where, const char *text) 
   json_object_set_new(o, "error", json_of(text, hint ? (size_t)(hint - text) : strlen(text)));
   json_object_set_new(o, "where", where && *where ? json_of(where, strlen(where)) : json_null());
   json_object_set_new(o, "hint", hint ? json_of(hint + 2, strlen(hint + 2)) : json_null());
-  json_object_set_new(o, "code", json_integer(code));
+  json_object_set_new(o, "code", json_integer((json_int_t)code));
   char *line = json_dumps(o, JSON_COMPACT);
   if (line) fprintf(stderr, "%s\n", line);
   free(line);
   json_decref(o);
 }
 
-static void report(const struct cli *c, enum cli_exit code, const char *where, const char *fmt,
-                   va_list args) {
+__attribute__((format(printf, 4, 0))) static void
+report(const struct cli *c, enum cli_exit code, const char *where, const char *fmt, va_list args) {
   char text[TEXT_BYTES];
   vsnprintf(text, sizeof text, fmt, args);
   if (c->json || c->json_errors)
@@ -64,7 +64,7 @@ int cli_fail(const struct cli *c, enum cli_exit code, const char *where, const c
   va_start(args, fmt);
   report(c, code, where, fmt, args);
   va_end(args);
-  return code;
+  return (int)code;
 }
 
 void cli_error(const struct cli *c, const char *where, const char *fmt, ...) {

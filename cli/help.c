@@ -207,14 +207,14 @@ void cli_help_all(void) {
 }
 
 void cli_help_short(void) {
-  puts("convkeep keeps AI chat conversations in a database and in readable files on this machine.\n"
-       "\n"
+  puts("convkeep keeps AI chat conversations in a database and in readable files on this\n"
+       "machine.\n\n"
        "To begin with:\n"
        "  convkeep import export.zip     takes in an export, as it was downloaded\n"
        "  convkeep list conversations    shows what there is, the newest first\n"
-       "  convkeep search WORDS          finds messages and conversations by their words\n"
-       "  convkeep read TITLE            shows a conversation from its beginning to its end\n"
+       "  convkeep search WORDS          finds messages by their words\n"
+       "  convkeep read TITLE            shows a conversation, from its beginning\n"
        "  convkeep up                    runs all parts: capture, mirror, follow-ups\n");
   print_commands();
-  puts("\nconvkeep COMMAND --help explains one; convkeep --help also lists what all of them take.");
+  puts("\nconvkeep COMMAND --help explains one; convkeep --help lists what all take.");
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/declined.h"
+#include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/states.h"
 #include "cli/target.h"
@@ -359,6 +360,7 @@ static int run(struct cli *c, int argc, char **argv) {
                {"cancel", cancel, no_such_job},
                {"why", why, cli_why_conversation}};
   struct job j = {0};
+  char *id = NULL;
   int rc = cli_options(c, &argc, argv, &j);
   if (rc != CLI_GO_ON) return rc;
   if (j.anyway && strcmp(argv[1], "retry") != 0)
@@ -366,9 +368,11 @@ static int run(struct cli *c, int argc, char **argv) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; ++i) {
     if (strcmp(verbs[i].word, argv[1]) != 0) continue;
     rc = cli_connect(c, false, CLI_PART(CLI_STORE));
-    if (rc == CLI_GO_ON) rc = job_find(c, argv[2], &j);
+    if (rc == CLI_GO_ON) rc = cli_id_of(c, CK_JOBS, argv[2], &id);
+    if (rc == CLI_GO_ON) rc = job_find(c, id, &j);
     if (rc == CLI_GO_ON) rc = j.row ? verbs[i].run(c, &j) : verbs[i].no_job(c, argv[2]);
     job_free(&j);
+    free(id);
     return rc;
   }
   return CLI_USAGE;

@@ -47,6 +47,8 @@ void cli_paint(struct ck_buf *b, bool colour, enum cli_style style, struct ck_st
 
 /* ---- tables ---- */
 
+#define LEAST 8 /* columns that are left of a cell that is cut */
+
 struct cell {
   char *text;
   size_t n, width;
@@ -57,7 +59,7 @@ struct cli_table {
   int columns;
   int yields; /* the column that is cut when a line is too long; -1: none */
   bool titled;
-  bool *right;
+  bool *right, *fixed;
   struct cell *cells; /* the titles, if any, are the first row */
   size_t count, room;
 };
@@ -67,14 +69,16 @@ struct cli_table *cli_table_new(int columns, const char *const *titles) {
   t->columns = columns;
   t->titled = titles != NULL;
   t->right = ck_zalloc((size_t)columns * sizeof *t->right);
+  t->fixed = ck_zalloc((size_t)columns * sizeof *t->fixed);
   t->yields = columns - 1;
   for (int i = 0; titles && i < columns; ++i) {
     bool yields = titles[i][0] == '~';
     t->right[i] = titles[i][0] == '>';
+    t->fixed[i] = titles[i][0] == '=';
     if (yields) t->yields = i;
-    cli_table_cell(t, CLI_DIM, ck_str_of(titles[i] + (t->right[i] || yields)));
+    cli_table_cell(t, CLI_DIM, ck_str_of(titles[i] + (t->right[i] || t->fixed[i] || yields)));
   }
-  if (t->right[t->yields]) t->yields = -1;
+  if (t->right[t->yields] || t->fixed[t->yields]) t->yields = -1;
   return t;
 }
 
@@ -104,6 +108,7 @@ void cli_table_free(struct cli_table **table) {
   for (size_t i = 0; i < t->count; ++i) free(t->cells[i].text);
   free(t->cells);
   free(t->right);
+  free(t->fixed);
   free(t);
   *table = NULL;
 }
@@ -141,13 +146,27 @@ static void render_row(const struct cli_table *t, const struct cell *row, const 
   ck_buf_text(out, "\n");
 }
 
-/* Cuts the column that yields, down to 8, so that lines are not longer than `width`. */
+/* The widest column that may be cut; -1: none. */
+static int widest(const struct cli_table *t, const size_t *widths) {
+  int found = -1;
+  for (int i = 0; i < t->columns; ++i)
+    if (!t->right[i] && !t->fixed[i] && widths[i] > LEAST &&
+        (found < 0 || widths[i] > widths[found]))
+      found = i;
+  return found;
+}
+
+/* Cuts the column that yields, and if that is not enough the others, the widest first, so that
+ * lines are not longer than `width`. */
 static void fit(const struct cli_table *t, size_t *widths, size_t width) {
   size_t total = 2 * (size_t)(t->columns - 1);
   for (int i = 0; i < t->columns; ++i) total += widths[i];
-  if (width == 0 || total <= width || t->yields < 0 || widths[t->yields] <= 8) return;
-  size_t over = total - width, *cut_one = &widths[t->yields];
-  *cut_one = *cut_one > over + 8 ? *cut_one - over : 8;
+  if (width == 0 || t->yields < 0) return;
+  for (int one = t->yields; total > width && one >= 0; one = widest(t, widths)) {
+    size_t over = total - width, before = widths[one];
+    if (before > LEAST) widths[one] = before > over + LEAST ? before - over : LEAST;
+    total -= before - widths[one];
+  }
 }
 
 void cli_table_render(const struct cli_table *t, struct ck_buf *out, size_t width, bool colour) {
@@ -161,16 +180,29 @@ void cli_table_render(const struct cli_table *t, struct ck_buf *out, size_t widt
 
 /* ---- standard output ---- */
 
-size_t cli_terminal_width(void) {
-  struct winsize size;
-  if (!isatty(STDOUT_FILENO)) return 0;
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || size.ws_col < 20) return 80;
-  return size.ws_col;
+/* Asked once: a pager may stand between the terminal and us later. */
+static const struct winsize *terminal(void) {
+  static struct winsize size;
+  static bool asked, is;
+  if (!asked) {
+    asked = true;
+    is = isatty(STDOUT_FILENO);
+    if (is && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size)) size = (struct winsize){0};
+    if (size.ws_col < 20) size.ws_col = 80;
+    if (size.ws_row < 2) size.ws_row = 24;
+  }
+  return is ? &size : NULL;
 }
+
+bool cli_on_terminal(void) { return terminal() != NULL; }
+
+size_t cli_terminal_width(void) { return terminal() ? terminal()->ws_col : 0; }
+
+size_t cli_terminal_height(void) { return terminal() ? terminal()->ws_row : 0; }
 
 bool cli_colour(void) {
   const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-  return isatty(STDOUT_FILENO) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+  return cli_on_terminal() && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
 }
 
 void cli_print(struct ck_buf *b) {

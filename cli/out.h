@@ -21,8 +21,9 @@ void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines);
 void cli_paint(struct ck_buf *b, bool colour, enum cli_style style, struct ck_str text);
 
 /* A table, filled cell by cell, row by row. A title that starts with '>' right-aligns its column;
- * the column whose title starts with '~' (else the last) is cut when lines are too long. titles
- * NULL: no title line. Cells are copied and go through cli_safe_text. */
+ * the column whose title starts with '~' (else the last) is cut when lines are too long, then those
+ * whose titles do not start with '='. titles NULL: no title line. Cells are copied and go through
+ * cli_safe_text. */
 struct cli_table;
 struct cli_table *cli_table_new(int columns, const char *const *titles);
 void cli_table_cell(struct cli_table *t, enum cli_style style, struct ck_str text);
@@ -34,8 +35,11 @@ void cli_table_free(struct cli_table **t);
 /* Appends the table. width: what lines are cut to; 0: no limit. */
 void cli_table_render(const struct cli_table *t, struct ck_buf *out, size_t width, bool colour);
 
-/* The width of standard output (0 if it is not a terminal), and whether to use colour. */
+/* Whether standard output is a terminal, or was before a pager was started; its width and height (0
+ * if it is none), and whether to use colour. */
+bool cli_on_terminal(void);
 size_t cli_terminal_width(void);
+size_t cli_terminal_height(void);
 bool cli_colour(void);
 /* Prints the table to standard output and frees it. */
 void cli_table_print(struct cli_table **t);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "cli/out.h"
 
 #define PAGER "less -R"
 /* For less, unless the reader has set it: end if it all fits, colours, leave it on the screen. */
@@ -28,10 +29,16 @@ static const char *pager_command(void) {
   return system("command -v less >/dev/null 2>&1") == 0 ? PAGER : NULL;
 }
 
+/* A terminal that says nothing of itself can do nothing either. */
+static bool can_page(void) {
+  const char *term = getenv("TERM");
+  return cli_on_terminal() && term && *term && strcmp(term, "dumb") != 0;
+}
+
 void cli_pager_begin(struct cli_pager *pager) {
   int ends[2];
   *pager = (struct cli_pager){.terminal = -1};
-  const char *command = isatty(STDOUT_FILENO) ? pager_command() : NULL;
+  const char *command = can_page() ? pager_command() : NULL;
   if (!command || fflush(stdout) || pipe2(ends, O_CLOEXEC)) return;
   pager->terminal = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   pid_t pid = pager->terminal >= 0 ? fork() : -1;

@@ -74,7 +74,7 @@ static const struct cli_argument arguments[] = {
 const struct cli_command cli_rebuild = {
     "rebuild",
     CLI_TO_KEEP,
-    "make all readable files, all records, or the index of the search again",
+    "make files, records or the index of the search again",
     arguments,
     NULL,
     "artifacts: writes every message's, execution's and session's .txt and .json again from the\n"

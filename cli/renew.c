@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/resolve.h"
 #include "cli/target.h"
@@ -159,12 +160,17 @@ static int check_words(struct cli *c, struct wish *w) {
 
 static int run(struct cli *c, int argc, char **argv) {
   struct wish w = {0};
+  char *message = NULL;
   int rc = cli_options(c, &argc, argv, &w);
   if (rc == CLI_GO_ON) rc = check_words(c, &w);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON && w.message) rc = cli_id_of(c, CK_MESSAGES, w.message, &message);
   if (rc != CLI_GO_ON) return rc;
+  if (message) w.message = message;
   if (!w.attempts) w.max_attempts = ck_set_int(c->settings, CK_SET_RENEW_MAX_ATTEMPTS);
-  return make_job(c, argv[1], &w);
+  rc = make_job(c, argv[1], &w);
+  free(message);
+  return rc;
 }
 
 static const struct cli_argument arguments[] = {CLI_ARGUMENT("CONVERSATION", CLI_CONVERSATION, 0),

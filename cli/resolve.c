@@ -4,14 +4,13 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cli/ids.h"
 #include "cli/out.h"
 #include "proto/near.h"
 #include "proto/words.h"
 
 #define CANDIDATES 5
 #define TITLE_BYTES 60 /* of a candidate's title */
-/* The shortest beginning of an id that is taken for it. */
-#define BEGINNING_LEAST 8
 
 /* ---- URLs, pure ---- */
 
@@ -88,7 +87,7 @@ static int by_remote(struct cli *c, const char *remote, json_t *ids) {
 /* The beginning of a local or a remote id. */
 static int by_beginning(struct cli *c, const char *text, json_t *ids) {
   struct cli_filter filter = {"begins", text, 0};
-  if (strlen(text) < BEGINNING_LEAST) return CLI_GO_ON;
+  if (strlen(text) < CLI_ID_BEGINNING) return CLI_GO_ON;
   int rc = by_filter(c, "local_conversations", filter, ids);
   return rc == CLI_GO_ON ? by_filter(c, "conversation_links", filter, ids) : rc;
 }

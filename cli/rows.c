@@ -1,4 +1,5 @@
 /* The columns, filters and printing of rows; see rows.h. */
+#include "cli/ids.h"
 #include "cli/rows.h"
 
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "proto/filters.h"
 #include "proto/moment.h"
 #include "proto/near.h"
+#include "proto/visible.h"
 
 enum shape {
   AS_TEXT,
@@ -19,8 +21,13 @@ enum shape {
   AS_OK,
   AS_RESULT,
   AS_STATUS,
-  AS_ATTEMPTS
+  AS_ATTEMPTS,
+  AS_ID,
+  AS_SAID /* the summary, or the beginning of the text */
 };
+
+#define SAID_BYTES 400
+#define SHORT_MEMBER "short_%s" /* of a row: as much of an id as is shown */
 
 struct cli_column {
   const char *title; /* its first letter as for cli_table_new(); NULL ends the list */
@@ -28,60 +35,58 @@ struct cli_column {
   enum shape shape;
 };
 
-static const struct cli_column messages[] = {{"observed", "observed_at", AS_TIME},
-                                             {"platform", "platform", AS_TEXT},
-                                             {"role", "role", AS_TEXT},
-                                             {"id", "id", AS_TEXT},
-                                             {"text", "summary", AS_TEXT},
-                                             {NULL, NULL, AS_TEXT}};
-static const struct cli_column executions[] = {{"executed", "executed_at", AS_TIME},
+/* Times first, ids last, and what is said gets the room that is left. */
+static const struct cli_column messages[] = {
+    {"=time", "observed_at", AS_MINUTE}, {"role", "role", AS_TEXT}, {"~text", "summary", AS_SAID},
+    {"platform", "platform", AS_TEXT},   {"=id", "id", AS_ID},      {NULL, NULL, AS_TEXT}};
+static const struct cli_column executions[] = {{"=time", "executed_at", AS_MINUTE},
                                                {"target", "target", AS_TEXT},
                                                {"tool", "tool", AS_TEXT},
-                                               {"id", "instruction_id", AS_TEXT},
-                                               {"result", "result_ok", AS_RESULT},
-                                               {"summary", "result_summary", AS_TEXT},
+                                               {"=result", "result_ok", AS_RESULT},
+                                               {"~summary", "result_summary", AS_TEXT},
+                                               {"=id", "instruction_id", AS_ID},
                                                {NULL, NULL, AS_TEXT}};
-static const struct cli_column sessions[] = {{"last activity", "last_activity_at", AS_TIME},
+static const struct cli_column sessions[] = {{"=last activity", "last_activity_at", AS_MINUTE},
                                              {">messages", "message_count", AS_COUNT},
                                              {">executions", "execution_count", AS_COUNT},
-                                             {"id", "id", AS_TEXT},
-                                             {"summary", "summary", AS_TEXT},
+                                             {"~summary", "summary", AS_TEXT},
+                                             {"=id", "id", AS_ID},
                                              {NULL, NULL, AS_TEXT}};
 /* Only one of the times is there: cli_rows_of_conversations(). */
-static const struct cli_column conversations[] = {{"last message", "shown_last", AS_MINUTE},
-                                                  {"updated", "shown_updated", AS_MINUTE},
-                                                  {"created", "shown_created", AS_MINUTE},
+static const struct cli_column conversations[] = {{"=last message", "shown_last", AS_MINUTE},
+                                                  {"=updated", "shown_updated", AS_MINUTE},
+                                                  {"=created", "shown_created", AS_MINUTE},
                                                   {"automation", "shown_automation", AS_STATUS},
                                                   {"~title", "shown_title", AS_TEXT},
-                                                  {"id", "shown_id", AS_TEXT},
+                                                  {"=id", "local_conversation_id", AS_ID},
                                                   {NULL, NULL, AS_TEXT}};
-static const struct cli_column links[] = {{"observed", "observed_at", AS_TIME},
-                                          {"active", "is_active", AS_OK},
-                                          {"conversation", "local_conversation_id", AS_TEXT},
+static const struct cli_column links[] = {{"=observed", "observed_at", AS_MINUTE},
+                                          {"=active", "is_active", AS_OK},
+                                          {"~page", "page_url", AS_TEXT},
                                           {"target", "target_kind", AS_TEXT},
                                           {"client", "client_id", AS_TEXT},
-                                          {"page", "page_url", AS_TEXT},
+                                          {"=conversation", "local_conversation_id", AS_ID},
                                           {NULL, NULL, AS_TEXT}};
-static const struct cli_column jobs[] = {{"state", "state", AS_STATUS},
-                                         {"attempts", "attempt_count", AS_ATTEMPTS},
-                                         {"next", "next_attempt_at", AS_DUE},
-                                         {"id", "job_id", AS_TEXT},
-                                         {"conversation", "local_conversation_id", AS_TEXT},
-                                         {"last error", "last_error", AS_TEXT},
+static const struct cli_column jobs[] = {{"=state", "state", AS_STATUS},
+                                         {"=attempts", "attempt_count", AS_ATTEMPTS},
+                                         {"=next", "next_attempt_at", AS_DUE},
+                                         {"~last error", "last_error", AS_TEXT},
+                                         {"=conversation", "local_conversation_id", AS_ID},
+                                         {"=id", "job_id", AS_ID},
                                          {NULL, NULL, AS_TEXT}};
 static const struct cli_column dead_letters[] = {
-    {"when", "at", AS_TIME}, {"sink", "sink", AS_TEXT},        {"table", "table_name", AS_TEXT},
-    {"key", "key", AS_TEXT}, {">version", "version", AS_TEXT}, {"reason", "reason", AS_TEXT},
+    {"=time", "at", AS_MINUTE}, {"sink", "sink", AS_TEXT},        {"table", "table_name", AS_TEXT},
+    {"key", "key", AS_TEXT},    {">version", "version", AS_TEXT}, {"~reason", "reason", AS_TEXT},
     {NULL, NULL, AS_TEXT}};
-static const struct cli_column refusals[] = {{"when", "at", AS_TIME},
+static const struct cli_column refusals[] = {{"=time", "at", AS_MINUTE},
                                              {"producer", "producer", AS_TEXT},
                                              {">number", "number", AS_TEXT},
-                                             {"reason", "reason", AS_TEXT},
+                                             {"~reason", "reason", AS_TEXT},
                                              {NULL, NULL, AS_TEXT}};
 
 static const struct cli_column attachments[] = {
-    {"added", "added_at", AS_TIME}, {">bytes", "bytes", AS_COUNT}, {"type", "type", AS_TEXT},
-    {"name", "name", AS_TEXT},      {"path", "path", AS_TEXT},     {NULL, NULL, AS_TEXT}};
+    {"=added", "added_at", AS_MINUTE}, {">bytes", "bytes", AS_COUNT}, {"type", "type", AS_TEXT},
+    {"~name", "name", AS_TEXT},        {"path", "path", AS_TEXT},     {NULL, NULL, AS_TEXT}};
 
 /* ---- filters as options ---- */
 
@@ -95,15 +100,17 @@ static const struct cli_column attachments[] = {
 #define REMOTE FILTER("conversation-id", CLI_CONVERSATION, "CONVERSATION", "of that conversation")
 
 static const struct cli_option message_filters[] = {
-    REMOTE, PLATFORM, FILTER("id", CLI_MESSAGE, "ID", "that one"), {0}};
+    REMOTE, PLATFORM, SINCE, UNTIL, FILTER("id", CLI_MESSAGE, "ID", "that one"), {0}};
 static const struct cli_option execution_filters[] = {
     FILTER("message-id", CLI_MESSAGE, "ID", "of that message"),
     FILTER("target", CLI_TEXT, "NAME", "on that target"),
     FILTER("tool", CLI_TEXT, "NAME", "with that tool"),
+    SINCE,
+    UNTIL,
     FILTER("instruction-id", CLI_EXECUTION, "ID", "that one"),
     {0}};
 static const struct cli_option session_filters[] = {
-    REMOTE, PLATFORM, FILTER("id", CLI_SESSION, "ID", "that one"), {0}};
+    REMOTE, PLATFORM, SINCE, UNTIL, FILTER("id", CLI_SESSION, "ID", "that one"), {0}};
 static const struct cli_option conversation_filters[] = {
     FILTER("title", CLI_WORDS, "WORDS", "whose titles have all of these words"),
     SINCE,
@@ -122,6 +129,8 @@ static const struct cli_option link_filters[] = {
     FILTER("remote-conversation-id", CLI_ID, "ID", "of the platform's conversation with that id"),
     FILTER("client-id", CLI_ID, "ID", "of that client"),
     FILTER("is-active", CLI_CHOICE, "0|1", "whether they are active"),
+    SINCE,
+    UNTIL,
     FILTER("link-id", CLI_LINK, "ID", "that one"),
     FILTER("begins", CLI_ID, "ID", "whose remote conversation's ids begin so"),
     {0}};
@@ -132,6 +141,8 @@ static const struct cli_option job_filters[] = {
     FILTER("status", CLI_CHOICE, "pending|running|done|failed|waiting|stopped|unknown|superseded",
            "in that status, or that state: waiting and stopped are pending, unknown is running, "
            "superseded is failed"),
+    SINCE,
+    UNTIL,
     FILTER("next-attempt-at-max", CLI_TIME, "TIME", "due by then, the soonest first"),
     {0}};
 static const struct cli_option dead_letter_filters[] = {
@@ -232,6 +243,25 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
   return 0;
 }
 
+enum ck_table cli_filter_table(const struct cli_kind *kind, const char *filter) {
+  const struct cli_option *o = kind->filters;
+  while (o->name && ck_near_distance(ck_str_of(o->name), ck_str_of(filter))) ++o;
+  switch (o->name ? o->kind : CLI_SWITCH) {
+  case CLI_MESSAGE:
+    return CK_MESSAGES;
+  case CLI_EXECUTION:
+    return CK_EXECUTIONS;
+  case CLI_SESSION:
+    return CK_SESSIONS;
+  case CLI_LINK:
+    return CK_LINKS;
+  case CLI_JOB:
+    return CK_JOBS;
+  default:
+    return CK_TABLES;
+  }
+}
+
 /* ---- cells ---- */
 
 static enum cli_style status_style(const char *text) {
@@ -289,6 +319,13 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
   } else if (col->shape == AS_DUE && number) {
     const char *status = cli_member(row, "status");
     if (strcmp(status, "pending") == 0) cli_relative_text(b, n, now);
+  } else if (col->shape == AS_SAID && !*cli_member(row, col->member)) {
+    ck_buf_summary(b, ck_str_of(cli_member(row, "raw_text")), SAID_BYTES);
+  } else if (col->shape == AS_ID) {
+    char short_id[64];
+    snprintf(short_id, sizeof short_id, SHORT_MEMBER, col->member);
+    const json_t *shown = json_object_get(row, short_id);
+    cli_json_text(b, shown ? shown : value);
   } else if (col->shape == AS_COUNT && number) {
     ck_buf_count(b, (uint64_t)n);
   } else if (col->shape == AS_OK) {
@@ -324,7 +361,7 @@ void cli_rows_print(const struct cli_kind *kind, const json_t *rows, bool whole,
   const char *titles[16];
   int columns = 0;
   for (const struct cli_column *col = kind->columns; col->title; ++col) {
-    if (!has_content(rows, col->member)) continue;
+    if (col->shape != AS_SAID && !has_content(rows, col->member)) continue;
     titles[columns] = col->title;
     shown[columns++] = col;
   }
@@ -346,20 +383,24 @@ void cli_rows_print(const struct cli_kind *kind, const json_t *rows, bool whole,
   cli_table_print(&table);
 }
 
-/* ---- conversations ---- */
-
-size_t cli_short_id(const json_t *rows, size_t which) {
-  const char *id = cli_member(json_array_get(rows, which), "local_conversation_id"),
-             *colon = strchr(id, ':');
-  size_t n = (colon ? (size_t)(colon - id) + 1 : 0) + 8, whole = strlen(id), i;
-  const json_t *row;
-  json_array_foreach(rows, i, row) {
-    const char *other = cli_member(row, "local_conversation_id");
-    while (n < whole && strncmp(id, other, n) == 0 && strcmp(id, other) != 0) ++n;
-  }
-  n = n < whole ? n : whole;
-  return ck_utf8_cut((struct ck_str){id, whole}, n).n == n ? n : whole;
+/* Of conversations and jobs there are not so many that one could not look at all. */
+static enum ck_table told_from(const char *member) {
+  if (strcmp(member, "local_conversation_id") == 0) return CK_CONVERSATIONS;
+  return strcmp(member, "job_id") == 0 ? CK_JOBS : CK_TABLES;
 }
+
+int cli_rows_shorten(struct cli *c, const struct cli_kind *kind, json_t *rows) {
+  int rc = CLI_GO_ON;
+  for (const struct cli_column *col = kind->columns; col->title && rc == CLI_GO_ON; ++col) {
+    char short_id[64];
+    if (col->shape != AS_ID) continue;
+    snprintf(short_id, sizeof short_id, SHORT_MEMBER, col->member);
+    rc = cli_ids_shorten(c, rows, col->member, short_id, told_from(col->member));
+  }
+  return rc;
+}
+
+/* ---- conversations ---- */
 
 static void show_time(json_t *row, const char *sort) {
   bool last = strcmp(sort, "last") == 0, created = strcmp(sort, "created") == 0;
@@ -369,14 +410,11 @@ static void show_time(json_t *row, const char *sort) {
   if (at) json_object_set(row, to, at);
 }
 
-void cli_rows_of_conversations(json_t *rows, const char *sort, bool whole_ids) {
+void cli_rows_of_conversations(json_t *rows, const char *sort) {
   size_t i;
   json_t *row;
   json_array_foreach(rows, i, row) {
-    const char *id = cli_member(row, "local_conversation_id"),
-               *automation = cli_member(row, "automation_status");
-    size_t n = whole_ids ? strlen(id) : cli_short_id(rows, i);
-    json_object_set_new(row, "shown_id", json_stringn(id, n));
+    const char *automation = cli_member(row, "automation_status");
     json_t *title = json_object_get(row, "title");
     json_object_set_new(row, "shown_title",
                         title && json_string_length(title) ? json_incref(title)
@@ -389,18 +427,52 @@ void cli_rows_of_conversations(json_t *rows, const char *sort, bool whole_ids) {
 
 /* ---- one record ---- */
 
+#define NAME_WIDTH 24 /* columns that the name of a value takes at most */
+#define LONG 160
+
+/* It stands below, where nothing of it is cut. */
 static bool is_long(const json_t *value) {
   const char *text = json_string_value(value);
-  return text && (json_string_length(value) > 160 || strchr(text, '\n'));
+  size_t columns = cli_terminal_width(), most = columns ? columns - NAME_WIDTH : LONG;
+  return text &&
+         (ck_text_width(ck_str_of(text)) > (most < LONG ? most : LONG) || strchr(text, '\n'));
+}
+
+#define NEAR_MS (2 * INT64_C(86400000)) /* so near, how far away it is says more */
+
+/* Nothing for the epoch, where things stand that nobody gave a time. */
+static void time_text(struct ck_buf *b, int64_t at, int64_t now) {
+  if (at == 0) return;
+  cli_time_text(b, at);
+  if (at < now - NEAR_MS || at > now + NEAR_MS) return;
+  ck_buf_text(b, " (");
+  cli_relative_text(b, at, now);
+  ck_buf_text(b, ")");
+}
+
+/* A summary that is only the beginning of the text says nothing more. */
+static bool repeats(const json_t *row, const char *name) {
+  struct ck_buf text = {0}, summary = {0};
+  if (strcmp(name, "summary") != 0 || !json_object_get(row, "raw_text")) return false;
+  cli_safe_text(&text, ck_str_of(cli_member(row, "raw_text")), false);
+  cli_safe_text(&summary, ck_str_of(cli_member(row, name)), false);
+  size_t n = summary.len, cut = sizeof "…" - 1;
+  if (n >= cut && memcmp(summary.data + n - cut, "…", cut) == 0) n -= cut;
+  bool same = n <= text.len && (n == 0 || memcmp(text.data, summary.data, n) == 0);
+  ck_buf_free(&text);
+  ck_buf_free(&summary);
+  return same;
+}
+
+/* A column's name in words. */
+static void name_text(struct ck_buf *b, const char *name) {
+  for (; *name; ++name) ck_buf_add(b, *name == '_' ? " " : name, 1);
 }
 
 static void value_text(struct ck_buf *b, const struct ck_field *field, const json_t *value,
                        int64_t now) {
   if (field->kind == CK_K_TIME && json_is_integer(value)) {
-    cli_time_text(b, json_integer_value(value));
-    ck_buf_text(b, " (");
-    cli_relative_text(b, json_integer_value(value), now);
-    ck_buf_text(b, ")");
+    time_text(b, json_integer_value(value), now);
   } else if (field->kind == CK_K_BOOL && json_is_integer(value)) {
     ck_buf_text(b, json_integer_value(value) ? "yes" : "no");
   } else {
@@ -412,7 +484,10 @@ static void print_long(const char *name, const json_t *value) {
   struct ck_buf out = {0};
   struct ck_str text = {json_string_value(value), json_string_length(value)};
   ck_buf_text(&out, "\n");
-  cli_paint(&out, cli_colour(), CLI_DIM, ck_str_of(name));
+  struct ck_buf words = {0};
+  name_text(&words, name);
+  cli_paint(&out, cli_colour(), CLI_DIM, ck_buf_view(&words));
+  ck_buf_free(&words);
   ck_buf_text(&out, "\n");
   cli_safe_text(&out, text, true);
   if (out.data[out.len - 1] != '\n') ck_buf_text(&out, "\n");
@@ -426,17 +501,21 @@ void cli_record_print(enum ck_table which, const json_t *row, int64_t now) {
   struct ck_buf text = {0};
   for (int i = 0; i < info->mirrored; ++i) {
     const json_t *value = json_object_get(row, info->fields[i].name);
-    if (!value || json_is_null(value) || is_long(value)) continue;
+    if (!value || json_is_null(value) || is_long(value) || repeats(row, info->fields[i].name))
+      continue;
+    ck_buf_clear(&text);
+    name_text(&text, info->fields[i].name);
+    cli_table_cell(table, CLI_DIM, ck_buf_view(&text));
     ck_buf_clear(&text);
     value_text(&text, &info->fields[i], value, now);
-    cli_table_cell(table, CLI_DIM, ck_str_of(info->fields[i].name));
     cli_table_cell(table, i == info->key ? CLI_BOLD : CLI_PLAIN, ck_buf_view(&text));
   }
   ck_buf_free(&text);
   cli_table_print(&table);
   for (int i = 0; i < info->mirrored; ++i) {
     const json_t *value = json_object_get(row, info->fields[i].name);
-    if (is_long(value)) print_long(info->fields[i].name, value);
+    if (is_long(value) && !repeats(row, info->fields[i].name))
+      print_long(info->fields[i].name, value);
   }
 }
 

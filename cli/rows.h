@@ -29,12 +29,15 @@ void cli_help_filters(struct ck_buf *b);
 int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *value, int64_t now,
                      struct cli_filter *filter, struct ck_err *err);
 
-/* "chatgpt:6650c2d0": how many bytes of a row's local_conversation_id it takes to be the only one
- * among the rows. */
-size_t cli_short_id(const json_t *rows, size_t which);
-/* Gives rows of conversations what the list shows of them: the time by which it is sorted (one of
- * CK_SORTS), and ids as short as they can be, unless whole_ids. */
-void cli_rows_of_conversations(json_t *rows, const char *sort, bool whole_ids);
+/* The table of which a filter takes an id; CK_TABLES: it takes something else. */
+enum ck_table cli_filter_table(const struct cli_kind *kind, const char *filter);
+
+/* Gives rows of conversations what the list shows of them, such as the time by which it is sorted
+ * (one of CK_SORTS). */
+void cli_rows_of_conversations(json_t *rows, const char *sort);
+/* Shows the ids in the rows as short as they are alone: conversations and jobs among all that there
+ * are, others in the list. Returns CLI_GO_ON, or the exit code after reporting the error. */
+int cli_rows_shorten(struct cli *c, const struct cli_kind *kind, json_t *rows);
 /* Prints the rows as a table, in the order given; prints nothing if there are none. whole: nothing
  * is cut but a conversation's title, however long the lines become. */
 void cli_rows_print(const struct cli_kind *kind, const json_t *rows, bool whole, int64_t now);

@@ -32,13 +32,23 @@ enum ck_filter_by {
   CK_BY_BEGINNING, /* the column's text begins with the value */
   CK_BY_WORDS,     /* the column's text contains every word of the value (proto/words.h) */
   CK_BY_SORT,      /* the value is one of `choices`, and names the time by which rows are sorted */
-  CK_BY_SINCE,     /* that time is at least the value */
-  CK_BY_UNTIL,     /* that time is before the value */
+  CK_BY_SINCE,     /* the time by which the rows are sorted is at least the value */
+  CK_BY_UNTIL,     /* it is before the value */
   CK_BY_AFTER      /* rows after the one that has these values, an array, in the order's columns */
 };
 
 /* L(SQL name, filter, column or choices, how): further filters of a list. */
 #define CK_LIST_FILTER_LIST(L) \
+  L(messages, since, NULL, CK_BY_SINCE) \
+  L(messages, until, NULL, CK_BY_UNTIL) \
+  L(executions, since, NULL, CK_BY_SINCE) \
+  L(executions, until, NULL, CK_BY_UNTIL) \
+  L(sessions, since, NULL, CK_BY_SINCE) \
+  L(sessions, until, NULL, CK_BY_UNTIL) \
+  L(conversation_links, since, NULL, CK_BY_SINCE) \
+  L(conversation_links, until, NULL, CK_BY_UNTIL) \
+  L(renewal_jobs, since, NULL, CK_BY_SINCE) \
+  L(renewal_jobs, until, NULL, CK_BY_UNTIL) \
   L(local_conversations, begins, "local_conversation_id", CK_BY_BEGINNING) \
   L(local_conversations, title, "title", CK_BY_WORDS) \
   L(local_conversations, sort, CK_SORTS, CK_BY_SORT) \

@@ -207,22 +207,22 @@ enum {
  *
  * Each index of a mirror costs one more written row, which is paid for, at every insert and at
  * every change of its columns. So a mirror has only those that the reader of a conversation needs,
- * and none on a column that changes with every message (updated_at, last_activity_at). */
+ * and none on a column that changes with every message (updated_at, last_activity_at).
+ *
+ * The store's begin with the time by which a list is sorted: a list takes its first rows from the
+ * end of the index, and what it is filtered by stands there, too. */
 #define CK_INDEX_LIST(I) \
   I(BOTH, MESSAGES, "messages_conversation", CK_MESSAGES_CONVERSATION_ID, CK_MESSAGES_OBSERVED_AT) \
-  I(STORE, MESSAGES, "messages_platform", CK_MESSAGES_PLATFORM, CK_MESSAGES_OBSERVED_AT) \
+  I(STORE, MESSAGES, "messages_observed", CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_PLATFORM) \
   I(BOTH, EXECUTIONS, "executions_message", CK_EXECUTIONS_MESSAGE_ID) \
-  I(STORE, EXECUTIONS, "executions_target", CK_EXECUTIONS_TARGET, CK_EXECUTIONS_TOOL) \
-  I(STORE, EXECUTIONS, "executions_executed", CK_EXECUTIONS_EXECUTED_AT) \
-  I(STORE, SESSIONS, "sessions_platform", CK_SESSIONS_PLATFORM, \
-    CK_DESC | CK_SESSIONS_LAST_ACTIVITY_AT) \
+  I(STORE, EXECUTIONS, "executions_executed", CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_TARGET, \
+    CK_EXECUTIONS_TOOL) \
+  I(STORE, SESSIONS, "sessions_activity", CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_PLATFORM) \
   I(BOTH, SESSIONS, "sessions_conversation", CK_SESSIONS_CONVERSATION_ID) \
   I(STORE, CONVERSATIONS, "conversations_status", CK_CONVERSATIONS_AUTOMATION_STATUS, \
     CK_DESC | CK_CONVERSATIONS_UPDATED_AT) \
-  I(STORE, CONVERSATIONS, "conversations_platform", CK_CONVERSATIONS_PLATFORM, \
-    CK_DESC | CK_CONVERSATIONS_UPDATED_AT) \
-  I(STORE, CONVERSATIONS, "conversations_last_message", \
-    CK_DESC | CK_CONVERSATIONS_LAST_MESSAGE_AT) \
+  I(STORE, CONVERSATIONS, "conversations_updated", CK_CONVERSATIONS_UPDATED_AT, \
+    CK_CONVERSATIONS_PLATFORM) \
   I(STORE, LINKS, "links_conversation", CK_LINKS_LOCAL_CONVERSATION_ID, CK_LINKS_IS_ACTIVE, \
     CK_DESC | CK_LINKS_UPDATED_AT) \
   I(STORE, LINKS, "links_client", CK_LINKS_CLIENT_ID, CK_DESC | CK_LINKS_UPDATED_AT) \

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "cli/time.h"
@@ -173,7 +174,10 @@ static void put_facts(struct ck_buf *b, const json_t *hits, size_t which,
   if (json_is_integer(json_object_get(hit, "observed_at"))) ck_buf_text(&facts, " · ");
   put_time(&facts, hit, DAY);
   if (id.n) ck_buf_text(&facts, " · ");
-  ck_buf_str(&facts, style->whole_ids ? id : (struct ck_str){id.s, cli_short_id(hits, which)});
+  ck_buf_str(&facts,
+             style->whole_ids
+                 ? id
+                 : (struct ck_str){id.s, cli_id_length(hits, which, "local_conversation_id")});
   cli_safe_text(&safe, ck_buf_view(&facts), false);
   cli_paint(b, style->colour, CLI_DIM, ck_buf_view(&safe));
   ck_buf_text(b, "\n");

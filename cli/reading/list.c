@@ -1,13 +1,15 @@
 /* convkeep list KIND [--FIELD VALUE]…: the newest rows of a table, filtered. The kinds and their
  * filters are in rows.c. */
 #include "cli/rows.h"
+#include "cli/ids.h"
+#include "cli/pager.h"
+#include "cli/reading/message.h"
 #include "cli/reading/reading.h"
 #include "cli/resolve.h"
 #include "cli/states.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "cli/out.h"
 #include "proto/clock.h"
 
@@ -44,6 +46,12 @@ static int keep_word(void *self, const char *name, const char *value) {
   return 0;
 }
 
+/* Which of the rows, and how they are shown. */
+struct page {
+  unsigned limit, offset;
+  bool hidden, no_pager;
+};
+
 static bool is_jobs(const struct query *q) { return strcmp(q->kind->word, "jobs") == 0; }
 
 static int parse_filters(struct query *q, const struct words *w) {
@@ -71,21 +79,39 @@ static bool is_list_of(const struct query *q, enum ck_table t) {
   return strcmp(q->kind->table, ck_tables[t].name) == 0;
 }
 
-static void print_for_people(struct query *q, json_t *rows, unsigned limit, unsigned offset) {
-  size_t n = json_array_size(rows);
-  const struct cli_filter *sort = filter_of(q, "sort");
-  if (is_list_of(q, CK_CONVERSATIONS))
-    cli_rows_of_conversations(rows, sort ? sort->text : "last",
-                              q->whole_ids || !isatty(STDOUT_FILENO));
-  cli_rows_print(q->kind, rows, q->whole_ids, ck_now_ms());
-  if (n == 0)
-    printf("no %s%s\n", q->kind->word,
-           q->count ? " match"
-           : offset ? " from that offset on"
-                    : " yet");
+static void say_none(const struct query *q, const struct page *page) {
+  printf("no %s%s\n", q->kind->word,
+         q->count       ? " match"
+         : page->offset ? " from that offset on"
+                        : " yet");
+}
+
+/* What follows the rows, and how to go on. n: rows that the store gave; hidden: of them. */
+static void say_more(const struct query *q, const struct page *page, size_t n, size_t hidden) {
+  if (hidden)
+    printf("%zu hidden %s not shown; --hidden shows %s\n", hidden,
+           ck_noun(hidden, "message is", "messages are"), ck_noun(hidden, "it", "them"));
   if (q->unexplained)
     puts("renewd is not running, so it is not known what jobs wait for; convkeep up starts it");
-  if (n && n == limit && isatty(STDOUT_FILENO)) printf("more: --offset %u\n", offset + limit);
+  if (n && n == page->limit && cli_on_terminal())
+    printf("more: --offset %u\n", page->offset + page->limit);
+}
+
+static int print_for_people(struct query *q, json_t *rows, const struct page *page) {
+  size_t n = json_array_size(rows), hidden = 0;
+  const struct cli_filter *sort = filter_of(q, "sort");
+  struct cli_pager pager = {.terminal = -1};
+  int rc = CLI_GO_ON;
+  if (is_list_of(q, CK_CONVERSATIONS)) cli_rows_of_conversations(rows, sort ? sort->text : "last");
+  if (is_list_of(q, CK_MESSAGES) && !page->hidden) hidden = cli_messages_take_hidden(rows);
+  if (cli_on_terminal() && !q->whole_ids) rc = cli_rows_shorten(q->c, q->kind, rows);
+  if (rc != CLI_GO_ON) return rc;
+  if (!page->no_pager && json_array_size(rows) + 3 > cli_terminal_height()) cli_pager_begin(&pager);
+  cli_rows_print(q->kind, rows, q->whole_ids, ck_now_ms());
+  if (n == 0) say_none(q, page);
+  say_more(q, page, n, hidden);
+  cli_pager_end(&pager);
+  return CLI_DONE;
 }
 
 /* Leaves the rows in this state, and of those the ones that were asked for. */
@@ -99,7 +125,8 @@ static void keep_state(json_t *rows, const char *state, unsigned limit, unsigned
   }
 }
 
-static int fetch(struct query *q, unsigned limit, unsigned offset, json_t **rows) {
+static int fetch(struct query *q, const struct page *page, json_t **rows) {
+  unsigned limit = page->limit, offset = page->offset;
   int rc = q->state
                ? cli_query_all(q->c, q->kind->table, q->filters, q->count, rows)
                : cli_query(q->c,
@@ -117,8 +144,9 @@ static int fetch(struct query *q, unsigned limit, unsigned offset, json_t **rows
 
 /* A page of the conversation's messages, from the end of the current branch to its beginning, then
  * of the others. */
-static int fetch_messages(struct query *q, const json_t *conversation, unsigned limit,
-                          unsigned offset, json_t **rows) {
+static int fetch_messages(struct query *q, const json_t *conversation, const struct page *page,
+                          json_t **rows) {
+  unsigned limit = page->limit, offset = page->offset;
   struct cli_reading r;
   size_t *chosen;
   int rc = cli_reading_load(q->c, conversation, &r);
@@ -155,7 +183,7 @@ static bool is_reading(struct query *q, const json_t *conversation) {
 
 /* A filter takes CONVERSATION in any of its ways; if none fits, it stands as it is, and then it is
  * an error that nothing has that id. */
-static int fetch_of(struct query *q, unsigned limit, unsigned offset, json_t **rows) {
+static int fetch_of(struct query *q, const struct page *page, json_t **rows) {
   struct cli_filter *local = filter_of(q, "local_conversation_id"),
                     *remote = filter_of(q, "conversation_id"), *platform = filter_of(q, "platform");
   const char *name = local ? local->text : remote ? remote->text : NULL;
@@ -168,8 +196,7 @@ static int fetch_of(struct query *q, unsigned limit, unsigned offset, json_t **r
   if (rc == CLI_GO_ON && conversation && remote && !reading)
     rc = by_remote(q, remote, conversation, &id);
   if (rc == CLI_GO_ON)
-    rc = reading ? fetch_messages(q, conversation, limit, offset, rows)
-                 : fetch(q, limit, offset, rows);
+    rc = reading ? fetch_messages(q, conversation, page, rows) : fetch(q, page, rows);
   if (rc == CLI_GO_ON && name && !conversation && json_array_size(*rows) == 0) {
     json_decref(*rows);
     rc = cli_not_found(q->c, name, "conversation");
@@ -190,22 +217,39 @@ static void print_json(const struct query *q, const json_t *rows) {
   }
 }
 
-static int answer(struct query *q, unsigned limit, unsigned offset) {
-  json_t *rows;
-  int rc = fetch_of(q, limit, offset, &rows);
+/* The beginning of an id stands for it in filters by one. *ids keeps them alive. */
+static int whole_ids(struct query *q, json_t *ids) {
+  for (size_t i = 0; i < q->count; ++i) {
+    enum ck_table t = cli_filter_table(q->kind, q->filters[i].name);
+    char *id;
+    if (t == CK_TABLES) continue;
+    int rc = cli_id_of(q->c, t, q->filters[i].text, &id);
+    if (rc != CLI_GO_ON) return rc;
+    json_array_append_new(ids, json_string(id));
+    q->filters[i].text = json_string_value(json_array_get(ids, json_array_size(ids) - 1));
+    free(id);
+  }
+  return CLI_GO_ON;
+}
+
+static int answer(struct query *q, const struct page *page) {
+  json_t *rows = NULL, *ids = json_array();
+  int rc = whole_ids(q, ids);
+  if (rc == CLI_GO_ON) rc = fetch_of(q, page, &rows);
+  json_decref(ids);
   if (rc != CLI_GO_ON) return rc;
   if (q->c->json)
     print_json(q, rows);
   else
-    print_for_people(q, rows, limit, offset);
+    rc = print_for_people(q, rows, page);
   json_decref(rows);
-  return CLI_DONE;
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 
 /* The options that are the same for all kinds. */
 struct wish {
   const char *limit, *offset;
-  bool whole_ids;
+  bool whole_ids, hidden, no_pager;
 };
 
 static int run(struct cli *c, int argc, char **argv) {
@@ -220,7 +264,8 @@ static int run(struct cli *c, int argc, char **argv) {
   struct query q = {.c = c, .kind = cli_kind_named(argv[1]), .whole_ids = wish.whole_ids};
   rc = parse_filters(&q, &words);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
-  return rc == CLI_GO_ON ? answer(&q, (unsigned)limit, (unsigned)offset) : rc;
+  const struct page page = {(unsigned)limit, (unsigned)offset, wish.hidden, wish.no_pager};
+  return rc == CLI_GO_ON ? answer(&q, &page) : rc;
 }
 
 static const struct cli_argument arguments[] = {{"KIND", CLI_CHOICE, 0, CLI_KIND_WORDS}, {0}};
@@ -228,6 +273,8 @@ static const struct cli_option options[] = {
     CLI_VALUE("limit", CLI_NUMBER, "N", struct wish, limit, "at most so many; 20, at most 1000"),
     CLI_VALUE("offset", CLI_NUMBER, "N", struct wish, offset, "without the first so many"),
     CLI_FLAG("ids", struct wish, whole_ids, "ids, paths and reasons whole, however long the lines"),
+    CLI_FLAG("hidden", struct wish, hidden, "messages: also those that nobody was meant to read"),
+    CLI_FLAG("no-pager", struct wish, no_pager, "straight to the terminal"),
     {0}};
 
 const struct cli_command cli_list = {

@@ -52,3 +52,18 @@ json_t *cli_message_json(const struct ck_step *step, size_t branches, const json
   cli_message_free(&message);
   return out;
 }
+
+size_t cli_messages_take_hidden(json_t *rows) {
+  static const struct ck_step nowhere = {.placed = true};
+  size_t hidden = 0;
+  for (size_t i = 0; i < json_array_size(rows);) {
+    struct cli_message message;
+    cli_message_of(&message, json_array_get(rows, i), &nowhere);
+    bool is = message.m.hidden;
+    cli_message_free(&message);
+    if (is) json_array_remove(rows, i);
+    hidden += is;
+    i += !is;
+  }
+  return hidden;
+}

@@ -21,4 +21,7 @@ void cli_message_free(struct cli_message *message);
  * conversation has. */
 json_t *cli_message_json(const struct ck_step *step, size_t branches, const json_t *object);
 
+/* Takes the messages that nobody was meant to read out of an array of rows. Returns how many. */
+size_t cli_messages_take_hidden(json_t *rows);
+
 #endif

@@ -1,5 +1,6 @@
 /* convkeep original ID: the bytes that a message, an execution or a conversation was read from. */
 #include "cli/fetch.h"
+#include "cli/ids.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,37 +76,13 @@ static bool is_hash(struct ck_str id) {
   return id.n >= CK_ORIGINAL_BEGINNING && id.n <= CK_ORIGINAL_ID && ck_str_is_hex(id);
 }
 
-/* The keys of a table that begin so, at most two of them. */
-static int keys_that_begin(struct cli *c, const char *table, const char *text, json_t *keys) {
-  struct ck_message request = {.kind = CK_MSG_RANGE}, answer;
-  struct ck_arena arena = {0};
-  zmq_msg_t frame;
-  char *last = ck_sprintf("%s\xf4\x8f\xbf\xbf", text); /* the greatest character */
-  request.as.range = (struct ck_range){0, ck_str_of(table), ck_str_of(text), ck_str_of(last), 0, 2};
-  int rc = cli_ask(c, &request, &answer, &frame);
-  free(last);
-  if (rc != CLI_GO_ON) return rc;
-  struct ck_reader r = ck_reader_of(answer.as.ranges.ranges);
-  struct ck_row row;
-  uint64_t version;
-  uint32_t n = 0;
-  ck_read_array(&r, &n);
-  for (; n && ck_change_decode(&r, &version, &row, &arena, NULL) == 0; --n) {
-    struct ck_str key = ck_row_key(&row);
-    json_array_append_new(keys, json_stringn(key.s, key.n));
-  }
-  ck_arena_free(&arena);
-  zmq_msg_close(&frame);
-  return rc;
-}
-
 /* *found: one message or execution has an id that begins so. */
 static int by_beginning(struct cli *c, const char *text, struct cli_fetched *o, bool *found) {
   int rc = CLI_GO_ON;
   if (strlen(text) < CK_ORIGINAL_BEGINNING) return rc;
   json_t *keys = json_array();
   for (size_t i = 0; i < RECORDS && rc == CLI_GO_ON; ++i)
-    rc = keys_that_begin(c, records[i].table, text, keys);
+    rc = cli_ids_that_begin(c, ck_table_named(ck_str_of(records[i].table)), text, 2, keys);
   if (rc == CLI_GO_ON && json_array_size(keys) > 1) {
     cli_error(c, text, "several ids begin so, %s and %s are two; give more of it",
               json_string_value(json_array_get(keys, 0)),

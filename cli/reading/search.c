@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli/client.h"
+#include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/pager.h"
 #include "cli/resolve.h"

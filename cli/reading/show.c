@@ -1,9 +1,12 @@
 /* convkeep show ID: one record of any table, complete, with its related records. */
+#include "cli/ids.h"
+#include "cli/pager.h"
 #include "cli/rows.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
+#include "cli/reading/message.h"
 #include "cli/reading/reading.h"
 #include "cli/resolve.h"
 #include "proto/clock.h"
@@ -210,7 +213,7 @@ static int add_belongings(struct cli *c, enum ck_table table, json_t *record, si
 
 /* ---- for people ---- */
 
-static void print_part(const char *title, const char *table, json_t *rows) {
+static void print_part(struct cli *c, const char *title, const char *table, json_t *rows) {
   const struct cli_kind *kind = cli_kind_named(table);
   if (!kind || json_array_size(rows) == 0) return;
   struct ck_buf line = {0};
@@ -225,24 +228,27 @@ static void print_part(const char *title, const char *table, json_t *rows) {
     if (strcmp(kind->word, "jobs") == 0)
       json_object_set(row, "state", json_object_get(row, "status"));
   }
-  if (strcmp(kind->word, "conversations") == 0) cli_rows_of_conversations(rows, "last", true);
+  if (strcmp(kind->word, "conversations") == 0) cli_rows_of_conversations(rows, "last");
+  if (cli_on_terminal()) cli_rows_shorten(c, kind, rows);
   cli_rows_print(kind, rows, false, ck_now_ms());
 }
 
-static void print_value(const char *title, const char *table, json_t *value) {
+static void print_value(struct cli *c, const char *title, const char *table, json_t *value) {
   if (json_is_array(value)) {
-    print_part(title, table, value);
+    print_part(c, title, table, value);
   } else if (json_is_object(value)) {
     json_t *one = json_array();
     json_array_append(one, value);
-    print_part(title, table, one);
+    print_part(c, title, table, one);
     json_decref(one);
   }
 }
 
-static void print_for_people(enum ck_table table, json_t *record) {
+static void print_for_people(struct cli *c, enum ck_table table, json_t *record) {
   struct ck_buf line = {0};
-  cli_paint(&line, cli_colour(), CLI_BOLD, ck_str_of(ck_tables[table].name));
+  struct belonging own = {.one = true};
+  name_it(&own, table);
+  cli_paint(&line, cli_colour(), CLI_BOLD, ck_str_of(own.name));
   ck_buf_text(&line, "\n");
   cli_print(&line);
   ck_buf_free(&line);
@@ -255,19 +261,20 @@ static void print_for_people(enum ck_table table, json_t *record) {
   struct belonging belongings[BELONGINGS_MAX];
   int n = belongings_of(table, belongings);
   for (int i = 0; i < n; ++i)
-    print_value(belongings[i].name, belongings[i].table,
+    print_value(c, belongings[i].name, belongings[i].table,
                 json_object_get(record, belongings[i].name));
+  cli_messages_take_hidden(json_object_get(record, "messages"));
   if (table == CK_CONVERSATIONS)
-    print_value("messages", "messages", json_object_get(record, "messages"));
+    print_value(c, "messages", "messages", json_object_get(record, "messages"));
 }
 
 static void tell_of_read(const json_t *record, size_t all) {
   struct ck_buf id = {0};
   cli_safe_text(&id, ck_str_of(cli_member(record, "local_conversation_id")), false);
   if (all == 1)
-    printf("\nconvkeep read %s shows it whole\n", ck_buf_cstr(&id));
+    printf("\nwhole: convkeep read %s\n", ck_buf_cstr(&id));
   else if (all)
-    printf("\nconvkeep read %s shows all of its %zu messages\n", ck_buf_cstr(&id), all);
+    printf("\nall %zu messages: convkeep read %s\n", all, ck_buf_cstr(&id));
   ck_buf_free(&id);
 }
 
@@ -278,7 +285,7 @@ static int show_record(struct cli *c, enum ck_table table, json_t *row) {
   size_t all = 0;
   int rc = add_belongings(c, table, record, &all);
   if (rc == CLI_GO_ON && c->json) print_json(table, record);
-  if (rc == CLI_GO_ON && !c->json) print_for_people(table, record);
+  if (rc == CLI_GO_ON && !c->json) print_for_people(c, table, record);
   if (rc == CLI_GO_ON && !c->json && table == CK_CONVERSATIONS) tell_of_read(record, all);
   json_decref(record);
   return rc;
@@ -300,30 +307,74 @@ static int show_by_key(struct cli *c, const char *id, int *shown) {
   return CLI_GO_ON;
 }
 
-static int run(struct cli *c, int argc, char **argv) {
+/* The only record whose id begins so is shown; several are an error. */
+static int show_by_beginning(struct cli *c, const char *text, int *shown) {
+  json_t *keys = json_array();
+  enum ck_table found = CK_TABLES;
+  int rc = CLI_GO_ON;
+  for (int t = 0; t < CK_TABLES && rc == CLI_GO_ON && strlen(text) >= CLI_ID_BEGINNING; ++t) {
+    size_t before = json_array_size(keys);
+    if (t != CK_CONVERSATIONS) rc = cli_ids_that_begin(c, (enum ck_table)t, text, 2, keys);
+    if (json_array_size(keys) > before) found = (enum ck_table)t;
+  }
+  const char *first = json_string_value(json_array_get(keys, 0)),
+             *second = json_string_value(json_array_get(keys, 1));
+  if (rc == CLI_GO_ON && second)
+    rc = cli_fail(c, CLI_FAILED, text, "several ids begin so, %s and %s are two; give more of it",
+                  first, second);
+  json_t *row = NULL;
+  if (rc == CLI_GO_ON && first)
+    rc = cli_query_one(c, ck_tables[found].name, column_of(found, ck_tables[found].key), first,
+                       &row);
+  if (rc == CLI_GO_ON && row) rc = show_record(c, found, row);
+  if (row) *shown = 1;
+  json_decref(row);
+  json_decref(keys);
+  return rc;
+}
+
+static int show(struct cli *c, const char *id) {
   int shown = 0;
-  int rc = cli_options(c, &argc, argv, NULL);
-  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
-  if (rc == CLI_GO_ON) rc = show_by_key(c, argv[1], &shown);
-  if (rc != CLI_GO_ON || shown) return rc == CLI_GO_ON ? CLI_DONE : rc;
   json_t *conversation = NULL;
-  rc = cli_resolve(c, argv[1], "record", &conversation);
-  if (rc == CLI_GO_ON) rc = show_record(c, CK_CONVERSATIONS, conversation);
+  int rc = show_by_key(c, id, &shown);
+  if (rc == CLI_GO_ON && !shown) rc = cli_find_one(c, id, NULL, &conversation);
+  if (rc == CLI_GO_ON && !shown && !conversation) rc = show_by_beginning(c, id, &shown);
+  if (rc == CLI_GO_ON && !shown && !conversation) rc = cli_not_found(c, id, "record");
+  if (rc == CLI_GO_ON && conversation) rc = show_record(c, CK_CONVERSATIONS, conversation);
   json_decref(conversation);
+  return rc;
+}
+
+struct wish {
+  bool no_pager;
+};
+
+static int run(struct cli *c, int argc, char **argv) {
+  struct wish wish = {0};
+  struct cli_pager pager = {.terminal = -1};
+  int rc = cli_options(c, &argc, argv, &wish);
+  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc != CLI_GO_ON) return rc;
+  if (!wish.no_pager && !c->json) cli_pager_begin(&pager);
+  rc = show(c, argv[1]);
+  cli_pager_end(&pager);
   return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 
 static const struct cli_argument arguments[] = {CLI_ARGUMENT("ID", CLI_RECORD, 0), {0}};
+
+static const struct cli_option options[] = {
+    CLI_FLAG("no-pager", struct wish, no_pager, "straight to the terminal"), {0}};
 
 const struct cli_command cli_show = {
     "show",
     CLI_TO_READ,
     "show one record completely, with its related records",
     arguments,
-    NULL,
-    "ID is the key of a record of any table: a message, execution, session, conversation, link\n"
-    "or job. A conversation may also be given by its remote id, the beginning of an id, its title\n"
-    "or its page's URL; `convkeep read` shows it whole.\n\n"
+    options,
+    "ID is the id of a record, a message, execution, session, conversation, link or job, or the\n"
+    "beginning of one (8 characters or more). A conversation may be given in all its ways; "
+    "`convkeep read` shows it whole.\n\n"
     "Related records:\n"
     "  message        its executions and its job\n"
     "  execution      its message\n"

@@ -36,21 +36,11 @@ static const char last_sql[] =
     " JOIN local_conversations c ON c.local_conversation_id = l.local_conversation_id"
     " WHERE l.platform = ?1 AND l.remote_conversation_id = ?2";
 
-/* There is no index on last_activity_at alone. So this takes the newest sessions of each platform,
- * by the index that there is, and of those the newest. */
 static sqlite3_stmt *prepare_latest(sqlite3 *db, struct ck_err *err) {
   struct ck_buf sql = {0};
-  ck_buf_text(&sql, "WITH RECURSIVE p (name) AS ("
-                    "SELECT min(platform) FROM sessions"
-                    " UNION ALL"
-                    " SELECT (SELECT min(platform) FROM sessions WHERE platform > name)"
-                    " FROM p WHERE name IS NOT NULL"
-                    ") SELECT ");
-  db_columns(&sql, CK_SESSIONS, "s.");
-  ck_buf_text(&sql, " FROM p CROSS JOIN sessions s ON s.version IN ("
-                    "SELECT version FROM sessions i WHERE i.platform = p.name"
-                    " ORDER BY i.last_activity_at DESC, i.id LIMIT ?1"
-                    ") ORDER BY s.last_activity_at DESC, s.id LIMIT ?1");
+  ck_buf_text(&sql, "SELECT ");
+  db_columns(&sql, CK_SESSIONS, "");
+  ck_buf_text(&sql, " FROM sessions ORDER BY last_activity_at DESC, id LIMIT ?1");
   sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
   return s;

@@ -18,46 +18,48 @@ struct list {
   const char *name;
   const char *columns; /* NULL: one of the six tables, with all its columns */
   const char *order;
+  const char *time; /* by which it is sorted first; NULL: by none, or by one that is chosen */
   const char *from; /* the table that it is read from; NULL: that of its name */
   size_t part;      /* an answer ends once it has this many bytes; 0: it has all rows or fails */
 };
 
 /* What each can be filtered by is in proto/filters.h. */
 static const struct list lists[] = {
-    {"messages", NULL, "observed_at DESC, id", NULL, 0},
-    {"executions", NULL, "executed_at DESC, instruction_id", NULL, 0},
-    {"sessions", NULL, "last_activity_at DESC, id", NULL, 0},
+    {"messages", NULL, "observed_at DESC, id", "observed_at", NULL, 0},
+    {"executions", NULL, "executed_at DESC, instruction_id", "executed_at", NULL, 0},
+    {"sessions", NULL, "last_activity_at DESC, id", "last_activity_at", NULL, 0},
     {"local_conversations", NULL, "updated_at DESC, created_at DESC, local_conversation_id", NULL,
+     NULL, 0},
+    {"conversation_links", NULL, "observed_at DESC, updated_at DESC, link_id", "observed_at", NULL,
      0},
-    {"conversation_links", NULL, "observed_at DESC, updated_at DESC, link_id", NULL, 0},
-    {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id", NULL, 0},
+    {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id", "created_at", NULL, 0},
     /* What a conversation's reading order is made from; then, many at a time, its messages and what
      * they executed. places is in the order of an index, so that each page costs the same. */
-    {"places", "id, parent_id, position, observed_at, version", "observed_at, version", "messages",
-     0},
-    {"bodies", NULL, "version", "messages", PART_BYTES},
-    {"executed", NULL, "instruction_id", "executions", PART_BYTES},
-    {"automation", "local_conversation_id, since, resumed", "local_conversation_id", NULL, 0},
+    {"places", "id, parent_id, position, observed_at, version", "observed_at, version", NULL,
+     "messages", 0},
+    {"bodies", NULL, "version", NULL, "messages", PART_BYTES},
+    {"executed", NULL, "instruction_id", NULL, "executions", PART_BYTES},
+    {"automation", "local_conversation_id, since, resumed", "local_conversation_id", NULL, NULL, 0},
     /* A client's token is shown to nobody. */
     {"leases",
      "job_id, attempt, CASE client WHEN '' THEN token ELSE '' END AS token, state, at, client, "
      "until",
-     "job_id", NULL, 0},
-    {"unreached", "job_id, count, since", "job_id", NULL, 0},
-    {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, 0},
+     "job_id", NULL, NULL, 0},
+    {"unreached", "job_id, count, since", "job_id", NULL, NULL, 0},
+    {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, NULL, 0},
     {"ended", "job_id, at, attempt, began, outcome, error, next_attempt_at, message_id",
-     "at, job_id", NULL, 0},
-    {"sent", "message_id, job_id, at", "message_id", NULL, 0},
+     "at, job_id", NULL, NULL, 0},
+    {"sent", "message_id, job_id, at", "message_id", NULL, NULL, 0},
     {"dead_letters", "sink, table_name, key, version, reason, at", "at DESC, sink, table_name, key",
-     NULL, 0},
+     NULL, NULL, 0},
     {"originals",
      "lower(hex(id)) AS id, block, at, bytes, conversation, age, reader, messages, executions",
-     "block, at", NULL, 0},
-    {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC", NULL, 0},
+     "block, at", NULL, NULL, 0},
+    {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC", NULL, NULL, 0},
     {"attachments",
      "file, name, hash, bytes, type, n.added_at, attachment_there(hash, bytes) AS there,"
      " '" CK_PLACE_ATTACHMENTS "/' || substr(hash, 1, 2) || '/' || hash AS path",
-     "n.added_at DESC, name, hash", "attachment_names n JOIN attachments USING (hash)", 0},
+     "n.added_at DESC, name, hash", NULL, "attachment_names n JOIN attachments USING (hash)", 0},
 };
 
 /* The order of jobs that are due by a given time. */
@@ -74,7 +76,8 @@ static const struct {
 struct where {
   struct ck_buf *sql;
   const struct list *list;
-  const char *time;   /* by which the list is sorted before its own order; NULL: only by that */
+  const char *time;   /* by which the list is sorted first; NULL: by none */
+  bool chosen;        /* that stands before the list's own order */
   struct ck_buf bind; /* struct ck_value, in the order of their numbers */
   int count, terms;
   bool due;
@@ -144,11 +147,20 @@ static void add_numbers(struct where *w, int n) {
     ck_buf_printf(w->sql, "%s?%d", i > w->count - n + 1 ? ", " : "", i);
 }
 
+/* The index of remote ids begins with the platform, of which there are few: each is looked up. */
+static void add_platforms(struct where *w, const char *column) {
+  if (strcmp(column, "remote_conversation_id") != 0) return;
+  ck_buf_text(w->sql, " AND platform IN (WITH RECURSIVE p (name) AS ("
+                      "SELECT min(platform) FROM conversation_links UNION ALL"
+                      " SELECT (SELECT min(platform) FROM conversation_links WHERE platform > name)"
+                      " FROM p WHERE name IS NOT NULL) SELECT name FROM p WHERE name IS NOT NULL)");
+}
+
 /* values: -1 for one value by itself, which may be nil. */
 static int add_value_term(struct where *w, const char *column, int values, struct ck_err *err) {
   bool message_id =
       ck_table_named(ck_str_of(w->list->name)) == CK_MESSAGES && strcmp(column, "id") == 0;
-  /* Of places: the index of the conversation is used, not that of the platform. */
+  /* Of places: the index of the conversation is used, not that of the times. */
   const char *unused = w->list->from && strcmp(column, "platform") == 0 ? "+" : "";
   if (message_id && values >= 0)
     return ck_fail(err, "query.filters: messages.id: must be one value; bodies has several");
@@ -156,6 +168,7 @@ static int add_value_term(struct where *w, const char *column, int values, struc
     ck_buf_printf(w->sql, "version = " KEYS_VERSION_OF("?%d"), w->count, w->count);
   } else if (values < 0) {
     ck_buf_printf(w->sql, "%s%s IS ?%d", unused, column, w->count);
+    add_platforms(w, column);
   } else {
     ck_buf_printf(w->sql, "%s IN (", column);
     add_numbers(w, values);
@@ -168,6 +181,13 @@ static void add_after_term(struct where *w, int values) {
   ck_buf_printf(w->sql, "(%s) > (", w->list->order);
   add_numbers(w, values);
   ck_buf_text(w->sql, ")");
+}
+
+/* U+10FFFF is in no id, and comes after all that is. */
+static void add_beginning(struct where *w, const char *column) {
+  ck_buf_printf(w->sql, "%s >= ?%d AND %s < ?%d || char(0x10ffff)", column, w->count, column,
+                w->count);
+  add_platforms(w, column);
 }
 
 static int columns_of(const char *order) {
@@ -186,7 +206,7 @@ static int add_other_term(struct where *w, const struct ck_filter *f, int values
   else if (f->by == CK_BY_MOST)
     ck_buf_printf(w->sql, "%s <= ?%d", f->column, w->count);
   else if (f->by == CK_BY_BEGINNING)
-    ck_buf_printf(w->sql, "substr(%s, 1, length(?%d)) = ?%d", f->column, w->count, w->count);
+    add_beginning(w, f->column);
   else if (f->by == CK_BY_WORDS)
     ck_buf_printf(w->sql, "has_words(%s, ?%d)", f->column, w->count);
   else if (f->by == CK_BY_SINCE || f->by == CK_BY_UNTIL)
@@ -244,7 +264,9 @@ static int choose_time(struct where *w, struct ck_str map, struct ck_err *err) {
   struct ck_reader r;
   struct ck_str name, sort = CK_LIT("last");
   uint32_t n;
-  if (ck_table_named(ck_str_of(w->list->name)) != CK_CONVERSATIONS) return 0;
+  w->time = w->list->time;
+  w->chosen = ck_table_named(ck_str_of(w->list->name)) == CK_CONVERSATIONS;
+  if (!w->chosen) return 0;
   if (open_filters(map, &r, &n, err)) return -1;
   for (uint32_t i = 0; i < n && ck_read_str(&r, &name) == 0; ++i) {
     struct ck_str other;
@@ -272,7 +294,7 @@ static void add_columns(struct ck_buf *sql, const struct list *l, enum ck_table 
 
 static void add_order(const struct where *w) {
   ck_buf_text(w->sql, " ORDER BY ");
-  if (w->time) ck_buf_printf(w->sql, "%s DESC, ", w->time);
+  if (w->chosen) ck_buf_printf(w->sql, "%s DESC, ", w->time);
   ck_buf_text(w->sql, w->due ? DUE_ORDER : w->list->order);
 }
 

@@ -124,6 +124,7 @@ void t_begin(const char *story) {
   setenv("CONVKEEP_DATA", path, 1);
   setenv("NO_COLOR", "1", 1);
   setenv("TZ", "UTC0", 1);
+  setenv("PAGER", "cat", 1);
   setenv("CONVKEEP_RENEW_DELAY", "20ms", 1); /* in stories, messages are whole at once */
   /* Orphaned grandchildren become children of this process, so that they are found. */
   prctl(PR_SET_CHILD_SUBREAPER, 1);

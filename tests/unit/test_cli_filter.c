@@ -42,7 +42,8 @@ Test(cli_filter, refuses_and_names_what_is_allowed) {
   static const struct {
     const char *kind, *name, *value, *said;
   } cases[] = {
-      {"messages", "role", "user", "those are --conversation-id, --platform, --id, and --limit"},
+      {"messages", "role", "user",
+       "those are --conversation-id, --platform, --since, --until, --id, and --limit"},
       {"jobs", "next-attempt-at", "1", "--next-attempt-at-max"},
       {"jobs", "status", "late", "pending|running|done|failed"},
       {"messages", "platfrom", "x", "did you mean --platform?"},

@@ -312,3 +312,101 @@ Test(lists, large_rows) {
   expect("bodies", "{'version':[1,2]}", 0, 0, "m0");
   expect("bodies", "{'version':[1,2],'after':[1]}", 0, 0, "m1");
 }
+
+/* ---- what a list costs ---- */
+
+static char *traced;
+
+static int trace(unsigned what, void *self, void *statement, void *sql) {
+  (void)what, (void)self, (void)sql;
+  const char *text = sqlite3_sql(statement);
+  if (!traced && strncmp(text, "SELECT", 6) == 0) traced = ck_strdup(text);
+  return 0;
+}
+
+/* How the rows of a list are chosen: the plan of the part that says which versions, a line each. */
+static char *plan_of(const char *table, const char *filters) {
+  struct ck_buf plan = {0};
+  sqlite3_stmt *explain;
+  traced = NULL;
+  sqlite3_trace_v2(s.db, SQLITE_TRACE_STMT, trace, NULL);
+  const char *got = list(table, filters, 20, 0);
+  sqlite3_trace_v2(s.db, 0, NULL, NULL);
+  cr_assert(traced, "%s %s: %s", table, filters ? filters : "", got);
+  char *sql = ck_sprintf("EXPLAIN QUERY PLAN %s", traced);
+  cr_assert_eq(sqlite3_prepare_v2(s.db, sql, -1, &explain, NULL), SQLITE_OK, "%s", sql);
+  while (sqlite3_step(explain) == SQLITE_ROW)
+    if (sqlite3_column_int(explain, 1)) /* not of the rows that were chosen */
+      ck_buf_printf(&plan, "%s\n", (const char *)sqlite3_column_text(explain, 3));
+  sqlite3_finalize(explain);
+  free(sql);
+  free(traced);
+  ck_buf_cstr(&plan);
+  return plan.data;
+}
+
+/* The rows come from this index. ordered: in its order, so that a list ends when it is full; its
+ * last columns may have to be sorted among rows of the same time. */
+static void expect_plan(const char *table, const char *filters, const char *index, bool ordered) {
+  char *plan = plan_of(table, filters);
+  const char *what = filters ? filters : "";
+  char *by = ck_sprintf("USING INDEX %s", index);
+  cr_expect(strstr(plan, by), "%s %s does not go by %s:\n%s", table, what, index, plan);
+  cr_expect_eq(!strstr(plan, "USE TEMP B-TREE FOR ORDER BY"), ordered, "%s %s sorts:\n%s", table,
+               what, plan);
+  free(by);
+  free(plan);
+}
+
+/* Filters by which only a few rows are found may sort them; all others must not. */
+Test(lists, none_is_read_to_its_end) {
+  static const struct {
+    const char *table, *filters, *index;
+    bool sorts;
+  } plans[] = {
+      {"messages", NULL, "messages_observed", false},
+      {"messages", "{'platform':'p'}", "messages_observed", false},
+      {"messages", "{'since':5}", "messages_observed", false},
+      {"messages", "{'until':5,'since':1,'platform':'p'}", "messages_observed", false},
+      {"messages", "{'conversation_id':'c'}", "messages_conversation", false},
+      {"messages", "{'conversation_id':'c','platform':'p','until':5}", "messages_conversation",
+       false},
+      {"executions", NULL, "executions_executed", false},
+      {"executions", "{'target':'t'}", "executions_executed", false},
+      {"executions", "{'tool':'t','since':5}", "executions_executed", false},
+      {"executions", "{'target':'t','tool':'u'}", "executions_executed", false},
+      {"executions", "{'message_id':'m'}", "executions_message", true},
+      {"sessions", NULL, "sessions_activity", false},
+      {"sessions", "{'platform':'p','until':5}", "sessions_activity", false},
+      {"sessions", "{'conversation_id':'c'}", "sessions_conversation", true},
+      {"local_conversations", NULL, "conversations_last", false},
+      {"local_conversations", "{'platform':'p'}", "conversations_last", false},
+      {"local_conversations", "{'since':5,'until':9}", "conversations_last", false},
+      {"local_conversations", "{'sort':'updated'}", "conversations_updated", false},
+      {"local_conversations", "{'sort':'updated','since':5}", "conversations_updated", false},
+      {"local_conversations", "{'sort':'updated','platform':'p'}", "conversations_updated", false},
+      {"local_conversations", "{'automation_status':'auto'}", "conversations_status", true},
+      {"local_conversations", "{'begins':'chatgpt:'}", "sqlite_autoindex_local_conversations_1",
+       true},
+      {"conversation_links", "{'local_conversation_id':'c'}", "links_conversation", true},
+      {"conversation_links", "{'remote_conversation_id':'c'}",
+       "sqlite_autoindex_conversation_links_2", true},
+      {"conversation_links", "{'begins':'c'}", "sqlite_autoindex_conversation_links_2", true},
+      {"conversation_links", "{'client_id':'c'}", "links_client", true},
+      {"renewal_jobs", "{'status':'pending'}", "jobs_status", true},
+      {"renewal_jobs", "{'local_conversation_id':'c'}", "jobs_conversation", true},
+      {"renewal_jobs", "{'message_id':'m'}", "sqlite_autoindex_renewal_jobs_2", false},
+  };
+  for (size_t i = 0; i < sizeof plans / sizeof *plans; ++i)
+    expect_plan(plans[i].table, plans[i].filters, plans[i].index, !plans[i].sorts);
+}
+
+/* `since` and `until` are about the time by which a list is sorted. */
+Test(lists, by_their_times) {
+  sh_message(&s, "m1", 10, "");
+  sh_message(&s, "m2", 20, "");
+  sh_message(&s, "m3", 30, "");
+  expect("messages", "{'since':20}", 0, 0, "m3 m2");
+  expect("messages", "{'until':20}", 0, 0, "m1");
+  expect("messages", "{'since':11,'until':30}", 0, 0, "m2");
+}

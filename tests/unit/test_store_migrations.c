@@ -84,11 +84,11 @@ struct expected {
 
 Test(migrations, indexes_are_those_of_the_records) {
   static const struct expected indexes[] = {
-      {"messages", "conversation_id, observed_at | original | platform, observed_at"},
-      {"executions", "executed_at | instruction_id! | message_id | original | target, tool"},
-      {"sessions", "conversation_id | id! | platform, last_activity_at DESC"},
-      {"local_conversations", "automation_status, updated_at DESC | last_message_at DESC | "
-                              "local_conversation_id! | platform, updated_at DESC"},
+      {"messages", "conversation_id, observed_at | observed_at, platform | original"},
+      {"executions", "executed_at, target, tool | instruction_id! | message_id | original"},
+      {"sessions", "conversation_id | id! | last_activity_at, platform"},
+      {"local_conversations", "automation_status, updated_at DESC | local_conversation_id! | "
+                              "platform | updated_at, platform"}, /* platform: after the newest */
       {"conversation_links", "client_id, updated_at DESC | link_id! | local_conversation_id, "
                              "is_active, updated_at DESC | platform, remote_conversation_id!"},
       {"renewal_jobs",
