@@ -278,20 +278,37 @@ fmt-check:
 # What install installs and uninstall removes: programs, no data.
 ROOT      = $(DESTDIR)$(PREFIX)
 INSTALLED = bin/convkeep $(DAEMONS:%=libexec/convkeep/%)
+# Made by the program itself, from its tables.
+MANUALS   = share/man/man1/convkeep.1 share/man/man5/convkeep.conf.5
+SHELLS    = share/bash-completion/completions/convkeep share/zsh/site-functions/_convkeep \
+            share/fish/vendor_completions.d/convkeep.fish
+
+$(MANUALS:%=$(BUILD)/%): $(BUILD)/bin/convkeep
+	@mkdir -p $(@D)
+	$(Q)env -i $< manual $(@F) >$@
+$(SHELLS:%=$(BUILD)/%): $(BUILD)/bin/convkeep
+	@mkdir -p $(@D)
+	$(Q)env -i $< completion $(firstword $(subst -, ,$(word 2,$(subst /, ,$(@:$(BUILD)/%=%))))) >$@
 
 # With both empty, install would write to /bin and /libexec.
 rooted:
 	@[ -n '$(ROOT)' ] || { echo "make: PREFIX is empty: name the folder to install in, as in" \
 	    "make install PREFIX=/usr/local" >&2; exit 1; }
 
-install: rooted all
-	install -d '$(ROOT)/bin' '$(ROOT)/libexec/convkeep'
+install: rooted all $(MANUALS:%=$(BUILD)/%) $(SHELLS:%=$(BUILD)/%)
+	install -d $(patsubst %/,'$(ROOT)/%',$(sort $(dir $(INSTALLED) $(MANUALS) $(SHELLS))))
 	$(foreach f,$(INSTALLED),install -m 755 '$(BUILD)/$(f)' '$(ROOT)/$(f)' &&) :
+	$(foreach f,$(MANUALS) $(SHELLS),install -m 644 '$(BUILD)/$(f)' '$(ROOT)/$(f)' &&) :
 
+# bin, libexec, share and share/man stay: they are the system's.
 uninstall: rooted
-	rm -f $(INSTALLED:%='$(ROOT)/%')
-	[ ! -d '$(ROOT)/libexec/convkeep' ] || \
-	    rmdir --ignore-fail-on-non-empty '$(ROOT)/libexec/convkeep'
+	rm -f $(INSTALLED:%='$(ROOT)/%') $(MANUALS:%='$(ROOT)/%') $(SHELLS:%='$(ROOT)/%')
+	for folder in libexec/convkeep $(patsubst %/,%,$(dir $(MANUALS) $(SHELLS))) \
+	        $(patsubst %/completions/,%,$(filter %/completions/,$(dir $(SHELLS)))) \
+	        share/zsh share/fish; do \
+	    [ ! -d '$(ROOT)'/$$folder ] || \
+	        rmdir --ignore-fail-on-non-empty '$(ROOT)'/$$folder || exit 1; \
+	done
 
 # build/data stays: `make run` keeps its data there, which no compiler can make again.
 clean:

@@ -162,6 +162,18 @@ void cli_help_short(void);
 void cli_usage(struct ck_buf *b, const struct cli_command *command);
 /* Appends a help text, its lines broken at 80 columns. */
 void cli_help_text(struct ck_buf *b, const char *text);
+/* A paragraph of a help text, or an item of a list in it: "  word   what it is". */
+struct cli_help_item {
+  size_t indent, hang; /* the columns in which it begins, and in which its text does */
+  struct ck_buf head;  /* the word and the blanks after it; empty: a paragraph */
+  struct ck_buf text;  /* without line breaks; empty: an empty line */
+};
+/* Takes the next one from *p and moves on; false at the end. Zero-initialise item before the first;
+ * cli_help_item_free frees it after the last. */
+bool cli_help_next(const char **p, struct cli_help_item *item);
+void cli_help_item_free(struct cli_help_item *item);
+/* Appends how an option is given: "-o FILE, --output FILE". */
+void cli_help_option(struct ck_buf *b, const struct cli_option *option);
 /* Appends a line for each option: how it is given and its sentence, broken at 80 columns. */
 void cli_help_options(struct ck_buf *b, const struct cli_option *options);
 

@@ -71,28 +71,38 @@ static bool goes_on(const struct line *before, const struct line *l) {
   return before->words.n && l->words.n && l->hang == l->indent && l->indent == before->hang;
 }
 
-static void add_line(struct ck_buf *b, const struct line *l, const char *rest) {
-  blanks(b, l->indent);
-  ck_buf_add(b, l->words.s + l->indent, l->hang - l->indent);
-  wrap(b, rest, l->hang, l->hang);
-  ck_buf_text(b, "\n");
+bool cli_help_next(const char **p, struct cli_help_item *item) {
+  if (!**p) return false;
+  struct line first = line_at(*p), next;
+  item->indent = first.indent;
+  item->hang = first.hang;
+  ck_buf_clear(&item->head);
+  ck_buf_clear(&item->text);
+  ck_buf_add(&item->head, *p + first.indent, first.hang - first.indent);
+  ck_buf_add(&item->text, *p + first.hang, first.words.n - first.hang);
+  *p += first.words.n + ((*p)[first.words.n] == '\n');
+  for (; **p && (next = line_at(*p), goes_on(&first, &next));
+       *p += next.words.n + ((*p)[next.words.n] != 0)) {
+    ck_buf_text(&item->text, " ");
+    ck_buf_add(&item->text, *p + next.indent, next.words.n - next.indent);
+  }
+  return true;
+}
+
+void cli_help_item_free(struct cli_help_item *item) {
+  ck_buf_free(&item->head);
+  ck_buf_free(&item->text);
 }
 
 void cli_help_text(struct ck_buf *b, const char *text) {
-  struct ck_buf rest = {0};
-  for (const char *p = text; *p;) {
-    struct line first = line_at(p), next;
-    ck_buf_clear(&rest);
-    ck_buf_add(&rest, p + first.hang, first.words.n - first.hang);
-    p += first.words.n + (p[first.words.n] == '\n');
-    for (; *p && (next = line_at(p), goes_on(&first, &next));
-         p += next.words.n + (p[next.words.n] != 0)) {
-      ck_buf_text(&rest, " ");
-      ck_buf_add(&rest, p + next.indent, next.words.n - next.indent);
-    }
-    add_line(b, &first, ck_buf_cstr(&rest));
+  struct cli_help_item item = {0};
+  for (const char *p = text; cli_help_next(&p, &item);) {
+    blanks(b, item.indent);
+    ck_buf_str(b, ck_buf_view(&item.head));
+    wrap(b, ck_buf_cstr(&item.text), item.hang, item.hang);
+    ck_buf_text(b, "\n");
   }
-  ck_buf_free(&rest);
+  cli_help_item_free(&item);
 }
 
 /* ---- usage ---- */
@@ -138,7 +148,7 @@ static void print_usage(const struct cli_command *command) {
 
 /* ---- options ---- */
 
-static void add_how(struct ck_buf *b, const struct cli_option *o) {
+void cli_help_option(struct ck_buf *b, const struct cli_option *o) {
   if (o->letter) {
     add_option(b, o, " ");
     ck_buf_text(b, ", ");
@@ -151,7 +161,7 @@ void cli_help_options(struct ck_buf *b, const struct cli_option *options) {
   size_t at = OPTION_WIDTH;
   for (const struct cli_option *o = options; o && o->name; ++o) {
     struct ck_buf how = {0};
-    add_how(&how, o);
+    cli_help_option(&how, o);
     size_t width = ck_text_width(ck_buf_view(&how));
     blanks(b, INDENT);
     ck_buf_str(b, ck_buf_view(&how));

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/manual.h"
 
 /* `convkeep help [COMMAND]`, the same as `convkeep [COMMAND] --help`. */
 static int help_of(struct cli *c, int argc, char **argv) {
@@ -19,6 +19,21 @@ static int help_of(struct cli *c, int argc, char **argv) {
   if (argc > 1 && !c->command) return cli_no_such_command(c, argv[1]);
   int at;
   return cli_global_options(c, 2, words, &at);
+}
+
+/* What `make install` and the shells ask for (manual.h). They are no commands: nobody types them.
+ */
+static bool is_for_programs(struct cli *c, int argc, char **argv, int *rc) {
+  bool one = argc == 2;
+  if (strcmp(argv[0], "complete") == 0 && argc > 1 && strcmp(argv[1], "--") == 0)
+    *rc = cli_complete(c, argc - 2, argv + 2);
+  else if (one && strcmp(argv[0], "manual") == 0)
+    *rc = cli_manual(c, argv[1]);
+  else if (one && strcmp(argv[0], "completion") == 0)
+    *rc = cli_completion(c, argv[1]);
+  else
+    return false;
+  return true;
 }
 
 /* What is wrong with the words is told as JSON wherever --json stands among them. */
@@ -34,6 +49,7 @@ static int run(struct cli *c, int argc, char **argv) {
   int rc = cli_global_options(c, argc, argv, &at);
   if (rc != CLI_GO_ON) return rc;
   if (strcmp(argv[at], "help") == 0) return help_of(c, argc - at, argv + at);
+  if (is_for_programs(c, argc - at, argv + at, &rc)) return rc;
   c->command = cli_command_named(argv[at]);
   if (!c->command) return cli_no_such_command(c, argv[at]);
   return c->command->run(c, argc - at, argv + at);

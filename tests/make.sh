@@ -140,12 +140,16 @@ installs() {
     code=$?
     return "$code"
 }
-mkdir -p "$root/opt/convkeep/bin" "$root/opt/convkeep/libexec"
+mkdir -p "$root/opt/convkeep/bin" "$root/opt/convkeep/libexec" "$root/opt/convkeep/share/man"
 touch "$root/opt/convkeep/bin/another"
 before=$(files)
 check "install" installs install
 check "install: the command line" test -x "$root/opt/convkeep/bin/convkeep"
 check "install: the daemons" test -x "$root/opt/convkeep/libexec/convkeep/store"
+for page in man1/convkeep.1 man5/convkeep.conf.5; do
+    said=$(mandoc -T lint -W warning "$root/opt/convkeep/share/man/$page" | grep -v 'missing date')
+    check "install: $page, which mandoc takes" test -z "$said"
+done
 check "uninstall" installs uninstall
 check "uninstall: what was there before, and no more" test "$(files)" = "$before"
 check "uninstall where nothing is" installs uninstall

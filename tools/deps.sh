@@ -84,6 +84,10 @@ want_for() { # PURPOSE…
             # The client in docs/wire.md is Python, and is run as it stands there.
             want $(package_of criterion) procps util-linux postgresql \
                 python3-zmq python3-msgpack
+            want bash-completion
+            want_command fish fish
+            want_command zsh zsh
+            want_command mandoc mandoc
             want_command curl curl
             want_command sqlite3 sqlite3
             # npm brings nodejs; only the D1 peer needs it.
