@@ -45,6 +45,7 @@ void doctor_say(struct doctor *d, const char *check, enum ck_finding found, cons
 
 /* Checks in files of their own. They report their lines and return 0; -1 with the reason: the check
  * could not be carried out. */
+int doctor_sessions(struct doctor *d, struct ck_err *err);
 int doctor_artifacts(struct doctor *d, struct ck_err *err);
 int doctor_originals(struct doctor *d, struct ck_err *err);
 int doctor_attachments(struct doctor *d, struct ck_err *err);

@@ -31,7 +31,9 @@ void apply_free(struct apply **a) {
   ck_arena_free(&(*a)->frame);
   ck_arena_free(&(*a)->batch);
   ck_buf_free(&(*a)->path);
+  ck_buf_free(&(*a)->last_inserted);
   ck_buf_free(&(*a)->identity.parents);
+  free((*a)->recounts);
   free((*a)->published);
   free((*a)->ended);
   free(*a);
@@ -99,8 +101,10 @@ static void start_changeset(struct apply *a, int64_t now) {
   a->run = (struct session_run){0};
   identity_begin(a);
   memset(a->fresh, 0, sizeof a->fresh);
+  a->back = 0;
   a->counts = (struct ck_counts){0};
   a->counted = NULL;
+  a->recounts_before = a->recount_count;
   a->published_before = a->published_count;
   a->ended_before = a->ended_count;
   a->backfill_before = a->backfill;
@@ -110,6 +114,7 @@ static void start_changeset(struct apply *a, int64_t now) {
 static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
   cache_rollback(a->cache);
   a->head = head;
+  a->recount_count = a->recounts_before;
   a->published_count = a->published_before;
   take_back_ended(a, a->ended_before);
   a->backfill = a->backfill_before;
@@ -123,6 +128,7 @@ static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
 static int accept_changeset(struct apply *a, struct ck_err *err) {
   cache_mark(a->cache);
   for (int t = 0; t < CK_TABLES; ++t) a->added[t] += a->fresh[t];
+  a->added[CK_MESSAGES] -= a->back;
   if (a->savepoint && system_run(a->system, SYSTEM_RELEASE, err, "")) return apply_failed(a);
   return 0;
 }
@@ -159,7 +165,7 @@ const struct ck_counts *apply_counts(const struct apply *a) {
 int apply_begin(struct apply *a, struct ck_err *err) {
   memset(a->added, 0, sizeof a->added);
   a->failed = false;
-  a->published_count = a->ended_count = 0;
+  a->recount_count = a->published_count = a->ended_count = 0;
   a->backfill = 0;
   ck_arena_reset(&a->batch);
   return system_run(a->system, SYSTEM_BEGIN, err, "") || check_writers(a, err) ? -1 : 0;
@@ -204,14 +210,21 @@ static int write_entry(struct tables *t, const struct entry *e, struct ck_err *e
 
 /* Parents before children, so that the foreign keys hold after every statement (the enum's order);
  * within a table by version. */
-static int flush(struct apply *a, struct ck_err *err) {
+static int flush_tables(struct apply *a, int from, int upto, struct ck_err *err) {
   size_t n;
   struct entry **dirty = cache_dirty(a->cache, &n);
-  if (release_unique_keys(a, dirty, n, err)) return -1;
-  for (int t = 0; t < CK_TABLES; ++t)
+  if (from == 0 && release_unique_keys(a, dirty, n, err)) return -1;
+  for (int t = from; t < upto; ++t)
     for (size_t i = 0; i < n; ++i)
       if ((int)dirty[i]->row.table == t && write_entry(a->tables, dirty[i], err)) return -1;
   return 0;
+}
+
+static int flush(struct apply *a, struct ck_err *err) {
+  if (a->recount_count == 0) return flush_tables(a, 0, CK_TABLES, err);
+  return flush_tables(a, 0, CK_SESSIONS, err) || sessions_recount(a, err)
+             ? -1
+             : flush_tables(a, CK_SESSIONS, CK_TABLES, err);
 }
 
 /* The types and the arguments of SYSTEM_COUNTS_ADD. */

@@ -1,8 +1,8 @@
 /* Shared by apply.c (changesets and batches), apply_record.c (mutations of the six tables),
- * apply_update.c (the owner's writes), apply_identity.c (ids that two conversations use),
- * apply_adopt.c (rows of another database), apply_jobs.c (mutations of jobs), apply_offers.c (jobs
- * that clients deliver) and apply_system.c (mutations of the store's own tables). For no other
- * file. */
+ * apply_sessions.c (what sessions count), apply_update.c (the owner's writes), apply_identity.c
+ * (ids that two conversations use), apply_adopt.c (rows of another database), apply_jobs.c
+ * (mutations of jobs), apply_offers.c (jobs that clients deliver) and apply_system.c (mutations of
+ * the store's own tables). For no other file. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
@@ -14,9 +14,18 @@
 
 /* What a changeset put since its last session, which is what the next session counts. */
 struct session_run {
-  int64_t messages, executions;      /* inserted */
-  bool known;                        /* it put a message or an execution that existed */
-  const struct entry *known_message; /* the last such message; NULL: none */
+  int64_t messages, executions; /* inserted, and never there before */
+  int64_t back;                 /* messages that somebody had deleted: they were counted once */
+  int64_t doubtful; /* inserted executions of messages that were there: new, or deleted before */
+  bool known;       /* it put a message or an execution that existed */
+  const struct entry *known_message; /* the last such message, or one that is back; NULL: none */
+};
+
+/* A session whose counts are to be compared with the database before the commit. */
+struct recount {
+  struct entry *session;
+  bool all;         /* its record was deleted, so the whole conversation is searched */
+  int64_t doubtful; /* the executions in question */
 };
 
 /* Whose messages a changeset puts: the platform's conversation. Text is borrowed. */
@@ -46,18 +55,22 @@ struct apply {
   uint64_t committed;      /* newest durable version */
   uint64_t serial;         /* counts the changesets: the present one's number */
   int64_t now;
-  int64_t added[CK_TABLES]; /* inserted in this transaction */
-  bool savepoint;           /* the present changeset has changed the store's own tables */
-  bool failed;              /* the database failed; false if a rule was broken */
+  int64_t added[CK_TABLES]; /* inserted in this transaction, without what came back */
+  struct recount *recounts; /* of this transaction */
+  size_t recount_count, recount_cap;
+  bool savepoint; /* the present changeset has changed the store's own tables */
+  bool failed;    /* the database failed; false if a rule was broken */
   /* The present changeset. */
   struct ck_str mutations;
   struct session_run run;
+  struct ck_buf last_inserted; /* the id of the message that was inserted last, also before */
   struct identity identity;
   int64_t fresh[CK_TABLES]; /* inserted */
+  int64_t back;             /* messages among them that somebody had deleted */
   bool inserted, updated;
   struct ck_counts counts; /* of its messages */
   uint64_t *counted;       /* the one of them that has its last message; NULL: no message yet */
-  size_t published_before, ended_before;
+  size_t published_before, ended_before, recounts_before;
   uint64_t backfill, backfill_before; /* once this batch is durable, a backfill begins, up to this
                                      version; 0: none */
   struct ck_delivery *published;
@@ -95,6 +108,9 @@ int apply_put(struct apply *a, struct ck_row *write, int64_t age, struct ck_err 
  * and unique key. 0 or -1. */
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err);
 
+/* Makes a new record of the write. 0 or -1. */
+int apply_insert(struct apply *a, struct entry *e, const struct ck_row *write,
+                 struct rules_write *how, struct ck_err *err);
 /* Merges a write into an existing record. 0 or -1. */
 int apply_merge(struct apply *a, struct entry *e, const struct ck_row *write,
                 struct rules_write *how, struct ck_err *err);
@@ -118,6 +134,21 @@ bool apply_is_running(const struct ck_row *job);
 struct entry *apply_find_job(struct apply *a, struct ck_str id, struct ck_err *err);
 /* The same; NULL also when the job is not pending. */
 struct entry *apply_find_pending(struct apply *a, struct ck_str id, struct ck_err *err);
+
+/* ---- apply_sessions.c ---- */
+
+/* The changeset has inserted this message or execution (or a record that no session counts). */
+void sessions_inserted(struct apply *a, const struct entry *e);
+/* The changeset has put this record, which was there. */
+void sessions_repeats(struct apply *a, const struct entry *e);
+/* Did it insert anything since its last session? */
+bool sessions_run_inserts(const struct session_run *run);
+/* PUTs a session. 0 or -1. */
+int sessions_put(struct apply *a, struct entry *e, struct ck_row *write, struct rules_write *how,
+                 struct ck_err *err);
+/* To be called when the transaction's messages and executions are in the database, and before its
+ * sessions: sets right the counts that are in doubt. 0 or -1. */
+int sessions_recount(struct apply *a, struct ck_err *err);
 
 /* ---- apply_adopt.c ---- */
 

@@ -16,10 +16,13 @@ int apply_failed(struct apply *a) {
   return -1;
 }
 
-static struct entry *remember_absent(struct apply *a, enum ck_table t, struct ck_str key) {
+static struct entry *remember_absent(struct apply *a, enum ck_table t, struct ck_str key,
+                                     bool was_there) {
   struct ck_row row = {.table = t};
   row.v[ck_tables[t].key] = ck_text(key);
-  return cache_remember(a->cache, &row, 0);
+  struct entry *e = cache_remember(a->cache, &row, 0);
+  e->back = was_there;
+  return e;
 }
 
 struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, struct ck_err *err) {
@@ -32,7 +35,7 @@ struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, st
     apply_failed(a);
     return NULL;
   }
-  e = rc ? cache_remember(a->cache, &row, version) : remember_absent(a, t, key);
+  e = rc ? cache_remember(a->cache, &row, version) : remember_absent(a, t, key, version > 0);
   tables_reset(a->tables, t);
   return e;
 }
@@ -175,8 +178,7 @@ int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, s
   if (inserts) {
     a->inserted = true;
     ++a->fresh[after->table];
-    a->run.messages += after->table == CK_MESSAGES;
-    a->run.executions += after->table == CK_EXECUTIONS;
+    sessions_inserted(a, e);
   } else {
     a->updated = true;
   }
@@ -187,8 +189,8 @@ void apply_note(struct apply *a, struct entry *e, const struct ck_row *after) {
   cache_change(a->cache, e, after, e->version, e->born);
 }
 
-static int insert(struct apply *a, struct entry *e, const struct ck_row *write,
-                  struct rules_write *how, struct ck_err *err) {
+int apply_insert(struct apply *a, struct entry *e, const struct ck_row *write,
+                 struct rules_write *how, struct ck_err *err) {
   struct ck_row row;
   if (rules_insert(&row, write, how, err)) return -1;
   int c = ck_tables[row.table].path;
@@ -220,15 +222,6 @@ int64_t apply_sum(int64_t count, int64_t more) {
   return __builtin_add_overflow(count, more, &total) ? INT64_MAX : total;
 }
 
-/* The session's write leaves its counts out: they grow by what this changeset has inserted since
- * its last session. */
-static void count_activity(const struct apply *a, const struct entry *e, struct ck_row *write) {
-  int64_t messages = e->exists ? ck_row_int(&e->row, CK_SESSIONS_MESSAGE_COUNT, 0) : 0,
-          executions = e->exists ? ck_row_int(&e->row, CK_SESSIONS_EXECUTION_COUNT, 0) : 0;
-  write->v[CK_SESSIONS_MESSAGE_COUNT] = ck_int(apply_sum(messages, a->run.messages));
-  write->v[CK_SESSIONS_EXECUTION_COUNT] = ck_int(apply_sum(executions, a->run.executions));
-}
-
 static int put_job(struct apply *a, struct entry *e, const struct ck_row *write,
                    struct ck_err *err) {
   struct ck_str message = ck_row_text(write, CK_JOBS_MESSAGE_ID);
@@ -237,7 +230,7 @@ static int put_job(struct apply *a, struct entry *e, const struct ck_row *write,
     return ck_fail(err, "renewal_jobs.job_id: this id belongs to a job for another message");
   }
   struct rules_write how = {.now = a->now};
-  return insert(a, e, write, &how, err);
+  return apply_insert(a, e, write, &how, err);
 }
 
 /* Looks a link up by its unique key first. If found, it keeps its id, whatever id the write has. */
@@ -249,74 +242,18 @@ static struct entry *find_link(struct apply *a, struct ck_row *write, struct ck_
   return e;
 }
 
-static bool leaves_counts_out(const struct ck_row *w) {
-  return w->table == CK_SESSIONS && w->v[CK_SESSIONS_MESSAGE_COUNT].state == CK_LEFT_OUT &&
-         w->v[CK_SESSIONS_EXECUTION_COUNT].state == CK_LEFT_OUT;
-}
-
 /* Did this changeset insert what the write is about? */
 static bool is_news(struct apply *a, const struct ck_row *write) {
   if (write->table == CK_CONVERSATIONS) return last_message_is_fresh(a, write);
-  if (write->table == CK_SESSIONS) return a->run.messages + a->run.executions > 0;
+  if (write->table == CK_SESSIONS) return sessions_run_inserts(&a->run);
   return a->fresh[CK_MESSAGES] + a->fresh[CK_EXECUTIONS] > 0;
-}
-
-/* A known message or execution stays in its session: observing it again on another day must not
- * begin a new one. */
-static bool only_repeats(const struct apply *a) {
-  return a->run.known && a->run.messages + a->run.executions == 0;
-}
-
-#define DAY_BYTES (sizeof "YYYY-MM-DD" - 1)
-
-/* False: the session's id does not end with the day on which the known message was first observed.
- * folder: that day's. */
-static bool is_day_of_message(const struct apply *a, struct ck_str session, char folder[20]) {
-  const size_t prefix = sizeof CK_MESSAGES_FOLDER - 1;
-  if (!a->run.known_message || session.n < DAY_BYTES) return false;
-  const char *day = session.s + session.n - DAY_BYTES;
-  snprintf(folder, 20, CK_MESSAGES_FOLDER "%.4s/%.2s/%.2s/", day, day + 5, day + 8);
-  struct ck_str path = ck_row_text(&a->run.known_message->row, CK_MESSAGES_STATIC_PATH);
-  return path.n > prefix + DAY_BYTES && ck_str_starts(path, folder);
-}
-
-/* A session without a record, although its messages have theirs, was deleted by hand. Its counts
- * are those of the database then. */
-static int count_again(struct apply *a, struct ck_row *write, const char *folder,
-                       struct ck_err *err) {
-  sqlite3_stmt *s = system_query(a->system, SYSTEM_SESSION_COUNTS, "sss",
-                                 ck_row_text(write, CK_SESSIONS_CONVERSATION_ID),
-                                 ck_row_text(write, CK_SESSIONS_PLATFORM), ck_str_of(folder));
-  int rc = system_step(a->system, s, err);
-  int64_t messages = rc > 0 ? sqlite3_column_int64(s, 0) : 0,
-          executions = rc > 0 ? sqlite3_column_int64(s, 1) : 0;
-  system_done(s);
-  if (rc < 0) return apply_failed(a);
-  write->v[CK_SESSIONS_MESSAGE_COUNT] = ck_int(messages);
-  write->v[CK_SESSIONS_EXECUTION_COUNT] = ck_int(executions);
-  return 0;
-}
-
-static int put_session(struct apply *a, struct entry *e, struct ck_row *write,
-                       struct rules_write *how, struct ck_err *err) {
-  bool counted = leaves_counts_out(write);
-  char folder[20];
-  if (counted && !e->exists && only_repeats(a)) {
-    if (!is_day_of_message(a, ck_row_key(write), folder)) return 0;
-    if (count_again(a, write, folder, err)) return -1;
-    counted = false;
-  }
-  rules_time(write, e->exists ? &e->row : NULL, how);
-  if (counted) count_activity(a, e, write);
-  return e->exists ? apply_merge(a, e, write, how, err) : insert(a, e, write, how, err);
 }
 
 static int put_other(struct apply *a, struct entry *e, struct ck_row *write,
                      struct rules_write *how, struct ck_err *err) {
-  a->run.known |= e->exists && (write->table == CK_MESSAGES || write->table == CK_EXECUTIONS);
-  if (e->exists && write->table == CK_MESSAGES) a->run.known_message = e;
+  if (e->exists) sessions_repeats(a, e);
   rules_time(write, e->exists ? &e->row : NULL, how);
-  return e->exists ? apply_merge(a, e, write, how, err) : insert(a, e, write, how, err);
+  return e->exists ? apply_merge(a, e, write, how, err) : apply_insert(a, e, write, how, err);
 }
 
 static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct ck_err *err) {
@@ -338,7 +275,7 @@ static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct
   if (write->table == CK_JOBS) return put_job(a, e, write, err);
   struct rules_write how = {.now = a->now, .age = age, .news = is_news(a, write)};
   if (write->table == CK_SESSIONS) {
-    int rc = put_session(a, e, write, &how, err);
+    int rc = sessions_put(a, e, write, &how, err);
     a->run = (struct session_run){0}; /* the next one begins where this one ends */
     return rc;
   }

@@ -16,9 +16,10 @@ struct entry {
   bool exists;
   uint64_t version; /* of its newest change */
   uint64_t stored;  /* its version in the database; 0: not there */
-  uint64_t born;    /* serial of the changeset that inserted it; 0: inserted in an earlier batch */
-  bool dirty;       /* changed in this commit; with `version` as `stored`: only CK_QUIET columns */
-  bool listed;      /* in the list of changed entries */
+  bool back; /* a message that the index of ids knows and that is not there: somebody deleted it */
+  uint64_t born; /* serial of the changeset that inserted it; 0: inserted in an earlier batch */
+  bool dirty;    /* changed in this commit; with `version` as `stored`: only CK_QUIET columns */
+  bool listed;   /* in the list of changed entries */
   char *text;
   uint64_t hash;
   uint64_t unique_hash;   /* of its unique key (proto/records.h); 0: none */

@@ -79,7 +79,7 @@
   L(SESSION_COUNTS, \
     "SELECT count(*), sum((SELECT count(*) FROM executions WHERE message_id = m.id))" \
     " FROM messages m WHERE conversation_id IS nullif(?1, '') AND +platform = ?2" \
-    " AND substr(static_path, 1, length(?3)) = ?3") \
+    " AND substr(static_path, 1, length(?3)) = ?3 AND observed_at BETWEEN ?4 AND ?5") \
   L(COUNTS_ADD, "UPDATE store SET one = 1" CK_TABLE_LIST(SYSTEM_COUNT_ADD))
 
 enum system_statement {

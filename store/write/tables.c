@@ -140,6 +140,7 @@ int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_
                struct ck_row *row, struct ck_err *err) {
   sqlite3_stmt *s = t->get[table];
   sqlite3_reset(s);
+  *version = 0;
   if (table == CK_MESSAGES) {
     int found = keys_find(t->keys, key, version, err);
     if (found <= 0) return found;

@@ -11,7 +11,8 @@ struct tables;
 struct tables *tables_new(sqlite3 *db, struct ck_err *err);
 void tables_free(struct tables **t);
 
-/* Looks a record up by key. 1: found, its text is valid until tables_reset; 0: not there; -1. */
+/* Looks a record up by key. 1: found, its text is valid until tables_reset; 0: not there, and
+ * *version is 0, or the one that a message of this id had, which somebody has deleted; -1. */
 int tables_get(struct tables *t, enum ck_table table, struct ck_str key, uint64_t *version,
                struct ck_row *row, struct ck_err *err);
 /* Looks up the record with the same unique key as `like`, which must have one. Returns as

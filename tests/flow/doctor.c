@@ -108,12 +108,14 @@ T_STORY(doctor, rows_that_were_deleted_by_hand, 90) {
     if (down) t_up();
     t_doctor_finds(1, "counts", "wrong", "missing");
     t_doctor_finds(1, "keys", "wrong", "leads to no message");
+    t_doctor_finds(1, "sessions", "note", "which has ");
     t_do_in(0, "../out/some", "import", "-");
     for (int i = 0; i < 5; i++)
       T_CHECK(t_count(tables[i]) == before[i], "%s: %lld, not %lld", tables[i],
               (long long)t_count(tables[i]), before[i]);
     t_doctor_finds(1, "keys", "ok", "");
     t_doctor_finds(1, "references", "ok", "");
+    t_doctor_finds(1, "sessions", "ok", "");
   }
   t_down();
   t_sql_run("artifact.db", "UPDATE store SET messages = (SELECT count(*) FROM messages),"

@@ -418,6 +418,122 @@ Test(apply, a_session_that_was_deleted_by_hand_is_made_again) {
   sh_is(&s, CK_SESSIONS, "x@1970-01-01", "message_count", "3");
 }
 
+/* ---- rows that were deleted by hand come back ---- */
+
+static void by_hand(const char *sql) {
+  sqlite3 *hand = NULL;
+  cr_assert_eq(sqlite3_open(DB_FILE, &hand), SQLITE_OK);
+  cr_assert_eq(sqlite3_exec(hand, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(hand));
+  sqlite3_close(hand);
+}
+
+/* Message n of one day with `executions` executions, as ingest says it. */
+static void say_of_day(int n, int executions) {
+  char *json = ck_sprintf("{'id':'m%d','platform':'p','conversation_id':'k','role':'user',"
+                          "'raw_text':'','observed_at':%d}",
+                          n, 10 + n);
+  sh_put(&s, CK_MESSAGES, json);
+  free(json);
+  for (int e = 0; e < executions; ++e) {
+    json = ck_sprintf("{'instruction_id':'e%d.%d','message_id':'m%d','target':'t','tool':'u',"
+                      "'result_ok':1,'executed_at':%d}",
+                      n, e, n, 10 + n);
+    sh_put(&s, CK_EXECUTIONS, json);
+    free(json);
+  }
+}
+
+static void say_day(void) {
+  sh_put(&s, CK_SESSIONS,
+         "{'id':'x@1970-01-01','platform':'p','conversation_id':'k','started_at':10,"
+         "'last_activity_at':20}");
+  cr_assert_neq(sh_apply(&s), 'r', "%s", s.reason.text);
+}
+
+static void say_whole_day(bool at_once) {
+  for (int n = 0; n < 6; ++n) {
+    say_of_day(n, n % 3);
+    if (!at_once) say_day();
+    if (!at_once && n % 2) cr_assert_eq(sh_commit(&s), 0);
+  }
+  if (!at_once) return;
+  say_day();
+  cr_assert_eq(sh_commit(&s), 0);
+}
+
+static void expect_day(int messages, int executions) {
+  cr_expect_eq(sh_int(&s, "SELECT message_count FROM sessions"), messages);
+  cr_expect_eq(sh_int(&s, "SELECT execution_count FROM sessions"), executions);
+  cr_expect_eq(sh_int(&s, "SELECT messages FROM store"), messages);
+  cr_expect_eq(sh_int(&s, "SELECT executions FROM store"), executions);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), messages);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM executions"), executions);
+}
+
+/* Whether what comes again comes in one changeset or in several, and whether the store was down
+ * when it was deleted. */
+Test(apply, what_comes_back_is_not_counted_twice) {
+  static const char *const gone[] = {
+      "DELETE FROM messages WHERE id = 'm3'",
+      "DELETE FROM executions WHERE instruction_id = 'e2.1'",
+      "DELETE FROM executions WHERE message_id = 'm5'; DELETE FROM messages WHERE id = 'm5'",
+      "DELETE FROM messages WHERE id > 'm1'; DELETE FROM executions WHERE instruction_id <> 'e1.0'",
+      "DELETE FROM messages; DELETE FROM executions"};
+  say_whole_day(true);
+  expect_day(6, 6);
+  for (size_t i = 0; i < 4 * sizeof gone / sizeof *gone; ++i) {
+    by_hand(gone[i / 4]);
+    if (i % 2) sh_reopen(&s);
+    say_whole_day(i / 2 % 2);
+    expect_day(6, 6);
+  }
+}
+
+/* Also if its record went with them; and what is new is counted beside what comes back. */
+Test(apply, a_session_that_comes_back_counts_what_is_there) {
+  say_whole_day(true);
+  for (int at_once = 0; at_once < 2; ++at_once) {
+    by_hand("DELETE FROM messages WHERE id IN ('m1', 'm4'); DELETE FROM sessions");
+    say_whole_day(at_once);
+    cr_expect_eq(sh_int(&s, "SELECT message_count FROM sessions"), 6);
+    cr_expect_eq(sh_int(&s, "SELECT execution_count FROM sessions"), 6);
+  }
+  by_hand("DELETE FROM messages WHERE id = 'm1'; DELETE FROM executions WHERE message_id = 'm2';"
+          "UPDATE store SET sessions = 1");
+  say_of_day(1, 2);
+  say_of_day(2, 3);
+  say_of_day(6, 1);
+  say_day();
+  cr_assert_eq(sh_commit(&s), 0);
+  expect_day(7, 9);
+}
+
+/* An execution of a message that is there is new as a rule; also when its changeset is refused
+ * first, and when it comes on another day. */
+Test(apply, a_late_execution_is_counted_once) {
+  say_whole_day(true);
+  say_of_day(0, 1);
+  sh_put(&s, CK_SESSIONS,
+         "{'id':'x@1970-01-01','platform':'p','conversation_id':'k','started_at':10,"
+         "'last_activity_at':20}");
+  sh_put(&s, CK_MESSAGES, "{'id':'bad'}");
+  cr_expect_eq(sh_apply(&s), 'r');
+  cr_assert_eq(sh_commit(&s), 0);
+  expect_day(6, 6);
+  say_of_day(0, 1);
+  say_day();
+  cr_assert_eq(sh_commit(&s), 0);
+  expect_day(6, 7);
+  say_of_day(0, 2);
+  sh_put(&s, CK_SESSIONS,
+         "{'id':'x@1970-01-02','platform':'p','conversation_id':'k','started_at':90000000,"
+         "'last_activity_at':90000000}");
+  cr_expect_eq(sh_apply(&s), 'n');
+  cr_assert_eq(sh_commit(&s), 0);
+  cr_expect_eq(sh_int(&s, "SELECT sum(message_count) FROM sessions"), 6);
+  cr_expect_eq(sh_int(&s, "SELECT sum(execution_count) FROM sessions"), 8);
+}
+
 Test(apply, a_session_counts_what_is_new) {
   put_observation("m1", "e1", 10, "");
   cr_expect_eq(sh_apply(&s), 'n');
