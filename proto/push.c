@@ -46,6 +46,7 @@ struct ck_push {
   enum push_state state;
   char *store_id;
   uint64_t epoch, next, request, version;
+  uint64_t asked_first; /* the first without a receipt when it asked */
   int64_t asked_at, progress_at;
   int64_t heard_at; /* the last beat, or when the feed was opened */
   int64_t store_at; /* anything from the store */
@@ -71,6 +72,7 @@ static int feed_open(struct ck_push *p, struct ck_err *err) {
 static void ask(struct ck_push *p) {
   struct ck_message m = {0};
   ++p->request;
+  p->asked_first = p->unacked.first(p->unacked.self);
   if (p->state == PUSH_GREETING) {
     m.kind = CK_MSG_HELLO;
     m.as.hello =
@@ -213,6 +215,14 @@ static uint64_t believed(struct ck_push *p, uint64_t applied) {
   return known;
 }
 
+/* What was sent and is not applied was lost, unless the store has come further since it was asked:
+ * then it is at work, and the rest lies in its intake. Sent again it would be there twice. */
+static void send_from(struct ck_push *p, uint64_t from, bool at_work) {
+  uint64_t first = p->unacked.first(p->unacked.self);
+  if (from < first) from = first;
+  if (!at_work || p->next < from) p->next = from;
+}
+
 static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
   bool greeting = p->state == PUSH_GREETING;
   uint64_t applied = w->applied;
@@ -231,9 +241,7 @@ static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
   if (p->state == PUSH_USURPED) return;
   if (p->unacked.skip && (unbound || w->applied > p->unacked.last(p->unacked.self)))
     p->unacked.skip(p->unacked.self, w->applied);
-  uint64_t from = w->applied + 1;
-  uint64_t first = p->unacked.first(p->unacked.self);
-  p->next = from > first ? from : first;
+  send_from(p, w->applied + 1, !greeting && p->asked_first && w->applied >= p->asked_first);
 }
 
 static void take_problem(struct ck_push *p, const struct ck_problem *problem) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/doors.h"
 #include "proto/push.h"
 
 /* ---- unacked changesets in memory, alone ---- */
@@ -333,4 +334,90 @@ Test(push, a_changeset_of_many_messages_has_its_counts) {
   until_done(&p, 5, 6000);
   cr_expect_eq(p.counted, 3, "nothing of what is refused");
   end(&p);
+}
+
+/* ---- with a store that the test plays ---- */
+
+struct played {
+  void *intake, *feed, *snapshot;
+};
+
+static void play(struct played *s) {
+  struct ck_err err = {{0}};
+  s->intake = ck_door_bind(r.settings, CK_DOOR_INTAKE, &err);
+  s->feed = ck_door_bind(r.settings, CK_DOOR_FEED, &err);
+  s->snapshot = ck_door_bind(r.settings, CK_DOOR_SNAPSHOT, &err);
+  cr_assert(s->intake && s->feed && s->snapshot, "%s", err.text);
+}
+
+static void end_play(struct played *s) {
+  ck_door_close(&s->intake, 0);
+  ck_door_close(&s->feed, 0);
+  ck_door_close(&s->snapshot, 0);
+}
+
+/* Answers the next HELLO or LAST: all up to `applied` is applied. */
+static void welcome(struct played *s, struct producer_here *p, uint64_t applied) {
+  zmq_msg_t peer, frame;
+  struct ck_message m, answer = {.kind = CK_MSG_WELCOME};
+  struct ck_buf out = {0};
+  int64_t until = ck_boot_ms() + 10000;
+  while (ck_recv2(s->snapshot, &peer, &frame)) {
+    cr_assert_lt(ck_boot_ms(), until, "the producer does not ask");
+    turn(p, 5);
+  }
+  cr_assert_eq(ck_message_decode(&m, ck_frame(&frame).s, ck_frame(&frame).n, NULL), 0);
+  cr_assert(m.kind == CK_MSG_HELLO || m.kind == CK_MSG_LAST);
+  answer.as.welcome = (struct ck_welcome){.request = m.kind == CK_MSG_HELLO ? m.as.hello.request
+                                                                            : m.as.last.request,
+                                          .store_id = CK_LIT("played"),
+                                          .epoch = 1,
+                                          .first = 1,
+                                          .applied = applied,
+                                          .results = {"nnnnnnnnnnnnnnnn", (size_t)applied},
+                                          .refused = CK_LIT("\x90"),
+                                          .counts = CK_LIT("\x90")};
+  ck_message_encode(&out, &answer);
+  cr_assert_eq(ck_send_to(s->snapshot, ck_frame(&peer), ck_buf_view(&out)), 0);
+  ck_buf_free(&out);
+  zmq_msg_close(&peer);
+  zmq_msg_close(&frame);
+}
+
+/* Takes `count` changesets, from this number on. */
+static void take_changesets(struct played *s, struct producer_here *p, uint64_t from, int count) {
+  int64_t until = ck_boot_ms() + 10000;
+  for (int i = 0; i < count;) {
+    zmq_msg_t frame;
+    struct ck_message m;
+    cr_assert_lt(ck_boot_ms(), until, "%d of %d changesets came", i, count);
+    turn(p, 5);
+    if (ck_recv(s->intake, &frame)) continue;
+    cr_assert_eq(ck_message_decode(&m, ck_frame(&frame).s, ck_frame(&frame).n, NULL), 0);
+    cr_assert_eq(m.kind, CK_MSG_CHANGESET);
+    cr_expect_eq(m.as.changeset.number, from + (uint64_t)i++);
+    zmq_msg_close(&frame);
+  }
+}
+
+/* What lies in the intake of a store that is at work would be there twice. What is lost is sent
+ * again: the next answer shows no progress. */
+Test(push, a_store_that_comes_further_gets_nothing_twice) {
+  struct producer_here p;
+  struct played s;
+  play(&s);
+  begin(&p, "one");
+  add_messages(&p, "m", 0, 10);
+  welcome(&s, &p, 0);
+  take_changesets(&s, &p, 1, 10);
+  welcome(&s, &p, 4);
+  until_done(&p, 4, 5000);
+  add_messages(&p, "m", 10, 11);
+  take_changesets(&s, &p, 11, 1);
+  welcome(&s, &p, 4);
+  take_changesets(&s, &p, 5, 7);
+  welcome(&s, &p, 11);
+  until_done(&p, 11, 5000);
+  end(&p);
+  end_play(&s);
 }
