@@ -30,7 +30,7 @@ struct door_info {
 /* docs/wire.md says what each high-water mark (hwm, in messages) bounds. */
 static const struct door_info doors[] = {
     [CK_DOOR_INTAKE] = {CK_SET_DOOR_INTAKE, ZMQ_PULL, ZMQ_PUSH, 256, 128},
-    [CK_DOOR_FEED] = {CK_SET_DOOR_FEED, ZMQ_XPUB, ZMQ_SUB, 256, 1000},
+    [CK_DOOR_FEED] = {CK_SET_DOOR_FEED, ZMQ_XPUB, ZMQ_SUB, 64, 1000},
     [CK_DOOR_WORK] = {CK_SET_DOOR_WORK, ZMQ_ROUTER, ZMQ_DEALER, 16, 16},
     [CK_DOOR_SNAPSHOT] = {CK_SET_DOOR_SNAPSHOT, ZMQ_ROUTER, ZMQ_DEALER, 256, 256},
     [CK_DOOR_OBSERVE] = {CK_SET_DOOR_OBSERVE, ZMQ_ROUTER, ZMQ_DEALER, 256, 256},

@@ -8,8 +8,8 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 
-/* The most in one frame of changes. For a follower that does not read, the socket queues 256
- * frames: 32 MiB at most. */
+/* The most in one frame of changes. For a follower that does not read, the socket queues 64
+ * frames: 8 MiB at most. */
 #define CHUNK_BYTES (128u << 10)
 
 struct feed {
