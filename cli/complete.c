@@ -128,6 +128,7 @@ static void offer_values(struct completion *k, enum cli_kind_of kind, const char
     puts(":folders");
     break;
   case CLI_CONVERSATION:
+    if (word && strstr(word, "PLATFORM")) offer_platforms(k);
     offer_conversations(k);
     break;
   case CLI_MESSAGE:

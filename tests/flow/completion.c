@@ -61,7 +61,7 @@ T_STORY(completion, titles_and_ids, 60) {
   t_offers("m1", "show", "m1");
   t_up();
   t_offers("Fish tank", "list", "messages", "--conversation-id", "F");
-  t_offers("x|y", "pause", "");
+  t_offers("x|x:tank", "pause", "x");
 }
 
 T_STORY(completion, says_nothing_where_there_is_nothing, 60) {
