@@ -14,6 +14,7 @@
 #include "proto/log.h"
 #include "store/database/checkpoint.h"
 #include "store/database/schema.h"
+#include "store/database/statements.h"
 #include "store/database/wal_file.h"
 
 /* The pages at which a checkpoint is due (CHECKPOINT_PAGES), and what is written while it runs. */
@@ -73,6 +74,17 @@ sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql, struct ck_err *err) {
   if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s, NULL) == SQLITE_OK) return s;
   db_fail(db, sql, err);
   return NULL;
+}
+
+int db_prepare_all(sqlite3 *db, const char *const *texts, int count, sqlite3_stmt **s,
+                   struct ck_err *err) {
+  for (int i = 0; i < count; ++i)
+    if (!(s[i] = db_prepare(db, texts[i], err))) return -1;
+  return 0;
+}
+
+void db_finalize_all(sqlite3_stmt *const *s, int count) {
+  for (int i = 0; i < count; ++i) sqlite3_finalize(s[i]);
 }
 
 int db_int(sqlite3 *db, const char *sql, int64_t otherwise, int64_t *out, struct ck_err *err) {

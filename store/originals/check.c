@@ -5,6 +5,7 @@
 
 #include "proto/sha256.h"
 #include "store/originals/internal.h"
+#include "store/database/statements.h"
 
 #define PIECE (1u << 20)
 
@@ -20,18 +21,7 @@
     " UNION ALL SELECT min(original) FROM executions WHERE original > ?1)") \
   S(IS_THERE, "SELECT 1" ORIGINALS_THERE " WHERE o.id = ?1")
 
-enum statement {
-#define NAME_OF(NAME, sql) NAME,
-  STATEMENTS(NAME_OF)
-#undef NAME_OF
-      STATEMENT_COUNT
-};
-
-static const char *const texts[] = {
-#define TEXT_OF(NAME, sql) sql,
-    STATEMENTS(TEXT_OF)
-#undef TEXT_OF
-};
+DB_STATEMENTS(STATEMENTS)
 
 struct check {
   sqlite3 *db;
@@ -196,8 +186,7 @@ static int check_named(struct check *c, struct ck_err *err) {
 /* ---- all of it ---- */
 
 static int prepare(struct check *c, struct ck_err *err) {
-  for (int i = 0; i < STATEMENT_COUNT; ++i)
-    if (!(c->s[i] = db_prepare(c->db, texts[i], err))) return -1;
+  if (db_prepare_all(c->db, texts, STATEMENT_COUNT, c->s, err)) return -1;
   c->unpack = unpack_new(c->db, err);
   return c->unpack ? 0 : -1;
 }
@@ -209,7 +198,7 @@ int originals_check(sqlite3 *db, const struct originals_check *ops, uint64_t *co
                    check_named(&c, err)
                ? -1
                : 0;
-  for (int i = 0; i < STATEMENT_COUNT; ++i) sqlite3_finalize(c.s[i]);
+  db_finalize_all(c.s, STATEMENT_COUNT);
   unpack_free(&c.unpack);
   ck_buf_free(&c.piece);
   return rc;

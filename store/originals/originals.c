@@ -3,6 +3,8 @@
 
 #include "store/originals/internal.h"
 
+#include "store/database/statements.h"
+
 /* S(NAME, sql) */
 #define STATEMENTS(S) \
   S(BLOCK_GET, "SELECT block, state FROM blocks WHERE id = ?1") \
@@ -26,18 +28,7 @@
            " WHERE p.conversation = o.conversation AND p.conversation <> 0" \
            " AND p.original <> o.original)")
 
-enum statement {
-#define NAME_OF(NAME, sql) NAME,
-  STATEMENTS(NAME_OF)
-#undef NAME_OF
-      STATEMENT_COUNT
-};
-
-static const char *const texts[] = {
-#define TEXT_OF(NAME, sql) sql,
-    STATEMENTS(TEXT_OF)
-#undef TEXT_OF
-};
+DB_STATEMENTS(STATEMENTS)
 
 struct originals {
   sqlite3 *db;
@@ -48,18 +39,14 @@ struct originals {
 struct originals *originals_new(sqlite3 *db, struct ck_err *err) {
   struct originals *o = ck_zalloc(sizeof *o);
   o->db = db;
-  for (int i = 0; i < STATEMENT_COUNT; ++i)
-    if (!(o->s[i] = db_prepare(db, texts[i], err))) {
-      originals_free(&o);
-      return NULL;
-    }
+  if (db_prepare_all(db, texts, STATEMENT_COUNT, o->s, err)) originals_free(&o);
   return o;
 }
 
 void originals_free(struct originals **originals) {
   struct originals *o = *originals;
   if (!o) return;
-  for (int i = 0; i < STATEMENT_COUNT; ++i) sqlite3_finalize(o->s[i]);
+  db_finalize_all(o->s, STATEMENT_COUNT);
   free(o);
   *originals = NULL;
 }

@@ -7,6 +7,7 @@
 
 #include "proto/log.h"
 #include "store/originals/pack.h"
+#include "store/database/statements.h"
 
 #define NICENESS 5
 #define PARTS_A_STEP 1
@@ -30,18 +31,7 @@
   S(DROP_PART, "DELETE FROM block_parts WHERE block = ?1 AND part = ?2") \
   S(DROP_BLOCK, "DELETE FROM blocks WHERE block = ?1 AND state = 'gone'")
 
-enum statement {
-#define NAME_OF(NAME, sql) NAME,
-  STATEMENTS(NAME_OF)
-#undef NAME_OF
-      STATEMENT_COUNT
-};
-
-static const char *const texts[] = {
-#define TEXT_OF(NAME, sql) sql,
-    STATEMENTS(TEXT_OF)
-#undef TEXT_OF
-};
+DB_STATEMENTS(STATEMENTS)
 
 /* Whose turn it is. */
 enum turn {
@@ -256,8 +246,7 @@ bool packing_turn(struct packing *p, int64_t now) {
 /* ---- start and end ---- */
 
 static int prepare(struct packing *p, struct ck_err *err) {
-  for (int i = 0; i < STATEMENT_COUNT; ++i)
-    if (!(p->s[i] = db_prepare(p->db, texts[i], err))) return -1;
+  if (db_prepare_all(p->db, texts, STATEMENT_COUNT, p->s, err)) return -1;
   return db_open_reader(&p->reader, err) || !(p->unpack = unpack_new(p->reader, err)) ||
                  step(p, LEFT_OVER, NULL, NULL, err) < 0
              ? -1
@@ -293,7 +282,7 @@ void packing_stop(struct packing **packing) {
   pthread_cond_signal(&p->wake);
   pthread_mutex_unlock(&p->lock);
   if (p->started) pthread_join(p->thread, NULL);
-  for (int i = 0; i < STATEMENT_COUNT; ++i) sqlite3_finalize(p->s[i]);
+  db_finalize_all(p->s, STATEMENT_COUNT);
   pack_free(&p->pack);
   unpack_free(&p->unpack);
   db_close(&p->reader);

@@ -11,6 +11,7 @@
 #include "proto/file.h"
 #include "proto/log.h"
 #include "store/search/fts.h"
+#include "store/database/statements.h"
 
 /* Below this many dead entries the index is not made again. */
 #define WORN_MIN 10000
@@ -53,18 +54,7 @@
   S(BLOCK, "INSERT INTO blocks VALUES (?1, ?2, ?2) ON CONFLICT DO UPDATE SET" \
            " oldest = min(oldest, ?2), newest = max(newest, ?2)")
 
-enum statement {
-#define NAME_OF(NAME, sql) NAME,
-  STATEMENTS(NAME_OF)
-#undef NAME_OF
-      STATEMENT_COUNT
-};
-
-static const char *const texts[] = {
-#define TEXT_OF(NAME, sql) sql,
-    STATEMENTS(TEXT_OF)
-#undef TEXT_OF
-};
+DB_STATEMENTS(STATEMENTS)
 
 struct search_index {
   sqlite3 *db;
@@ -203,7 +193,7 @@ struct search_index *search_index_open(const char *store_id, uint64_t *cursor, s
 
 void search_index_close(struct search_index **x) {
   if (!*x) return;
-  for (int i = 0; i < STATEMENT_COUNT; ++i) sqlite3_finalize((*x)->s[i]);
+  db_finalize_all((*x)->s, STATEMENT_COUNT);
   sqlite3_close((*x)->db);
   free(*x);
   *x = NULL;
