@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "proto/visible.h"
 #include "proto/words.h"
 
 #define LETTERS 64
@@ -15,14 +16,11 @@ struct letters {
 
 /* The next character, or a byte that is none. */
 static uint32_t letter_at(struct ck_str s, size_t *at) {
-  for (size_t k = 1; k <= 4 && *at + k <= s.n; ++k) {
-    if (!ck_utf8_ok((struct ck_str){s.s + *at, k})) continue;
-    uint32_t c = 0;
-    memcpy(&c, s.s + *at, k);
-    *at += k;
-    return c;
-  }
-  return (unsigned char)s.s[(*at)++];
+  size_t k = ck_character(s.s + *at, s.n - *at);
+  uint32_t c = 0;
+  memcpy(&c, s.s + *at, k ? k : 1);
+  *at += k ? k : 1;
+  return c;
 }
 
 static void spell(struct letters *l, struct ck_str s) {

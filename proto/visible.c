@@ -16,10 +16,9 @@ bool ck_is_control(const char *p, size_t n) {
   return n == 1 ? a < 0x20 || a == 0x7f : n == 2 && a == 0xC2 && b < 0xA0;
 }
 
-/* The code of the UTF-8 character of n bytes at p. */
-static uint32_t code_of(const char *p, size_t n) {
+unsigned ck_character_code(const char *p, size_t n) {
   const unsigned char *u = (const unsigned char *)p;
-  uint32_t code = n == 1 ? u[0] : u[0] & (0x7Fu >> n);
+  unsigned code = n == 1 ? u[0] : u[0] & (0x7Fu >> n);
   for (size_t i = 1; i < n; ++i) code = code << 6 | (u[i] & 0x3Fu);
   return code;
 }
@@ -29,7 +28,7 @@ bool ck_is_mark(const char *p, size_t n) {
     uint32_t from, to;
   } ranges[] = {{0x61C, 0x61C},   {0x200E, 0x200F}, {0x2028, 0x202E},
                 {0x2066, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}};
-  uint32_t c = code_of(p, n);
+  unsigned c = ck_character_code(p, n);
   for (size_t i = 0; i < sizeof ranges / sizeof *ranges; ++i)
     if (c >= ranges[i].from && c <= ranges[i].to) return true;
   return false;
@@ -51,7 +50,7 @@ void ck_visible_text(struct ck_buf *b, struct ck_str s, bool marks) {
     if (k == 0)
       ck_buf_printf(b, "<%02X>", (unsigned char)s.s[i]);
     else if (!crlf)
-      ck_buf_printf(b, "<U+%04X>", code_of(s.s + i, k));
+      ck_buf_printf(b, "<U+%04X>", ck_character_code(s.s + i, k));
   }
   ck_buf_add(b, s.s + from, s.n - from);
 }

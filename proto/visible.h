@@ -7,11 +7,13 @@
 
 /* The length in bytes of the UTF-8 character at p, 0 if it is malformed. n: bytes left. */
 size_t ck_character(const char *p, size_t n);
+/* The code of the UTF-8 character of n bytes at p. */
+unsigned ck_character_code(const char *p, size_t n);
 
-/* Of a character of n bytes: C0, DEL and C1. */
+/* True for a control character (C0, DEL, C1). n: its bytes, as ck_character() says. */
 bool ck_is_control(const char *p, size_t n);
-/* …line and paragraph separators; the marks that change the order of characters, and the deprecated
- * ones beside them; the marks of annotations; a byte order mark. */
+/* The same for a mark: line and paragraph separators; what changes the order of characters, and the
+ * deprecated ones beside it; annotations; a byte order mark. */
 bool ck_is_mark(const char *p, size_t n);
 
 /* Appends s with control characters and, if `marks`, marks shown by their codes: "<U+202E>", and

@@ -5,27 +5,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <wctype.h>
+#include "proto/visible.h"
 
 static locale_t utf8;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void load(void) { utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0); }
-
-/* The character that p begins with, which has this many bytes. */
-static wint_t character(const char *p, size_t bytes) {
-  const unsigned char *u = (const unsigned char *)p;
-  wint_t c = bytes == 1 ? u[0] : u[0] & (0x7Fu >> bytes);
-  for (size_t i = 1; i < bytes; ++i) c = c << 6 | (u[i] & 0x3F);
-  return c;
-}
-
-static void put(struct ck_buf *b, wint_t c) {
-  char out[4];
-  size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-  for (size_t i = n; i-- > 1; c >>= 6) out[i] = (char)(0x80 | (c & 0x3F));
-  out[0] = (char)(n == 1 ? c : (0xF00u >> n & 0xFF) | c);
-  ck_buf_add(b, out, n);
-}
 
 void ck_buf_lower(struct ck_buf *b, struct ck_str s) {
   pthread_once(&once, load);
@@ -35,7 +20,7 @@ void ck_buf_lower(struct ck_buf *b, struct ck_str s) {
     char c = first >= 'A' && first <= 'Z' ? (char)(first + 32) : (char)first;
     bool known = n > 1 && utf8 && n <= s.n - i && ck_utf8_ok((struct ck_str){s.s + i, n});
     if (known)
-      put(b, towlower_l(character(s.s + i, n), utf8));
+      ck_buf_utf8(b, towlower_l(ck_character_code(s.s + i, n), utf8));
     else if (n == 1)
       ck_buf_add(b, &c, 1);
     else
