@@ -9,23 +9,12 @@
 #include <zstd.h>
 
 #include "proto/clock.h"
-#include "proto/sha256.h"
 #include "store/originals/originals.h"
 
 static _Atomic bool stops;
 static char ids[2000][CK_ORIGINAL_ID + 1];
 static struct ck_buf texts[2000];
 static int count;
-
-static void id_of(struct ck_str bytes, char id[CK_ORIGINAL_ID + 1]) {
-  char hex[CK_SHA256_HEX + 1];
-  struct ck_sha256 h;
-  ck_sha256_begin(&h);
-  ck_sha256_add(&h, bytes);
-  ck_sha256_end_hex(&h, hex);
-  memcpy(id, hex, CK_ORIGINAL_ID);
-  id[CK_ORIGINAL_ID] = '\0';
-}
 
 static void say_something(struct ck_buf *b, size_t n) {
   for (size_t end = b->len + n; b->len < end;)
@@ -43,7 +32,7 @@ static void export(int conversations, int grown, int age, size_t more) {
     ck_buf_printf(&texts[count], "{\"conversation\":%d,\"age\":%d,\"said\":\"", i, age);
     ck_buf_str(&texts[count], ck_buf_view(&said[i]));
     ck_buf_text(&texts[count], "\"}");
-    id_of(ck_buf_view(&texts[count]), ids[count]);
+    ck_original_id(ids[count], ck_buf_view(&texts[count]));
     ++count;
   }
   ck_put_array(&list, (uint32_t)(count - first));
@@ -65,7 +54,7 @@ static void export(int conversations, int grown, int age, size_t more) {
   size_t room = ZSTD_compressBound(all.len);
   packed.len = ZSTD_compress(ck_buf_room(&packed, room), room, all.data, all.len, 3);
   char block[CK_ORIGINAL_ID + 1];
-  id_of(ck_buf_view(&packed), block);
+  ck_original_id(block, ck_buf_view(&packed));
   uint64_t parts = (packed.len + CK_BLOCK_PART - 1) / CK_BLOCK_PART;
   for (uint64_t part = 0; part < parts; ++part) {
     size_t from = part * CK_BLOCK_PART, left = packed.len - from;
