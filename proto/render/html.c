@@ -150,13 +150,7 @@ static void put_folded(struct render *r, const struct render_message *m) {
 static void put_head(struct render *r, const struct render_message *m) {
   struct ck_buf speaker = {0}, facts = {0};
   render_speaker(&speaker, r->platform, m);
-  if (m->time_known) render_time(&facts, m->at);
-  if (m->model.n) ck_buf_text(&facts, facts.len ? " · " : "");
-  ck_buf_str(&facts, m->model);
-  if (m->kind != RENDER_SAID)
-    ck_buf_printf(&facts, "%s%s", facts.len ? " · " : "", render_kind_word(m->kind));
-  if (r->style.has_tree && !m->placed)
-    ck_buf_printf(&facts, "%splace unknown", facts.len ? " · " : "");
+  render_facts(&facts, r, m);
   put(r, "<h2>");
   put_text(r, ck_buf_view(&speaker));
   if (facts.len) put(r, " <small>");
@@ -214,27 +208,21 @@ static void put_policy(struct render *r) {
   put(r, "'; base-uri 'none'; form-action 'none'\">\n");
 }
 
-static void put_fact(struct ck_buf *b, struct ck_str fact) {
-  if (!fact.n) return;
-  if (b->len) ck_buf_text(b, " · ");
-  ck_buf_str(b, fact);
-}
-
 static void put_facts(struct render *r, const struct render_conversation *c) {
   struct ck_buf facts = {0}, from = {0};
-  put_fact(&facts, c->platform);
+  render_fact(&facts, c->platform);
   if (c->created_at > 0) render_time(&from, c->created_at);
   if (c->created_at > 0 && c->newest_at > c->created_at) ck_buf_text(&from, " to ");
   if (c->newest_at > c->created_at) render_time(&from, c->newest_at);
-  put_fact(&facts, ck_buf_view(&from));
+  render_fact(&facts, ck_buf_view(&from));
   if (c->messages) {
     ck_buf_clear(&from);
     ck_buf_count(&from, c->messages);
     ck_buf_text(&from, ck_noun(c->messages, " message", " messages"));
-    put_fact(&facts, ck_buf_view(&from));
+    render_fact(&facts, ck_buf_view(&from));
   }
-  put_fact(&facts, c->project);
-  put_fact(&facts, c->model);
+  render_fact(&facts, c->project);
+  render_fact(&facts, c->model);
   put(r, "<p dir=\"auto\">");
   put_text(r, ck_buf_view(&facts));
   put(r, "</p>\n");

@@ -23,7 +23,7 @@ struct page {
     bool anchor;
     char *shown;  /* of a link that is none: its address, which is shown after it; NULL: none */
     size_t begin; /* of what is in it, in out */
-  } spans[DEPTH_MOST + 1]; /* that are open */
+  } spans[DEPTH_MOST]; /* that are open */
   unsigned count;
   unsigned within; /* open anchors */
 };

@@ -45,10 +45,17 @@ const char *render_outcome_word(enum render_outcome outcome);
 const char *render_kind_word(enum render_kind kind);
 /* "[title](url)"; md: as render_cited() has it */
 void render_citation(struct ck_buf *b, const json_t *citation, bool md);
+/* Appends a fact, after " · " unless it is the first in b; nothing if it is empty. */
+void render_fact(struct ck_buf *b, struct ck_str fact);
+/* "2026-01-02 10:00:05 · gpt-4o · error": what a heading says besides who speaks. */
+void render_facts(struct ck_buf *b, const struct render *r, const struct render_message *m);
 /* "a.png (image/png, 12 bytes)" */
 void render_attachment(struct ck_buf *b, const json_t *attachment);
 /* The text of an attachment, unless the message's text has it anyway. */
 struct ck_str render_attached_text(const struct render_message *m, const json_t *attachment);
+
+/* How many of these characters the longest run in the text has. */
+size_t render_longest_run(struct ck_str text, char of);
 
 /* True if the message's text is only what was executed, which comes below it anyway. */
 bool render_is_executed(const struct render_message *m);

@@ -28,20 +28,11 @@ static void put_plain(struct ck_buf *b, const struct render *r, struct ck_str te
   ck_buf_free(&safe);
 }
 
-static size_t longest_run(struct ck_str text, char of) {
-  size_t longest = 0, run = 0;
-  for (size_t i = 0; i < text.n; ++i) {
-    run = text.s[i] == of ? run + 1 : 0;
-    if (run > longest) longest = run;
-  }
-  return longest;
-}
-
 /* A block of code, whatever the text has in it. */
 static void put_fenced(struct ck_buf *b, const struct render *r, const char *language,
                        struct ck_str text) {
   struct ck_buf safe = {0};
-  size_t marks = longest_run(text, '`') + 1;
+  size_t marks = render_longest_run(text, '`') + 1;
   if (marks < 3) marks = 3;
   ck_visible_text(&safe, text, r->style.terminal);
   for (size_t i = 0; i < marks; ++i) ck_buf_text(b, "`");
@@ -201,21 +192,16 @@ static void put_hidden(struct render *r, const struct render_message *m) {
   ck_buf_free(&speaker);
 }
 
-/* "*2026-01-02 10:00:05Z · gpt-4o*" */
+/* "*2026-01-02 10:00:05 · gpt-4o*" */
 static void put_facts(struct render *r, const struct render_message *m) {
-  struct ck_buf b = {0};
-  if (m->time_known) render_time(&b, m->at);
-  if (m->model.n) ck_buf_text(&b, b.len ? " · " : "");
-  put_plain(&b, r, m->model);
-  if (m->kind != RENDER_SAID)
-    ck_buf_printf(&b, "%s%s", b.len ? " · " : "", render_kind_word(m->kind));
-  if (r->style.has_tree && !m->placed) ck_buf_printf(&b, "%splace unknown", b.len ? " · " : "");
-  if (b.len) {
+  struct ck_buf facts = {0};
+  render_facts(&facts, r, m);
+  if (facts.len) {
     ck_buf_text(r->out, "*");
-    ck_buf_str(r->out, ck_buf_view(&b));
+    put_plain(r->out, r, ck_buf_view(&facts));
     ck_buf_text(r->out, "*\n");
   }
-  ck_buf_free(&b);
+  ck_buf_free(&facts);
 }
 
 static void put_head(struct render *r, const struct render_message *m) {

@@ -1,7 +1,6 @@
 /* Names of files; see render.h. */
 #include "proto/render/inner.h"
 
-#include <strings.h>
 #include "proto/visible.h"
 
 #define NAME_MOST 120

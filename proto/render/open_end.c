@@ -3,6 +3,7 @@
 #include "proto/render/open_end.h"
 
 #include <md4c.h>
+#include "proto/render/inner.h"
 
 struct probe {
   unsigned depth;    /* open blocks */
@@ -60,12 +61,8 @@ static bool is_closed(struct ck_str text, struct ck_str close, struct probe *p) 
 }
 
 static void put_fence(struct ck_buf *close, struct ck_str text, char fence) {
-  size_t longest = 3, run = 0;
-  for (size_t i = 0; i < text.n; ++i) {
-    run = text.s[i] == fence ? run + 1 : 0;
-    if (run > longest) longest = run;
-  }
-  for (size_t i = 0; i < longest; ++i) ck_buf_add(close, &fence, 1);
+  size_t marks = render_longest_run(text, fence);
+  for (size_t i = 0; i < marks; ++i) ck_buf_add(close, &fence, 1);
   ck_buf_text(close, "\n");
 }
 

@@ -9,12 +9,20 @@
 
 /* ---- lines ---- */
 
-/* Appends text that can do nothing to the terminal, on one line. */
-static void put_safe(struct ck_buf *b, const struct render_style *style, struct ck_str text) {
+/* Appends text that can do nothing to the terminal, on one line, all of it. */
+static void put_whole(struct ck_buf *b, const struct render_style *style, struct ck_str text) {
   struct ck_buf folded = {0};
-  ck_buf_summary(&folded, text, style->full ? text.n : LINE_BYTES);
+  ck_buf_summary(&folded, text, text.n);
   ck_visible_text(b, ck_buf_view(&folded), style->terminal);
   ck_buf_free(&folded);
+}
+
+/* The same, but only its beginning unless the style is full. */
+static void put_safe(struct ck_buf *b, const struct render_style *style, struct ck_str text) {
+  struct ck_buf beginning = {0};
+  ck_buf_summary(&beginning, text, style->full ? text.n : LINE_BYTES);
+  put_whole(b, style, ck_buf_view(&beginning));
+  ck_buf_free(&beginning);
 }
 
 static void put_cut(struct ck_buf *b, const struct render_style *style, struct ck_str text,
@@ -214,27 +222,21 @@ void render_text_message(struct ck_buf *b, const struct render_message *m,
 
 /* ---- a document ---- */
 
-static void put_fact(struct ck_buf *b, struct ck_str fact) {
-  if (!fact.n) return;
-  ck_buf_text(b, " · ");
-  ck_buf_str(b, fact);
-}
-
 static void text_begin(struct render *r, const struct render_conversation *c) {
   struct ck_buf title = {0}, facts = {0};
-  put_safe(&title, &r->style, c->title.n ? c->title : CK_LIT("(no title)"));
+  put_whole(&title, &r->style, c->title.n ? c->title : CK_LIT("(no title)"));
   paint(r->out, &r->style, BOLD, &title);
   ck_buf_str(&facts, c->platform);
   ck_buf_text(&facts, " · ");
   ck_buf_count(&facts, c->messages);
   ck_buf_text(&facts, ck_noun(c->messages, " message", " messages"));
   if (c->branches > 1) ck_buf_printf(&facts, " · %zu branches", c->branches);
-  put_fact(&facts, c->project);
-  put_fact(&facts, c->model);
-  put_fact(&facts, c->id);
-  put_safe(r->out, &r->style, ck_buf_view(&facts));
+  render_fact(&facts, c->project);
+  render_fact(&facts, c->model);
+  render_fact(&facts, c->id);
+  put_whole(r->out, &r->style, ck_buf_view(&facts));
   ck_buf_text(r->out, "\n");
-  put_safe(r->out, &r->style, c->url);
+  put_whole(r->out, &r->style, c->url);
   if (c->url.n) ck_buf_text(r->out, "\n");
   ck_buf_free(&title);
   ck_buf_free(&facts);

@@ -2,8 +2,6 @@
 #include "proto/render/inner.h"
 
 #include <ctype.h>
-#include <stdio.h>
-#include <strings.h>
 #include "proto/clock.h"
 #include "proto/moment.h"
 
@@ -64,6 +62,19 @@ void render_speaker(struct ck_buf *b, struct ck_str platform, const struct rende
 
 /* ---- what belongs to a message ---- */
 
+void render_fact(struct ck_buf *b, struct ck_str fact) {
+  if (!fact.n) return;
+  if (b->len) ck_buf_text(b, " · ");
+  ck_buf_str(b, fact);
+}
+
+void render_facts(struct ck_buf *b, const struct render *r, const struct render_message *m) {
+  if (m->time_known) render_time(b, m->at);
+  render_fact(b, m->model);
+  if (m->kind != RENDER_SAID) render_fact(b, ck_str_of(render_kind_word(m->kind)));
+  if (r->style.has_tree && !m->placed) render_fact(b, CK_LIT("place unknown"));
+}
+
 void render_called(struct ck_buf *b, const struct render_execution *e) {
   ck_buf_str(b, e->target);
   if (ck_str_eq(e->target, e->tool)) return;
@@ -86,4 +97,15 @@ void render_attachment(struct ck_buf *b, const json_t *attachment) {
   if (size >= 0) ck_buf_count(b, (uint64_t)size);
   if (size >= 0) ck_buf_text(b, ck_noun((uint64_t)size, " byte", " bytes"));
   ck_buf_text(b, ")");
+}
+
+/* ---- Markdown ---- */
+
+size_t render_longest_run(struct ck_str text, char of) {
+  size_t longest = 0, run = 0;
+  for (size_t i = 0; i < text.n; ++i) {
+    run = text.s[i] == of ? run + 1 : 0;
+    if (run > longest) longest = run;
+  }
+  return longest;
 }
