@@ -134,6 +134,8 @@ int cli_options_and(struct cli *c, int *argc, char **argv, void *into,
  * the command in argv. Without any, prints a short help and returns CLI_DONE. */
 int cli_global_options(struct cli *c, int argc, char **argv, int *at);
 
+/* The value of an option as a moment (proto/moment.h), in ms; as for cli_number(). */
+int cli_moment(const struct cli *c, const char *option, const char *text, int64_t *ms);
 /* The value of an option as a whole number from least to most (0 or more). text: NULL: it was not
  * given, and *value stays. Returns CLI_GO_ON, or CLI_USAGE after reporting what is wrong. */
 int cli_number(const struct cli *c, const char *option, const char *text, int64_t least,

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "proto/clock.h"
 #include "proto/daemon.h"
+#include "proto/moment.h"
 #include "proto/near.h"
 #include "proto/records.h"
 
@@ -250,6 +252,12 @@ int cli_number(const struct cli *c, const char *option, const char *text, int64_
                            (long long)least, (long long)most);
   *value = n;
   return CLI_GO_ON;
+}
+
+int cli_moment(const struct cli *c, const char *option, const char *text, int64_t *ms) {
+  struct ck_err err;
+  if (!text || ck_moment_parse(text, ck_now_ms(), ms, &err) == 0) return CLI_GO_ON;
+  return cli_usage_error(c, option, "%s", err.text);
 }
 
 int cli_global_options(struct cli *c, int argc, char **argv, int *at) {

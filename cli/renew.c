@@ -9,7 +9,6 @@
 #include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
-#include "proto/moment.h"
 
 struct wish {
   const char *payload, *kind, *message, *at_text, *attempts;
@@ -141,7 +140,6 @@ static int make_job(struct cli *c, const char *name, const struct wish *w) {
 }
 
 static int check_words(struct cli *c, struct wish *w) {
-  struct ck_err err;
   if (!w->payload || !*w->payload) return cli_usage_error(c, "--payload", "it needs a text");
   if (!w->kind) w->kind = "text";
   if (strcmp(w->kind, "json") == 0) {
@@ -153,9 +151,9 @@ static int check_words(struct cli *c, struct wish *w) {
     json_decref(value);
   }
   w->at = ck_now_ms();
-  if (w->at_text && ck_moment_parse(w->at_text, w->at, &w->at, &err))
-    return cli_usage_error(c, "--at", "%s", err.text);
-  return cli_number(c, "--max-attempts", w->attempts, 1, 1000, &w->max_attempts);
+  int rc = cli_moment(c, "--at", w->at_text, &w->at);
+  return rc == CLI_GO_ON ? cli_number(c, "--max-attempts", w->attempts, 1, 1000, &w->max_attempts)
+                         : rc;
 }
 
 static int run(struct cli *c, int argc, char **argv) {

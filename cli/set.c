@@ -8,7 +8,6 @@
 #include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
-#include "proto/moment.h"
 
 struct change {
   const char *automation, *title, *summary, *cooldown;
@@ -19,8 +18,7 @@ static struct ck_value text_or_null(const char *text) { return *text ? ck_textz(
 
 /* Fills row with the columns to change; the others stay CK_LEFT_OUT. */
 static int change_row(struct cli *c, const struct change *change, int64_t now, struct ck_row *row) {
-  struct ck_err err;
-  int64_t until;
+  int64_t until = 0;
   if (change->automation) {
     row->v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(change->automation);
     row->v[CK_CONVERSATIONS_PAUSED_AT] =
@@ -33,10 +31,9 @@ static int change_row(struct cli *c, const struct change *change, int64_t now, s
     row->v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_null();
     return CLI_GO_ON;
   }
-  if (ck_moment_parse(change->cooldown, now, &until, &err))
-    return cli_usage_error(c, "--cooldown-until", "%s", err.text);
+  int rc = cli_moment(c, "--cooldown-until", change->cooldown, &until);
   row->v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_int(until);
-  return CLI_GO_ON;
+  return rc;
 }
 
 /* Appends the columns that were written, with the values that the record now has. */

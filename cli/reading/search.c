@@ -12,8 +12,6 @@
 #include "cli/resolve.h"
 #include "cli/rows.h"
 #include "cli/task.h"
-#include "proto/clock.h"
-#include "proto/moment.h"
 
 #define LIMIT_MAX 1000
 #define WIDTH 100 /* where there is no terminal */
@@ -64,9 +62,8 @@ static int ask(struct search *s, uint64_t limit) {
   json_decref(hits);
   zmq_msg_close(&frame);
   if (good) return CLI_GO_ON;
-  cli_error(s->c, cli_store_place(s->c),
-            "unexpected answer: are the store and this program the same version?");
-  return CLI_FAILED;
+  return cli_fail(s->c, CLI_FAILED, cli_store_place(s->c),
+                  "unexpected answer: are the store and this program the same version?");
 }
 
 /* A store that was started for this command has nothing else to do: what it is to find is put into
@@ -174,17 +171,11 @@ static void warn(const struct search *s) {
 
 /* ---- the command ---- */
 
-static int read_time(const struct cli *c, const char *option, const char *text, int64_t *ms) {
-  struct ck_err err;
-  if (!text || ck_moment_parse(text, ck_now_ms(), ms, &err) == 0) return CLI_GO_ON;
-  return cli_usage_error(c, option, "%s", err.text);
-}
-
 static int read_wish(struct cli *c, int *argc, char **argv, struct wish *w, struct search *s) {
   int rc = cli_options(c, argc, argv, w);
   if (rc == CLI_GO_ON) rc = cli_number(c, "--limit", w->limit, 1, LIMIT_MAX, &s->limit);
-  if (rc == CLI_GO_ON) rc = read_time(c, "--since", w->since, &s->asked.since);
-  if (rc == CLI_GO_ON) rc = read_time(c, "--until", w->until, &s->asked.until);
+  if (rc == CLI_GO_ON) rc = cli_moment(c, "--since", w->since, &s->asked.since);
+  if (rc == CLI_GO_ON) rc = cli_moment(c, "--until", w->until, &s->asked.until);
   bool any = *argc > 1 || w->in || w->platform || w->role || w->since || w->until;
   if (rc == CLI_GO_ON && !any)
     return cli_usage_error(c, NULL, "nothing to look for; convkeep search WORDS…");
