@@ -13,6 +13,11 @@ void cli_minute_text(struct ck_buf *b, int64_t ms) {
   if (b->len > sizeof ":SS" - 1) b->len -= sizeof ":SS" - 1;
 }
 
+void cli_day_text(struct ck_buf *b, int64_t ms) {
+  cli_minute_text(b, ms);
+  if (b->len > sizeof " HH:MM" - 1) b->len -= sizeof " HH:MM" - 1;
+}
+
 void cli_duration_text(struct ck_buf *b, int64_t ms) {
   if (ms < 0) ms = -ms;
   int i = 0;

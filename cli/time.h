@@ -7,8 +7,9 @@
 
 /* Appends "2026-11-22 20:02:05", in the local time zone. */
 void cli_time_text(struct ck_buf *b, int64_t ms);
-/* The same without seconds. */
+/* The same without seconds, and only the day. */
 void cli_minute_text(struct ck_buf *b, int64_t ms);
+void cli_day_text(struct ck_buf *b, int64_t ms);
 
 /* Appends a duration in its one or two largest units: "3 h 12 min", "5 s", "40 ms". The sign is
  * ignored. */

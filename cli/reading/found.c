@@ -10,8 +10,6 @@
 #include "proto/visible.h"
 
 #define INDENT 4
-#define MINUTES 16 /* of "2026-11-22 20:02:05Z", how much is shown */
-#define DAY 10
 #define TITLE_MAX (64u << 10)
 
 /* ---- a snippet ---- */
@@ -28,12 +26,6 @@ struct glyphs {
   size_t count;
   struct ck_buf safe;
 };
-
-static size_t character_at(const char *p, size_t n) {
-  size_t k = 1;
-  while (k < n && (p[k] & 0xC0) == 0x80) ++k;
-  return k;
-}
 
 static bool in_ranges(const json_t *ranges, size_t *range, size_t character) {
   const json_t *r;
@@ -55,7 +47,7 @@ static void read_glyphs(struct glyphs *g, const json_t *hit) {
   for (size_t i = 0, k; i < n; i += k) {
     struct glyph *glyph = &g->all[g->count];
     size_t at = g->safe.len;
-    k = character_at(text + i, n - i);
+    k = ck_character(text + i, n - i); /* never 0: text of JSON is UTF-8 */
     *glyph = (struct glyph){.marked = in_ranges(ranges, &range, g->count), .blank = text[i] == ' '};
     if (glyph->blank)
       ck_buf_text(&g->safe, " ");
@@ -73,7 +65,7 @@ static size_t line_length(const struct glyphs *g, size_t from, size_t width) {
   size_t used = 0, end = from, good = 0;
   for (; end < g->count; ++end) {
     const struct glyph *x = &g->all[end];
-    if (used + x->width > width && !(x->blank)) break;
+    if (used + x->width > width && !x->blank) break;
     used += x->width;
     if (x->blank)
       good = end - from;
@@ -124,22 +116,17 @@ void cli_found_snippet(struct ck_buf *b, const json_t *hit, size_t indent, size_
 
 /* ---- a conversation's hits ---- */
 
-static void put_time(struct ck_buf *b, const json_t *hit, size_t length) {
-  struct ck_buf text = {0};
-  const json_t *at = json_object_get(hit, "observed_at");
-  if (json_is_integer(at)) cli_time_text(&text, json_integer_value(at));
-  ck_buf_str(b, ck_utf8_cut(ck_buf_view(&text), length));
-  ck_buf_free(&text);
-}
-
 /* "  2026-11-22 20:02  user  The disk is full" */
 static void put_hit(struct ck_buf *b, const json_t *hit, const struct cli_found_style *style) {
   struct ck_buf head = {0};
   const char *role = cli_member(hit, "role");
+  const json_t *at = json_object_get(hit, "observed_at");
   bool title = !*cli_member(hit, "message_id");
   ck_buf_text(&head, "  ");
-  put_time(&head, hit, MINUTES);
-  if (head.len > 2) ck_buf_text(&head, "  ");
+  if (json_is_integer(at)) {
+    cli_minute_text(&head, json_integer_value(at));
+    ck_buf_text(&head, "  ");
+  }
   if (title)
     ck_buf_text(&head, "title");
   else
@@ -168,11 +155,13 @@ static void put_title(struct ck_buf *b, const json_t *hit, const struct cli_foun
 static void put_facts(struct ck_buf *b, const json_t *hits, size_t which,
                       const struct cli_found_style *style) {
   struct ck_buf facts = {0}, safe = {0};
-  const json_t *hit = json_array_get(hits, which);
+  const json_t *hit = json_array_get(hits, which), *at = json_object_get(hit, "observed_at");
   struct ck_str id = ck_str_of(cli_member(hit, "local_conversation_id"));
   ck_buf_text(&facts, cli_member(hit, "platform"));
-  if (json_is_integer(json_object_get(hit, "observed_at"))) ck_buf_text(&facts, " · ");
-  put_time(&facts, hit, DAY);
+  if (json_is_integer(at)) {
+    ck_buf_text(&facts, " · ");
+    cli_day_text(&facts, json_integer_value(at));
+  }
   if (id.n) ck_buf_text(&facts, " · ");
   ck_buf_str(&facts,
              style->whole_ids
