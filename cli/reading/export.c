@@ -4,11 +4,10 @@
 #include <unistd.h>
 #include "cli/out.h"
 #include "cli/reading/export_document.h"
+#include "cli/reading/reading.h"
 #include "cli/resolve.h"
 #include "cli/rows.h"
 #include "cli/task.h"
-#include "proto/clock.h"
-#include "proto/moment.h"
 
 #define PAGE 1000
 
@@ -24,8 +23,8 @@ struct export {
   const char *since, *until, *path, *branch;
   json_t *ids; /* of the conversations, in the order in which they are written */
   struct export_out *out;
-  size_t done;
-  bool begun; /* something other than a conversation is written */
+  size_t done; /* conversations */
+  bool begun;  /* something is written */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -59,13 +58,10 @@ static int find_named(struct export *e, int argc, char **argv) {
 
 static int read_time(struct export *e, const char *option, const char *text,
                      struct cli_filter filters[2], size_t *count) {
-  struct ck_err err;
   if (!text) return CLI_GO_ON;
   struct cli_filter *filter = &filters[(*count)++];
   *filter = (struct cli_filter){option + 2, NULL, 0};
-  if (ck_moment_parse(text, ck_now_ms(), &filter->number, &err))
-    return cli_usage_error(e->c, option, "%s", err.text);
-  return CLI_GO_ON;
+  return cli_moment(e->c, option, text, &filter->number);
 }
 
 /* The oldest first. */
@@ -93,8 +89,8 @@ static int find_all(struct export *e, const struct cli_filter *filters, size_t c
 
 static int lost(struct export *e, const struct ck_err *err) {
   cli_progress_clear();
-  cli_error(e->c, e->place == EXPORT_STDOUT ? "standard output" : e->path, "%s", err->text);
-  return CLI_FAILED;
+  return cli_fail(e->c, CLI_FAILED, e->place == EXPORT_STDOUT ? "standard output" : e->path, "%s",
+                  err->text);
 }
 
 static bool is_one_file(const struct export *e) {
@@ -104,6 +100,13 @@ static bool is_one_file(const struct export *e) {
 static int put(struct export *e, const char *text, struct ck_err *err) {
   if (!e->choice.json) return CLI_GO_ON;
   return export_out_write(e->out, ck_str_of(text), err) ? CLI_FAILED : CLI_GO_ON;
+}
+
+/* What stands before a conversation in JSON. */
+static int begin_json(struct export *e, struct ck_err *err) {
+  const char *text = is_one_file(e) && e->begun ? JSON_BETWEEN : JSON_BEGIN;
+  e->begun = true;
+  return put(e, text, err);
 }
 
 static int begin_document(struct export *e, const json_t *conversation, struct ck_err *err) {
@@ -118,8 +121,7 @@ static int begin_document(struct export *e, const json_t *conversation, struct c
                        e->choice.json ? "json" : render_ending(e->choice.form), of.newest_at, err);
   render_conversation_free(&of);
   ck_buf_free(&name);
-  if (rc) return CLI_FAILED;
-  return put(e, is_one_file(e) && e->done ? JSON_BETWEEN : JSON_BEGIN, err);
+  return rc ? CLI_FAILED : begin_json(e, err);
 }
 
 static int end_document(struct export *e, struct ck_err *err) {
@@ -146,9 +148,8 @@ static int write_loose(struct export *e, struct ck_err *err) {
   if (rc != CLI_GO_ON || !some) return rc;
   if (export_out_begin(e->out, "messages without a conversation", "json", 0, err))
     return CLI_FAILED;
-  rc = put(e, is_one_file(e) && e->done ? JSON_BETWEEN : JSON_BEGIN, err);
+  rc = begin_json(e, err);
   if (rc == CLI_GO_ON) rc = export_loose(e->c, e->out, err);
-  e->begun = true;
   return rc == CLI_GO_ON ? end_document(e, err) : rc;
 }
 
@@ -172,7 +173,7 @@ static int write_all(struct export *e) {
     if (rc != CLI_GO_ON) break;
   }
   if (rc == CLI_GO_ON) rc = write_loose(e, &err);
-  if (rc == CLI_GO_ON && !e->done && !e->begun && is_one_file(e)) rc = put(e, JSON_BEGIN, &err);
+  if (rc == CLI_GO_ON && !e->begun && is_one_file(e)) rc = begin_json(e, &err);
   if (rc == CLI_GO_ON && is_one_file(e)) rc = put(e, JSON_END, &err);
   if (rc == CLI_GO_ON && export_out_finish(e->out, &err)) rc = CLI_FAILED;
   cli_progress_clear();
@@ -204,34 +205,31 @@ static int run_export(struct export *e) {
 
 /* ---- the words ---- */
 
-static bool ends_with(const char *text, const char *end) {
-  size_t n = text ? strlen(text) : 0, m = strlen(end);
-  return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static int choose_place(struct export *e) {
+  struct ck_str path = ck_str_of(e->path);
   bool several = e->all || json_array_size(e->ids) > 1;
   e->choice.terminal = !e->path && isatty(STDOUT_FILENO);
   if (!e->path && several && !e->choice.json)
     return cli_usage_error(e->c, NULL, "several conversations need -o FOLDER or -o FILE.zip");
-  e->place = !e->path                                                      ? EXPORT_STDOUT
-             : ends_with(e->path, ".zip")                                  ? EXPORT_ZIP
-             : ends_with(e->path, "/")                                     ? EXPORT_FOLDER
-             : !several || (e->choice.json && ends_with(e->path, ".json")) ? EXPORT_FILE
-                                                                           : EXPORT_FOLDER;
+  e->place = !e->path                                                     ? EXPORT_STDOUT
+             : ck_str_ends(path, ".zip")                                  ? EXPORT_ZIP
+             : ck_str_ends(path, "/")                                     ? EXPORT_FOLDER
+             : !several || (e->choice.json && ck_str_ends(path, ".json")) ? EXPORT_FILE
+                                                                          : EXPORT_FOLDER;
   return CLI_GO_ON;
 }
 
 /* One form, as it is said, or as the file's name ends. */
 static int choose_form(struct export *e) {
   const bool said[] = {[RENDER_TEXT] = e->txt, [RENDER_MD] = e->md, [RENDER_HTML] = e->html};
+  const struct ck_str path = ck_str_of(e->path);
   int n = e->c->json;
   for (int f = 0; f < 3; ++f) n += said[f];
   if (n > 1) return cli_usage_error(e->c, NULL, "only one of --md, --html, --txt and --json");
-  e->choice.json = e->c->json || (!n && ends_with(e->path, ".json"));
+  e->choice.json = e->c->json || (!n && ck_str_ends(path, ".json"));
   for (int f = 0; f < 3; ++f) {
     char *end = ck_sprintf(".%s", render_ending((enum render_form)f));
-    if (said[f] || (!n && ends_with(e->path, end))) e->choice.form = (enum render_form)f, n = -1;
+    if (said[f] || (!n && ck_str_ends(path, end))) e->choice.form = (enum render_form)f, n = -1;
     free(end);
   }
   if (n == 0 && !e->choice.json)
@@ -239,21 +237,10 @@ static int choose_form(struct export *e) {
   return CLI_GO_ON;
 }
 
-static int choose_branch(struct export *e) {
-  const char *branch = e->branch;
-  int64_t n = e->choice.json ? 0 : 1;
-  int rc = CLI_GO_ON;
-  if (branch && strcmp(branch, "all") == 0)
-    n = 0;
-  else
-    rc = cli_number(e->c, "--branch", branch, 1, INT32_MAX, &n);
-  e->choice.branch = (size_t)n;
-  return rc;
-}
-
 static int choose(struct export *e, int argc, struct cli_filter filters[2], size_t *count) {
   int rc = choose_form(e);
-  if (rc == CLI_GO_ON) rc = choose_branch(e);
+  e->choice.branch = e->choice.json ? 0 : 1;
+  if (rc == CLI_GO_ON) rc = cli_reading_branch(e->c, e->branch, &e->choice.branch);
   if (rc == CLI_GO_ON) rc = read_time(e, "--since", e->since, filters, count);
   if (rc == CLI_GO_ON) rc = read_time(e, "--until", e->until, filters, count);
   e->all |= *count > 0 && argc < 2;

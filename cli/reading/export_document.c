@@ -7,17 +7,12 @@
 #include "cli/reading/reading.h"
 #include "cli/rows.h"
 
-#define WRITE_AT (64u << 10) /* bytes that are gathered before they are written */
-
 struct document {
-  struct export_out *out;
-  struct ck_err *err;
+  struct export_text to;
   const struct cli_reading *r;
   const struct export_choice *choice;
   struct render *render;
-  struct ck_buf text;
   const struct ck_step *before;
-  bool failed; /* the output cannot be written; err says why */
 };
 
 int export_order(struct cli *c, const json_t *conversation, size_t branch, struct cli_reading *r,
@@ -26,22 +21,13 @@ int export_order(struct cli *c, const json_t *conversation, size_t branch, struc
   *chosen = NULL;
   *count = 0;
   if (rc != CLI_GO_ON || r->count == 0) return rc;
-  if (branch > r->branch_count) {
-    cli_error(c, cli_member(conversation, "local_conversation_id"),
-              "it has %zu %s; --branch %zu is not one of them", r->branch_count,
-              ck_noun(r->branch_count, "branch", "branches"), branch);
+  rc = cli_reading_has_branch(c, conversation, r, branch);
+  if (rc != CLI_GO_ON) {
     cli_reading_free(r);
-    return CLI_FAILED;
+    return rc;
   }
   *count = branch ? cli_reading_along(r, branch, chosen) : cli_reading_all(r, false, chosen);
   return rc;
-}
-
-static bool write_out(struct document *d, bool all) {
-  if (!all && d->text.len < WRITE_AT) return true;
-  d->failed |= export_out_write(d->out, ck_buf_view(&d->text), d->err) != 0;
-  ck_buf_clear(&d->text);
-  return !d->failed;
 }
 
 /* ---- what stands between messages ---- */
@@ -70,7 +56,7 @@ static bool take(void *self, const struct ck_step *step, json_t *object) {
   render_message(d->render, &message.m);
   cli_message_free(&message);
   d->before = step;
-  return write_out(d, false);
+  return export_text_write(&d->to, false);
 }
 
 /* Branches that are not in the document. */
@@ -86,37 +72,24 @@ static void put_left_out(struct document *d) {
 
 /* ---- the document ---- */
 
-static void begin(struct document *d, const json_t *conversation, size_t count) {
-  struct ck_row row, link = {.table = CK_LINKS};
-  struct render_conversation of;
-  const json_t *first = json_array_get(d->r->conversations, 0);
-  cli_row_of(&row, CK_CONVERSATIONS, conversation);
-  link.v[CK_LINKS_PAGE_URL] = ck_textz(json_string_value(json_object_get(first, "page_url")));
-  render_conversation_of(&of, &row, &link);
-  of.messages = count;
-  of.branches = d->r->branch_count;
-  render_begin(d->render, &of);
-  render_conversation_free(&of);
-}
-
 int export_document(struct cli *c, const json_t *conversation, const struct export_choice *choice,
                     struct export_out *out, struct ck_err *err) {
   struct cli_reading r;
   size_t *chosen, count;
   int rc = export_order(c, conversation, choice->branch, &r, &chosen, &count);
   if (rc != CLI_GO_ON) return rc;
-  struct document d = {.out = out, .err = err, .r = &r, .choice = choice};
+  struct document d = {.to = {.out = out, .err = err}, .r = &r, .choice = choice};
   const struct render_style style = {
       .terminal = choice->terminal, .full = true, .has_tree = r.has_tree};
-  d.render = render_new(choice->form, &d.text, &style);
-  begin(&d, conversation, count);
+  d.render = render_new(choice->form, &d.to.text, &style);
+  cli_conversation_begin(d.render, conversation, &r, count);
   rc = cli_reading_walk(c, &r, chosen, count, take, &d);
   put_left_out(&d);
   render_end(d.render);
-  if (rc == CLI_GO_ON && !d.failed) write_out(&d, true);
+  if (rc == CLI_GO_ON && !d.to.failed) export_text_write(&d.to, true);
   render_free(&d.render);
-  ck_buf_free(&d.text);
+  ck_buf_free(&d.to.text);
   free(chosen);
   cli_reading_free(&r);
-  return rc == CLI_GO_ON && d.failed ? CLI_FAILED : rc;
+  return rc == CLI_GO_ON && d.to.failed ? CLI_FAILED : rc;
 }

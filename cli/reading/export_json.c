@@ -8,21 +8,10 @@
 #include "proto/ages.h"
 #include "proto/map.h"
 
-#define WRITE_AT (64u << 10)
-
 struct writer {
-  struct export_out *out;
-  struct ck_err *err;
-  struct ck_buf text;
-  bool failed, some;
+  struct export_text to;
+  bool some; /* a message is written */
 };
-
-static bool write_out(struct writer *w, bool all) {
-  if (!all && w->text.len < WRITE_AT) return true;
-  w->failed |= export_out_write(w->out, ck_buf_view(&w->text), w->err) != 0;
-  ck_buf_clear(&w->text);
-  return !w->failed;
-}
 
 /* ---- a row ---- */
 
@@ -70,7 +59,7 @@ static json_t *record(enum ck_table t, const json_t *object) {
 
 static void put(struct writer *w, json_t *value) {
   char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-  ck_buf_text(&w->text, text ? text : "null");
+  ck_buf_text(&w->to.text, text ? text : "null");
   free(text);
   json_decref(value);
 }
@@ -93,12 +82,12 @@ static void put_rows(struct writer *w, const char *name, enum ck_table t, const 
     json_object_set(by_id, json_string_value(keys[i]), row);
   }
   qsort(keys, n, sizeof *keys, by_key);
-  ck_buf_printf(&w->text, ",\n\"%s\":[", name);
+  ck_buf_printf(&w->to.text, ",\n\"%s\":[", name);
   for (size_t i = 0; i < n; ++i) {
-    if (i) ck_buf_text(&w->text, ",");
+    if (i) ck_buf_text(&w->to.text, ",");
     put(w, record(t, json_object_get(by_id, json_string_value(keys[i]))));
   }
-  ck_buf_text(&w->text, "]");
+  ck_buf_text(&w->to.text, "]");
   free(keys);
   json_decref(by_id);
 }
@@ -143,17 +132,17 @@ static bool take(void *self, const struct ck_step *step, json_t *object) {
     json_object_set_new(message, "executions", executions);
   else
     json_decref(executions);
-  ck_buf_text(&w->text, w->some ? ",\n" : "\n");
+  ck_buf_text(&w->to.text, w->some ? ",\n" : "\n");
   w->some = true;
   put(w, message);
-  return write_out(w, false);
+  return export_text_write(&w->to, false);
 }
 
 static int put_head(struct cli *c, struct writer *w, const json_t *conversation,
                     const struct cli_reading *r) {
   struct cli_filter of = {"local_conversation_id",
                           cli_member(conversation, "local_conversation_id"), 0};
-  ck_buf_text(&w->text, "{\"convkeep\":1,\n\"conversation\":");
+  ck_buf_text(&w->to.text, "{\"convkeep\":1,\n\"conversation\":");
   put(w, record(CK_CONVERSATIONS, conversation));
   int rc = put_of(c, w, "links", CK_LINKS, &of, 1);
   if (rc == CLI_GO_ON) rc = put_sessions(c, w, r);
@@ -164,12 +153,11 @@ static int put_head(struct cli *c, struct writer *w, const json_t *conversation,
 /* The messages, and the end of the object. */
 static int put_messages(struct cli *c, struct writer *w, const struct cli_reading *r,
                         const size_t *chosen, size_t count) {
-  ck_buf_text(&w->text, ",\n\"messages\":[");
+  ck_buf_text(&w->to.text, ",\n\"messages\":[");
   int rc = cli_reading_walk(c, r, chosen, count, take, w);
-  ck_buf_text(&w->text, w->some ? "\n]}" : "]}");
-  if (rc == CLI_GO_ON && !w->failed) write_out(w, true);
-  ck_buf_free(&w->text);
-  return rc == CLI_GO_ON && w->failed ? CLI_FAILED : rc;
+  ck_buf_text(&w->to.text, w->some ? "\n]}" : "]}");
+  if (rc == CLI_GO_ON && !w->to.failed) export_text_write(&w->to, true);
+  return rc == CLI_GO_ON && w->to.failed ? CLI_FAILED : rc;
 }
 
 int export_json(struct cli *c, const json_t *conversation, const struct export_choice *choice,
@@ -178,10 +166,10 @@ int export_json(struct cli *c, const json_t *conversation, const struct export_c
   size_t *chosen, count;
   int rc = export_order(c, conversation, choice->branch, &r, &chosen, &count);
   if (rc != CLI_GO_ON) return rc;
-  struct writer w = {.out = out, .err = err};
+  struct writer w = {.to = {.out = out, .err = err}};
   rc = put_head(c, &w, conversation, &r);
   if (rc == CLI_GO_ON) rc = put_messages(c, &w, &r, chosen, count);
-  ck_buf_free(&w.text);
+  ck_buf_free(&w.to.text);
   free(chosen);
   cli_reading_free(&r);
   return rc;
@@ -222,14 +210,14 @@ static int put_loose_sessions(struct cli *c, struct writer *w) {
 int export_loose(struct cli *c, struct export_out *out, struct ck_err *err) {
   struct cli_reading r;
   size_t *chosen = NULL, count = 0;
-  struct writer w = {.out = out, .err = err};
+  struct writer w = {.to = {.out = out, .err = err}};
   int rc = cli_reading_loose(c, &r);
   if (rc != CLI_GO_ON) return rc;
   if (r.count) count = cli_reading_all(&r, false, &chosen);
-  ck_buf_text(&w.text, "{\"convkeep\":1");
+  ck_buf_text(&w.to.text, "{\"convkeep\":1");
   rc = put_loose_sessions(c, &w);
   if (rc == CLI_GO_ON) rc = put_messages(c, &w, &r, chosen, count);
-  ck_buf_free(&w.text);
+  ck_buf_free(&w.to.text);
   free(chosen);
   cli_reading_free(&r);
   return rc;

@@ -13,6 +13,8 @@
 #include "cli/reading/export_zip.h"
 #include "proto/file.h"
 
+#define WRITE_AT (64u << 10) /* bytes that are gathered before they are written */
+
 struct export_out {
   enum export_place place;
   int dir;           /* the caller's */
@@ -163,6 +165,13 @@ int export_out_begin(struct export_out *o, const char *name, const char *ending,
 int export_out_write(struct export_out *o, struct ck_str bytes, struct ck_err *err) {
   if (o->place == EXPORT_ZIP) return export_zip_write(o->zip, bytes, err);
   return ck_write_all(o->fd, bytes) ? failed(err) : 0;
+}
+
+bool export_text_write(struct export_text *t, bool all) {
+  if (!all && t->text.len < WRITE_AT) return true;
+  t->failed |= export_out_write(t->out, ck_buf_view(&t->text), t->err) != 0;
+  ck_buf_clear(&t->text);
+  return !t->failed;
 }
 
 /* Some disks say only now that they are full. */

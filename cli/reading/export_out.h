@@ -29,6 +29,17 @@ int export_out_begin(struct export_out *out, const char *name, const char *endin
 int export_out_write(struct export_out *out, struct ck_str bytes, struct ck_err *err);
 int export_out_end(struct export_out *out, struct ck_err *err);
 
+/* Text that is gathered until it is worth writing. The caller frees `text`. */
+struct export_text {
+  struct export_out *out;
+  struct ck_err *err;
+  struct ck_buf text;
+  bool failed; /* it could not be written; err says why */
+};
+/* Writes what is gathered: if it is much, or in any case if it is to be all. Returns whether all
+ * that was written so far could be. */
+bool export_text_write(struct export_text *t, bool all);
+
 /* All is written: it gets its name. */
 int export_out_finish(struct export_out *out, struct ck_err *err);
 

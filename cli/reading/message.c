@@ -2,6 +2,7 @@
 #include "cli/reading/message.h"
 
 #include <stdlib.h>
+#include "cli/out.h"
 #include "cli/rows.h"
 
 void cli_message_of(struct cli_message *message, const json_t *object, const struct ck_step *step) {
@@ -18,6 +19,20 @@ void cli_message_of(struct cli_message *message, const json_t *object, const str
 void cli_message_free(struct cli_message *message) {
   render_message_free(&message->m);
   free(message->executions);
+}
+
+void cli_conversation_begin(struct render *render, const json_t *conversation,
+                            const struct cli_reading *r, size_t messages) {
+  struct ck_row row, link = {.table = CK_LINKS};
+  struct render_conversation of;
+  const json_t *first = json_array_get(r->conversations, 0);
+  cli_row_of(&row, CK_CONVERSATIONS, conversation);
+  link.v[CK_LINKS_PAGE_URL] = ck_textz(cli_member(first, "page_url"));
+  render_conversation_of(&of, &row, &link);
+  of.messages = messages;
+  of.branches = r->branch_count;
+  render_begin(render, &of);
+  render_conversation_free(&of);
 }
 
 static void put_list(json_t *out, json_t *rest, const char *name) {

@@ -5,7 +5,7 @@
 #ifndef CLI_READING_MESSAGE_H
 #define CLI_READING_MESSAGE_H
 
-#include "proto/reading.h"
+#include "cli/reading/reading.h"
 #include "proto/render/render.h"
 
 struct cli_message {
@@ -16,6 +16,11 @@ struct cli_message {
 /* Borrows from the object; free with cli_message_free(). */
 void cli_message_of(struct cli_message *message, const json_t *object, const struct ck_step *step);
 void cli_message_free(struct cli_message *message);
+
+/* Begins the document of a conversation, a row of local_conversations, whose order is loaded;
+ * messages: how many of it are said to be there. */
+void cli_conversation_begin(struct render *render, const json_t *conversation,
+                            const struct cli_reading *r, size_t messages);
 
 /* The message as an object of `read --json`, which the caller json_decrefs. branches: how many the
  * conversation has. */

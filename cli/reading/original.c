@@ -16,11 +16,10 @@
 /* ---- which original ---- */
 
 static int none(struct cli *c, const char *id, const char *what) {
-  cli_error(
-      c, id,
+  return cli_fail(
+      c, CLI_FAILED, id,
       "no original of %s is kept: it was observed live, or came in from a database without one",
       what);
-  return CLI_FAILED;
 }
 
 /* The one that the record names. row: a message or an execution. */
@@ -30,9 +29,8 @@ static int of_record(struct cli *c, const char *what, const json_t *row, const c
   if (!*original) return none(c, key, what);
   int rc = cli_fetch_find(c, original, "", "", o);
   if (rc != CLI_GO_ON || *o->id) return rc;
-  cli_error(c, key, "its original %s is missing; import the file that it came from again",
-            original);
-  return CLI_FAILED;
+  return cli_fail(c, CLI_FAILED, key,
+                  "its original %s is missing; import the file that it came from again", original);
 }
 
 static int of_conversation(struct cli *c, const json_t *conversation, struct cli_fetched *o) {
@@ -83,12 +81,10 @@ static int by_beginning(struct cli *c, const char *text, struct cli_fetched *o, 
   json_t *keys = json_array();
   for (size_t i = 0; i < RECORDS && rc == CLI_GO_ON; ++i)
     rc = cli_ids_that_begin(c, ck_table_named(ck_str_of(records[i].table)), text, 2, keys);
-  if (rc == CLI_GO_ON && json_array_size(keys) > 1) {
-    cli_error(c, text, "several ids begin so, %s and %s are two; give more of it",
-              json_string_value(json_array_get(keys, 0)),
-              json_string_value(json_array_get(keys, 1)));
-    rc = CLI_FAILED;
-  }
+  if (rc == CLI_GO_ON && json_array_size(keys) > 1)
+    rc = cli_fail(c, CLI_FAILED, text, "several ids begin so, %s and %s are two; give more of it",
+                  json_string_value(json_array_get(keys, 0)),
+                  json_string_value(json_array_get(keys, 1)));
   if (rc == CLI_GO_ON && json_array_size(keys))
     rc = by_key(c, json_string_value(json_array_get(keys, 0)), o, found);
   json_decref(keys);
@@ -173,8 +169,7 @@ static int put_bytes(struct cli *c, FILE *to, struct cli_fetched *o) {
 }
 
 static int cannot_write(struct cli *c, const char *file) {
-  cli_error(c, file, "%s", strerror(errno));
-  return CLI_FAILED;
+  return cli_fail(c, CLI_FAILED, file, "%s", strerror(errno));
 }
 
 static int put_file(struct cli *c, const char *file, struct cli_fetched *o) {

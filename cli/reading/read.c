@@ -9,10 +9,8 @@
 #include "cli/pager.h"
 #include "cli/resolve.h"
 #include "cli/rows.h"
-#include "proto/visible.h"
 
 #define WIDTH 100 /* of a folded line where there is no terminal */
-#define TITLE_MAX (64u << 10)
 
 struct choice {
   bool full, no_pager, reverse;
@@ -74,47 +72,6 @@ static void line(struct view *v, enum printed kind, const char *fmt, ...) {
   free(text);
 }
 
-static void put_title(struct view *v, const json_t *conversation) {
-  struct ck_buf line = {0}, title = {0};
-  const char *text = cli_member(conversation, "title");
-  ck_buf_summary(&line, ck_str_of(*text ? text : "(no title)"), TITLE_MAX);
-  ck_visible_text(&title, ck_buf_view(&line), true);
-  cli_paint(&v->out, v->style.colour, CLI_BOLD, ck_buf_view(&title));
-  ck_buf_text(&v->out, "\n");
-  ck_buf_free(&title);
-  ck_buf_free(&line);
-}
-
-static void put_fact(struct ck_buf *b, struct ck_str fact) {
-  if (!fact.n) return;
-  ck_buf_text(b, " · ");
-  ck_buf_str(b, fact);
-}
-
-/* "chatgpt · 44 messages · 3 branches · ID", and the page. */
-static void put_beginning(struct view *v, const json_t *conversation) {
-  struct ck_buf facts = {0};
-  struct ck_row row;
-  struct render_conversation of;
-  cli_row_of(&row, CK_CONVERSATIONS, conversation);
-  render_conversation_of(&of, &row, NULL);
-  const struct ck_str more[] = {of.project, of.model, of.id};
-  const char *page = cli_member(json_array_get(v->r->conversations, 0), "page_url");
-  put_title(v, conversation);
-  ck_buf_printf(&facts, "%s · ", cli_member(conversation, "platform"));
-  ck_buf_count(&facts, v->r->count);
-  ck_buf_text(&facts, ck_noun(v->r->count, " message", " messages"));
-  if (v->r->branch_count > 1) ck_buf_printf(&facts, " · %zu branches", v->r->branch_count);
-  for (size_t i = 0; i < sizeof more / sizeof *more; ++i) put_fact(&facts, more[i]);
-  cli_safe_text(&v->out, ck_buf_view(&facts), false);
-  ck_buf_text(&v->out, "\n");
-  cli_safe_text(&v->out, ck_str_of(page), false);
-  if (*page) ck_buf_text(&v->out, "\n");
-  v->above = WHOLE;
-  render_conversation_free(&of);
-  ck_buf_free(&facts);
-}
-
 static void put_hidden(struct view *v) {
   if (v->hidden)
     line(v, FOLDED, "%zu hidden %s; --full shows %s", v->hidden,
@@ -122,21 +79,10 @@ static void put_hidden(struct view *v) {
   v->hidden = 0;
 }
 
-static void put_branch(struct view *v, const struct ck_branch *b) {
-  struct ck_buf text = {0};
-  size_t n = (size_t)(b - v->r->branches) + 1;
+static void put_branch(struct view *v, size_t n) {
   if (n == 1) return;
-  ck_buf_printf(&text, "══ branch %zu of %zu, ", n, v->r->branch_count);
-  if (b->after.n)
-    ck_buf_text(&text, "after ");
-  else
-    ck_buf_text(&text, "from a beginning of its own");
-  cli_safe_text(&text, b->after, false);
-  ck_buf_text(&text, " ══");
-  gap(v, WHOLE);
-  cli_paint(&v->out, v->style.colour, CLI_BOLD, ck_buf_view(&text));
-  ck_buf_text(&v->out, "\n");
-  ck_buf_free(&text);
+  render_branch(v->render, n, v->r->branch_count, v->r->branches[n - 1].after);
+  v->above = WHOLE;
 }
 
 /* Where messages of another conversation begin, or of this one again. */
@@ -189,7 +135,7 @@ static bool take(void *self, const struct ck_step *step, json_t *message) {
   bool hidden = !v->choice->full && of.m.hidden;
   if (!hidden || begins || (v->before && v->before->conversation != step->conversation))
     put_hidden(v);
-  if (begins && v->choice->branch == 0) put_branch(v, b);
+  if (begins && v->choice->branch == 0) put_branch(v, step->branch);
   put_conversation(v, step);
   if (first && !v->choice->reverse) put_missing(v, b);
   if (hidden)
@@ -256,7 +202,8 @@ static int print_for_people(struct view *v, const json_t *conversation, const si
   struct cli_pager pager = {.terminal = -1};
   begin_view(v);
   if (!v->choice->no_pager) cli_pager_begin(&pager);
-  put_beginning(v, conversation);
+  cli_conversation_begin(v->render, conversation, v->r, v->r->count);
+  v->above = WHOLE;
   if (!v->choice->last && !v->choice->reverse) put_leaving(v, v->r->count);
   int rc = print(v) ? cli_reading_walk(v->c, v->r, chosen, count, take, v) : CLI_GO_ON;
   if (!v->choice->last && v->choice->reverse) put_leaving(v, v->r->count);
@@ -279,16 +226,14 @@ static bool take_json(void *self, const struct ck_step *step, json_t *message) {
 
 /* Without --branch, people read the current one; --json has them all, as each says its own. */
 static int read_choice(struct cli *c, int *argc, char **argv, struct choice *choice) {
-  int64_t n = 0, of = 1;
+  int64_t n = 0;
   int rc = cli_options(c, argc, argv, choice);
-  const char *branch = choice->branch_text, *last = choice->last_text;
-  bool all = branch && strcmp(branch, "all") == 0;
-  if (rc == CLI_GO_ON) rc = cli_number(c, "--last", last, 1, INT32_MAX, &n);
-  if (rc == CLI_GO_ON && all && last)
+  choice->branch = c->json && !choice->last_text ? 0 : 1;
+  if (rc == CLI_GO_ON) rc = cli_number(c, "--last", choice->last_text, 1, INT32_MAX, &n);
+  if (rc == CLI_GO_ON) rc = cli_reading_branch(c, choice->branch_text, &choice->branch);
+  if (rc == CLI_GO_ON && n && choice->branch == 0)
     return cli_usage_error(c, "--last", "it goes with one branch, not with --branch all");
-  if (rc == CLI_GO_ON && !all) rc = cli_number(c, "--branch", branch, 1, INT32_MAX, &of);
   choice->last = (size_t)n;
-  choice->branch = all || (c->json && !last && !branch) ? 0 : (size_t)of;
   return rc;
 }
 
@@ -298,12 +243,8 @@ static int read_conversation(struct cli *c, const json_t *conversation, struct c
   int rc = cli_reading_load(c, conversation, &r);
   if (rc != CLI_GO_ON) return rc;
   struct view v = {.c = c, .r = &r, .choice = choice};
-  const char *id = cli_member(conversation, "local_conversation_id");
-  if (choice->branch > r.branch_count && r.count) {
-    cli_error(c, id, "it has %zu %s; --branch %zu is not one of them", r.branch_count,
-              ck_noun(r.branch_count, "branch", "branches"), choice->branch);
-    rc = CLI_FAILED;
-  } else {
+  rc = cli_reading_has_branch(c, conversation, &r, choice->branch);
+  if (rc == CLI_GO_ON) {
     size_t n = r.count ? choose(&r, choice, &chosen) : 0;
     rc = c->json ? cli_reading_walk(c, &r, chosen, n, take_json, &v)
                  : print_for_people(&v, conversation, chosen, n);

@@ -224,6 +224,22 @@ size_t cli_reading_along(const struct cli_reading *r, size_t branch, size_t **ch
   return count;
 }
 
+int cli_reading_branch(const struct cli *c, const char *text, size_t *branch) {
+  int64_t n = 0;
+  bool all = text && strcmp(text, "all") == 0;
+  int rc = all ? CLI_GO_ON : cli_number(c, "--branch", text, 1, INT32_MAX, &n);
+  if (text) *branch = (size_t)n;
+  return rc;
+}
+
+int cli_reading_has_branch(const struct cli *c, const json_t *conversation,
+                           const struct cli_reading *r, size_t branch) {
+  if (r->count == 0 || branch <= r->branch_count) return CLI_GO_ON;
+  return cli_fail(c, CLI_FAILED, cli_member(conversation, "local_conversation_id"),
+                  "it has %zu %s; --branch %zu is not one of them", r->branch_count,
+                  ck_noun(r->branch_count, "branch", "branches"), branch);
+}
+
 size_t cli_reading_all(const struct cli_reading *r, bool reverse, size_t **chosen) {
   *chosen = ck_alloc(r->count * sizeof **chosen);
   for (size_t i = 0; i < r->count; ++i) (*chosen)[i] = i;

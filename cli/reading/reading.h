@@ -41,6 +41,13 @@ void cli_reading_free(struct cli_reading *r);
  * into steps. The caller frees *chosen. Returns how many. */
 size_t cli_reading_along(const struct cli_reading *r, size_t branch, size_t **chosen);
 
+/* What the option --branch says: N, or all, which is 0. text NULL: it was not given, and *branch
+ * stays. */
+int cli_reading_branch(const struct cli *c, const char *text, size_t *branch);
+/* Reports a branch that the conversation does not have. One without messages has any. */
+int cli_reading_has_branch(const struct cli *c, const json_t *conversation,
+                           const struct cli_reading *r, size_t branch);
+
 /* All steps; reverse: each branch from its end. The caller frees *chosen. Returns how many. */
 size_t cli_reading_all(const struct cli_reading *r, bool reverse, size_t **chosen);
 /* Turns the order of so many around. */
