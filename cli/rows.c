@@ -1,20 +1,19 @@
 /* The columns, filters and printing of rows; see rows.h. */
-#include "cli/ids.h"
 #include "cli/rows.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include "cli/ids.h"
 #include "cli/out.h"
-#include "proto/render/render.h"
 #include "cli/time.h"
 #include "proto/filters.h"
 #include "proto/moment.h"
 #include "proto/near.h"
+#include "proto/render/render.h"
 #include "proto/visible.h"
 
 enum shape {
   AS_TEXT,
-  AS_TIME,
   AS_MINUTE,
   AS_DUE,
   AS_COUNT,
@@ -200,14 +199,19 @@ static int unknown_filter(const struct cli_kind *kind, const char *name, struct 
   return -1;
 }
 
-/* One of the option's choices; else the error names them, and the one that may have been meant. */
-static int check_choice(const struct cli_kind *kind, const char *filter, const char *name,
-                        const char *value, struct ck_err *err) {
+/* The option of a filter, whose name may have underscores; the empty one if there is none. */
+static const struct cli_option *option_of(const struct cli_kind *kind, const char *filter) {
   const struct cli_option *o = kind->filters;
+  while (o->name && ck_near_distance(ck_str_of(o->name), ck_str_of(filter))) ++o;
+  return o;
+}
+
+/* One of the option's choices; else the error names them, and the one that may have been meant. */
+static int check_choice(const struct cli_option *o, const char *name, const char *value,
+                        struct ck_err *err) {
   struct ck_near near = ck_near_to(ck_str_of(value));
   struct ck_buf meant = {0};
-  while (o->name && ck_near_distance(ck_str_of(o->name), ck_str_of(filter))) ++o;
-  if (!o->name || o->kind != CLI_CHOICE || ck_choice_ok(o->word, ck_str_of(value))) return 0;
+  if (o->kind != CLI_CHOICE || ck_choice_ok(o->word, ck_str_of(value))) return 0;
   ck_near_try_all(&near, o->word);
   ck_near_text(&meant, &near, "");
   ck_fail(err, "--%s %s: must be %s%s", name, value, o->word, ck_buf_cstr(&meant));
@@ -229,24 +233,18 @@ int cli_filter_parse(const struct cli_kind *kind, const char *name, const char *
   if (filter_named(&known, kind, name)) return unknown_filter(kind, name, err);
   if (!value || !*value) return ck_fail(err, "--%s: it needs a value", name);
   *filter = (struct cli_filter){known.name, value, 0};
-  const struct ck_field *field = known.field;
-  if (check_choice(kind, known.name, name, value, err)) return -1;
-  if (known.by == CK_BY_SINCE || known.by == CK_BY_UNTIL) {
-    filter->text = NULL;
-    return ck_moment_parse(value, now, &filter->number, err) ? ck_fail_in(err, "--%s", name) : 0;
-  }
-  if (!field || !ck_kind_is_int(field->kind)) return 0;
-  filter->text = NULL;
-  if (field->kind == CK_K_TIME)
-    return ck_moment_parse(value, now, &filter->number, err) ? ck_fail_in(err, "--%s", name) : 0;
-  filter->number = value[0] - '0';
+  const struct cli_option *o = option_of(kind, known.name);
+  if (check_choice(o, name, value, err)) return -1;
+  bool time = o->kind == CLI_TIME, is_int = known.field && ck_kind_is_int(known.field->kind);
+  if (time || is_int) filter->text = NULL;
+  if (time && ck_moment_parse(value, now, &filter->number, err))
+    return ck_fail_in(err, "--%s", name);
+  if (!time && is_int) filter->number = value[0] - '0';
   return 0;
 }
 
 enum ck_table cli_filter_table(const struct cli_kind *kind, const char *filter) {
-  const struct cli_option *o = kind->filters;
-  while (o->name && ck_near_distance(ck_str_of(o->name), ck_str_of(filter))) ++o;
-  switch (o->name ? o->kind : CLI_SWITCH) {
+  switch (option_of(kind, filter)->kind) {
   case CLI_MESSAGE:
     return CK_MESSAGES;
   case CLI_EXECUTION:
@@ -311,11 +309,10 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
   const json_t *value = json_object_get(row, col->member);
   bool number = json_is_integer(value);
   int64_t n = number ? json_integer_value(value) : 0;
-  bool time = col->shape == AS_TIME || col->shape == AS_MINUTE;
-  *style = time ? CLI_DIM : CLI_PLAIN;
-  if (time && number) {
+  *style = col->shape == AS_MINUTE ? CLI_DIM : CLI_PLAIN;
+  if (col->shape == AS_MINUTE && number) {
     /* What nobody gave a time stands at the epoch. */
-    if (n) (col->shape == AS_MINUTE ? cli_minute_text : cli_time_text)(b, n);
+    if (n) cli_minute_text(b, n);
   } else if (col->shape == AS_DUE && number) {
     const char *status = cli_member(row, "status");
     if (strcmp(status, "pending") == 0) cli_relative_text(b, n, now);
@@ -339,9 +336,7 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
   } else {
     cli_json_text(b, value);
   }
-  if (col->shape == AS_STATUS) {
-    *style = status_style(ck_buf_cstr(b));
-  }
+  if (col->shape == AS_STATUS) *style = status_style(ck_buf_cstr(b));
 }
 
 /* Columns that are empty in every row are left out. */
@@ -430,12 +425,17 @@ void cli_rows_of_conversations(json_t *rows, const char *sort) {
 #define NAME_WIDTH 24 /* columns that the name of a value takes at most */
 #define LONG 160
 
+/* The columns that a value may take beside its name. */
+static size_t value_columns(void) {
+  size_t columns = cli_terminal_width();
+  if (columns == 0 || columns > NAME_WIDTH + LONG) return LONG;
+  return columns > NAME_WIDTH ? columns - NAME_WIDTH : 0;
+}
+
 /* It stands below, where nothing of it is cut. */
 static bool is_long(const json_t *value) {
   const char *text = json_string_value(value);
-  size_t columns = cli_terminal_width(), most = columns ? columns - NAME_WIDTH : LONG;
-  return text &&
-         (ck_text_width(ck_str_of(text)) > (most < LONG ? most : LONG) || strchr(text, '\n'));
+  return text && (ck_text_width(ck_str_of(text)) > value_columns() || strchr(text, '\n'));
 }
 
 #define NEAR_MS (2 * INT64_C(86400000)) /* so near, how far away it is says more */
@@ -527,6 +527,12 @@ json_t *cli_record_json(enum ck_table which, const json_t *row) {
     if (value) json_object_set(record, info->fields[i].name, value);
   }
   return record;
+}
+
+void cli_record_line(enum ck_table which, const json_t *row) {
+  json_t *record = cli_record_json(which, row);
+  cli_json_line(record);
+  json_decref(record);
 }
 
 void cli_json_line(const json_t *value) {

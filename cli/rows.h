@@ -46,6 +46,8 @@ void cli_record_print(enum ck_table table, const json_t *row, int64_t now);
 /* The record's mirrored columns, in their order: what a row of the store's is to everybody else.
  * The caller json_decrefs it. */
 json_t *cli_record_json(enum ck_table table, const json_t *row);
+/* Prints it as one line of JSON. */
+void cli_record_line(enum ck_table table, const json_t *row);
 /* The row of an object of the store's answers: the columns that it has. Text is borrowed. */
 void cli_row_of(struct ck_row *row, enum ck_table table, const json_t *object);
 /* Prints a value as one line of JSON. */

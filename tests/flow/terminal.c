@@ -144,6 +144,16 @@ T_STORY(terminal, as_a_person_sees_it, 120) {
   t_seen_whole("read", "read", FISH);
 }
 
+/* What does not fit beside its name stands below it, also where nothing fits. */
+T_STORY(terminal, a_narrow_terminal_cuts_no_record, 60) {
+  t_daemon("store", NULL);
+  say_all(t_producer("test"));
+  struct t_result r = t_terminal(20, "show", "0b000000");
+  T_CHECK(r.code == 0 && strstr(r.out, "and what else may live with them?"), "%d: %s", r.code,
+          r.out);
+  t_result_free(&r);
+}
+
 /* Every id that a list shows, as short as it is, is taken where such a thing is meant. */
 static void taken(const char *line, const char *const words[]) {
   const char *end = line + strcspn(line, "\r\n"), *id = end;
