@@ -44,7 +44,7 @@ static int answer(struct cli *c, const char *id, const char *said) {
   int rc = cli_query_one(c, "renewal_jobs", "job_id", id, &row);
   if (rc != CLI_GO_ON) return rc;
   if (c->json)
-    cli_json_line(row);
+    cli_record_line(CK_JOBS, row);
   else
     printf("%s: %s\n", id, said);
   json_decref(row);
@@ -365,17 +365,15 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc != CLI_GO_ON) return rc;
   if (j.anyway && strcmp(argv[1], "retry") != 0)
     return cli_usage_error(c, "--anyway", "goes with retry only");
-  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; ++i) {
-    if (strcmp(verbs[i].word, argv[1]) != 0) continue;
-    rc = cli_connect(c, false, CLI_PART(CLI_STORE));
-    if (rc == CLI_GO_ON) rc = cli_id_of(c, CK_JOBS, argv[2], &id);
-    if (rc == CLI_GO_ON) rc = job_find(c, id, &j);
-    if (rc == CLI_GO_ON) rc = j.row ? verbs[i].run(c, &j) : verbs[i].no_job(c, argv[2]);
-    job_free(&j);
-    free(id);
-    return rc;
-  }
-  return CLI_USAGE;
+  size_t i = 0;
+  while (strcmp(verbs[i].word, argv[1]) != 0) ++i; /* it is one of the argument's choices */
+  rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = cli_id_of(c, CK_JOBS, argv[2], &id);
+  if (rc == CLI_GO_ON) rc = job_find(c, id, &j);
+  if (rc == CLI_GO_ON) rc = j.row ? verbs[i].run(c, &j) : verbs[i].no_job(c, argv[2]);
+  job_free(&j);
+  free(id);
+  return rc;
 }
 
 static const struct cli_argument arguments[] = {CLI_ARGUMENT("retry|cancel|why", CLI_CHOICE, 0),

@@ -1,7 +1,9 @@
 /* convkeep pause and convkeep resume: change the automation status of one or many conversations. */
 #include "cli/rows.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/resolve.h"
 #include "proto/clock.h"
@@ -49,7 +51,7 @@ static int say(const struct turn *t, const json_t *rows) {
       json_t *now;
       int rc = cli_query_one(t->c, "local_conversations", "local_conversation_id", id, &now);
       if (rc != CLI_GO_ON) return rc;
-      cli_json_line(now);
+      cli_record_line(CK_CONVERSATIONS, now);
       json_decref(now);
       continue;
     }
@@ -134,23 +136,33 @@ static int is_platform(struct cli *c, const char *word, bool *yes) {
   return rc;
 }
 
-/* The word may be a conversation's id, a job's id, a platform, or another name of a conversation;
- * it is tried in this order. */
+/* *conversation: that of the job with this id, or with an id that begins so; NULL: there is none.
+ */
+static int by_job(struct cli *c, const char *word, json_t **conversation) {
+  char *id = NULL;
+  json_t *job = NULL;
+  int rc = cli_id_of(c, CK_JOBS, word, &id);
+  if (rc == CLI_GO_ON) rc = cli_query_one(c, "renewal_jobs", "job_id", id, &job);
+  if (rc == CLI_GO_ON && job)
+    rc = cli_query_one(c, "local_conversations", "local_conversation_id",
+                       cli_member(job, "local_conversation_id"), conversation);
+  json_decref(job);
+  free(id);
+  return rc;
+}
+
+/* The word may be a conversation's id, a job's id or the beginning of one, a platform, or another
+ * name of a conversation; it is tried in this order. */
 static int turn_word(struct turn *t, const char *word) {
-  json_t *conversation = NULL, *job = NULL;
+  json_t *conversation = NULL;
   bool platform = false;
   int rc = cli_query_one(t->c, "local_conversations", "local_conversation_id", word, &conversation);
-  if (rc == CLI_GO_ON && !conversation)
-    rc = cli_query_one(t->c, "renewal_jobs", "job_id", word, &job);
-  if (rc == CLI_GO_ON && job)
-    rc = cli_query_one(t->c, "local_conversations", "local_conversation_id",
-                       cli_member(job, "local_conversation_id"), &conversation);
+  if (rc == CLI_GO_ON && !conversation) rc = by_job(t->c, word, &conversation);
   if (rc == CLI_GO_ON && !conversation) rc = is_platform(t->c, word, &platform);
   if (rc == CLI_GO_ON && !conversation && !platform)
     rc = cli_resolve(t->c, word, "platform, conversation or job", &conversation);
   if (rc == CLI_GO_ON) rc = conversation ? turn_one(t, conversation) : turn_many(t, word);
   json_decref(conversation);
-  json_decref(job);
   return rc;
 }
 
@@ -190,11 +202,12 @@ const struct cli_command cli_pause = {
     arguments,
     NULL,
     "Without an argument, pauses every conversation on `auto`; with a platform, those of that\n"
-    "platform. A single conversation (given by its local id, remote id, page's URL, or the id of\n"
-    "one of its jobs) is paused whatever its status.\n\n"
+    "platform. A CONVERSATION, given by itself or by one of its jobs, is paused whatever its\n"
+    "status.\n\n"
     "In a paused conversation no follow-up is made or delivered, and its jobs wait. A delivery in\n"
     "progress is finished. Conversations on `manual` are not changed unless named. Conversations\n"
-    "set to `auto` later are not paused.",
+    "set to `auto` later are not paused.\n\n"
+    "CONVERSATION: " CLI_HELP_CONVERSATION,
     run_pause,
     NULL};
 

@@ -32,7 +32,7 @@ static int answer(struct cli *c, const char *job_id) {
   int rc = cli_query_one(c, "renewal_jobs", "job_id", job_id, &row);
   if (rc != CLI_GO_ON) return rc;
   if (c->json) {
-    cli_json_line(row);
+    cli_record_line(CK_JOBS, row);
   } else {
     struct ck_buf when = {0};
     cli_relative_text(&when, cli_member_int(row, "next_attempt_at", 0), ck_now_ms());

@@ -67,7 +67,7 @@ static int answer(struct cli *c, const char *id, const struct ck_row *write, cha
   int rc = cli_query_one(c, "local_conversations", "local_conversation_id", id, &row);
   if (rc != CLI_GO_ON) return rc;
   if (c->json) {
-    cli_json_line(row);
+    cli_record_line(CK_CONVERSATIONS, row);
   } else {
     struct ck_buf line = {0};
     cli_safe_text(&line, ck_str_of(id), false);

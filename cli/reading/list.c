@@ -40,8 +40,7 @@ static int keep_word(void *self, const char *name, const char *value) {
     cli_usage_error(w->c, name, "too many filters");
     return -1;
   }
-  strncpy(w->names[w->count], name, sizeof w->names[0] - 1);
-  w->names[w->count][sizeof w->names[0] - 1] = '\0';
+  snprintf(w->names[w->count], sizeof w->names[0], "%s", name);
   w->values[w->count++] = value;
   return 0;
 }
@@ -211,9 +210,10 @@ static void print_json(const struct query *q, const json_t *rows) {
   size_t i;
   json_t *row;
   json_array_foreach(rows, i, row) {
-    json_t *record = t < CK_TABLES ? cli_record_json(t, row) : json_incref(row);
-    cli_json_line(record);
-    json_decref(record);
+    if (t < CK_TABLES)
+      cli_record_line(t, row);
+    else
+      cli_json_line(row);
   }
 }
 

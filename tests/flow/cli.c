@@ -281,6 +281,24 @@ T_STORY(cli, lists_and_show, 60) {
   check_call(1, "no-such-id", "show", "no-such-id");
 }
 
+/* What is changed is told as `list` tells it: without the store's own columns. */
+static void check_told(json_t *told, const char *kind) {
+  json_t *listed = t_lines(0, "list", kind);
+  T_CHECK(json_equal(told, listed), "told is %s, listed %s", json_dumps(told, 0),
+          json_dumps(listed, 0));
+  json_decref(listed);
+  json_decref(told);
+}
+
+T_STORY(cli, changes_as_json, 60) {
+  t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
+                    "'conversation_id': 'c', 'observed_at': 1, 'target': {'kind': 'null'}}\n");
+  check_told(t_lines(0, "set", "x:c", "--title", "A"), "conversations");
+  check_told(t_lines(0, "pause", "x:c"), "conversations");
+  check_told(t_lines(0, "resume", "x:c"), "conversations");
+  check_told(t_lines(0, "renew", "x:c", "--payload", "later", "--at", "+1h"), "jobs");
+}
+
 T_STORY(cli, set_and_what_it_refuses, 60) {
   t_up();
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "

@@ -161,6 +161,8 @@ T_STORY(verbs, pause_by_a_job, 60) {
   t_says(0, "x:c: paused", "pause", job);
   t_says(0, "its conversation is paused", "jobs", "why", job);
   t_says(0, "x:c: auto", "resume", job);
+  job[12] = '\0'; /* as a list shows it */
+  t_says(0, "x:c: paused", "pause", job);
   free(job);
 }
 
