@@ -36,14 +36,18 @@ int cli_ids_that_begin(struct cli *c, enum ck_table t, const char *text, unsigne
   return rc;
 }
 
+int cli_ids_alone(const struct cli *c, const char *text, const json_t *keys) {
+  if (json_array_size(keys) < 2) return CLI_GO_ON;
+  return cli_fail(c, CLI_FAILED, text, "several ids begin so, %s and %s are two; give more of it",
+                  json_string_value(json_array_get(keys, 0)),
+                  json_string_value(json_array_get(keys, 1)));
+}
+
 /* *id: the key of the only record that begins so; NULL: none does. */
 static int by_beginning(struct cli *c, enum ck_table t, const char *text, char **id) {
   json_t *keys = json_array();
   int rc = cli_ids_that_begin(c, t, text, 2, keys);
-  if (rc == CLI_GO_ON && json_array_size(keys) > 1)
-    rc = cli_fail(c, CLI_FAILED, text, "several ids begin so, %s and %s are two; give more of it",
-                  json_string_value(json_array_get(keys, 0)),
-                  json_string_value(json_array_get(keys, 1)));
+  if (rc == CLI_GO_ON) rc = cli_ids_alone(c, text, keys);
   if (rc == CLI_GO_ON && json_array_size(keys))
     *id = ck_strdup(json_string_value(json_array_get(keys, 0)));
   json_decref(keys);

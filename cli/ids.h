@@ -14,6 +14,9 @@
 int cli_ids_that_begin(struct cli *c, enum ck_table t, const char *text, unsigned most,
                        json_t *keys);
 
+/* An error if there are several keys, all of which begin as the text does. */
+int cli_ids_alone(const struct cli *c, const char *text, const json_t *keys);
+
 /* *id: the key of the record of the table that has it or, alone, begins so; the text itself if none
  * does. The caller frees it. Several are an error. */
 int cli_id_of(struct cli *c, enum ck_table t, const char *text, char **id);

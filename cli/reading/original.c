@@ -81,10 +81,7 @@ static int by_beginning(struct cli *c, const char *text, struct cli_fetched *o, 
   json_t *keys = json_array();
   for (size_t i = 0; i < RECORDS && rc == CLI_GO_ON; ++i)
     rc = cli_ids_that_begin(c, ck_table_named(ck_str_of(records[i].table)), text, 2, keys);
-  if (rc == CLI_GO_ON && json_array_size(keys) > 1)
-    rc = cli_fail(c, CLI_FAILED, text, "several ids begin so, %s and %s are two; give more of it",
-                  json_string_value(json_array_get(keys, 0)),
-                  json_string_value(json_array_get(keys, 1)));
+  if (rc == CLI_GO_ON) rc = cli_ids_alone(c, text, keys);
   if (rc == CLI_GO_ON && json_array_size(keys))
     rc = by_key(c, json_string_value(json_array_get(keys, 0)), o, found);
   json_decref(keys);

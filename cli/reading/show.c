@@ -213,9 +213,13 @@ static int add_belongings(struct cli *c, enum ck_table table, json_t *record, si
 
 /* ---- for people ---- */
 
-static void print_part(struct cli *c, const char *title, const char *table, json_t *rows) {
+static int print_part(struct cli *c, const char *title, const char *table, json_t *rows) {
   const struct cli_kind *kind = cli_kind_named(table);
-  if (!kind || json_array_size(rows) == 0) return;
+  if (!kind || json_array_size(rows) == 0) return CLI_GO_ON;
+  if (cli_on_terminal()) {
+    int rc = cli_rows_shorten(c, kind, rows);
+    if (rc != CLI_GO_ON) return rc;
+  }
   struct ck_buf line = {0};
   ck_buf_text(&line, "\n");
   cli_paint(&line, cli_colour(), CLI_BOLD, ck_str_of(title));
@@ -229,22 +233,21 @@ static void print_part(struct cli *c, const char *title, const char *table, json
       json_object_set(row, "state", json_object_get(row, "status"));
   }
   if (strcmp(kind->word, "conversations") == 0) cli_rows_of_conversations(rows, "last");
-  if (cli_on_terminal()) cli_rows_shorten(c, kind, rows);
   cli_rows_print(kind, rows, false, ck_now_ms());
+  return CLI_GO_ON;
 }
 
-static void print_value(struct cli *c, const char *title, const char *table, json_t *value) {
-  if (json_is_array(value)) {
-    print_part(c, title, table, value);
-  } else if (json_is_object(value)) {
-    json_t *one = json_array();
-    json_array_append(one, value);
-    print_part(c, title, table, one);
-    json_decref(one);
-  }
+static int print_value(struct cli *c, const char *title, const char *table, json_t *value) {
+  if (json_is_array(value)) return print_part(c, title, table, value);
+  if (!json_is_object(value)) return CLI_GO_ON;
+  json_t *one = json_array();
+  json_array_append(one, value);
+  int rc = print_part(c, title, table, one);
+  json_decref(one);
+  return rc;
 }
 
-static void print_for_people(struct cli *c, enum ck_table table, json_t *record) {
+static int print_for_people(struct cli *c, enum ck_table table, json_t *record) {
   struct ck_buf line = {0};
   struct belonging own = {.one = true};
   name_it(&own, table);
@@ -259,13 +262,14 @@ static void print_for_people(struct cli *c, enum ck_table table, json_t *record)
         "\nThe outcome of its last attempt is unknown, so it is not sent again automatically. Look "
         "at the target, then use convkeep jobs retry or jobs cancel.");
   struct belonging belongings[BELONGINGS_MAX];
-  int n = belongings_of(table, belongings);
-  for (int i = 0; i < n; ++i)
-    print_value(c, belongings[i].name, belongings[i].table,
-                json_object_get(record, belongings[i].name));
-  cli_messages_take_hidden(json_object_get(record, "messages"));
-  if (table == CK_CONVERSATIONS)
-    print_value(c, "messages", "messages", json_object_get(record, "messages"));
+  int n = belongings_of(table, belongings), rc = CLI_GO_ON;
+  for (int i = 0; i < n && rc == CLI_GO_ON; ++i)
+    rc = print_value(c, belongings[i].name, belongings[i].table,
+                     json_object_get(record, belongings[i].name));
+  if (rc != CLI_GO_ON || table != CK_CONVERSATIONS) return rc;
+  json_t *messages = json_object_get(record, "messages");
+  cli_messages_take_hidden(messages);
+  return print_part(c, "messages", "messages", messages);
 }
 
 static void tell_of_read(const json_t *record, size_t all) {
@@ -285,7 +289,7 @@ static int show_record(struct cli *c, enum ck_table table, json_t *row) {
   size_t all = 0;
   int rc = add_belongings(c, table, record, &all);
   if (rc == CLI_GO_ON && c->json) print_json(table, record);
-  if (rc == CLI_GO_ON && !c->json) print_for_people(c, table, record);
+  if (rc == CLI_GO_ON && !c->json) rc = print_for_people(c, table, record);
   if (rc == CLI_GO_ON && !c->json && table == CK_CONVERSATIONS) tell_of_read(record, all);
   json_decref(record);
   return rc;
@@ -317,11 +321,8 @@ static int show_by_beginning(struct cli *c, const char *text, int *shown) {
     if (t != CK_CONVERSATIONS) rc = cli_ids_that_begin(c, (enum ck_table)t, text, 2, keys);
     if (json_array_size(keys) > before) found = (enum ck_table)t;
   }
-  const char *first = json_string_value(json_array_get(keys, 0)),
-             *second = json_string_value(json_array_get(keys, 1));
-  if (rc == CLI_GO_ON && second)
-    rc = cli_fail(c, CLI_FAILED, text, "several ids begin so, %s and %s are two; give more of it",
-                  first, second);
+  if (rc == CLI_GO_ON) rc = cli_ids_alone(c, text, keys);
+  const char *first = json_string_value(json_array_get(keys, 0));
   json_t *row = NULL;
   if (rc == CLI_GO_ON && first)
     rc = cli_query_one(c, ck_tables[found].name, column_of(found, ck_tables[found].key), first,
