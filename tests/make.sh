@@ -140,6 +140,10 @@ installs() {
     code=$?
     return "$code"
 }
+lint() { # MANUAL
+    said=$(mandoc -T lint -W warning "$1" 2>&1 | grep -v 'missing date')
+    test -z "$said"
+}
 mkdir -p "$root/opt/convkeep/bin" "$root/opt/convkeep/libexec" "$root/opt/convkeep/share/man"
 touch "$root/opt/convkeep/bin/another"
 before=$(files)
@@ -147,8 +151,11 @@ check "install" installs install
 check "install: the command line" test -x "$root/opt/convkeep/bin/convkeep"
 check "install: the daemons" test -x "$root/opt/convkeep/libexec/convkeep/store"
 for page in man1/convkeep.1 man5/convkeep.conf.5; do
-    said=$(mandoc -T lint -W warning "$root/opt/convkeep/share/man/$page" | grep -v 'missing date')
-    check "install: $page, which mandoc takes" test -z "$said"
+    check "install: $page, which mandoc takes" lint "$root/opt/convkeep/share/man/$page"
+done
+for file in bash-completion/completions/convkeep zsh/site-functions/_convkeep \
+    fish/vendor_completions.d/convkeep.fish; do
+    check "install: $file" test -s "$root/opt/convkeep/share/$file"
 done
 check "uninstall" installs uninstall
 check "uninstall: what was there before, and no more" test "$(files)" = "$before"

@@ -83,8 +83,7 @@ want_for() { # PURPOSE…
         test)
             # The client in docs/wire.md is Python, and is run as it stands there.
             want $(package_of criterion) procps util-linux postgresql \
-                python3-zmq python3-msgpack
-            want bash-completion
+                python3-zmq python3-msgpack bash-completion
             want_command fish fish
             want_command zsh zsh
             want_command mandoc mandoc
