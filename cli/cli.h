@@ -47,7 +47,7 @@ enum cli_kind_of {
 enum {
   CLI_OPTIONAL = 1, /* an argument that may be left out; so may every later one */
   CLI_MANY = 2,     /* the last argument: any number of them; an option: it may be repeated */
-  CLI_REQUIRED = 4, /* an option that must be given */
+  CLI_REQUIRED = 4, /* an option that must be given, as the usage shows; the command checks it */
   CLI_MINUS = 8     /* an argument that may begin with one dash; such words are no options */
 };
 

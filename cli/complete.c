@@ -67,8 +67,7 @@ static json_t *newest(struct completion *k, const char *table) {
                                                                                            : NULL;
 }
 
-/* A title where it tells one conversation from the others and is being typed, or nothing is; an id
- * where that is typed. */
+/* Of each conversation the title, if it begins as what is typed, else the id, if that does. */
 static void offer_conversations(struct completion *k) {
   json_t *rows = newest(k, "local_conversations"), *row;
   size_t i;

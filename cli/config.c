@@ -25,15 +25,11 @@ static void wrong(void *self, enum ck_setting which, bool starts, const char *wh
   (void)starts;
 }
 
-/* The bits of the programs that are named; 0: one is unknown. None: all. */
+/* The bits of the programs that are named; without names: of all. */
 static unsigned programs(int count, char **names) {
-  unsigned all = 0;
-  for (int i = 0; i < count; ++i) {
-    unsigned one = ck_check_program(names[i]);
-    if (!one) return 0;
-    all |= one;
-  }
-  return count ? all : CK_CHECK_ALL;
+  unsigned named = 0;
+  for (int i = 0; i < count; ++i) named |= ck_check_program(names[i]);
+  return count ? named : CK_CHECK_ALL;
 }
 
 /* Paths are relative to the data folder; if there is none yet, it will be made in the last folder

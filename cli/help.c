@@ -113,10 +113,12 @@ static void add_argument(struct ck_buf *b, const struct cli_argument *a) {
                 optional ? "]" : "");
 }
 
-/* The value stands after a no-break mark, so that wrap() keeps it with its option. */
+/* As the usage shows it. between: stands before the value. */
 static void add_option(struct ck_buf *b, const struct cli_option *o, const char *between) {
-  if (o->letter) ck_buf_printf(b, "-%c", o->letter);
-  if (!o->letter) ck_buf_printf(b, "--%s", o->name);
+  if (o->letter)
+    ck_buf_printf(b, "-%c", o->letter);
+  else
+    ck_buf_printf(b, "--%s", o->name);
   if (o->word) ck_buf_printf(b, "%s%s", between, o->word);
 }
 
@@ -133,7 +135,7 @@ static void add_usage(struct ck_buf *b, const struct cli_command *command, const
 
 void cli_usage(struct ck_buf *b, const struct cli_command *command) { add_usage(b, command, " "); }
 
-/* An option and its value are not parted: '\1' is the blank between them. */
+/* '\1' is the blank between an option and its value, at which wrap() does not break a line. */
 static void print_usage(const struct cli_command *command) {
   static const char begin[] = "usage: convkeep ";
   struct ck_buf usage = {0}, lines = {0};

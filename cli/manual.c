@@ -2,6 +2,7 @@
  * --help and `config` are made from. Declared in manual.h. */
 #include "cli/manual.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include "cli/out.h"
@@ -103,7 +104,7 @@ static void add_commands(struct ck_buf *b) {
   for (int g = 0; g < CLI_GROUPS; ++g) {
     ck_buf_text(b, ".SH ");
     for (const char *p = cli_group_names[g]; *p; ++p)
-      ck_buf_add(b, &(char){(char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p)}, 1);
+      ck_buf_add(b, &(char){(char)toupper((unsigned char)*p)}, 1);
     ck_buf_text(b, "\n");
     for (const struct cli_command *const *p = cli_commands; *p; ++p)
       if ((int)(*p)->group == g) add_command(b, *p);

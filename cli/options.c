@@ -69,6 +69,7 @@ static const struct cli_option *options_of(const struct cli *c) {
   return c->command ? c->command->options : NULL;
 }
 
+/* text: "--name" or "--name=value". */
 static int unknown_option(const struct cli *c, const char *text) {
   struct ck_near near = ck_near_to((struct ck_str){text + 2, strcspn(text + 2, "=")});
   struct ck_buf meant = {0};
@@ -76,7 +77,7 @@ static int unknown_option(const struct cli *c, const char *text) {
     ck_near_try(&near, ck_str_of(o->name));
   for (const struct cli_option *o = cli_globals; o->name; ++o)
     ck_near_try(&near, ck_str_of(o->name));
-  if (strncmp(text, "--", 2) == 0) ck_near_text(&meant, &near, "--");
+  ck_near_text(&meant, &near, "--");
   int rc = cli_usage_error(c, text, "unknown option%s", ck_buf_cstr(&meant));
   ck_buf_free(&meant);
   return rc;
@@ -146,7 +147,7 @@ static int take(const struct cli *c, struct word *w, const struct cli_option *o,
 static int apply_globals(struct cli *c, const struct word *w, const struct globals *g) {
   bool data = strcmp(w->name, "data") == 0, config = strcmp(w->name, "config") == 0;
   if ((data || config) && !*w->value)
-    return cli_usage_error(c, w->name, "the value must not be empty");
+    return cli_usage_error(c, data ? "--data" : "--config", "the value must not be empty");
   if (data) c->data_flag = g->data;
   if (config) c->config_flag = g->config;
   if (g->json) c->json = true;

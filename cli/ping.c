@@ -39,10 +39,9 @@ static int ping(struct cli *c, const char *name, bool here) {
   }
   bool there = own_door || strcmp(name, "store") == 0 || seen(info, name, here);
   json_decref(info);
-  if (!there)
-    cli_fail(c, CLI_NOBODY, name, "the store has not heard from it for %d s; see logs/%s.log",
-             FRESH_MS / 1000, name);
-  return there ? CLI_DONE : CLI_NOBODY;
+  if (there) return CLI_DONE;
+  return cli_fail(c, CLI_NOBODY, name, "the store has not heard from it for %d s; see logs/%s.log",
+                  FRESH_MS / 1000, name);
 }
 
 struct wish {

@@ -185,8 +185,10 @@ static void add_like(struct like *like, const json_t *rows, const char *text) {
     const char *id = cli_member(row, "local_conversation_id"), *title = cli_member(row, "title"),
                *before = near.best.s;
     ck_near_try(&near, ck_str_of(title));
-    if (near.best.s != before) json_object_clear(like->nearest);
-    if (near.best.s != before) json_object_set_new(like->nearest, id, json_true());
+    if (near.best.s != before) {
+      json_object_clear(like->nearest);
+      json_object_set_new(like->nearest, id, json_true());
+    }
     if (i <= CANDIDATES) json_object_set_new(like->newest, id, json_true());
     if (*text && (strcasestr(id, text) || strcasestr(title, text)))
       json_object_set_new(like->contains, id, json_true());

@@ -1,9 +1,6 @@
 /* Prints times; see time.h. */
 #include "cli/time.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include "proto/clock.h"
 #include "proto/moment.h"
 
 void cli_time_text(struct ck_buf *b, int64_t ms) { ck_moment_text(b, ms); }
