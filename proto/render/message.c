@@ -30,13 +30,6 @@ static json_t *details_of(struct ck_str text) {
 
 /* ---- executions ---- */
 
-static int by_time(const void *x, const void *y) {
-  const struct ck_row *a = *(const struct ck_row *const *)x, *b = *(const struct ck_row *const *)y;
-  int64_t s = ck_row_int(a, CK_EXECUTIONS_EXECUTED_AT, 0),
-          t = ck_row_int(b, CK_EXECUTIONS_EXECUTED_AT, 0);
-  return s != t ? (s > t) - (s < t) : ck_str_order(ck_row_key(a), ck_row_key(b));
-}
-
 enum render_outcome render_outcome_of(const struct ck_row *execution) {
   if (ck_row_int(execution, CK_EXECUTIONS_RESULT_OK, 0)) return RENDER_OK;
   bool none = execution->v[CK_EXECUTIONS_RESULT_ERROR].state != CK_TEXT &&
@@ -56,13 +49,9 @@ static struct render_execution execution_of(const struct ck_row *row) {
 }
 
 static void take_executions(struct render_message *m, const struct ck_row *rows, size_t n) {
-  const struct ck_row **sorted = ck_alloc(n * sizeof *sorted);
-  for (size_t i = 0; i < n; ++i) sorted[i] = &rows[i];
-  qsort(sorted, n, sizeof *sorted, by_time);
   m->executions = ck_alloc(n * sizeof *m->executions);
   m->execution_count = n;
-  for (size_t i = 0; i < n; ++i) m->executions[i] = execution_of(sorted[i]);
-  free(sorted);
+  for (size_t i = 0; i < n; ++i) m->executions[i] = execution_of(&rows[i]);
 }
 
 /* ---- the message ---- */

@@ -54,13 +54,13 @@ struct render_message {
   json_t *details; /* all of it, an object; empty if there is none */
   /* Arrays, or NULL: texts; objects with name, type, size, file, text; with text, title, url. */
   const json_t *thinking, *attachments, *citations;
-  struct render_execution *executions; /* in the order in which they were */
+  struct render_execution *executions;
   size_t execution_count;
   bool placed; /* its place in the conversation is known; true unless the caller says otherwise */
 };
 
-/* The message of a row of `messages`, with rows of `executions` in any order. The rows must last as
- * long as *m. */
+/* The message of a row of `messages`, with the rows of its executions in the order in which they
+ * were. The rows must last as long as *m. */
 void render_message_of(struct render_message *m, const struct ck_row *row,
                        const struct ck_row *executions, size_t count);
 void render_message_free(struct render_message *m);
