@@ -299,11 +299,10 @@ Test(render_html, markdown_is_what_it_means) {
 
 /* ---- texts that would become very much ---- */
 
-static void expect_bounded(const char *unit, size_t times, const char *last) {
+static void expect_bounded(const char *unit, size_t times) {
   struct ck_buf text = {0}, b = {0};
   clock_t begun = clock();
   for (size_t i = 0; i < times; ++i) ck_buf_text(&text, unit);
-  ck_buf_text(&text, last);
   render_html_markdown(&b, ck_buf_view(&text));
   double seconds = (double)(clock() - begun) / CLOCKS_PER_SEC;
   cr_expect_leq(b.len, text.len * 70 + 70000, "%s: %zu of %zu", unit, b.len, text.len);
@@ -318,19 +317,19 @@ Test(render_html, no_text_becomes_very_much) {
                                       "<a",   "&",     "$",      "~~a",       "|",      "\\",
                                       "*a_ ", "a**b",  "[^",     "]",         "<!--",   "<![CDATA[",
                                       "<?",   "**x* ", "[a](b)", "https://a", "a@",     "![[]()"};
-  for (size_t i = 0; i < sizeof units / sizeof *units; ++i) expect_bounded(units[i], 50000, "");
+  for (size_t i = 0; i < sizeof units / sizeof *units; ++i) expect_bounded(units[i], 50000);
   struct ck_buf table = {0}, references = {0};
   for (int i = 0; i < 2000; ++i) ck_buf_text(&table, "a|");
   ck_buf_text(&table, "\n");
   for (int i = 0; i < 2000; ++i) ck_buf_text(&table, "-|");
   ck_buf_text(&table, "\n");
   for (int i = 0; i < 20000; ++i) ck_buf_text(&table, "x\n");
-  expect_bounded(ck_buf_cstr(&table), 1, "");
+  expect_bounded(ck_buf_cstr(&table), 1);
   ck_buf_text(&references, "[a]: https://a.example/");
   for (int i = 0; i < 20000; ++i) ck_buf_text(&references, "x");
   ck_buf_text(&references, "\n\n");
   for (int i = 0; i < 20000; ++i) ck_buf_text(&references, "[a]");
-  expect_bounded(ck_buf_cstr(&references), 1, "");
+  expect_bounded(ck_buf_cstr(&references), 1);
   ck_buf_free(&table);
   ck_buf_free(&references);
 }
