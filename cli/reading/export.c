@@ -153,6 +153,12 @@ static int write_loose(struct export *e, struct ck_err *err) {
   return rc == CLI_GO_ON ? end_document(e, err) : rc;
 }
 
+static int stopped(const struct export *e, struct ck_err *err) {
+  ck_fail(err, e->place == EXPORT_STDOUT ? "interrupted; what was written is not all"
+                                         : "interrupted; nothing was exported");
+  return CLI_FAILED;
+}
+
 /* Those that are gone by now are left out. */
 static int write_all(struct export *e) {
   struct ck_err err = {.text = ""};
@@ -162,7 +168,7 @@ static int write_all(struct export *e) {
   json_array_foreach(e->ids, i, id) {
     json_t *row;
     if (e->place != EXPORT_STDOUT && n > 1) cli_progress("export", i, n);
-    if (interrupted) rc = (ck_fail(&err, "interrupted; nothing was exported"), CLI_FAILED);
+    if (interrupted) rc = stopped(e, &err);
     if (rc == CLI_GO_ON)
       rc = cli_query_one(e->c, "local_conversations", "local_conversation_id",
                          json_string_value(id), &row);

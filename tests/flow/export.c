@@ -291,8 +291,14 @@ T_STORY(export, what_cannot_be_written_is_said, 60) {
   }
   text[200000] = '\0';
   say("a", "A", text);
+  say("b", "B", text);
   free(text);
   t_daemon("store", NULL);
+  /* The first of the two is more than a pipe takes, so it is being written. */
+  fails("mkfifo ../out/pipe; $0 export --all --json >../out/pipe & exec 3<../out/pipe;"
+        " head -c 1 <&3 >../out/begun; kill -TERM $!; cat <&3 >../out/rest; wait $!;"
+        " echo code $? >&2",
+        "what was written is not all");
   fails("$0 export --all --json >/dev/full; echo code $? >&2", "No space left");
   fails("{ sleep 1; $0 export chatgpt:a --md; echo code $? >&2; } | true", "Broken pipe");
   static const char *const forms[] = {"-o ../out/a.md chatgpt:a", "-o ../out/a.zip --md --all",
