@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "proto/clock.h"
+#include "proto/visible.h"
 
 #define KEPT (64u << 10) /* bytes of a row's JSON */
 #define NUMBER_MAX 40    /* bytes of a number that is text */
@@ -13,16 +14,10 @@
 
 /* ---- text ---- */
 
-static size_t character_at(const char *p, size_t left) {
-  unsigned char c = (unsigned char)*p;
-  size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-  return n <= left && ck_utf8_ok((struct ck_str){p, n}) ? n : 0;
-}
-
 static struct ck_str with_replacements(struct ck_str s, struct ck_arena *arena) {
   struct ck_buf b = {0};
   for (size_t i = 0; i < s.n;) {
-    size_t n = character_at(s.s + i, s.n - i);
+    size_t n = ck_character(s.s + i, s.n - i);
     if (n)
       ck_buf_add(&b, s.s + i, n);
     else

@@ -66,11 +66,6 @@ void static_path_make(struct ck_buf *out, enum ck_table t, const struct ck_row *
   ck_buf_text(out, ".txt");
 }
 
-static bool ends_with(struct ck_str s, const char *ending) {
-  size_t n = strlen(ending);
-  return s.n >= n && memcmp(s.s + s.n - n, ending, n) == 0;
-}
-
 /* Control characters: C0, DEL, and C1 in UTF-8. */
 static bool has_control(struct ck_str s) {
   for (size_t i = 0; i < s.n; i++) {
@@ -82,7 +77,7 @@ static bool has_control(struct ck_str s) {
 
 static bool component_ok(struct ck_str name, bool last) {
   if (name.n == 0 || name.n > COMPONENT_MAX || name.s[0] == '.') return false;
-  return last || (!ends_with(name, ".txt") && !ends_with(name, ".json"));
+  return last || (!ck_str_ends(name, ".txt") && !ck_str_ends(name, ".json"));
 }
 
 /* The session index's own files. */
@@ -91,7 +86,7 @@ static bool is_index(struct ck_str path) {
 }
 
 static struct ck_str without_txt(struct ck_str path) {
-  if (ends_with(path, ".txt")) path.n -= 4;
+  if (ck_str_ends(path, ".txt")) path.n -= 4;
   return path;
 }
 
