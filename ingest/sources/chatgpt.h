@@ -1,12 +1,12 @@
-/* The inside of source_chatgpt*.c: one conversation of a ChatGPT export while it is read.
+/* The inside of chatgpt*.c: one conversation of a ChatGPT export while it is read.
  *
- *   source_chatgpt.c            names, forks, what the visitor gets
- *   source_chatgpt_details.c    a message's details, and the conversation's
- *   source_chatgpt_citations.c  what the marks in a text stand for
- *   source_chatgpt_tools.c      which result answers which call
- *   source_chatgpt_text.c       the text of a message
- *   source_chatgpt_tree.c       the nodes: parents, order, places, times, ids
- *   source_chatgpt_node.c       what the message of a node says of itself
+ *   chatgpt.c            names, forks, what the visitor gets
+ *   chatgpt_details.c    a message's details, and the conversation's
+ *   chatgpt_citations.c  what the marks in a text stand for
+ *   chatgpt_tools.c      which result answers which call
+ *   chatgpt_text.c       the text of a message
+ *   chatgpt_tree.c       the nodes: parents, order, places, times, ids
+ *   chatgpt_node.c       what the message of a node says of itself
  *
  * Each calls only what stands below it. */
 #ifndef INGEST_SOURCES_CHATGPT_H
@@ -61,7 +61,7 @@ struct chatgpt {
   size_t fork_count;
 };
 
-/* ---- source_chatgpt_node.c ---- */
+/* ---- chatgpt_node.c ---- */
 
 struct ck_str chatgpt_role(const struct chatgpt_node *node);
 struct ck_str chatgpt_content_type(const struct chatgpt_node *node);
@@ -75,7 +75,7 @@ const char *chatgpt_kind_of_type(struct ck_str type);
 /* May it stand between a call and its result: is it a thought, or hidden? */
 bool chatgpt_may_come_between(const struct chatgpt_node *node);
 
-/* ---- source_chatgpt_tree.c ---- */
+/* ---- chatgpt_tree.c ---- */
 
 /* Reads the nodes of a mapping. Broken ones are failures; a missing parent or a cycle of them is a
  * note. */
@@ -83,7 +83,7 @@ void chatgpt_read_tree(struct chatgpt *c, const json_t *mapping);
 /* The newest time that the conversation says anywhere; 0: none. */
 int64_t chatgpt_newest(const struct chatgpt *c);
 
-/* ---- source_chatgpt_tools.c ---- */
+/* ---- chatgpt_tools.c ---- */
 
 /* Sets call, output and next of all nodes. */
 void chatgpt_pair_tools(struct chatgpt *c);
@@ -95,7 +95,7 @@ bool chatgpt_is_result(const struct chatgpt_node *node);
 void chatgpt_read_executions(struct chatgpt *c, const struct chatgpt_node *call,
                              struct ingest_observation *o);
 
-/* ---- source_chatgpt_text.c ---- */
+/* ---- chatgpt_text.c ---- */
 
 /* The text of a message, in the arena of one message. What is of an unknown type is its JSON; the
  * text is "other" then, and if `note` is set the report counts it. */
@@ -107,13 +107,13 @@ struct ck_str chatgpt_pointer(const json_t *part);
 /* What a part that points at a file is: "image", "audio", "video", "asset". */
 const char *chatgpt_asset_word(const json_t *part);
 
-/* ---- source_chatgpt_details.c ---- */
+/* ---- chatgpt_details.c ---- */
 
 struct ck_str chatgpt_message_details(struct chatgpt *c, const struct chatgpt_node *node,
                                       struct ck_str text);
 struct ck_str chatgpt_conversation_details(struct chatgpt *c);
 
-/* ---- source_chatgpt_citations.c ---- */
+/* ---- chatgpt_citations.c ---- */
 
 /* Appends the list `citations`, if there are any. text: the message's. */
 void chatgpt_add_citations(struct ck_buf *b, const struct chatgpt_node *node, struct ck_str text);

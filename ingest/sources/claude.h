@@ -1,7 +1,6 @@
-/* What the files of the Claude.ai sources share. source_claude.c reads a conversation: the tree
- * gives each message its place, tools pairs calls and results, content makes text and details. The
- * other files of an export are turned into a conversation first (source_claude_beside.c,
- * source_claude_design.c). */
+/* What the files of the Claude.ai sources share. claude.c reads a conversation: the tree gives each
+ * message its place, tools pairs calls and results, content makes text and details. The other files
+ * of an export are turned into a conversation first (claude_beside.c, claude_design.c). */
 #ifndef INGEST_SOURCES_CLAUDE_H
 #define INGEST_SOURCES_CLAUDE_H
 
@@ -71,7 +70,7 @@ struct claude_chat {
  * has. The caller fills c down to `by_time`. */
 void claude_read(struct claude_chat *c);
 
-/* ---- source_claude_tree.c ---- */
+/* ---- claude_tree.c ---- */
 
 /* Fills the messages with their ids, parents, positions and times. `list` is chat_messages. Tells
  * the visitor which elements of the list are no messages. */
@@ -83,7 +82,7 @@ const struct claude_message *claude_current(struct claude_chat *c);
 void claude_place(const struct claude_chat *c, char out[CLAUDE_PLACE_TEXT], size_t n,
                   struct ck_str id);
 
-/* ---- source_claude_tools.c ---- */
+/* ---- claude_tools.c ---- */
 
 /* Finds all calls and results, and pairs them. */
 void claude_tools(struct claude_chat *c);
@@ -91,7 +90,7 @@ void claude_tools(struct claude_chat *c);
 void claude_executions(struct claude_chat *c, const struct claude_message *m,
                        struct ingest_observation *o);
 
-/* ---- source_claude_content.c ---- */
+/* ---- claude_content.c ---- */
 
 /* Gives o the text and the details of a message. They live in c->one. */
 void claude_content(struct claude_chat *c, const struct claude_message *m,

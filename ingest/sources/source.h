@@ -1,6 +1,6 @@
 /* The file formats ingest knows. A source is one format: it recognises its elements, and turns each
- * into observations. source_*.c have one source each; sniff.c picks the source of a file, and has
- * the formats that are recognised only to be refused with a reason. */
+ * into observations, or into rows that are adopted. sniff.c picks the source of a file, and has the
+ * formats that are recognised only to be refused with a reason. */
 #ifndef INGEST_SOURCES_SOURCE_H
 #define INGEST_SOURCES_SOURCE_H
 
