@@ -489,10 +489,10 @@ const struct cli_command cli_import = {
     arguments,
     options,
     "A path is a file, a folder, or an archive as it was downloaded: zip, tar, 7z, .gz, .zst,\n"
-    ".xz, .bz2, also inside each other. Detects the format from the content: ChatGPT and\n"
-    "Claude.ai\n"
-    "exports, observations, one JSON object a line, and databases with convkeep's tables\n"
-    "(docs/cli.md). Importing a file again changes nothing.\n\n"
+    ".xz, .bz2, also inside each other. Detects the format from the content: exports of ChatGPT,\n"
+    "of Claude.ai and of convkeep itself (export --json), observations, one JSON object a line,\n"
+    "and databases with convkeep's tables (docs/cli.md). Importing a file again changes\n"
+    "nothing.\n\n"
     "Prints one line a file: how many observations were new, updated, unchanged or failed; below\n"
     "it notes on what went in, such as messages without a time; then, on standard error, each\n"
     "failure with its place and reason. Files of an export without messages are skipped, and\n"
