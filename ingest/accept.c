@@ -227,31 +227,32 @@ void ingest_accept_end(struct ingest_acceptor *a) {
 
 /* ---- rows of another store ---- */
 
-/* The most bytes of a changeset's array beside its rows. */
-#define ROWS_HEAD 16
-
 struct adopting {
   struct ingest_acceptor *a;
   const struct ingest_rows *of;
+  size_t head; /* bytes of a->rows before the first one */
   uint32_t count;
   unsigned messages, executions;
 };
 
+static void begin_rows(struct adopting *g) {
+  ck_buf_clear(&g->a->rows);
+  ck_open_array(&g->a->rows);
+  g->head = g->a->rows.len;
+  g->count = g->messages = g->executions = 0;
+}
+
 static void flush_rows(struct adopting *g) {
   struct ingest_acceptor *a = g->a;
-  struct ck_buf changeset = {0};
   uint64_t number;
   struct ck_err err;
   if (g->count == 0) return;
-  ck_put_array(&changeset, g->count);
-  ck_buf_str(&changeset, ck_buf_view(&a->rows));
-  int rc = ingest_spool_add(a->spool, ck_buf_view(&changeset), &number, &err);
+  ck_close_array(&a->rows, 0, g->count);
+  int rc = ingest_spool_add(a->spool, ck_buf_view(&a->rows), &number, &err);
   assert(rc == 0);
-  ck_buf_free(&changeset);
   a->giver->spooled(a->giver->self, number, g->messages, g->executions);
   spooled(a);
-  *g = (struct adopting){.a = a, .of = g->of};
-  ck_buf_clear(&a->rows);
+  begin_rows(g);
 }
 
 /* The original is what the row was read from here, unless it has another one here already. */
@@ -287,15 +288,15 @@ void ingest_accept_rows(struct ingest_acceptor *a, const struct ingest_rows *row
                         const char *place) {
   struct adopting g = {.a = a, .of = rows};
   a->giver = giver;
-  ck_buf_clear(&a->rows);
+  begin_rows(&g);
   for (size_t i = 0; i < rows->count; ++i) {
     enum ck_table table = rows->rows[i].table;
     encode_row(&g, &rows->rows[i], original);
-    if (a->row.len + ROWS_HEAD > INGEST_RECORD_MAX) {
+    if (g.head + a->row.len > INGEST_RECORD_MAX) {
       fail(a, place, "a row is too large");
       continue;
     }
-    if (a->rows.len + a->row.len + ROWS_HEAD > INGEST_RECORD_MAX) flush_rows(&g);
+    if (a->rows.len + a->row.len > INGEST_RECORD_MAX) flush_rows(&g);
     ck_buf_str(&a->rows, ck_buf_view(&a->row));
     ++g.count;
     g.messages += table == CK_MESSAGES;
@@ -354,25 +355,35 @@ static void name_row(struct refused *r, const char *what, struct ck_str key) {
   if (r->each) r->each(r->self, ck_buf_cstr(&r->place), r->reason);
 }
 
+/* Whether the mutation is about a row of the table, or a block if that is CK_TABLES; and which. */
+static bool is_about(const struct ck_mutation *m, enum ck_table table, struct ck_str *key) {
+  const struct ck_adopt *adopt = &m->as.adopt;
+  const struct ck_put *put = &m->as.put;
+  bool is_put = m->kind == CK_OP_PUT;
+  if (m->kind == CK_OP_BLOCK) {
+    *key = m->as.block.block;
+    return table == CK_TABLES;
+  }
+  if (!is_put && m->kind != CK_OP_ADOPT) return false;
+  if (table == CK_TABLES || ck_table_named(is_put ? put->table : adopt->table) != table)
+    return false;
+  *key = ck_row_key_in(table, is_put ? put->row : adopt->row);
+  return true;
+}
+
 /* Names the rows of a table; or the blocks, if table is CK_TABLES. False: the changeset has none.
  */
 static bool name_rows(struct refused *r, struct ck_str mutations, enum ck_table table,
                       const char *what) {
   struct ck_reader reader = ck_reader_of(mutations);
   struct ck_mutation m;
+  struct ck_str key;
   uint32_t n;
   bool some = false;
   if (ck_read_array(&reader, &n)) return false;
   for (; n && ck_mutation_decode(&m, &reader, NULL) == 0; --n) {
-    bool is_block = m.kind == CK_OP_BLOCK;
-    bool is_adopted = m.kind == CK_OP_ADOPT;
-    enum ck_table of = m.kind == CK_OP_PUT ? ck_table_named(m.as.put.table)
-                       : is_adopted        ? ck_table_named(m.as.adopt.table)
-                                           : CK_TABLES;
-    if (of != table || (of == CK_TABLES && !is_block)) continue;
-    name_row(r, what,
-             is_block ? m.as.block.block
-                      : ck_row_key_in(table, is_adopted ? m.as.adopt.row : m.as.put.row));
+    if (!is_about(&m, table, &key)) continue;
+    name_row(r, what, key);
     some = true;
   }
   return some;
