@@ -154,8 +154,7 @@ static struct ck_str words_of(struct content *to, const json_t *file) {
   return ck_arena_keep(&to->c->one, &b);
 }
 
-static void take_attachment(struct content *to, const json_t *attachment) {
-  struct ck_str text = words_of(to, attachment);
+static void take_attachment(struct content *to, const json_t *attachment, struct ck_str text) {
   if (!json_is_object(attachment)) return;
   if (to->text.len) ck_buf_text(&to->text, "\n");
   ck_buf_text(&to->text, "[attachment: ");
@@ -166,15 +165,15 @@ static void take_attachment(struct content *to, const json_t *attachment) {
 }
 
 static void take_text(struct content *to) {
-  const json_t *attachments = json_object_get(to->message, "attachments");
-  for (size_t i = 0; i < json_array_size(to->blocks); ++i)
-    take_block(to, json_array_get(to->blocks, i));
+  const json_t *attachments = json_object_get(to->message, "attachments"), *file;
+  size_t i;
+  for (i = 0; i < json_array_size(to->blocks); ++i) take_block(to, json_array_get(to->blocks, i));
   take_plain(to);
-  for (size_t i = 0; i < json_array_size(attachments); ++i)
-    take_attachment(to, json_array_get(attachments, i));
-  for (size_t i = 0; i < json_array_size(to->blocks); ++i) {
-    const json_t *block = json_array_get(to->blocks, i);
-    if (claude_is_type(block, "document") && words_of(to, block).n) take_attachment(to, block);
+  json_array_foreach(attachments, i, file) take_attachment(to, file, words_of(to, file));
+  json_array_foreach(to->blocks, i, file) {
+    struct ck_str text = {0};
+    if (claude_is_type(file, "document")) text = words_of(to, file);
+    if (text.n) take_attachment(to, file, text);
   }
 }
 
