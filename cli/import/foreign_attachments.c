@@ -3,15 +3,7 @@
 
 #include <string.h>
 #include "cli/import/foreign_table.h"
-#include "cli/import/send.h"
 #include "proto/wire.h"
-
-#define WORK_STEP 10000
-
-static int at_work(void *self) {
-  (void)self;
-  return cli_interrupted();
-}
 
 /* Text without NUL, of at most `most` bytes; else NULL. */
 static const char *text_at(sqlite3_stmt *s, int column, size_t most) {
@@ -68,7 +60,6 @@ int foreign_attachments_read(const char *file,
   if (foreign_open(file, &db, err)) return -1;
   for (size_t i = 0; there > 0 && i < sizeof tables / sizeof *tables; ++i)
     there = foreign_is_plain(db, tables[i], &is, err);
-  sqlite3_progress_handler(db, WORK_STEP, at_work, NULL);
   int rc = there > 0 ? read_rows(db, row, self, bad, err) : there;
   sqlite3_close(db);
   return rc;

@@ -8,12 +8,11 @@
 #include <unistd.h>
 #include "cli/import/archive.h"
 #include "cli/import/foreign_table.h"
-#include "cli/import/send.h"
+#include "cli/import/source.h"
 #include "proto/file.h"
 
 #define BATCH (64 << 20) /* bytes that are written before the batch ends */
 #define PIECE (256u << 10)
-#define WORK_STEP 10000
 
 struct foreign_originals {
   sqlite3 *db;
@@ -27,11 +26,6 @@ struct foreign_originals {
   int64_t at;    /* bytes of it so far */
   char *bytes;   /* PIECE of them */
 };
-
-static int at_work(void *self) {
-  (void)self;
-  return cli_interrupted();
-}
 
 /* ---- opening ---- */
 
@@ -56,7 +50,6 @@ struct foreign_originals *foreign_originals_open(const char *file, struct ck_err
   o->bytes = ck_alloc(PIECE);
   err->text[0] = '\0';
   if (foreign_open(file, &o->db, err) || prepare(o, err)) foreign_originals_free(&o);
-  if (o) sqlite3_progress_handler(o->db, WORK_STEP, at_work, o);
   return o;
 }
 

@@ -9,8 +9,7 @@
 #include "cli/import/foreign_value.h"
 #include "proto/wire.h"
 
-#define WORK_STEP 10000 /* SQLite's instructions between two calls of the progress handler */
-#define WORK_MAX 50000  /* such calls without a row, after which the statement is ended */
+#define WORK_MAX 50000 /* calls of the progress handler without a row: the statement ends */
 #define ROW_BYTES 4
 #define RECORD_BYTES (CK_FRAME_MAX - (64u << 10)) /* of text in a record, as the store takes it */
 
@@ -324,7 +323,7 @@ int foreign_rows_read(const char *file, const struct foreign_visitor *visitor, s
     if (!r.notes) rc = -1;
   }
   if (rc == 0) {
-    sqlite3_progress_handler(r.db, WORK_STEP, at_work, &r);
+    sqlite3_progress_handler(r.db, FOREIGN_STEP, at_work, &r);
     read_all(&r);
     rc = r.stopped ? 2 : 0;
   }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "cli/import/send.h"
 #include "proto/wire.h"
 
 #define HEAP_MAX (256 << 20) /* bytes that SQLite may use */
@@ -33,6 +34,11 @@ static void harden(sqlite3 *db) {
     sqlite3_limit(db, limits[i][0], limits[i][1]);
 }
 
+static int is_over(void *self) {
+  (void)self;
+  return cli_interrupted();
+}
+
 /* Opens the file for writing, because the WAL beside it may have to be recovered; nothing else of
  * it is written. */
 int foreign_open(const char *file, sqlite3 **db, struct ck_err *err) {
@@ -45,7 +51,10 @@ int foreign_open(const char *file, sqlite3 **db, struct ck_err *err) {
     harden(*db);
     rc = sqlite3_exec(*db, setup, NULL, NULL, NULL);
   }
-  if (rc == SQLITE_OK) return 0;
+  if (rc == SQLITE_OK) {
+    sqlite3_progress_handler(*db, FOREIGN_STEP, is_over, NULL);
+    return 0;
+  }
   ck_fail(err, "it cannot be read: %s", *db ? sqlite3_errmsg(*db) : sqlite3_errstr(rc));
   sqlite3_close(*db);
   *db = NULL;

@@ -17,7 +17,11 @@ struct foreign_table {
   const char *rowid;        /* a name of its rowid, or NULL: it is WITHOUT ROWID */
 };
 
-/* Opens the database, a private copy, for reading. 0, or -1; then *db is NULL. */
+/* SQLite's instructions between two calls of a progress handler. */
+#define FOREIGN_STEP 10000
+
+/* Opens the database, a private copy, for reading. What is asked of it ends, with an error, once
+ * the command is interrupted. 0, or -1; then *db is NULL. */
 int foreign_open(const char *file, sqlite3 **db, struct ck_err *err);
 
 /* Whether there is a plain table of that name: 1, or 0; then *is says what it is instead, if there
