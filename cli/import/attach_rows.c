@@ -77,12 +77,11 @@ void attach_rows_free(struct attach_rows *rows) {
 }
 
 bool attach_is_place(const char *path) {
-  const char *own = cli_name_own(path);
-  struct ck_str hash = ck_str_of(own), before = {path, (size_t)(own - path)};
-  char end[sizeof CK_PLACE_ATTACHMENTS + 4];
+  struct ck_str all = ck_str_of(path), hash = ck_str_of(cli_name_own(path));
+  char own[CK_ATTACHMENT_PATH], end[sizeof CK_PLACE_ATTACHMENTS + CK_ATTACHMENT_PATH];
   if (!ck_sha256_is_hex(hash)) return false;
-  snprintf(end, sizeof end, CK_PLACE_ATTACHMENTS "/%.2s/", own);
-  size_t n = strlen(end);
-  if (!ck_str_ends(before, end)) return false;
-  return before.n == n || strchr("/ ", before.s[before.n - n - 1]);
+  ck_attachment_path(own, hash, true);
+  int n = snprintf(end, sizeof end, CK_PLACE_ATTACHMENTS "/%s", own);
+  if (!ck_str_ends(all, end)) return false;
+  return all.n == (size_t)n || strchr("/ ", all.s[all.n - (size_t)n - 1]);
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/attachment.h"
 #include "proto/sha256.h"
 #include "tests/harness/archive.h"
 #include "tests/harness/base.h"
@@ -320,12 +321,13 @@ static void move_away(const char *place) {
 /* The path of the file in another data folder; valid until the next call. */
 static const char *in_folder(const char *folder, struct ck_str bytes) {
   static char path[200];
-  char hash[CK_SHA256_HEX + 1];
+  char hash[CK_SHA256_HEX + 1], name[CK_ATTACHMENT_PATH];
   struct ck_sha256 sum;
   ck_sha256_begin(&sum);
   ck_sha256_add(&sum, bytes);
   ck_sha256_end_hex(&sum, hash);
-  snprintf(path, sizeof path, "%s/attachments/%.2s/%s", folder, hash, hash);
+  ck_attachment_path(name, ck_str_of(hash), true);
+  snprintf(path, sizeof path, "%s/attachments/%s", folder, name);
   return path;
 }
 
