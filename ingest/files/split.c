@@ -63,7 +63,7 @@ void ingest_split_free(struct ingest_split **split) {
 
 static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
-/* A byte of the byte order mark, which stands before each of several files in one. */
+/* A byte of the byte order mark, which may stand before each of several files in one. */
 static bool is_mark(char c) { return c == '\xef' || c == '\xbb' || c == '\xbf'; }
 
 /* ---- the element ---- */
@@ -309,7 +309,7 @@ static void after_array(struct ingest_split *s, char c) {
 }
 
 static void at_start(struct ingest_split *s, char c) {
-  if (is_space(c) || is_mark(c)) return;
+  if (is_space(c) || (s->place.index && is_mark(c))) return;
   if (c == '{') {
     s->form = FIRST;
     begin(s);

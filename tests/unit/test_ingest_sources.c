@@ -374,6 +374,8 @@ Test(ingest_sources, what_is_nothing) {
   text_gives("x", "[]", "empty", 0, 0, NULL, NULL);
   text_gives("x", "[", "unknown", 0, 0, NULL, "cut off at byte 1");
   text_gives("x", "{\"a\":1}", "unknown", 0, 0, NULL, "unknown format");
+  /* Its first character has bytes of the byte order mark. */
+  text_gives("x", "\xef\xbc\x88note", "unknown", 0, 0, NULL, "invalid token near '\xef\xbc\x88'");
   text_gives("x", "hello\n", "unknown", 0, 0, NULL, "unknown format");
   text_gives("x", "PK\3\4....", "not json", 0, 0, NULL, "zip");
   text_gives("x", "\x1f\x8b.", "not json", 0, 0, NULL, "gzip");
