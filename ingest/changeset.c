@@ -37,8 +37,8 @@ static struct ck_str without_nul(struct ck_arena *arena, struct ck_str id) {
   return ck_arena_keep(arena, &b);
 }
 
-/* An id that every place can hold: no command line and no PostgreSQL takes NUL. Shortens a long
- * one, which every index would carry: its beginning, "~" and a hash of the whole. */
+/* An id that every place can hold: neither a command line nor PostgreSQL takes a NUL. Shortens a
+ * long one, which every index would carry: its beginning, "~" and a hash of the whole. */
 static struct ck_str fit(struct ck_arena *arena, struct ck_str id) {
   id = without_nul(arena, id);
   if (id.n <= ID_MAX) return id;
@@ -183,7 +183,8 @@ static bool is_content(enum ck_table table, int column) {
           column == CK_EXECUTIONS_RESULT_ERROR);
 }
 
-/* For a NUL in a title, PostgreSQL would take no row of the conversation. */
+/* PostgreSQL takes no row with a NUL: with one in its title, which each message repeats, it would
+ * take nothing of a conversation. */
 static void clean_names(struct ingest_changeset *s, struct ck_row *row) {
   const struct ck_table_info *info = &ck_tables[row->table];
   for (int c = 0; c < info->columns; ++c) {
