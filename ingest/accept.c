@@ -159,7 +159,7 @@ void ingest_accept_block(struct ingest_acceptor *a, struct ck_str mutations, uin
 /* ---- a conversation ---- */
 
 static void note(struct ingest_acceptor *a, const char *kind) {
-  a->giver->note(a->giver->self, kind);
+  a->giver->note(a->giver->self, kind, 1);
 }
 
 static void note_cut(struct ingest_acceptor *a) {

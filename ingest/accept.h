@@ -17,7 +17,7 @@ struct ingest_giver {
   void (*spooled)(void *self, uint64_t number, unsigned messages, unsigned executions);
   /* Something that cannot go in; it is quarantined already. */
   void (*failed)(void *self, const char *place, const char *reason);
-  void (*note)(void *self, const char *kind);
+  void (*note)(void *self, const char *kind, uint64_t n);
 };
 
 struct ingest_acceptor {

@@ -72,9 +72,9 @@ struct ingest_visitor {
   /* A piece of the file that cannot become an observation. raw: its bytes; empty if they would not
    * help. */
   void (*failure)(void *self, const char *place, const char *reason, struct ck_str raw);
-  /* Something that went in, and that the report counts by its kind: "tool call without a result".
-   */
-  void (*note)(void *self, const char *kind);
+  /* Something that went in, n times, and that the report counts by its kind: "tool call without a
+   * result". */
+  void (*note)(void *self, const char *kind, uint64_t n);
   /* Rows to be adopted: never between begin and end. */
   void (*rows)(void *self, const struct ingest_rows *rows, const char *place);
 };

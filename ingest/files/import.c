@@ -184,10 +184,10 @@ static void on_failure(void *self, const char *place, const char *reason, struct
   on_failed(self, place, reason);
 }
 
-static void on_note(void *self, const char *kind) {
+static void on_note(void *self, const char *kind, uint64_t n) {
   struct ingest_import *i = self;
-  ingest_notes_add(&i->notes, ck_str_of(kind), 1);
-  ingest_notes_add(&i->all->acceptor->notes, ck_str_of(kind), 1);
+  ingest_notes_add(&i->notes, ck_str_of(kind), n);
+  ingest_notes_add(&i->all->acceptor->notes, ck_str_of(kind), n);
 }
 
 /* The other store's export says less of the conversation than what it was read from there: among

@@ -195,8 +195,10 @@ static void begin_original(struct ingest_reader *r, const struct ingest_unit *un
 static void read_single(struct ingest_reader *r, struct ingest_unit *unit,
                         const struct ingest_part *part) {
   bool lines = part->place.lines;
+  unsigned replaced = r->replaced;
   struct ck_str raw = lines ? ck_buf_view(&unit->bytes) : (struct ck_str){0};
   json_t *element = parse(r, unit->bytes.data, unit->bytes.len, &part->place, raw);
+  if (element && r->source->log) r->replaced = replaced; /* it is parsed once more, to be read */
   if (element && !r->source->log) {
     begin_original(r, unit);
     if (!lines) ck_buf_free(&unit->bytes); /* the element has all of it */
@@ -273,9 +275,9 @@ void ingest_reader_told(struct ingest_reader *r, struct ck_str had) {
 }
 
 static void note_replaced(const struct ingest_reader *r) {
-  for (unsigned i = 0; i < r->replaced; ++i)
-    r->visitor.note(r->visitor.self,
-                    "half of a surrogate pair, or U+0000 in a name: read as U+FFFD");
+  if (!r->replaced) return;
+  r->visitor.note(r->visitor.self, "half of a surrogate pair, or U+0000 in a name: read as U+FFFD",
+                  r->replaced);
 }
 
 /* All is read: what went wrong with the file as a whole. */

@@ -29,7 +29,7 @@ static struct ck_str url_of(struct chatgpt *c, struct ck_str id) {
 /* ---- messages ---- */
 
 static void note(const struct chatgpt *c, const char *kind) {
-  c->visitor->note(c->visitor->self, kind);
+  c->visitor->note(c->visitor->self, kind, 1);
 }
 
 /* Nearly every conversation begins with messages of the system that say nothing, at no time. */

@@ -74,7 +74,7 @@ static void note_type(struct lines *l, struct ck_str type) {
     snprintf(kind, sizeof kind, "content of %s '%.*s', kept as JSON",
              chatgpt_knows_type(type) ? "strange form, of type" : "unknown type", (int)clean.n,
              clean.s);
-  l->c->visitor->note(l->c->visitor->self, kind);
+  l->c->visitor->note(l->c->visitor->self, kind, 1);
 }
 
 static void add_json(struct lines *l, const json_t *value) {

@@ -9,7 +9,7 @@
 #include "ingest/parse/json.h"
 
 static void note(const struct chatgpt *c, const char *kind) {
-  c->visitor->note(c->visitor->self, kind);
+  c->visitor->note(c->visitor->self, kind, 1);
 }
 
 /* ---- the nodes ---- */

@@ -29,11 +29,12 @@ static struct ck_str role_of(const json_t *message) {
 static void give_notes(const struct claude_chat *c, const struct claude_message *m) {
   const json_t *time = json_object_get(m->json, "created_at");
   if (!m->timed)
-    c->visitor->note(c->visitor->self, !time || json_is_null(time)
-                                           ? "message without a time"
-                                           : "message whose time cannot be read");
+    c->visitor->note(c->visitor->self,
+                     !time || json_is_null(time) ? "message without a time"
+                                                 : "message whose time cannot be read",
+                     1);
   if (!m->parent && m->parent_id.n)
-    c->visitor->note(c->visitor->self, "message whose parent is missing");
+    c->visitor->note(c->visitor->self, "message whose parent is missing", 1);
 }
 
 static void give_message(struct claude_chat *c, const struct claude_message *m) {
@@ -72,7 +73,7 @@ static struct ck_str made_id(struct claude_chat *c, const json_t *list) {
   }
   ck_buf_text(&b, "first-");
   ck_buf_str(&b, id);
-  c->visitor->note(c->visitor->self, "conversation without an id, known by its first message");
+  c->visitor->note(c->visitor->self, "conversation without an id, known by its first message", 1);
   return ck_arena_keep(&c->arena, &b);
 }
 

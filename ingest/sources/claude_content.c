@@ -67,7 +67,7 @@ static void take_unknown(struct content *to, const json_t *block) {
   ck_buf_text(&note, "content of unknown type '");
   ck_buf_str(&note, ck_utf8_cut(type, 100));
   ck_buf_text(&note, "', kept as JSON");
-  to->c->visitor->note(to->c->visitor->self, ck_buf_cstr(&note));
+  to->c->visitor->note(to->c->visitor->self, ck_buf_cstr(&note), 1);
   ck_buf_free(&note);
   if (!to->unknown.n) to->unknown = type;
   add_line(to, ingest_json_any(block, &to->c->one));

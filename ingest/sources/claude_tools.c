@@ -238,7 +238,7 @@ static size_t add_use(struct claude_chat *c, const struct claude_use *use,
                             ? use->id
                             : claude_numbered(&c->one, use->message->id, "tool", use->n);
   if (!use->first) {
-    c->visitor->note(c->visitor->self, "tool call without a result");
+    c->visitor->note(c->visitor->self, "tool call without a result", 1);
     return n;
   }
   add_result(c, out, use->first);
@@ -247,7 +247,7 @@ static size_t add_use(struct claude_chat *c, const struct claude_use *use,
     fill_call(e, &c->one, out->tool, out->target, NULL);
     e->instruction_id = claude_numbered(&c->one, out->instruction_id, "result", n);
     add_result(c, e, more);
-    c->visitor->note(c->visitor->self, "further result of a tool call");
+    c->visitor->note(c->visitor->self, "further result of a tool call", 1);
   }
   return n;
 }
@@ -259,7 +259,7 @@ static void add_orphan(struct claude_chat *c, const struct claude_result *result
   e->instruction_id = result->use_id.n ? result->use_id
                                        : claude_numbered(&c->one, result->message->id, "result", n);
   add_result(c, e, result);
-  c->visitor->note(c->visitor->self, "tool result without a call");
+  c->visitor->note(c->visitor->self, "tool result without a call", 1);
 }
 
 /* The number of executions that a message has. */

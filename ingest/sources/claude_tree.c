@@ -30,7 +30,7 @@ static int by_id(const void *a, const void *b) {
 static void refuse(struct claude_chat *c, const json_t *element, size_t n) {
   char where[CLAUDE_PLACE_TEXT];
   if (json_is_null(element)) {
-    c->visitor->note(c->visitor->self, "null in the place of a message");
+    c->visitor->note(c->visitor->self, "null in the place of a message", 1);
     return;
   }
   claude_place(c, where, n, (struct ck_str){0});
@@ -78,7 +78,7 @@ static void derive_ids(struct claude_chat *c, struct claude_message **all) {
     snprintf(number, sizeof number, "%zu", ++times);
     struct ck_str parts[] = {CK_LIT("claude"), c->id, first->id, ck_str_of(number)};
     m->id = ck_derived_id(&c->arena, first->id, parts, sizeof parts / sizeof *parts);
-    c->visitor->note(c->visitor->self, "message with the id of another in its conversation");
+    c->visitor->note(c->visitor->self, "message with the id of another in its conversation", 1);
   }
 }
 
@@ -152,7 +152,7 @@ static void cut_cycle(struct claude_chat *c, struct claude_message *start) {
     if (at->n < first->n) first = at;
   first->parent = NULL;
   first->parent_id = (struct ck_str){0};
-  c->visitor->note(c->visitor->self, "cycle of parents, cut before its earliest message");
+  c->visitor->note(c->visitor->self, "cycle of parents, cut before its earliest message", 1);
 }
 
 /* Only a broken file has cycles of parents. After this every way up ends. */
@@ -223,6 +223,6 @@ const struct claude_message *claude_current(struct claude_chat *c) {
     if (!m->inner && (!newest || m->at >= newest->at)) newest = m;
   }
   if (told.n && newest)
-    c->visitor->note(c->visitor->self, "current message that is not in the conversation");
+    c->visitor->note(c->visitor->self, "current message that is not in the conversation", 1);
   return newest;
 }

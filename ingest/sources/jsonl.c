@@ -20,7 +20,7 @@ static void read_element(const struct ingest_visitor *visitor, const json_t *ele
   } else {
     o.raw = raw;
     if (o.execution_count && o.executions[0].no_result)
-      visitor->note(visitor->self, "tool call without a result");
+      visitor->note(visitor->self, "tool call without a result", 1);
     visitor->observation(visitor->self, &o, where);
   }
   ck_arena_free(&arena);

@@ -150,9 +150,10 @@ static void on_begin(void *self, const struct ingest_conversation *c, const char
 
 static void on_end(void *self) { (void)self; }
 
-static void on_note(void *self, const char *kind) {
+static void on_note(void *self, const char *kind, uint64_t n) {
   (void)self;
   (void)kind;
+  (void)n;
 }
 
 static void open_file(struct file *f) {

@@ -86,8 +86,8 @@ static inline void sum_end(void *self) {
   ingest_changeset_free(&s->many);
 }
 
-static inline void sum_note(void *self, const char *kind) {
-  sum_add(self, ck_str_of(kind), (struct ck_str){0});
+static inline void sum_note(void *self, const char *kind, uint64_t n) {
+  sum_add(self, ck_str_of(kind), (struct ck_str){(const char *)&n, sizeof n});
 }
 
 static inline void sum_rows(void *self, const struct ingest_rows *rows, const char *place) {

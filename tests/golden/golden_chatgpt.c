@@ -62,9 +62,9 @@ static void on_failure(void *self, const char *place, const char *reason, struct
   ++((struct reading *)self)->failures;
 }
 
-static void on_note(void *self, const char *kind) {
+static void on_note(void *self, const char *kind, uint64_t n) {
   (void)kind;
-  ++((struct reading *)self)->notes;
+  ((struct reading *)self)->notes += n;
 }
 
 static struct reading *read_file(const char *name, struct ck_str bytes) {

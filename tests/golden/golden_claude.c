@@ -55,9 +55,10 @@ static void on_failure(void *self, const char *place, const char *reason, struct
   ++t->failures;
 }
 
-static void on_note(void *self, const char *kind) {
+static void on_note(void *self, const char *kind, uint64_t n) {
   (void)self;
   (void)kind;
+  (void)n;
 }
 
 static void read_file(struct told *t, const char *path, struct ck_str bytes, char format[32]) {

@@ -69,7 +69,9 @@ static void on_failure(void *self, const char *place, const char *reason, struct
   ck_buf_printf(self, "failure %s: %s\n", place, reason);
 }
 
-static void on_note(void *self, const char *kind) { ck_buf_printf(self, "note %s\n", kind); }
+static void on_note(void *self, const char *kind, uint64_t n) {
+  for (; n; --n) ck_buf_printf(self, "note %s\n", kind);
+}
 
 void sources_read(struct ck_buf *text, const char *name, struct ck_str bytes) {
   const struct ingest_visitor visitor = {text,       on_begin, on_end, on_observation,

@@ -33,10 +33,10 @@ static void on_failed(void *self, const char *place, const char *reason) {
     snprintf(t->first_failure, sizeof t->first_failure, "%s: %.80s", place, reason);
 }
 
-static void on_note(void *self, const char *kind) {
+static void on_note(void *self, const char *kind, uint64_t n) {
   struct told *t = self;
   cr_assert(*kind);
-  ++t->notes;
+  t->notes += n;
 }
 
 static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason,

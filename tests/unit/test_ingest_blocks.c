@@ -17,6 +17,8 @@
 struct told {
   struct ck_buf text; /* originals, observations and failures, in their order */
   struct ck_buf bytes;
+  unsigned note_calls;
+  uint64_t noted;
 };
 
 static void on_begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
@@ -58,9 +60,11 @@ static void on_failure(void *self, const char *place, const char *reason, struct
   ck_buf_printf(&((struct told *)self)->text, "!%s ", place);
 }
 
-static void on_note(void *self, const char *kind) {
-  (void)self;
+static void on_note(void *self, const char *kind, uint64_t n) {
+  struct told *t = self;
   (void)kind;
+  ++t->note_calls;
+  t->noted += n;
 }
 
 static struct ingest_reader *reader(struct told *t, const char *name, bool again) {
@@ -155,6 +159,26 @@ Test(ingest_originals, a_large_element) {
   gives("x.json", ck_buf_view(&file), NULL, "(claude 1 1 ) ");
   gives("x.json", ck_buf_view(&file), "claude 1", "whole 2 ");
   ck_buf_free(&file);
+}
+
+/* However many they are, halves are one note; and a large first line is parsed once to know that
+ * this is a log, and once more to be read. */
+Test(ingest_originals, a_large_line_of_a_log) {
+  struct told t = {0};
+  struct ck_buf file = {0};
+  struct ingest_reader *r = reader(&t, "x.jsonl", false);
+  ck_buf_text(&file, "{\"platform\":\"x\",\"message_id\":\"1\",\"text\":\"");
+  for (int i = 0; i < 20000; ++i) ck_buf_text(&file, "\\ud83d");
+  ck_buf_text(&file, "\"}\n" LINE("2") "\n");
+  feed(r, ck_buf_view(&file));
+  ingest_reader_end(r);
+  answer(r, NULL);
+  cr_assert_str_eq(ck_buf_cstr(&t.text), "(observations 1 1 2 ) ");
+  cr_assert_eq(ingest_reader_replaced(r), 20000, "%u", ingest_reader_replaced(r));
+  cr_assert(t.note_calls == 1 && t.noted == 20000);
+  ingest_reader_free(&r);
+  ck_buf_free(&file);
+  told_free(&t);
 }
 
 /* Without a store that answers all is read at once. */

@@ -64,9 +64,9 @@ static void on_end(void *self) {
   ck_buf_text(&c->text, ")\n");
 }
 
-static void on_note(void *self, const char *kind) {
+static void on_note(void *self, const char *kind, uint64_t n) {
   struct collected *c = self;
-  ck_buf_printf(&c->text, "* %s\n", kind);
+  for (; n; --n) ck_buf_printf(&c->text, "* %s\n", kind);
 }
 
 static void on_failure(void *self, const char *place, const char *reason, struct ck_str raw) {

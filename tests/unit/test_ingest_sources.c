@@ -267,9 +267,10 @@ static void no_begin(void *self, const struct ingest_conversation *c, const char
 
 static void no_end(void *self) { (void)self; }
 
-static void no_note(void *self, const char *kind) {
+static void no_note(void *self, const char *kind, uint64_t n) {
   (void)self;
   (void)kind;
+  (void)n;
 }
 
 static void chatgpt_text(const char *content, const char *expected) {
