@@ -1,5 +1,4 @@
-/* The search: the size of the index, how fast it is made, how far it is behind while messages come,
- * what it costs the writers, and how soon a question is answered.
+/* The search: the size of the index, how fast it is made, and how soon a question is answered.
  *
  *   search          does all of it, and leaves nothing
  *   search fill     makes the database in CONVKEEP_BENCH_DATA, which takes minutes
@@ -8,15 +7,12 @@
  * BENCH_SEARCH: the number of messages. They are inserted by SQL: words of a made-up language, as
  * often as words are (Zipf), a fifth of the messages in Chinese, some names as in code. */
 #include <math.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench/common.h"
-#include "bench/producer.h"
 #include "proto/clock.h"
 #include "store/format/migrations.h"
 #include "store/search/ask.h"
@@ -33,10 +29,6 @@
 #define FILL_CACHE_MIB 512
 #define QUESTIONS 400
 #define LIMIT 20
-#define OFFERED 200
-#define SECONDS 10
-#define PUSHED 20000
-#define IN_FLIGHT 256
 
 /* ---- a made-up language ---- */
 

@@ -1,6 +1,5 @@
 /* Names become numbers before any entry is looked at: the conversations that are wanted become a
  * set of places. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -128,13 +127,6 @@ static void add_conversation(struct making *m, sqlite3_stmt *row, void *self) {
   sqlite3_reset(m->links);
 }
 
-static int add_one(struct making *m, struct ck_str id, struct bits *b, struct ck_err *err) {
-  return each(m, m->database,
-              "SELECT local_conversation_id, platform FROM local_conversations"
-              " WHERE local_conversation_id = ?1",
-              id, add_conversation, b, err);
-}
-
 struct naming {
   struct bits *b;
   struct ck_str value;
@@ -193,27 +185,24 @@ static int narrow_by_filters(struct making *m, bool negated, struct ck_err *err)
   return rc;
 }
 
-static void add_titled(struct making *m, sqlite3_stmt *row, void *self) {
-  struct ck_err ignored;
-  struct ck_str id = db_str(row, 0);
-  add_one(m, id, self, &ignored);
-}
-
 static int narrow_by_title(struct making *m, enum search_choice choice, struct ck_str match,
                            struct ck_err *err) {
   struct bits b = bits_new((size_t)m->count);
   int rc = each(m, m->index,
-                "SELECT p.conversation FROM words CROSS JOIN entries e ON e.entry = words.rowid"
-                " JOIN places p ON p.place = e.place"
+                "SELECT p.conversation, p.platform FROM words"
+                " CROSS JOIN entries e ON e.entry = words.rowid JOIN places p ON p.place = e.place"
                 " WHERE words MATCH ?1 AND e.role IS NULL",
-                match, add_titled, &b, err);
+                match, add_conversation, &b, err);
   bits_narrow(&m->f->places, &b, choice == SEARCH_CHOICE_OTHERS);
   return rc;
 }
 
 static int narrow_by_question(struct making *m, struct ck_err *err) {
   struct bits b = bits_new((size_t)m->count);
-  int rc = add_one(m, m->q->conversation, &b, err);
+  int rc = each(m, m->database,
+                "SELECT local_conversation_id, platform FROM local_conversations"
+                " WHERE local_conversation_id = ?1",
+                m->q->conversation, add_conversation, &b, err);
   bits_narrow(&m->f->places, &b, false);
   return rc;
 }

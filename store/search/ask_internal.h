@@ -54,7 +54,7 @@ struct ask_words {
   struct ck_str match;
 };
 
-/* The newest first. deadline: ck_boot_ms; what has not been looked at by then counts as more. */
+/* The newest first. What has not been looked at when the time is over counts as more. */
 int ask_pick_newest(struct ask_pick *p, sqlite3 *index, const struct ask_words *words,
                     const struct ask_filter *f, struct ck_err *err);
 /* The best first, among the newest to arrive. choice must be THOSE. */

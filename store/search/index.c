@@ -258,7 +258,7 @@ static int note_time(struct search_index *x, const struct search_item *item, int
 
 /* Where and when the entry is. name: INSERT or UPDATE. */
 static int put_entry(struct search_index *x, enum statement name, const struct search_item *item,
-                     int64_t entry, uint32_t words, struct ck_err *err) {
+                     int64_t entry, uint32_t sum, struct ck_err *err) {
   int64_t place = 0, role = 0;
   if (find_place(x, item, entry, &place, err) ||
       (!item->is_title && find_role(x, item->role, &role, err)) || note_time(x, item, entry, err))
@@ -271,7 +271,7 @@ static int put_entry(struct search_index *x, enum statement name, const struct s
   sqlite3_bind_int64(s, 4, place);
   sqlite3_bind_int64(s, 5, role);
   if (item->is_title) sqlite3_bind_null(s, 5);
-  if (name == INSERT) sqlite3_bind_int64(s, 6, words);
+  if (name == INSERT) sqlite3_bind_int64(s, 6, sum);
   return run(x, name, NULL, err);
 }
 

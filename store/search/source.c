@@ -210,7 +210,7 @@ static int read_records(struct search_source *s, uint64_t *version, struct ck_er
   return rc;
 }
 
-/* A message that was read before one of its executions came is read again with it. */
+/* An execution whose message is not there: if that comes later, both are read with it. */
 static void leave_out_gone(struct search_source *s) {
   int kept = 0;
   for (int i = 0; i < s->count; ++i)

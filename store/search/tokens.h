@@ -20,8 +20,8 @@
 struct search_token {
   struct ck_str text; /* folded; no blank and no quote; valid until the function returns */
   size_t from, to;    /* where it is in the text, in bytes */
-  bool beside;        /* at the place of the token before it: that part, and all up to the word's
-                         end */
+  bool beside;        /* stands at the place of the token before it, a part of a word: that part
+                         and the rest of the word */
   bool run;           /* one or two characters of a run */
   bool last;          /* the last character of a run, alone */
 };

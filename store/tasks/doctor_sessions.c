@@ -4,9 +4,8 @@
 #include "store/tasks/doctor_internal.h"
 
 #define ADVICE \
-  "import what is missing again; if nothing is, delete the rows of its sessions by hand while " \
-  "the " \
-  "ring is down, and import it again: what is there is counted then"
+  "import what is missing again; if nothing is, delete the rows of its sessions by hand while the" \
+  " ring is down, and import it again: what is there is counted then"
 
 /* Conversations that have sessions, and whose counts differ; the one that differs most first. */
 static const char differing[] =

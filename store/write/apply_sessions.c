@@ -9,8 +9,8 @@
 
 /* ---- what came ---- */
 
-/* Was the message there before this transaction? False, too, for the last one that was inserted
- * before it: its executions may come with the next changeset. */
+/* Was the message there before this transaction? False, too, for the message that was inserted
+ * last, also by an earlier transaction: its executions may come with the next changeset. */
 static bool was_there(struct apply *a, struct ck_str message) {
   if (ck_str_eq(ck_buf_view(&a->last_inserted), message)) return false;
   const struct entry *m = cache_find(a->cache, CK_MESSAGES, message);
@@ -130,18 +130,17 @@ static int counts_there(struct apply *a, const struct recount *r, int64_t *messa
 static int64_t greater(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static int recount(struct apply *a, const struct recount *r, struct ck_err *err) {
-  int64_t messages, executions;
   struct ck_row row = r->session->row;
-  int64_t had = ck_row_int(&row, CK_SESSIONS_EXECUTION_COUNT, 0);
+  int64_t had_messages = ck_row_int(&row, CK_SESSIONS_MESSAGE_COUNT, 0),
+          had_executions = ck_row_int(&row, CK_SESSIONS_EXECUTION_COUNT, 0), messages, executions;
   if (counts_there(a, r, &messages, &executions, err)) return -1;
-  set_counts(&row, greater(messages, ck_row_int(&row, CK_SESSIONS_MESSAGE_COUNT, 0)),
-             greater(executions, had));
-  int64_t came_back = r->doubtful - (greater(executions, had) - had);
+  messages = greater(messages, had_messages);
+  executions = greater(executions, had_executions);
+  int64_t came_back = r->doubtful - (executions - had_executions);
   if (!r->all && came_back > 0) a->added[CK_EXECUTIONS] -= came_back;
-  bool same =
-      ck_value_eq(row.v[CK_SESSIONS_MESSAGE_COUNT], r->session->row.v[CK_SESSIONS_MESSAGE_COUNT]) &&
-      executions <= had;
-  return same ? 0 : apply_change(a, r->session, &row, err);
+  if (messages == had_messages && executions == had_executions) return 0;
+  set_counts(&row, messages, executions);
+  return apply_change(a, r->session, &row, err);
 }
 
 int sessions_recount(struct apply *a, struct ck_err *err) {

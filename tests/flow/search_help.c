@@ -10,7 +10,7 @@ void say(struct t_producer *p, char result, const char *conversation, const char
                        " 'observed_at': %lld, 'created_at': 1%s}",
                        id, conversation, role, AT(second), more);
   json_object_set_new(row, "raw_text", json_string(text));
-  struct ck_buf packed = {0}, mutation = {0};
+  struct ck_buf packed = {0};
   t_pack(&packed, row);
   struct ck_mutation m = {.kind = CK_OP_PUT};
   m.as.put = (struct ck_put){CK_LIT("messages"), ck_buf_view(&packed), AT(second)};
@@ -18,7 +18,6 @@ void say(struct t_producer *p, char result, const char *conversation, const char
   char got = t_commit(p);
   T_CHECK(got == result, "message %s: '%c', not '%c' %s", id, got, result, t_refusal(p));
   ck_buf_free(&packed);
-  ck_buf_free(&mutation);
   json_decref(row);
 }
 

@@ -5,26 +5,27 @@
 #include <sqlite3.h>
 #include <string.h>
 
-static enum search_choice entries(const char *query, struct ck_buf *match) {
+typedef enum search_choice chooser(const struct search_query *q, struct ck_buf *match);
+
+static enum search_choice choose(chooser *by, const char *query, struct ck_buf *match) {
   struct search_query q;
   search_query_parse(ck_str_of(query), 0, &q);
-  return search_query_entries(&q, match);
+  return by(&q, match);
+}
+
+static void expect(chooser *by, const char *query, enum search_choice choice, const char *want) {
+  struct ck_buf match = {0};
+  cr_expect_eq(choose(by, query, &match), choice, "%s", query);
+  cr_expect_str_eq(ck_buf_cstr(&match), want, "%s: %s, not %s", query, ck_buf_cstr(&match), want);
+  ck_buf_free(&match);
 }
 
 static void asks(const char *query, enum search_choice choice, const char *want) {
-  struct ck_buf match = {0};
-  cr_expect_eq(entries(query, &match), choice, "%s", query);
-  cr_expect_str_eq(ck_buf_cstr(&match), want, "%s: %s, not %s", query, ck_buf_cstr(&match), want);
-  ck_buf_free(&match);
+  expect(search_query_entries, query, choice, want);
 }
 
 static void asks_titles(const char *query, enum search_choice choice, const char *want) {
-  struct search_query q;
-  struct ck_buf match = {0};
-  search_query_parse(ck_str_of(query), 0, &q);
-  cr_expect_eq(search_query_titles(&q, &match), choice, "%s", query);
-  cr_expect_str_eq(ck_buf_cstr(&match), want, "%s: %s, not %s", query, ck_buf_cstr(&match), want);
-  ck_buf_free(&match);
+  expect(search_query_titles, query, choice, want);
 }
 
 Test(search_choice, of_entries) {
@@ -106,7 +107,7 @@ Test(search_choice, fts5_understands_all_of_it) {
                SQLITE_OK);
   for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
     struct ck_buf match = {0};
-    enum search_choice choice = entries(queries[i], &match);
+    enum search_choice choice = choose(search_query_entries, queries[i], &match);
     if (choice == SEARCH_CHOICE_THOSE || choice == SEARCH_CHOICE_OTHERS) {
       sqlite3_bind_text(s, 1, match.data, (int)match.len, SQLITE_STATIC);
       cr_expect_eq(sqlite3_step(s), SQLITE_DONE, "%s: %s: %s", queries[i], ck_buf_cstr(&match),
