@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "proto/visible.h"
 #include "proto/words.h"
 
 #define LETTERS 64

@@ -220,6 +220,25 @@ static size_t utf8_at(const unsigned char *p, size_t n) {
   return 0;
 }
 
+size_t ck_character(const char *p, size_t n) {
+  return n && (unsigned char)*p < 0x80 ? 1 : utf8_at((const unsigned char *)p, n);
+}
+
+unsigned ck_character_code(const char *p, size_t n) {
+  const unsigned char *u = (const unsigned char *)p;
+  unsigned code = n == 1 ? u[0] : u[0] & (0x7Fu >> n);
+  for (size_t i = 1; i < n; ++i) code = code << 6 | (u[i] & 0x3Fu);
+  return code;
+}
+
+size_t ck_utf8_write(char out[4], unsigned code) {
+  static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+  size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  for (size_t i = n; i-- > 1; code >>= 6) out[i] = (char)(0x80 | (code & 0x3f));
+  out[0] = (char)(leads[n] | code);
+  return n;
+}
+
 bool ck_utf8_ok(struct ck_str s) {
   const unsigned char *p = (const unsigned char *)s.s;
   size_t n = s.n;
@@ -278,12 +297,8 @@ void ck_buf_str(struct ck_buf *b, struct ck_str s) { ck_buf_add(b, s.s, s.n); }
 void ck_buf_text(struct ck_buf *b, const char *terminated) { ck_buf_str(b, ck_str_of(terminated)); }
 
 void ck_buf_utf8(struct ck_buf *b, unsigned code) {
-  static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
-  size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
   char bytes[4];
-  for (size_t i = n; i-- > 1; code >>= 6) bytes[i] = (char)(0x80 | (code & 0x3f));
-  bytes[0] = (char)(leads[n] | code);
-  ck_buf_add(b, bytes, n);
+  ck_buf_add(b, bytes, ck_utf8_write(bytes, code));
 }
 
 void ck_buf_count(struct ck_buf *b, uint64_t n) {

@@ -47,6 +47,12 @@ struct ck_str ck_trim(struct ck_str s);
 
 /* True for well-formed UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF. */
 bool ck_utf8_ok(struct ck_str s);
+/* The length in bytes of the well-formed character at p, 0 if there is none. n: bytes left. */
+size_t ck_character(const char *p, size_t n);
+/* The code of the well-formed character of n bytes at p. */
+unsigned ck_character_code(const char *p, size_t n);
+/* Writes the character as UTF-8, and returns its length in bytes. code: at most U+10FFFF. */
+size_t ck_utf8_write(char out[4], unsigned code);
 
 /* The longest prefix that has at most `bytes` bytes and does not cut a character. s must be
  * UTF-8. */

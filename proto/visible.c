@@ -3,24 +3,9 @@
 
 #include <wchar.h>
 
-size_t ck_character(const char *p, size_t n) {
-  if (n && (unsigned char)*p < 0x80) return 1;
-  size_t most = n < 4 ? n : 4;
-  for (size_t k = 1; k <= most; ++k)
-    if (ck_utf8_ok((struct ck_str){p, k})) return k;
-  return 0;
-}
-
 bool ck_is_control(const char *p, size_t n) {
   unsigned char a = (unsigned char)p[0], b = n > 1 ? (unsigned char)p[1] : 0;
   return n == 1 ? a < 0x20 || a == 0x7f : n == 2 && a == 0xC2 && b < 0xA0;
-}
-
-unsigned ck_character_code(const char *p, size_t n) {
-  const unsigned char *u = (const unsigned char *)p;
-  unsigned code = n == 1 ? u[0] : u[0] & (0x7Fu >> n);
-  for (size_t i = 1; i < n; ++i) code = code << 6 | (u[i] & 0x3Fu);
-  return code;
 }
 
 bool ck_is_mark(const char *p, size_t n) {

@@ -5,11 +5,6 @@
 
 #include "proto/text.h"
 
-/* The length in bytes of the UTF-8 character at p, 0 if it is malformed. n: bytes left. */
-size_t ck_character(const char *p, size_t n);
-/* The code of the UTF-8 character of n bytes at p. */
-unsigned ck_character_code(const char *p, size_t n);
-
 /* True for a control character (C0, DEL, C1). n: its bytes, as ck_character() says. */
 bool ck_is_control(const char *p, size_t n);
 /* The same for a mark: line and paragraph separators; what changes the order of characters, and the

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <wctype.h>
-#include "proto/visible.h"
 
 static locale_t utf8;
 static pthread_once_t once = PTHREAD_ONCE_INIT;

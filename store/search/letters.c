@@ -154,15 +154,7 @@ int letters_ready(struct ck_err *err) {
 /* ---- one character ---- */
 
 static void put(struct letter *l, unsigned code) {
-  unsigned char *out = (unsigned char *)l->folded;
-  if (code < 0x80) {
-    l->n = 1;
-    out[0] = (unsigned char)code;
-    return;
-  }
-  l->n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  for (int i = l->n - 1; i > 0; --i, code >>= 6) out[i] = (unsigned char)(0x80 | (code & 0x3f));
-  out[0] = (unsigned char)((0xf00 >> l->n & 0xff) | code);
+  l->n = (unsigned char)ck_utf8_write(l->folded, code);
 }
 
 /* A form of full width is the letter of ASCII. */
@@ -197,26 +189,12 @@ struct letter letter_of(unsigned code) {
   return l;
 }
 
-/* The bytes of the character that begins with `first`; 0: none does. */
-static size_t length_of(unsigned char first) {
-  return first < 0x80   ? 1
-         : first < 0xc2 ? 0
-         : first < 0xe0 ? 2
-         : first < 0xf0 ? 3
-         : first < 0xf5 ? 4
-                        : 0;
-}
-
 unsigned letters_next(struct ck_str text, size_t *at) {
-  const unsigned char *s = (const unsigned char *)text.s + *at;
-  size_t n = length_of(s[0]), left = text.n - *at;
-  if (n == 1) return ++*at, s[0];
-  struct ck_str character = {(const char *)s, n};
-  if (n == 0 || n > left || !ck_utf8_ok(character)) return ++*at, REPLACEMENT;
-  unsigned code = s[0] & (0x7fu >> n);
-  for (size_t i = 1; i < n; ++i) code = code << 6 | (s[i] & 0x3fu);
-  *at += n;
-  return code;
+  const char *s = text.s + *at;
+  if ((unsigned char)*s < 0x80) return ++*at, (unsigned char)*s; /* most are */
+  size_t n = ck_character(s, text.n - *at);
+  *at += n ? n : 1;
+  return n ? ck_character_code(s, n) : REPLACEMENT;
 }
 
 /* ---- runs ---- */

@@ -118,17 +118,12 @@ static bool is_last(const struct phrase *p, struct ck_str token) {
          memcmp(token.s, asked.s, asked.n) == 0;
 }
 
-static size_t character(struct ck_str s) {
-  size_t n = 1;
-  while (n < s.n && (s.s[n] & 0xC0) == 0x80) ++n;
-  return n;
-}
-
 /* One character of a run is asked for as the beginning of two: only it is marked. */
 static size_t end_of(const struct finder *f, const struct phrase *p, const struct search_token *t) {
   struct ck_str asked = p->tokens[p->count - 1];
-  bool half = p->prefix && t->run && t->text.n > asked.n && character(asked) == asked.n;
-  return half ? t->from + character((struct ck_str){f->text.s + t->from, t->to - t->from}) : t->to;
+  bool half =
+      p->prefix && t->run && t->text.n > asked.n && ck_character(asked.s, asked.n) == asked.n;
+  return half ? t->from + ck_character(f->text.s + t->from, t->to - t->from) : t->to;
 }
 
 /* Whether the phrase ends with the last token, t. */
