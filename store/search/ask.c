@@ -115,10 +115,7 @@ static int read_link(struct search_asker *a, struct ck_str platform, struct ck_s
 }
 
 static int read_tools(struct search_asker *a, struct search_hit *h, struct ck_err *err) {
-  ck_buf_clear(&a->tool);
-  ck_buf_str(&a->tool, h->tool);
-  if (h->tool.n) ck_buf_text(&a->tool, "\n");
-  if (search_source_tools(a->source, h->message_id, &a->tool, err)) return -1;
+  if (search_source_tools(a->source, h->message_id, h->tool, &a->tool, err)) return -1;
   h->tool = keep(a, ck_buf_view(&a->tool));
   return 0;
 }

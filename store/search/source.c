@@ -146,8 +146,11 @@ static int add_texts(struct search_source *s, struct ck_buf *out, struct ck_err 
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(s->db, "executions", err);
 }
 
-int search_source_tools(struct search_source *s, struct ck_str message_id, struct ck_buf *out,
-                        struct ck_err *err) {
+int search_source_tools(struct search_source *s, struct ck_str message_id, struct ck_str own,
+                        struct ck_buf *out, struct ck_err *err) {
+  ck_buf_clear(out);
+  ck_buf_str(out, own);
+  if (own.n) ck_buf_text(out, "\n");
   db_bind_str(s->tools, 1, message_id);
   int rc = add_texts(s, out, err);
   sqlite3_reset(s->tools);
@@ -176,10 +179,7 @@ static int read_message(struct search_source *s, struct search_item *item, struc
 static int complete(struct search_source *s, struct search_item *item, struct ck_err *err) {
   if (item->is_title) return 0;
   if (item->version == 0 && read_message(s, item, err)) return -1;
-  ck_buf_clear(&s->text);
-  ck_buf_str(&s->text, item->tool);
-  if (item->tool.n) ck_buf_text(&s->text, "\n");
-  if (search_source_tools(s, item->id, &s->text, err)) return -1;
+  if (search_source_tools(s, item->id, item->tool, &s->text, err)) return -1;
   if (s->text.len > item->tool.n) item->tool = keep(s, ck_buf_view(&s->text));
   return 0;
 }
@@ -210,7 +210,7 @@ static int read_records(struct search_source *s, uint64_t *version, struct ck_er
   return rc;
 }
 
-/* An execution whose message is not there: if that comes later, both are read with it. */
+/* Items of executions whose message is not there. If it comes later, it is read with them. */
 static void leave_out_gone(struct search_source *s) {
   int kept = 0;
   for (int i = 0; i < s->count; ++i)
