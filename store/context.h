@@ -1,6 +1,6 @@
 /* What the store's threads share. The writer (main thread) owns the database and the intake. The
- * readers (snapshot, work, artifacts, search) each have a read-only connection, and an eventfd that
- * wakes them when there are new versions. */
+ * readers (snapshot, searching, work, artifacts, search) each have a read-only connection, and an
+ * eventfd that wakes them. */
 #ifndef CK_STORE_CONTEXT_H
 #define CK_STORE_CONTEXT_H
 
