@@ -12,11 +12,10 @@
 
 #include "proto/clock.h"
 #include "proto/log.h"
-
 #include "store/files/artifact_folder.h"
 #include "store/files/artifacts.h"
 #include "store/database/db.h"
-#include "store/format/migrations.h"
+#include "tests/unit/test_store_help.h"
 
 #define NOON INT64_C(1795348800000) /* 2026-11-22T12:00:00Z */
 
@@ -24,32 +23,15 @@ static struct context context;
 static sqlite3 *db;
 static struct artifacts *thread;
 static uint64_t version;
-static char folder[] = "/tmp/convkeep-artifacts-XXXXXX";
+static char folder[64];
 
 static void sql(const char *text) {
   struct ck_err err;
   cr_assert_eq(db_exec(db, text, &err), 0, "%s: %s", text, err.text);
 }
 
-static void enter(void) {
-  struct ck_err err = {{0}};
-  cr_assert_not_null(mkdtemp(folder));
-  cr_assert_eq(chdir(folder), 0);
-  ck_log_setup("test", CK_ERROR);
-  cr_assert_eq(db_open_writer(&db, store_migrations, 2, &err), 0, "%s", err.text);
-  cr_assert_eq(context_open(&context, &err), 0);
-  memset(context.store_id, 'a', 32);
-}
-
-static void leave(void) {
-  struct ck_buf rm = {0};
-  context_close(&context);
-  db_close(&db);
-  ck_buf_printf(&rm, "rm -rf %s", folder);
-  cr_expect_eq(chdir("/"), 0);
-  cr_expect_eq(system(ck_buf_cstr(&rm)), 0);
-  ck_buf_free(&rm);
-}
+static void enter(void) { sh_thread_open(folder, &db, &context); }
+static void leave(void) { sh_thread_close(folder, &db, &context); }
 
 static void start(void) {
   struct ck_err err;

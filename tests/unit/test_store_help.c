@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
@@ -149,13 +150,17 @@ static void close_all(struct sh_store *s) {
   db_close(&s->db);
 }
 
-void sh_open(struct sh_store *s) {
-  *s = (struct sh_store){.now = 1000};
+static void enter(char folder[64]) {
   ck_log_setup("test", CK_ERROR);
   const char *tmp = getenv("TMPDIR");
-  snprintf(s->folder, sizeof s->folder, "%s/convkeep-store.XXXXXX", tmp ? tmp : "/tmp");
-  cr_assert(mkdtemp(s->folder));
-  cr_assert_eq(chdir(s->folder), 0);
+  snprintf(folder, 64, "%s/convkeep-store.XXXXXX", tmp ? tmp : "/tmp");
+  cr_assert(mkdtemp(folder));
+  cr_assert_eq(chdir(folder), 0);
+}
+
+void sh_open(struct sh_store *s) {
+  *s = (struct sh_store){.now = 1000};
+  enter(s->folder);
   open_all(s);
 }
 
@@ -176,11 +181,15 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
   return remove(path);
 }
 
+static void leave(const char *folder) {
+  cr_expect_eq(chdir("/"), 0);
+  nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 void sh_close(struct sh_store *s) {
   close_all(s);
   ck_buf_free(&s->mutations);
-  cr_expect_eq(chdir("/"), 0);
-  nftw(s->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  leave(s->folder);
 }
 
 static void add(struct sh_store *s, enum ck_mutation_kind kind, enum ck_table t, int64_t age,
@@ -363,6 +372,28 @@ char sh_job(struct sh_store *s, const char *id, const char *conversation, const 
           conversation, message, more));
 }
 
+/* ---- a thread of the store, alone ---- */
+
+void sh_thread_open(char folder[64], sqlite3 **db, struct context *context) {
+  struct ck_err err = {{0}};
+  enter(folder);
+  cr_assert_eq(db_open_writer(db, store_migrations, 2, &err), 0, "%s", err.text);
+  cr_assert_eq(context_open(context, &err), 0);
+  memset(context->store_id, 'a', 32);
+}
+
+void sh_thread_close(const char *folder, sqlite3 **db, struct context *context) {
+  context_close(context);
+  db_close(db);
+  leave(folder);
+}
+
+int64_t sh_processor_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+
 /* ---- the real daemon ---- */
 
 void sh_ring_open(struct sh_ring *r) {
@@ -420,8 +451,7 @@ void sh_ring_close(struct sh_ring *r) {
   sh_ring_stop(r, SIGTERM);
   ck_settings_free(&r->settings);
   ck_context_end();
-  cr_expect_eq(chdir("/"), 0);
-  if (r->folder[0]) nftw(r->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  leave(r->folder);
 }
 
 int64_t sh_ring_int(const char *sql) {

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "proto/settings.h"
+#include "store/context.h"
 #include "store/write/apply.h"
 #include "store/read/lists.h"
 
@@ -81,6 +82,17 @@ char sh_link(struct sh_store *s, const char *id, const char *conversation, const
              const char *more);
 char sh_job(struct sh_store *s, const char *id, const char *conversation, const char *message,
             const char *more);
+
+/* ---- a thread of the store, alone ---- */
+
+/* An empty database in a temporary folder, which becomes the working directory, and what a thread
+ * shares with others. folder: its name. */
+void sh_thread_open(char folder[64], sqlite3 **db, struct context *context);
+/* Once the thread has ended. */
+void sh_thread_close(const char *folder, sqlite3 **db, struct context *context);
+
+/* Processor time of this thread, in µs: other programs do not count. */
+int64_t sh_processor_us(void);
 
 /* ---- the real daemon, as a child ---- */
 

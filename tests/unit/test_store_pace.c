@@ -10,10 +10,9 @@
 
 #include "proto/clock.h"
 #include "proto/doors.h"
-#include "proto/log.h"
 #include "proto/wire.h"
 #include "store/database/db.h"
-#include "store/format/migrations.h"
+#include "tests/unit/test_store_help.h"
 #include "store/mirror/meter.h"
 #include "store/mirror/work.h"
 
@@ -64,7 +63,7 @@ Test(pace, a_piece_that_can_be_cut_ends_sooner) {
 
 /* ---- batches ---- */
 
-static char folder[] = "/tmp/convkeep-pace-XXXXXX";
+static char folder[64];
 static struct context context;
 static sqlite3 *db;
 static struct leases *leases;
@@ -73,15 +72,11 @@ static void *worker;
 
 static void enter(void) {
   struct ck_err err = {{0}};
-  cr_assert_not_null(mkdtemp(folder));
-  cr_assert_eq(chdir(folder), 0);
+  sh_thread_open(folder, &db, &context);
   cr_assert_eq(mkdir("run", 0700), 0);
-  ck_log_setup("test", CK_ERROR);
   struct ck_settings *settings = ck_settings_load(NULL, &err);
   cr_assert_not_null(settings);
   context.settings = settings;
-  cr_assert_eq(db_open_writer(&db, store_migrations, 2, &err), 0, "%s", err.text);
-  cr_assert_eq(context_open(&context, &err), 0);
   context.meter = meter_new(0, ck_boot_ms());
   leases = leases_new(0, 1);
   cr_assert_not_null(work = work_start(&context, leases, &err), "%s", err.text);
@@ -89,18 +84,13 @@ static void enter(void) {
 }
 
 static void leave(void) {
-  char *rm = ck_sprintf("rm -rf %s", folder);
   atomic_store(&context.stop, true);
   context_wake(&context);
   work_stop(&work);
   ck_door_close(&worker, 0);
   leases_free(&leases);
   meter_free(&context.meter);
-  context_close(&context);
-  db_close(&db);
-  cr_expect_eq(chdir("/"), 0);
-  cr_expect_eq(system(rm), 0);
-  free(rm);
+  sh_thread_close(folder, &db, &context);
 }
 
 TestSuite(pace_work, .init = enter, .fini = leave, .timeout = 30);

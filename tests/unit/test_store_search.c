@@ -8,9 +8,7 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
-#include "proto/log.h"
 #include "store/database/db.h"
-#include "store/format/migrations.h"
 #include "store/search/ask.h"
 #include "store/search/index.h"
 #include "store/search/indexer.h"
@@ -23,7 +21,7 @@ static sqlite3_stmt *insert, *insert_key;
 static struct indexer *thread;
 static struct search_asker *asker;
 static uint64_t version;
-static char folder[] = "/tmp/convkeep-search-XXXXXX";
+static char folder[64];
 
 static void sql(const char *text) {
   struct ck_err err;
@@ -32,13 +30,8 @@ static void sql(const char *text) {
 
 static void enter(void) {
   struct ck_err err = {{0}};
-  cr_assert_not_null(mkdtemp(folder));
-  cr_assert_eq(chdir(folder), 0);
-  ck_log_setup("test", CK_ERROR);
-  cr_assert_eq(db_open_writer(&db, store_migrations, 2, &err), 0, "%s", err.text);
+  sh_thread_open(folder, &db, &context);
   cr_assert_eq(db_open_reader(&reader, &err), 0, "%s", err.text);
-  cr_assert_eq(context_open(&context, &err), 0);
-  memset(context.store_id, 'a', 32);
   asker = search_asker_new(reader, &context.stop);
   insert = db_prepare(db,
                       "INSERT INTO messages (version, id, platform, conversation_id, role,"
@@ -65,18 +58,12 @@ static void stop(void) {
 }
 
 static void leave(void) {
-  struct ck_buf rm = {0};
   if (thread) stop();
   search_asker_free(&asker);
   sqlite3_finalize(insert);
   sqlite3_finalize(insert_key);
-  context_close(&context);
   db_close(&reader);
-  db_close(&db);
-  ck_buf_printf(&rm, "rm -rf %s", folder);
-  cr_expect_eq(chdir("/"), 0);
-  cr_expect_eq(system(ck_buf_cstr(&rm)), 0);
-  ck_buf_free(&rm);
+  sh_thread_close(folder, &db, &context);
 }
 
 static void step(sqlite3_stmt *s) {
