@@ -128,9 +128,9 @@ const struct cli_command cli_config = {
     "show every setting, its value and where it comes from",
     arguments,
     options,
-    "A setting comes from the flag --set NAME=VALUE, else from the environment (for example\n"
-    "CONVKEEP_D1_TOKEN_FILE for d1.token_file), else from the file (--config, else\n"
-    "DIR/convkeep.conf), else it has its default. Unknown names and invalid values are errors,\n"
-    "reported with file and line.",
+    "A setting comes from the flag --set NAME=VALUE, else from the environment (CONVKEEP_ and\n"
+    "its name in capitals, with _ for each dot: CONVKEEP_D1_TOKEN_FILE for d1.token_file),\n"
+    "else from the file (--config, else DIR/convkeep.conf), else it has its default. Unknown\n"
+    "names and invalid values are errors, reported with file and line.",
     run,
     NULL};

@@ -160,11 +160,9 @@ static void add_conf(struct ck_buf *b, const struct ck_settings *settings) {
          ".SH DESCRIPTION\n"
          "The file is DIR/convkeep.conf, or what \\-\\-config names, in ZPL: a setting a line,\n"
          "its parts indented. The first \\(lqconvkeep up\\(rq writes it, with every setting in\n"
-         "it, commented out. A setting comes from the flag \\-\\-set NAME=VALUE, else from the\n"
-         "environment, else from the file, else it has its default. Its environment name is\n"
-         "CONVKEEP_ and its own in capitals, with _ for each dot: CONVKEEP_D1_TOKEN_FILE for\n"
-         "d1.token_file. \\(lqconvkeep config\\(rq shows all of them, and where each comes from.\n"
-         ".SH SETTINGS\n");
+         "it, commented out. \\(lqconvkeep config\\(rq shows all of them.\n");
+  add_help(b, cli_config.help);
+  ck_buf_text(b, ".SH SETTINGS\n");
   add_settings(b, settings);
   ck_buf_text(b, ".SH SEE ALSO\n.BR convkeep (1)\n");
 }
