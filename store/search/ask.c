@@ -48,21 +48,18 @@ static int is_over(void *self) {
 
 /* Opens the file that has the name now: the index may have been made again. */
 static int open_index(struct search_asker *a, struct ck_err *err) {
-  struct stat st;
-  if (stat(SEARCH_FILE, &st)) {
-    close_index(a);
-    return ck_fail(err, SEARCH_FILE ": %s",
-                   errno == ENOENT ? "it is not made yet" : strerror(errno));
-  }
-  if (a->index && st.st_dev == a->device && st.st_ino == a->inode) return 0;
+  struct stat st = {0};
+  int rc = 0;
+  if (stat(SEARCH_FILE, &st))
+    rc = errno == ENOENT ? 1 : ck_fail(err, SEARCH_FILE ": %s", strerror(errno));
+  else if (a->index && st.st_dev == a->device && st.st_ino == a->inode)
+    return 0;
   close_index(a);
-  if (search_index_reader(&a->index, err)) {
-    close_index(a);
-    return -1;
-  }
+  if (rc == 0) rc = search_index_reader(&a->index, err);
   a->device = st.st_dev;
   a->inode = st.st_ino;
-  return 0;
+  if (rc) close_index(a);
+  return rc > 0 ? ck_fail(err, SEARCH_FILE ": it is not made yet") : rc;
 }
 
 /* ---- the records of hits ---- */

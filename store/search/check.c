@@ -105,10 +105,12 @@ int search_check(sqlite3 *database, bool (*goes_on)(void *self), void *self,
                  struct search_checked *out, struct ck_err *err) {
   struct checking c = {.database = database, .goes_on = goes_on, .self = self, .out = out};
   *out = (struct search_checked){0};
-  int rc = search_index_reader(&c.index, err) || check_pages(&c, err) || check_words(err) ||
-                   db_exec(c.index, "BEGIN", err) || check_both(&c, err)
-               ? -1
-               : 0;
+  int rc = search_index_reader(&c.index, err);
+  if (rc == 0)
+    rc = check_pages(&c, err) || check_words(err) || db_exec(c.index, "BEGIN", err) ||
+                 check_both(&c, err)
+             ? -1
+             : 0;
   search_index_close_reader(&c.index);
-  return rc;
+  return rc < 0 ? -1 : 0;
 }

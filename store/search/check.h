@@ -13,6 +13,7 @@ struct search_checked {
 
 /* Looks at the pages and words of the index, and for an entry of each message and title of the
  * database. goes_on is called between two pieces of reading of the database; false ends the check.
+ * An index that is not made yet is one that has nothing, up to version 0.
  * 0; or -1 with the reason: the index is damaged, or cannot be read. */
 int search_check(sqlite3 *database, bool (*goes_on)(void *self), void *self,
                  struct search_checked *out, struct ck_err *err);

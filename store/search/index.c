@@ -363,6 +363,7 @@ void search_index_close_reader(sqlite3 **db) {
 int search_index_reader(sqlite3 **db, struct ck_err *err) {
   const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
   if (ck_no_other_kind(AT_FDCWD, SEARCH_FILE, err)) return -1;
+  if (access(SEARCH_FILE, F_OK) && errno == ENOENT) return 1;
   if (sqlite3_open_v2(SEARCH_FILE, db, flags, NULL) != SQLITE_OK)
     return ck_fail(err, SEARCH_FILE ": %s", sqlite3_errmsg(*db));
   db_harden(*db);
@@ -372,5 +373,5 @@ int search_index_reader(sqlite3 **db, struct ck_err *err) {
       db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -16384; PRAGMA mmap_size = 0", err))
     return -1;
   int ours = is_ours(*db, err);
-  return ours > 0 ? 0 : ours < 0 ? -1 : ck_fail(err, SEARCH_FILE ": it is not made yet");
+  return ours > 0 ? 0 : ours < 0 ? -1 : 1;
 }

@@ -64,7 +64,8 @@ int search_index_commit(struct search_index *x, uint64_t cursor, struct ck_err *
 /* After a failure. */
 void search_index_rollback(struct search_index *x);
 
-/* A connection that only reads it. -1 also if there is no index, or not this version's. */
+/* A connection that only reads it. 1: there is no index of this version yet; the thread that makes
+ * it does so as soon as it sees that. *db is to be closed in any case. */
 int search_index_reader(sqlite3 **db, struct ck_err *err);
 /* Every statement of the caller's must be finalized. (db_close would finalize FTS5's own, too.) */
 void search_index_close_reader(sqlite3 **db);

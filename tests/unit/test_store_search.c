@@ -10,6 +10,7 @@
 #include "proto/clock.h"
 #include "store/database/db.h"
 #include "store/search/ask.h"
+#include "store/search/check.h"
 #include "store/search/index.h"
 #include "store/search/indexer.h"
 #include "store/search/tokens.h"
@@ -333,6 +334,28 @@ static void fill(const char *with, int times) {
   cr_assert_geq(fd, 0);
   while (times--) cr_assert_gt(write(fd, with, strlen(with)), 0);
   close(fd);
+}
+
+static bool goes_on(void *self) {
+  (void)self;
+  return true;
+}
+
+/* At a start doctor may come before the thread that makes the index. */
+Test(store_search, one_that_is_not_made_yet_is_sound_and_has_nothing) {
+  struct search_checked c;
+  struct ck_err err = {{0}};
+  put("m1", "c", "user", 1, "one");
+  for (int empty = 0; empty < 2; ++empty) {
+    if (empty) close(open(SEARCH_FILE, O_CREAT | O_WRONLY, 0600));
+    cr_assert_eq(search_check(reader, goes_on, NULL, &c, &err), 0, "%s", err.text);
+    cr_expect_eq(c.cursor + c.messages + c.titles + c.missing, 0);
+  }
+  start();
+  reached();
+  cr_assert_eq(search_check(reader, goes_on, NULL, &c, &err), 0, "%s", err.text);
+  cr_expect_eq(c.cursor, 1);
+  cr_expect_eq(c.messages, 1);
 }
 
 Test(store_search, what_is_no_index_is_replaced) {
