@@ -36,8 +36,14 @@ limited() {
     return $code
 }
 
-# flow, fault, d1 and postgres start daemons and have deadlines: they run one test at a time.
-criterion() { limited "$1" "$programs/$2" --jobs "$3"; }
+# A Criterion program, JOBS tests at a time. JOBS is chosen so that two cores are used, and that each
+# test still has the time for its deadlines: a test of flow waits for three quarters of its time, for
+# a backoff, a lease or the end of a process.
+criterion() { # LIMIT SUITE JOBS
+    # Criterion itself leaks some bytes if it runs several tests with a limit at once, which the
+    # leak sanitizer would report.
+    limited "$1" "$programs/$2" --jobs $((slower > 1 ? 1 : $3))
+}
 
 # Sanitized programs are slower.
 slower=1
@@ -71,18 +77,16 @@ suite() {
     case $1 in
     rooms) limited 300 tests/rooms.sh ;;
     make) limited 300 tests/make.sh "$build" ;;
-    # Criterion itself leaks some bytes if it runs several tests with a limit at once, which the
-    # leak sanitizer would report.
-    unit) criterion $((900 * slower)) unit $((slower > 1 ? 1 : 2)) ;;
+    unit) criterion $((900 * slower)) unit 2 ;;
     golden) criterion 300 golden 2 ;;
-    flow) criterion $((1500 * slower)) flow 1 ;;
+    flow) criterion $((1500 * slower)) flow 4 ;;
     fault)
         local limit=2400
         [ "$CONVKEEP_FAULT" != long ] || limit=14400
-        criterion $((limit * slower)) fault 1
+        criterion $((limit * slower)) fault 2
         ;;
-    d1) criterion $((2400 * slower)) d1 1 ;;
-    postgres) criterion $((1200 * slower)) postgres 1 ;;
+    d1) criterion $((2400 * slower)) d1 3 ;;
+    postgres) criterion $((1200 * slower)) postgres 3 ;;
     fuzz) fuzz ;;
     mutants) limited 1800 tests/mutants/run.sh "$build" ci ;;
     compose) limited 1200 tests/compose/run.sh ;;

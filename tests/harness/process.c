@@ -206,7 +206,9 @@ void t_processes_tell(void) {
     tell(started[i]->out);
     tell(started[i]->err);
   }
-  t_walk("logs", tell_log, NULL);
+  char logs[PATH_MAX + 16];
+  snprintf(logs, sizeof logs, "%s/data/logs", t_folder());
+  t_walk(logs, tell_log, NULL);
 }
 
 /* Finds sockets and half-written files: temporary names and journals, and empty files in
