@@ -36,9 +36,9 @@ limited() {
     return $code
 }
 
-# A Criterion program, JOBS tests at a time. JOBS is chosen so that two cores are used, and that each
-# test still has the time for its deadlines: a test of flow waits for three quarters of its time, for
-# a backoff, a lease or the end of a process.
+# A Criterion program, JOBS tests at a time. Tests with daemons wait for three quarters of their
+# time, for a backoff, a lease or the end of a process: JOBS is so high that two cores have work
+# and so low that each test still has the processor when its deadlines need it.
 criterion() { # LIMIT SUITE JOBS
     # Criterion itself leaks some bytes if it runs several tests with a limit at once, which the
     # leak sanitizer would report.
@@ -83,10 +83,10 @@ suite() {
     fault)
         local limit=2400
         [ "$CONVKEEP_FAULT" != long ] || limit=14400
-        criterion $((limit * slower)) fault 2
+        criterion $((limit * slower)) fault 3
         ;;
-    d1) criterion $((2400 * slower)) d1 3 ;;
-    postgres) criterion $((1200 * slower)) postgres 3 ;;
+    d1) criterion $((2400 * slower)) d1 4 ;;
+    postgres) criterion $((1200 * slower)) postgres 4 ;;
     fuzz) fuzz ;;
     mutants) limited 1800 tests/mutants/run.sh "$build" ci ;;
     compose) limited 1200 tests/compose/run.sh ;;
