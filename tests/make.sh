@@ -1,6 +1,6 @@
 #!/bin/bash
-# Tests what make says if something is missing, what install and uninstall leave, and what the
-# programs are linked with.
+# Tests what make says if something is missing, what install and uninstall leave, what the programs
+# are linked with, and how a run of the suites ends.
 # usage: tests/make.sh BUILD
 #
 # A machine that lacks something is simulated by a PATH of links to all programs but some, and a
@@ -188,6 +188,40 @@ without_curl() { # PROGRAM
 }
 check "store is linked without libcurl" without_curl store
 check "ingest is linked without libcurl" without_curl ingest
+
+# ── a run of the suites, with programs that only say that they passed, failed, or stay ──
+
+suites=$place/suites
+mkdir -p "$suites"
+program() { # SUITE SCRIPT
+    printf '#!/bin/sh\n%s\n' "$2" >"$suites/$1"
+    chmod +x "$suites/$1"
+}
+program flow 'echo "[FAIL] a::b: (1.00s)"; echo "Synthesis: Tested: 2 | Passing: 1 |"; exit 1'
+program golden 'echo "Synthesis: Tested: 3 | Passing: 3 |"'
+program fault "echo \$\$ >$suites/pid; exec sleep 60"
+run() { TEST_PROGRAMS=$suites exec tests/run.sh "$suites" "$@"; }
+fails_as_a_whole() {
+    said=$(run flow golden 2>&1)
+    code=$?
+    [ "$code" = 1 ] && [ "$(tail -1 <<<"$said")" = "4 passed, 1 failed" ] &&
+        grep -q '^golden .*3 passed .*0 failed' <<<"$said" &&
+        [ "$(grep -cF '[FAIL] a::b' <<<"$said")" = 2 ]
+}
+ends_when_told() {
+    local begin=$SECONDS id
+    run fault >"$suites/said" 2>&1 &
+    id=$!
+    until [ -s "$suites/pid" ] || ! kill -0 "$id"; do sleep 0.05; done
+    kill -TERM "$id"
+    wait "$id"
+    code=$?
+    said=$(cat "$suites/said")
+    [ "$code" = 130 ] && [ $((SECONDS - begin)) -lt 30 ] &&
+        ! kill -0 "$(cat "$suites/pid")" 2>/dev/null
+}
+check "run: one suite that fails, and the next one goes on" fails_as_a_whole
+check "run: told to end, it ends the suite" ends_when_told
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -25,13 +25,24 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-exitcode=99:suppressions=$PWD/tests/tsan.supp}
 
 passed=0 failed=0 child='' summary='' failures=''
-trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null; exit 130' INT TERM
+end() {
+    [ -z "$child" ] || { kill -TERM "$child" && wait "$child"; } 2>/dev/null
+    exit 130
+}
+trap end INT TERM
 
 # timeout puts the suite in a process group of its own and ends all of it, with whatever a daemon
-# left running.
-limited() {
-    timeout --kill-after=30 "$@" </dev/null
-    local code=$?
+# left running: at the limit, or when this shell is told to end.
+limited() { # SECONDS COMMAND…
+    local code group
+    timeout --kill-after=30 "$@" </dev/null &
+    group=$!
+    trap 'kill -TERM $group 2>/dev/null' TERM
+    wait $group
+    code=$?
+    trap - TERM
+    # The trap has ended the first wait, but not the suite, which may have to clean up.
+    wait $group
     [ $code != 124 ] || echo "ended after its limit of $1 s: $2"
     return $code
 }
@@ -47,7 +58,7 @@ criterion() { # LIMIT SUITE JOBS
 
 # Sanitized programs are slower.
 slower=1
-! grep -qa '__[at]san_init' "$build/libexec/convkeep/store" || slower=3
+! grep -sqa '__[at]san_init' "$build/libexec/convkeep/store" || slower=3
 
 # One target; prints its output at once, after its end. An input that takes a second is a fault of
 # the decoder; the limit here is 3 s, because other processes may use the cores.
@@ -67,8 +78,8 @@ fuzz_one() {
 fuzz() {
     export FUZZ_SECONDS=${FUZZ_SECONDS:-20} build
     export -f fuzz_one limited
-    # shellcheck disable=SC2012
-    ls tests/fuzz/*.c | xargs -P "$(nproc)" -I{} bash -c 'fuzz_one "$(basename "{}" .c)"'
+    limited $((FUZZ_SECONDS * 40 + 600)) xargs -P "$(nproc)" -I{} -a <(ls tests/fuzz/*.c) \
+        bash -c 'fuzz_one "$(basename "{}" .c)"'
 }
 
 # The limits catch a suite that hangs: each is several times what the suite takes on two idle cores,
