@@ -7,22 +7,23 @@
 
 #include "store/search/letters.h"
 
-/* A word with more parts is only given whole: hashes and encoded bytes would fill the index. */
+/* A word with more parts is only given whole, and so is one with more borders of letters and digits
+ * if one of its parts is a single letter: hashes and encoded bytes would fill the index. Of a word
+ * that is given in parts, any of them together, asked alone, are given in the same ones. */
 #define PARTS_MAX 8
 #define DIGIT_BORDERS_MAX 2
 
 struct border {
   size_t folded, at; /* where the part begins: in the folded word, and in the text */
-  bool digit;        /* between a letter and a digit */
 };
 
 struct word {
   char folded[SEARCH_TOKEN_MAX];
   size_t n;
-  size_t from, to; /* in the text */
-  struct border borders[PARTS_MAX * 2];
+  size_t from, to;                  /* in the text */
+  struct border borders[PARTS_MAX]; /* of as many as there is room for */
   size_t border_count, digit_borders;
-  bool cut, crowded;    /* longer than a token; too many borders */
+  bool cut;             /* longer than a token */
   struct letter before; /* the last two letters, and where the last one is */
   bool upper_twice;
   size_t before_folded, before_at;
@@ -49,11 +50,8 @@ static void give(struct walk *w, struct search_token t) {
 /* ---- words ---- */
 
 static void add_border(struct word *d, size_t folded, size_t at, bool digit) {
-  if (d->border_count == PARTS_MAX * 2) {
-    d->crowded = true;
-    return;
-  }
-  d->borders[d->border_count++] = (struct border){folded, at, digit};
+  if (d->border_count < PARTS_MAX) d->borders[d->border_count] = (struct border){folded, at};
+  d->border_count++;
   d->digit_borders += digit;
 }
 
@@ -86,14 +84,22 @@ static void add_letter(struct word *d, const struct letter *l, size_t from, size
   d->n += l->n;
 }
 
-/* Leaves the borders that count. Returns the number of parts. */
-static size_t settle_borders(struct word *d) {
-  size_t kept = 0;
-  bool digits = d->digit_borders <= DIGIT_BORDERS_MAX;
-  if (d->cut || d->crowded) return 1;
-  for (size_t i = 0; i < d->border_count; ++i)
-    if (digits || !d->borders[i].digit) d->borders[kept++] = d->borders[i];
-  return kept < PARTS_MAX ? kept + 1 : 1;
+static bool is_lone_letter(const struct word *d, size_t from, size_t to) {
+  bool digit = d->folded[from] >= '0' && d->folded[from] <= '9';
+  return !digit && ck_character(d->folded + from, to - from) == to - from;
+}
+
+static bool has_lone_letter(const struct word *d) {
+  size_t from = 0;
+  for (size_t i = 0; i < d->border_count; from = d->borders[i++].folded)
+    if (is_lone_letter(d, from, d->borders[i].folded)) return true;
+  return is_lone_letter(d, from, d->n);
+}
+
+static size_t count_parts(const struct word *d) {
+  if (d->cut || d->border_count >= PARTS_MAX) return 1;
+  if (d->digit_borders > DIGIT_BORDERS_MAX && has_lone_letter(d)) return 1;
+  return d->border_count + 1;
 }
 
 static void give_part(struct walk *w, struct border from, struct border to, bool beside) {
@@ -104,8 +110,8 @@ static void give_part(struct walk *w, struct border from, struct border to, bool
 static void end_word(struct walk *w) {
   struct word *d = &w->word;
   if (d->n == 0) return;
-  size_t parts = settle_borders(d);
-  struct border end = {d->n, d->to, false}, at = {0, d->from, false};
+  size_t parts = count_parts(d);
+  struct border end = {d->n, d->to}, at = {0, d->from};
   for (size_t i = 0; i < parts; ++i) {
     bool last = i + 1 == parts;
     struct border next = last ? end : d->borders[i];
@@ -114,7 +120,7 @@ static void end_word(struct walk *w) {
     at = next;
   }
   d->n = d->border_count = d->digit_borders = 0;
-  d->cut = d->crowded = d->upper_twice = false;
+  d->cut = d->upper_twice = false;
 }
 
 /* ---- runs ---- */

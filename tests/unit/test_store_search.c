@@ -13,7 +13,6 @@
 #include "store/search/check.h"
 #include "store/search/index.h"
 #include "store/search/indexer.h"
-#include "store/search/tokens.h"
 #include "tests/unit/test_store_help.h"
 
 static struct context context;
@@ -434,72 +433,4 @@ Test(store_search, it_is_made_again_when_asked) {
   cr_assert_eq(stat(SEARCH_FILE, &after), 0);
   cr_expect_neq(before.st_ino, after.st_ino);
   close(fd);
-}
-
-/* ---- recall ---- */
-
-static const char *const pieces[] = {
-    "disk ",       "Full",    "snake_case ", "camelCase", "HTTPServer ", "数据库",
-    "用",          "Python",  "データ",      "한국어 ",   "naïve ",      "--no-pager ",
-    "/usr/lib64/", "v1.2.3 ", "a@b.org ",    "，",        ". ",          "\n",
-    "🎉",           "ﬁnd ",    "42",          "x",         "ไทย",         "Ёлка "};
-#define PIECES (sizeof pieces / sizeof *pieces)
-
-static void make_text(struct ck_buf *b) {
-  ck_buf_clear(b);
-  for (uint64_t i = 0, n = 1 + sh_below(12); i < n; ++i) ck_buf_text(b, pieces[sh_below(PIECES)]);
-}
-
-struct edges {
-  size_t from[64], to[64];
-  size_t n;
-};
-
-static int note_edges(void *self, const struct search_token *t) {
-  struct edges *e = self;
-  if (t->beside || e->n == 64) return 0;
-  e->from[e->n] = t->from;
-  e->to[e->n++] = t->run && !t->last ? t->from : t->to;
-  return 0;
-}
-
-/* A piece of the text from the beginning of a word, or of a part of one, to the end of one: any
- * piece of a run. */
-static struct ck_str piece_of(struct ck_str text) {
-  struct edges e = {0};
-  search_tokens(text, note_edges, &e);
-  if (e.n == 0) return (struct ck_str){0};
-  size_t first = sh_below(e.n), last = first + sh_below(e.n - first);
-  size_t to = e.to[last] > e.from[last] ? e.to[last] : last + 1 < e.n ? e.from[last + 1] : text.n;
-  return (struct ck_str){text.s + e.from[first], to - e.from[first]};
-}
-
-#define TEXTS 400
-Test(store_search, every_piece_of_a_text_is_found_as_like_finds_it) {
-  struct ck_buf text = {0}, all[TEXTS] = {0};
-  for (int i = 0; i < TEXTS; ++i) {
-    char id[16];
-    snprintf(id, sizeof id, "m%03d", i);
-    make_text(&text);
-    put(id, "c", "user", i, ck_buf_cstr(&text));
-    ck_buf_str(&all[i], ck_buf_view(&text));
-  }
-  start();
-  reached();
-  for (int round = 0; round < 1000; ++round) {
-    size_t i = sh_below(TEXTS);
-    struct ck_str piece = piece_of(ck_buf_view(&all[i]));
-    if (piece.n == 0) continue;
-    struct ck_err err = {{0}};
-    query = (struct search_query){.since = INT64_MIN, .until = INT64_MAX, .term_count = 1};
-    query.terms[0] = (struct search_term){SEARCH_PHRASE, SEARCH_IN(SEARCH_TEXT), false, piece};
-    const struct search_question q = {.query = &query, .limit = TEXTS};
-    cr_assert_eq(search_ask(asker, &q, &answer, &err), 0, "%s", err.text);
-    bool there = false;
-    for (size_t k = 0; k < answer.hit_count; ++k)
-      there |= (size_t)atoi(answer.hits[k].message_id.s + 1) == i;
-    cr_expect(there, "\"%.*s\" does not find \"%s\"", (int)piece.n, piece.s, ck_buf_cstr(&all[i]));
-  }
-  for (int i = 0; i < TEXTS; ++i) ck_buf_free(&all[i]);
-  ck_buf_free(&text);
 }

@@ -62,6 +62,11 @@ Test(store_tokens, names_are_given_in_parts_and_whole) {
       {"user@example.com", "user example com"},
       {"https://example.com/a?b=c#d", "https example com a b c d"},
       {"3fa85f64-5717-4562", "3fa85f64 5717 4562"},
+      {"42camelCase42camel", "42 +42camelcase42camel camel +camelcase42camel case +case42camel 42"
+                             " +42camel camel"},
+      {"mp3ToMp4File2", "mp +mp3tomp4file2 3 +3tomp4file2 to +tomp4file2 mp +mp4file2 4 +4file2"
+                        " file +file2 2"},
+      {"x4camelCase42camel", "x4camelcase42camel"},
       {"aBcDeFgHiJkLmNoPqRsT", "abcdefghijklmnopqrst"},
       {"USA", "usa"},
   };
