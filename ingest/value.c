@@ -95,7 +95,7 @@ static int any_packed(const struct ingest_value *v, struct ck_str *text, struct 
   if (ck_read_json(&r, &json))
     ck_fail(err, "cannot be written as JSON");
   else
-    parsed = ingest_json_parse(json.data, json.len, 0, NULL, err);
+    parsed = ingest_json_parse(json.data, json.len, 0, NULL, NULL, err);
   if (parsed) *text = ingest_json_any(parsed, arena);
   json_decref(parsed);
   ck_buf_free(&json);

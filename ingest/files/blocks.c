@@ -115,24 +115,22 @@ static void set(struct ck_buf *b, struct ck_str text) {
   ck_buf_str(b, text);
 }
 
+/* Is it a block by itself? */
+static bool is_large(const struct ingest_blocks *b) { return b->bytes.n >= INGEST_BLOCK_BYTES; }
+
 void ingest_blocks_begin(struct ingest_blocks *b, const char *id, struct ck_str bytes, bool kept,
                          const char *reader) {
   b->open = true;
   memcpy(b->id, id, sizeof b->id);
   b->kept = kept;
   b->at = b->raw.len;
-  b->bytes = bytes.n;
+  b->bytes = bytes;
   b->age = 0;
   b->messages = b->executions = b->missing = 0;
   set(&b->reader, ck_str_of(reader));
   set(&b->platform, (struct ck_str){0});
   set(&b->conversation, (struct ck_str){0});
-  ck_buf_clear(&b->large);
-  if (kept) return;
-  if (bytes.n >= INGEST_BLOCK_BYTES)
-    compress(b, &b->large, bytes);
-  else
-    ck_buf_str(&b->raw, bytes);
+  if (!kept && !is_large(b)) ck_buf_str(&b->raw, bytes);
 }
 
 struct ck_str ingest_blocks_id(const struct ingest_blocks *b) {
@@ -159,7 +157,7 @@ static void add_entry(const struct ingest_blocks *b, struct ck_buf *list, size_t
   const struct ck_original original = {
       .id = ck_str_of(b->id),
       .at = at,
-      .bytes = b->bytes,
+      .bytes = b->bytes.n,
       .platform = named ? ck_buf_view(&b->platform) : (struct ck_str){0},
       .conversation = named ? ck_buf_view(&b->conversation) : (struct ck_str){0},
       .age = b->age,
@@ -169,12 +167,14 @@ static void add_entry(const struct ingest_blocks *b, struct ck_buf *list, size_t
   ck_original_encode(list, &original);
 }
 
+/* It is compressed when all else that reading it took is gone. */
 static void end_large(struct ingest_blocks *b) {
-  struct ck_buf list = {0};
+  struct ck_buf data = {0}, list = {0};
+  compress(b, &data, b->bytes);
   add_entry(b, &list, 0);
-  send_block(b, ck_buf_view(&b->large), b->bytes, &list, 1);
+  send_block(b, ck_buf_view(&data), b->bytes.n, &list, 1);
   ck_buf_free(&list);
-  ck_buf_free(&b->large);
+  ck_buf_free(&data);
 }
 
 void ingest_blocks_end(struct ingest_blocks *b) {
@@ -184,11 +184,10 @@ void ingest_blocks_end(struct ingest_blocks *b) {
   b->missing += !gave && b->conversation.len;
   if (!gave && !b->missing) {
     b->raw.len = b->at;
-    ck_buf_free(&b->large);
   } else if (b->kept) {
     add_entry(b, &b->noted, 0);
     ++b->noted_count;
-  } else if (b->large.len) {
+  } else if (is_large(b)) {
     end_large(b);
   } else {
     add_entry(b, &b->list, b->at);
@@ -204,7 +203,6 @@ void ingest_blocks_free(struct ingest_blocks *b) {
   ck_buf_free(&b->raw);
   ck_buf_free(&b->list);
   ck_buf_free(&b->noted);
-  ck_buf_free(&b->large);
   ck_buf_free(&b->reader);
   ck_buf_free(&b->platform);
   ck_buf_free(&b->conversation);

@@ -28,14 +28,15 @@ struct ingest_blocks {
   bool open;
   char id[CK_ORIGINAL_ID + 1];
   bool kept;           /* its bytes are there already */
-  size_t at, bytes;    /* in raw */
-  struct ck_buf large; /* its bytes, compressed, if it is a block by itself */
+  size_t at;           /* in raw, */
+  struct ck_str bytes; /* unless it is a block by itself */
   struct ck_buf reader, platform, conversation;
   int64_t age;
   uint64_t messages, executions, missing;
 };
 
-/* The next original. bytes: as it came. reader: as in struct ck_original. */
+/* The next original. bytes: as it came; they last until the end. reader: as in struct ck_original.
+ */
 void ingest_blocks_begin(struct ingest_blocks *b, const char *id, struct ck_str bytes, bool kept,
                          const char *reader);
 /* The id of the original that is being read; empty: none is. */

@@ -7,6 +7,7 @@
 
 #include "ingest/parse/json.h"
 #include "ingest/sources/source.h"
+#include "ingest/files/parsed.h"
 #include "ingest/files/split.h"
 #include "ingest/files/units.h"
 #include "ingest/files/utf16.h"
@@ -44,6 +45,7 @@ struct ingest_reader {
   struct ck_buf utf8; /* what has come of a UTF-16 file, as UTF-8 */
   uint64_t elements;
   unsigned replaced;
+  size_t outline_from; /* an element with more bytes is read by its outline */
   struct ck_err error;
   struct held *held;
   size_t held_count, held_room, held_bytes;
@@ -133,28 +135,36 @@ static void recognise(struct ingest_reader *r, const json_t *element,
     stop(r, source->refusal);
 }
 
-/* The element, if it is an object of a source that is read; else NULL, and what is wrong is told.
- * The caller decrefs. */
-static json_t *parse(struct ingest_reader *r, char *bytes, size_t n,
-                     const struct ingest_place *place, struct ck_str raw) {
+static bool read_by_outline(const struct ingest_reader *r) {
+  return !r->source || r->source->outlines;
+}
+
+static int parse_once(struct ingest_reader *r, struct ingest_parsed *p, char *bytes, size_t n,
+                      const struct ingest_place *place, unsigned *replaced) {
   struct ck_err err;
-  json_t *element = ingest_json_parse(bytes, n, place->offset, &r->replaced, &err);
-  if (element && !json_is_object(element))
-    ck_fail(&err, "expected an object, got %s", ingest_json_type(element));
-  bool good = json_is_object(element);
-  if (!good) fail_at(r, place, err.text, raw);
-  if (good && !r->source) recognise(r, element, place, raw);
-  if (good && r->source && r->source->read) return element;
-  json_decref(element);
-  return NULL;
+  size_t outline_from = read_by_outline(r) ? r->outline_from : SIZE_MAX;
+  if (ingest_parsed_read(p, bytes, n, place, outline_from, replaced, &err) == 0) return 0;
+  fail_at(r, place, err.text, place->lines ? (struct ck_str){bytes, n} : (struct ck_str){0});
+  return -1;
+}
+
+/* Parses an element. False: it is no object of a source that is read, and what is wrong is told.
+ * The caller frees it in any case. */
+static bool parse(struct ingest_reader *r, struct ingest_parsed *p, char *bytes, size_t n,
+                  const struct ingest_place *place) {
+  if (parse_once(r, p, bytes, n, place, &r->replaced)) return false;
+  if (!r->source) recognise(r, p->element.json, place, p->element.raw);
+  if (!r->source || !r->source->read) return false;
+  if (!p->element.outline || read_by_outline(r)) return true;
+  ingest_parsed_free(p);
+  return parse_once(r, p, bytes, n, place, NULL) == 0;
 }
 
 static void read_element(struct ingest_reader *r, char *bytes, size_t n,
                          const struct ingest_place *place) {
-  struct ck_str raw = place->lines ? (struct ck_str){bytes, n} : (struct ck_str){0};
-  json_t *element = parse(r, bytes, n, place, raw);
-  if (element) r->source->read(&r->visitor, element, raw, place);
-  json_decref(element);
+  struct ingest_parsed p;
+  if (parse(r, &p, bytes, n, place)) r->source->read(&r->visitor, &p.element);
+  ingest_parsed_free(&p);
 }
 
 static void take_element(void *self, char *bytes, size_t n, const struct ingest_place *place) {
@@ -194,18 +204,17 @@ static void begin_original(struct ingest_reader *r, const struct ingest_unit *un
  * by itself. */
 static void read_single(struct ingest_reader *r, struct ingest_unit *unit,
                         const struct ingest_part *part) {
-  bool lines = part->place.lines;
   unsigned replaced = r->replaced;
-  struct ck_str raw = lines ? ck_buf_view(&unit->bytes) : (struct ck_str){0};
-  json_t *element = parse(r, unit->bytes.data, unit->bytes.len, &part->place, raw);
-  if (element && r->source->log) r->replaced = replaced; /* it is parsed once more, to be read */
-  if (element && !r->source->log) {
+  struct ingest_parsed p;
+  bool known = parse(r, &p, unit->bytes.data, unit->bytes.len, &part->place);
+  bool is_element = known && !r->source->log;
+  if (known && !is_element) r->replaced = replaced; /* it is parsed once more, to be read */
+  if (is_element) {
     begin_original(r, unit);
-    if (!lines) ck_buf_free(&unit->bytes); /* the element has all of it */
-    r->source->read(&r->visitor, element, raw, &part->place);
-    r->originals.end(r->originals.self);
+    r->source->read(&r->visitor, &p.element);
   }
-  json_decref(element);
+  ingest_parsed_free(&p); /* before the end, which may compress a large original */
+  if (is_element) r->originals.end(r->originals.self);
 }
 
 static void read_run(struct ingest_reader *r, struct ingest_unit *unit) {
@@ -240,6 +249,8 @@ static void read_first(struct ingest_reader *r) {
   else
     ingest_units_drop(&r->units);
 }
+
+void ingest_reader_outline_from(struct ingest_reader *r, size_t bytes) { r->outline_from = bytes; }
 
 void ingest_reader_originals(struct ingest_reader *r, const struct ingest_originals_ops *ops,
                              bool again) {
@@ -301,14 +312,14 @@ static void recognise_first(struct ingest_reader *r) {
   unsigned replaced = r->replaced; /* it is parsed once more to be read */
   size_t n;
   const struct ingest_part *part = ingest_unit_parts(unit, &n);
-  json_t *element = parse(r, unit->bytes.data, unit->bytes.len, &part->place,
-                          part->place.lines ? ck_buf_view(&unit->bytes) : (struct ck_str){0});
-  if (!element)
+  struct ingest_parsed p;
+  bool known = parse(r, &p, unit->bytes.data, unit->bytes.len, &part->place);
+  ingest_parsed_free(&p);
+  if (!known)
     ingest_units_drop(&r->units);
   else
     r->replaced = replaced;
-  if (element && r->source->log) regroup(r);
-  json_decref(element);
+  if (known && r->source->log) regroup(r);
 }
 
 void ingest_reader_go(struct ingest_reader *r, bool look_up) {
@@ -348,6 +359,7 @@ struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_vi
   struct ingest_reader *r = ck_zalloc(sizeof *r);
   struct ingest_split_ops ops = {r, take_element, take_fault};
   r->visitor = *visitor;
+  r->outline_from = INGEST_OUTLINE_BYTES;
   r->named = ingest_sniff_name(name);
   r->is_json = true;
   r->split = ingest_split_new(&ops, ck_str_ends(ck_str_of(name), ".jsonl") ||

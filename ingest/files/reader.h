@@ -13,7 +13,7 @@ struct ingest_reader;
 struct ingest_originals_ops {
   void *self;
   /* What the visitor gets from now on comes from this original. kept: its bytes are there already.
-   * bytes and id are valid during the call. reader: the source's name and version. */
+   * bytes are valid until the end, id during the call. reader: the source's name and version. */
   void (*begin)(void *self, const char *id, struct ck_str bytes, bool kept, const char *reader);
   void (*end)(void *self);
   /* The store has all that this original gives: so many messages, which are not given. */
@@ -25,6 +25,10 @@ struct ingest_originals_ops {
  * failures, just one error. */
 struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_visitor *visitor);
 void ingest_reader_free(struct ingest_reader **reader);
+
+/* Elements of more bytes are read by their outline (ingest/parse/outline.h): for tests, because
+ * real ones that are so large are slow. */
+void ingest_reader_outline_from(struct ingest_reader *reader, size_t bytes);
 
 /* Has originals told to ops, which is copied, and has the file's pieces wait until it is known what
  * the store has of them: for ingest_reader_go. again: the file is one original that is there, and

@@ -111,18 +111,23 @@ static int pass_all(struct pass *s, struct ck_err *err) {
 }
 
 json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced,
-                          struct ck_err *err) {
+                          struct ingest_outline *outline, struct ck_err *err) {
   struct ck_str all = {bytes, n};
   if (!ck_utf8_ok(all)) {
     ck_fail(err, "byte %llu of the file: not UTF-8", (unsigned long long)(base + bad_byte(all)));
     return NULL;
   }
   unsigned changed = 0;
-  json_t *value = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, values_in(n), &changed);
+  json_t *value = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, values_in(n), &changed, outline);
   if (value && replaced) *replaced += changed;
   if (value) return value;
   struct pass s = {.p = bytes, .end = bytes + n, .start = bytes, .base = base};
   if (pass_all(&s, err)) return NULL;
+  if (outline) { /* jansson would build all that comes before */
+    ck_fail(err, "byte %llu of the file: not valid JSON",
+            (unsigned long long)(base + outline->end));
+    return NULL;
+  }
   json_error_t e;
   value = json_loadb(bytes, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
   if (value) return value;

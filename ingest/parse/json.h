@@ -4,12 +4,14 @@
 #define INGEST_PARSE_JSON_H
 
 #include <jansson.h>
+#include "ingest/parse/outline.h"
 #include "proto/error.h"
 #include "proto/text.h"
 
 #define INGEST_JSON_DEPTH 256
 /* A piece may have so many values, and one more for each INGEST_JSON_DENSE bytes. Each costs some
- * 100 bytes once it is parsed, so a piece costs at most 200 MB and 13 times its size. */
+ * 100 bytes once it is parsed, so a piece that is built whole costs at most 200 MB and 13 times its
+ * size. */
 #define INGEST_JSON_VALUES 2000000
 #define INGEST_JSON_DENSE 8
 
@@ -19,11 +21,12 @@ void ingest_json_setup(void);
 /* Parses exactly one value, at most INGEST_JSON_DEPTH deep. A lone half of a surrogate pair, which
  * real exports have, and \u0000 in a member's name are read as U+FFFD and counted in *replaced (may
  * be NULL); in text \u0000 stays. Only if the piece is not valid are they replaced in `bytes`. The
- * caller decrefs the value.
+ * caller decrefs the value. outline: only that is built of the value, and lives as long as bytes;
+ * NULL: the whole.
  * NULL: err says what is wrong and at which byte of the file; `base` is the offset of the piece in
  * the file. */
 json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced,
-                          struct ck_err *err);
+                          struct ingest_outline *outline, struct ck_err *err);
 
 /* The string under name; empty if it is missing or not a string. Borrows from the object. */
 struct ck_str ingest_json_text(const json_t *object, const char *name);

@@ -19,6 +19,9 @@ struct build {
   size_t values;      /* likewise */
   unsigned *replaced; /* counts what is read as U+FFFD; NULL: that is not valid */
   struct ck_buf text; /* scratch: a string with escapes, or a number */
+  bool checks;        /* nothing is built: null stands for whatever is valid */
+  struct ingest_outline *outline;
+  json_t *root; /* the object whose children it may have */
 };
 
 static json_t *build_value(struct build *b);
@@ -132,7 +135,8 @@ static bool build_text(struct build *b, struct ck_str *s) {
 static json_t *build_string(struct build *b) {
   struct ck_str s;
   ++b->p;
-  return build_text(b, &s) ? json_stringn_nocheck(s.n ? s.s : "", s.n) : NULL;
+  if (!build_text(b, &s)) return NULL;
+  return b->checks ? json_null() : json_stringn_nocheck(s.n ? s.s : "", s.n);
 }
 
 /* ---- numbers and words ---- */
@@ -175,9 +179,10 @@ static json_t *build_number(struct build *b) {
   b->p += n;
   errno = 0;
   long long integer = whole ? strtoll(ck_buf_cstr(&b->text), NULL, 10) : 0;
-  if (whole && !errno) return json_integer(integer);
+  if (whole && !errno) return b->checks ? json_null() : json_integer(integer);
   double real = strtod(ck_buf_cstr(&b->text), NULL);
-  return isfinite(real) ? json_real(real) : NULL;
+  if (!isfinite(real)) return NULL;
+  return b->checks ? json_null() : json_real(real);
 }
 
 static json_t *build_word(struct build *b) {
@@ -212,7 +217,7 @@ static bool count(struct build *b) {
 
 static bool build_element(struct build *b, json_t *array) {
   json_t *value = build_value(b);
-  return value && json_array_append_new(array, value) == 0;
+  return value && (b->checks || json_array_append_new(array, value) == 0);
 }
 
 /* A member's name ends at its NUL in jansson, so that is read as U+FFFD. NULL: it may have none.
@@ -227,16 +232,26 @@ static char *name_of(struct build *b, struct ck_str s) {
   return text;
 }
 
-static bool build_member(struct build *b, json_t *object) {
+static json_t *value_of(struct build *b, const char *name) {
+  (void)name;
+  return build_value(b);
+}
+
+static bool take_member(struct build *b, json_t *object,
+                        json_t *(*take)(struct build *b, const char *name)) {
   struct ck_str s;
   if (b->p == b->end || *b->p++ != '"' || !build_text(b, &s)) return false;
   char *name = name_of(b, s);
   if (!name) return false;
   pass_space(b);
-  json_t *value = step_over(b, ':') && count(b) ? build_value(b) : NULL;
-  bool ok = value && json_object_set_new_nocheck(object, name, value) == 0;
+  json_t *value = step_over(b, ':') && count(b) ? take(b, name) : NULL;
+  bool ok = value && (b->checks || json_object_set_new_nocheck(object, name, value) == 0);
   free(name);
   return ok;
+}
+
+static bool build_member(struct build *b, json_t *object) {
+  return take_member(b, object, value_of);
 }
 
 static json_t *build_all(struct build *b, json_t *container, char end,
@@ -265,9 +280,9 @@ static json_t *build_value(struct build *b) {
   case '"':
     return build_string(b);
   case '{':
-    return build_all(b, json_object(), '}', build_member);
+    return build_all(b, b->checks ? json_null() : json_object(), '}', build_member);
   case '[':
-    return build_all(b, json_array(), ']', build_element);
+    return build_all(b, b->checks ? json_null() : json_array(), ']', build_element);
   case 't':
   case 'f':
   case 'n':
@@ -277,22 +292,69 @@ static json_t *build_value(struct build *b) {
   }
 }
 
+/* ---- an outline ---- */
+
+static json_t *outline_child(struct build *b, const char *name) {
+  const char *from = b->p;
+  (void)name;
+  b->checks = true;
+  json_t *checked = build_value(b);
+  b->checks = false;
+  if (!checked) return NULL;
+  return ingest_outline_add(b->outline, (size_t)(from - b->outline->bytes),
+                            (size_t)(b->p - b->outline->bytes));
+}
+
+static bool outline_member(struct build *b, json_t *object) {
+  return take_member(b, object, outline_child);
+}
+
+static bool outline_element(struct build *b, json_t *array) {
+  json_t *child = outline_child(b, NULL);
+  return child && json_array_append_new(array, child) == 0;
+}
+
+/* Other formats have `messages`, too. */
+static bool holds_messages(const struct build *b, const char *name) {
+  if (strcmp(name, "messages") == 0) return json_is_integer(json_object_get(b->root, "convkeep"));
+  return strcmp(name, "mapping") == 0 || strcmp(name, "chat_messages") == 0;
+}
+
+static json_t *root_value(struct build *b, const char *name) {
+  char first = b->p < b->end && holds_messages(b, name) ? *b->p : '\0';
+  if (first == '{') return build_all(b, json_object(), '}', outline_member);
+  if (first == '[') return build_all(b, json_array(), ']', outline_element);
+  return build_value(b);
+}
+
+static bool root_member(struct build *b, json_t *object) {
+  return take_member(b, object, root_value);
+}
+
+static json_t *build_root(struct build *b) {
+  if (!b->outline || b->p == b->end || *b->p != '{') return build_value(b);
+  return build_all(b, b->root = json_object(), '}', root_member);
+}
+
 json_t *ingest_json_build(const char *bytes, size_t n, unsigned depth, size_t values,
-                          unsigned *replaced) {
+                          unsigned *replaced, struct ingest_outline *outline) {
   struct build b = {.p = bytes,
                     .end = bytes + n,
                     .breath = bytes,
                     .depth = depth,
                     .values = values,
-                    .replaced = replaced};
+                    .replaced = replaced,
+                    .outline = outline};
+  if (outline) outline->bytes = bytes;
   if (ck_str_starts((struct ck_str){bytes, n}, MARK)) b.p += sizeof MARK - 1;
   pass_space(&b);
-  json_t *value = build_value(&b);
+  json_t *value = build_root(&b);
   pass_space(&b);
   if (value && b.p < b.end) {
     json_decref(value);
     value = NULL;
   }
+  if (outline) outline->end = (size_t)(b.p - bytes);
   ck_buf_free(&b.text);
   return value;
 }

@@ -48,12 +48,13 @@ static void give_notes(const struct chatgpt *c, const struct chatgpt_node *node,
   if (chatgpt_is_result(node) && !node->call) note(c, "tool result without a call");
 }
 
-static void give_message(struct chatgpt *c, const struct chatgpt_node *node,
+static void give_message(struct chatgpt *c, struct chatgpt_node *node,
                          const struct ingest_conversation *of) {
   struct ingest_observation o = {.platform = of->platform, .has_text = true};
   struct ck_buf where = {0};
+  chatgpt_open(c, node);
   o.message_id = node->id;
-  o.role = chatgpt_role(node);
+  o.role = node->label->role;
   o.placed = !c->is_page;
   o.position = (int64_t)node->position;
   if (node->above)
@@ -75,6 +76,7 @@ static void give_message(struct chatgpt *c, const struct chatgpt_node *node,
   c->visitor->observation(c->visitor->self, &o, ck_buf_cstr(&where));
   ck_buf_free(&where);
   ck_arena_reset(&c->one);
+  chatgpt_close(node);
 }
 
 /* ---- conversations ---- */
@@ -84,7 +86,7 @@ static void give_conversation(struct chatgpt *c, const struct ingest_conversatio
                               const struct chatgpt_fork *fork) {
   c->visitor->begin(c->visitor->self, of, c->where);
   for (size_t i = 0; i < c->count; ++i)
-    if (c->order[i]->message && c->order[i]->fork == fork) give_message(c, c->order[i], of);
+    if (c->order[i]->kept && c->order[i]->fork == fork) give_message(c, c->order[i], of);
   c->visitor->end(c->visitor->self);
 }
 
@@ -119,11 +121,11 @@ static void give_own(struct chatgpt *c) {
 
 /* The page loads a conversation as a list of messages, which name their parents in their metadata.
  * This makes the mapping that it stands for; the caller decrefs. */
-static json_t *mapping_of(const json_t *messages) {
+static json_t *mapping_of(struct chatgpt *c, const json_t *messages) {
   json_t *mapping = json_object();
   const char *before = NULL;
   for (size_t i = 0; i < json_array_size(messages); ++i) {
-    json_t *message = json_array_get(messages, i);
+    json_t *message = ingest_outline_child(c->outline, json_array_get(messages, i));
     const json_t *metadata = json_object_get(message, "metadata");
     const char *key = json_string_value(json_object_get(message, "id")),
                *parent = json_string_value(json_object_get(metadata, "parent_id"));
@@ -132,9 +134,10 @@ static json_t *mapping_of(const json_t *messages) {
     if (!key || json_object_get(mapping, key)) key = number;
     json_object_set_new(
         mapping, key,
-        json_pack("{s:O,s:s?}", "message", message, "parent", parent ? parent : before));
+        json_pack("{s:o,s:s?}", "message", message, "parent", parent ? parent : before));
     before = json_object_iter_key(json_object_iter_at(mapping, key));
   }
+  c->outline = NULL; /* this is whole */
   return mapping;
 }
 
@@ -153,16 +156,16 @@ static void fail_mapping(const struct chatgpt *c, const json_t *mapping) {
                       (struct ck_str){0});
 }
 
-static void read_element(const struct ingest_visitor *visitor, const json_t *element,
-                         struct ck_str raw, const struct ingest_place *place) {
-  struct chatgpt c = {.visitor = visitor, .json = element};
-  const json_t *mapping = json_object_get(element, "mapping"),
-               *messages = json_object_get(element, "messages"),
-               *page = json_object_get(element, "page_info");
-  json_t *made = !json_is_object(mapping) && json_is_array(messages) ? mapping_of(messages) : NULL;
-  (void)raw;
+static void read_element(const struct ingest_visitor *visitor,
+                         const struct ingest_element *element) {
+  struct chatgpt c = {.visitor = visitor, .json = element->json, .outline = element->outline};
+  const json_t *mapping = json_object_get(c.json, "mapping"),
+               *messages = json_object_get(c.json, "messages"),
+               *page = json_object_get(c.json, "page_info");
+  json_t *made = NULL;
+  if (!json_is_object(mapping) && json_is_array(messages)) made = mapping_of(&c, messages);
   c.id = own_id(&c);
-  ingest_place_text(c.where, place, "conversation", c.id);
+  ingest_place_text(c.where, element->place, "conversation", c.id);
   c.is_page = made && json_is_true(json_object_get(page, "has_previous_page"));
   if (made || json_is_object(mapping))
     read_mapping(&c, made ? made : mapping);
@@ -183,4 +186,5 @@ const struct ingest_source ingest_source_chatgpt = {.name = "chatgpt",
                                                     .version = 1,
                                                     .element = "conversation",
                                                     .knows = knows,
-                                                    .read = read_element};
+                                                    .read = read_element,
+                                                    .outlines = true};

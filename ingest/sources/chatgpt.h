@@ -15,6 +15,18 @@
 #include "ingest/sources/details.h"
 #include "ingest/sources/source.h"
 
+/* What most messages have in common with others: who says what to whom. Shared, because there are
+ * very many messages and few labels. */
+struct chatgpt_label {
+  struct ck_str role, author, recipient, type; /* type: of the content */
+};
+#define CHATGPT_LABELS 8 /* as many of the last ones are looked at */
+
+/* Where a message says that it was copied from: its own words, of the metadata. */
+struct chatgpt_origin {
+  struct ck_str conversation, title, message;
+};
+
 /* Another conversation whose messages this one begins with a copy of ("branch in new chat"). */
 struct chatgpt_fork {
   struct ck_str id, title;
@@ -25,20 +37,28 @@ struct chatgpt_fork {
 /* A node of the file's tree. What is "kept" has a message; places count only kept nodes. */
 struct chatgpt_node {
   const char *key;
-  const json_t *json, *message;       /* message is NULL for a node that is not kept */
-  struct chatgpt_node *parent;        /* of the file; NULL also where the file's is missing */
-  struct chatgpt_node *above;         /* the nearest kept one on the way up */
-  size_t position;                    /* the number of kept ones on the way up */
-  struct ck_str id, source_id;        /* here, and in the file; they differ for a second node of
-                                         one id */
-  int64_t told;                       /* create_time; INGEST_NO_TIME: none */
-  int64_t at;                         /* told, else the time of the one above, … */
-  size_t walk;                        /* the last walk that came by */
-  bool done;                          /* it is in the order */
-  bool leaf;                          /* kept, and no kept one below it */
-  const struct chatgpt_fork *fork;    /* the conversation it is copied from; NULL: its own */
-  struct chatgpt_node *call;          /* of a tool's result: the call that it answers */
-  struct chatgpt_node *output, *next; /* of a call: its first result; of a result: the next one */
+  json_t *value; /* in the mapping: the node, or what stands for it in an outline */
+  /* While it is open (chatgpt_open); message is NULL for a node that is not kept. */
+  json_t *json;
+  const json_t *message;
+  bool kept, hidden;
+  bool says_parent;                     /* it has that member; what it names: */
+  struct ck_str parent_text, parent_id; /* as it is written, and as an id */
+  const struct chatgpt_label *label;
+  const struct chatgpt_origin *origin; /* NULL: it names none */
+  struct chatgpt_node *parent;         /* of the file; NULL also where the file's is missing */
+  struct chatgpt_node *above;          /* the nearest kept one on the way up */
+  size_t position;                     /* the number of kept ones on the way up */
+  struct ck_str id, source_id;         /* here, and in the file; they differ for a second node of
+                                          one id */
+  int64_t told;                        /* create_time; INGEST_NO_TIME: none */
+  int64_t at;                          /* told, else the time of the one above, … */
+  size_t walk;                         /* the last walk that came by */
+  bool done;                           /* it is in the order */
+  bool leaf;                           /* kept, and no kept one below it */
+  const struct chatgpt_fork *fork;     /* the conversation it is copied from; NULL: its own */
+  struct chatgpt_node *call;           /* of a tool's result: the call that it answers */
+  struct chatgpt_node *output, *next;  /* of a call: its first result; of a result: the next one */
 };
 
 struct chatgpt {
@@ -47,6 +67,8 @@ struct chatgpt {
   struct ck_arena arena;         /* lives as long as the conversation */
   struct ck_arena one;           /* reset after each message */
   const json_t *json;
+  struct ingest_outline *outline; /* of json; NULL: it is whole */
+  const json_t *mapping;
   bool is_page;     /* what stands before its first message is not in the file */
   struct ck_str id; /* empty until chatgpt_read_tree has given one that the file lacks */
   struct chatgpt_node *nodes, **by_key, **order; /* of the file; by key; parents first, and first of
@@ -59,16 +81,20 @@ struct chatgpt {
   int64_t at;                   /* for messages without a time of their own or above them */
   struct chatgpt_fork forks[CHATGPT_FORKS];
   size_t fork_count;
+  const struct chatgpt_label *labels[CHATGPT_LABELS];
+  size_t label_count; /* of all that were ever made */
 };
 
 /* ---- chatgpt_node.c ---- */
 
-struct ck_str chatgpt_role(const struct chatgpt_node *node);
-struct ck_str chatgpt_content_type(const struct chatgpt_node *node);
-/* A value of the message's metadata, or NULL. */
+/* Fills json and message. A node that is not open has none, because all of a large conversation's
+ * would not fit into memory. */
+void chatgpt_open(struct chatgpt *c, struct chatgpt_node *node);
+void chatgpt_close(struct chatgpt_node *node);
+/* Reads what is known of a kept node that is not open: down to `origin`, told and source_id. */
+void chatgpt_read_node(struct chatgpt *c, struct chatgpt_node *node);
+/* A value of the message's metadata, or NULL; of an open node. */
 const json_t *chatgpt_metadata(const struct chatgpt_node *node, const char *name);
-/* Does the page not show it? */
-bool chatgpt_is_hidden(const struct chatgpt_node *node);
 /* The kind (docs/records.md) of a message of this type, if that is not somebody's words; else "".
  */
 const char *chatgpt_kind_of_type(struct ck_str type);

@@ -12,13 +12,13 @@ static bool is_plain(struct ck_str type) {
 }
 
 static const char *kind_of(const struct chatgpt_node *node) {
-  struct ck_str type = chatgpt_content_type(node);
+  struct ck_str type = node->label->type;
   const char *kind = chatgpt_kind_of_type(type);
   if (chatgpt_is_call(node)) return "call";
   if (*kind) return kind;
   if (!chatgpt_knows_type(type)) return "other";
   if (chatgpt_is_result(node)) return "result";
-  return ck_str_is(chatgpt_role(node), "system") ? "context" : "";
+  return ck_str_is(node->label->role, "system") ? "context" : "";
 }
 
 /* ---- attachments ---- */
@@ -109,8 +109,7 @@ static void add_attachments(struct ck_buf *b, const struct chatgpt_node *node) {
 static void add_texts(struct ck_buf *b, const struct chatgpt_node *node) {
   const json_t *author = json_object_get(node->message, "author"),
                *content = json_object_get(node->message, "content");
-  struct ck_str type = chatgpt_content_type(node),
-                status = ingest_json_text(node->message, "status"),
+  struct ck_str type = node->label->type, status = ingest_json_text(node->message, "status"),
                 language = ingest_json_text(content, "language");
   ingest_details_text(b, "kind", ck_str_of(kind_of(node)));
   if (!is_plain(type)) ingest_details_text(b, "type", type);
@@ -123,7 +122,7 @@ static void add_texts(struct ck_buf *b, const struct chatgpt_node *node) {
 
 static void add_flags(struct ck_buf *b, const struct chatgpt_node *node) {
   const json_t *weight = json_object_get(node->message, "weight");
-  ingest_details_true(b, "hidden", chatgpt_is_hidden(node));
+  ingest_details_true(b, "hidden", node->hidden);
   if (json_is_number(weight) && !(json_number_value(weight) > 0))
     ingest_details_int(b, "weight", 0);
   if (node->told == INGEST_NO_TIME) ingest_details_false(b, "time_known");

@@ -13,23 +13,19 @@
 
 /* ---- which is which ---- */
 
-static struct ck_str author_of(const struct chatgpt_node *n) {
-  return ck_trim(ingest_json_text(json_object_get(n->message, "author"), "name"));
-}
-
 /* The tool that a message is addressed to; empty if it is for everybody. */
 static struct ck_str tool_called(const struct chatgpt_node *n) {
-  struct ck_str to = ck_trim(ingest_json_text(n->message, "recipient"));
+  struct ck_str to = n->label->recipient;
   bool everybody = ck_str_is(to, "all") || ck_str_is(to, "assistant") || ck_str_is(to, "user");
   return everybody ? (struct ck_str){0} : to;
 }
 
-bool chatgpt_is_result(const struct chatgpt_node *n) { return ck_str_is(chatgpt_role(n), "tool"); }
+bool chatgpt_is_result(const struct chatgpt_node *n) { return ck_str_is(n->label->role, "tool"); }
 
 /* Code for everybody may be one, too: then only its result tells. */
 static bool may_call(const struct chatgpt_node *n) {
-  return ck_str_is(chatgpt_role(n), "assistant") &&
-         (tool_called(n).n || ck_str_is(chatgpt_content_type(n), "code"));
+  return ck_str_is(n->label->role, "assistant") &&
+         (tool_called(n).n || ck_str_is(n->label->type, "code"));
 }
 
 bool chatgpt_is_call(const struct chatgpt_node *n) {
@@ -91,7 +87,7 @@ static void meet_result(struct search *s, struct chatgpt_node *result) {
 /* The call that a result answers, or one more result of a call that has one. All results above are
  * paired already. */
 static struct chatgpt_node *call_of(const struct chatgpt_node *result, size_t walk) {
-  struct search s = {.author = author_of(result), .walk = walk, .first = true};
+  struct search s = {.author = result->label->author, .walk = walk, .first = true};
   struct chatgpt_node *at = result->above;
   for (int steps = 0; at && steps < ABOVE; at = at->above, ++steps) {
     if (may_call(at))
@@ -107,7 +103,7 @@ static struct chatgpt_node *call_of(const struct chatgpt_node *result, size_t wa
 void chatgpt_pair_tools(struct chatgpt *c) {
   for (size_t i = 0; i < c->count; ++i) {
     struct chatgpt_node *node = c->order[i];
-    if (!node->message || !chatgpt_is_result(node)) continue;
+    if (!node->kept || !chatgpt_is_result(node)) continue;
     node->call = call_of(node, c->count + 1 + i);
     if (!node->call) continue;
     node->next = node->call->output;
@@ -121,7 +117,7 @@ void chatgpt_pair_tools(struct chatgpt *c) {
 static bool result_ok(const struct chatgpt_node *result) {
   struct ck_str status = ingest_json_text(chatgpt_metadata(result, "aggregate_result"), "status");
   if (status.n) return ck_str_is(status, "success");
-  return !ck_str_is(chatgpt_content_type(result), "system_error");
+  return !ck_str_is(result->label->type, "system_error");
 }
 
 /* The same order in every export: what stands higher, then what is older, comes first. */
@@ -133,26 +129,27 @@ static int by_place(const void *a, const void *b) {
   return strcmp(x->key, y->key);
 }
 
-static void add_result(struct chatgpt *c, struct ingest_execution *e,
-                       const struct chatgpt_node *result) {
+static void add_result(struct chatgpt *c, struct ingest_execution *e, struct chatgpt_node *result) {
+  chatgpt_open(c, result);
   e->no_result = false;
   e->ok = result_ok(result);
   e->result = chatgpt_text(c, result->message, false);
   if (!e->ok) e->error = e->result.n ? e->result : CK_LIT("failed");
   e->executed_at = result->told;
+  chatgpt_close(result);
 }
 
 void chatgpt_read_executions(struct chatgpt *c, const struct chatgpt_node *call,
                              struct ingest_observation *o) {
   size_t n = 0;
-  for (const struct chatgpt_node *r = call->output; r; r = r->next) ++n;
-  const struct chatgpt_node **results = ck_arena_get(&c->one, (n + 1) * sizeof *results);
+  for (struct chatgpt_node *r = call->output; r; r = r->next) ++n;
+  struct chatgpt_node **results = ck_arena_get(&c->one, (n + 1) * sizeof *results);
   struct ingest_execution *list = ck_arena_get(&c->one, (n + 1) * sizeof *list);
   n = 0;
-  for (const struct chatgpt_node *r = call->output; r; r = r->next) results[n++] = r;
+  for (struct chatgpt_node *r = call->output; r; r = r->next) results[n++] = r;
   qsort(results, n, sizeof *results, by_place);
   struct ck_str tool = tool_called(call);
-  if (!tool.n && n) tool = author_of(results[0]);
+  if (!tool.n && n) tool = results[0]->label->author;
   if (!tool.n) tool = CK_LIT("tool");
   for (size_t i = 0; i < n || i == 0; ++i) {
     list[i] = (struct ingest_execution){.instruction_id = i ? results[i]->id : call->id,

@@ -42,9 +42,9 @@ static struct chatgpt_node *find(const struct chatgpt *c, struct ck_str name) {
 }
 
 /* The node that a member names: by its key, and where that is not the message's id, by the id. */
-static struct chatgpt_node *named(struct chatgpt *c, const json_t *object, const char *member) {
-  struct chatgpt_node *node = find(c, ingest_json_text(object, member));
-  return node ? node : find(c, ingest_json_id(object, member, &c->arena));
+static struct chatgpt_node *named(const struct chatgpt *c, struct ck_str text, struct ck_str id) {
+  struct chatgpt_node *node = find(c, text);
+  return node || ck_str_eq(text, id) ? node : find(c, id);
 }
 
 static void fail_node(const struct chatgpt *c, const char *key) {
@@ -57,26 +57,16 @@ static void fail_node(const struct chatgpt *c, const char *key) {
   ck_buf_free(&b);
 }
 
-static int64_t told_time(const json_t *message) {
-  int64_t at;
-  return ingest_json_time(json_object_get(message, "create_time"), &at) ? at : INGEST_NO_TIME;
-}
-
-static void read_node(struct chatgpt *c, const char *key, const json_t *value) {
+static void read_node(struct chatgpt *c, const char *key, json_t *value) {
   struct chatgpt_node *node = &c->nodes[c->count];
-  const json_t *message = json_object_get(value, "message");
-  bool is_empty = json_is_null(value) || !message || json_is_null(message);
-  if (json_is_null(value)) note(c, "null in the place of a node");
-  if (!is_empty && !json_is_object(message)) fail_node(c, key);
-  if (!json_is_object(value) && !json_is_null(value)) fail_node(c, key);
-  *node = (struct chatgpt_node){.key = key, .json = value, .told = INGEST_NO_TIME};
-  if (json_is_object(message)) {
-    node->message = message;
-    node->told = told_time(message);
-    node->source_id = ingest_json_id(message, "id", &c->arena);
-    if (!node->source_id.n) node->source_id = ck_str_of(key);
-    node->id = node->source_id;
-  }
+  *node = (struct chatgpt_node){.key = key, .value = value};
+  chatgpt_open(c, node);
+  const json_t *json = node->json, *message = json_object_get(json, "message");
+  if (json_is_null(json)) note(c, "null in the place of a node");
+  if (message && !json_is_null(message) && !node->message) fail_node(c, key);
+  if (!json_is_object(json) && !json_is_null(json)) fail_node(c, key);
+  chatgpt_read_node(c, node);
+  chatgpt_close(node);
   c->by_key[c->count++] = node;
 }
 
@@ -102,11 +92,11 @@ static int by_id(const void *a, const void *b) {
 static void sort_by_id(struct chatgpt *c) {
   bool differs = false;
   for (size_t i = 0; i < c->count; ++i)
-    differs = differs || (c->nodes[i].message && !key_is_id(&c->nodes[i]));
+    differs = differs || (c->nodes[i].kept && !key_is_id(&c->nodes[i]));
   if (!differs) return;
   c->by_id = ck_arena_get(&c->arena, (c->count + 1) * sizeof *c->by_id);
   for (size_t i = 0; i < c->count; ++i)
-    if (c->nodes[i].message) c->by_id[c->kept++] = &c->nodes[i];
+    if (c->nodes[i].kept) c->by_id[c->kept++] = &c->nodes[i];
   qsort(c->by_id, c->kept, sizeof *c->by_id, by_id);
 }
 
@@ -114,6 +104,7 @@ static void read_nodes(struct chatgpt *c, const json_t *mapping) {
   const char *key;
   json_t *value;
   size_t n = json_object_size(mapping) + 1;
+  c->mapping = mapping;
   c->nodes = ck_arena_get(&c->arena, n * sizeof *c->nodes);
   c->by_key = ck_arena_get(&c->arena, n * sizeof *c->by_key);
   c->order = ck_arena_get(&c->arena, n * sizeof *c->order);
@@ -128,23 +119,23 @@ static void read_nodes(struct chatgpt *c, const json_t *mapping) {
 static void link_children(struct chatgpt *c) {
   for (size_t i = 0; i < c->count; ++i) {
     struct chatgpt_node *parent = c->by_key[i];
+    chatgpt_open(c, parent);
     const json_t *children = json_object_get(parent->json, "children");
     for (size_t k = 0; k < json_array_size(children); ++k) {
       struct chatgpt_node *child = find(c, ingest_json_str(json_array_get(children, k)));
-      if (child && !child->parent && !json_object_get(child->json, "parent"))
-        child->parent = parent;
+      if (child && !child->parent && !child->says_parent) child->parent = parent;
     }
+    chatgpt_close(parent);
   }
 }
 
 static void link_nodes(struct chatgpt *c) {
   bool all_say = true;
   for (size_t i = 0; i < c->count; ++i) {
-    const json_t *json = c->nodes[i].json;
-    c->nodes[i].parent = named(c, json, "parent");
-    if (!c->nodes[i].parent && ingest_json_id(json, "parent", &c->arena).n)
-      note(c, "message whose parent is missing");
-    all_say = all_say && json_object_get(json, "parent");
+    struct chatgpt_node *node = &c->nodes[i];
+    node->parent = named(c, node->parent_text, node->parent_id);
+    if (!node->parent && node->parent_id.n) note(c, "message whose parent is missing");
+    all_say = all_say && node->says_parent;
   }
   if (!all_say) link_children(c);
 }
@@ -195,10 +186,10 @@ static void put_in_order(struct chatgpt *c, struct chatgpt_node *current) {
 static void place_nodes(struct chatgpt *c) {
   for (size_t i = 0; i < c->count; ++i) {
     struct chatgpt_node *node = c->order[i], *parent = node->parent;
-    if (parent) node->above = parent->message ? parent : parent->above;
+    if (parent) node->above = parent->kept ? parent : parent->above;
     if (node->above) node->position = node->above->position + 1;
     node->at = node->told != INGEST_NO_TIME ? node->told : node->above ? node->above->at : c->at;
-    node->leaf = node->message != NULL;
+    node->leaf = node->kept;
     if (node->leaf && node->above) node->above->leaf = false;
   }
 }
@@ -219,7 +210,7 @@ static struct chatgpt_node *newest_leaf(const struct chatgpt *c) {
 }
 
 static void find_current(struct chatgpt *c, struct chatgpt_node *end) {
-  c->current = end && !end->message ? end->above : end;
+  c->current = end && !end->kept ? end->above : end;
   if (c->current) return;
   c->current = newest_leaf(c);
   if (c->current) note(c, "conversation without a current branch; its newest is taken");
@@ -253,7 +244,7 @@ static void name_conversation(struct chatgpt *c) {
   const struct chatgpt_node *first = NULL;
   for (size_t i = 0; i < c->count; ++i) {
     const struct chatgpt_node *node = &c->nodes[i];
-    if (node->message && !node->above && (!first || is_earlier(node, first))) first = node;
+    if (node->kept && !node->above && (!first || is_earlier(node, first))) first = node;
   }
   if (!first) return;
   struct ck_buf b = {0};
@@ -281,11 +272,11 @@ static void tell_ids_apart(struct chatgpt *c) {
 /* The last message that was copied before the conversation went its own way. ChatGPT marks it, or
  * the first own one, which is the user's, and then may name it. */
 static struct chatgpt_node *last_copied(struct chatgpt_node *marked) {
-  struct ck_str from = ingest_json_str(chatgpt_metadata(marked, "branching_from_message_id"));
+  struct ck_str from = marked->origin->message;
   struct chatgpt_node *at = marked;
   for (int steps = 0; from.n && at && steps < 16; at = at->above, ++steps)
     if (ck_str_eq(at->source_id, from)) return at;
-  return ck_str_is(chatgpt_role(marked), "user") ? marked->above : marked;
+  return ck_str_is(marked->label->role, "user") ? marked->above : marked;
 }
 
 static struct chatgpt_fork *fork_of(struct chatgpt *c, struct ck_str id) {
@@ -301,15 +292,12 @@ static struct chatgpt_fork *fork_of(struct chatgpt *c, struct ck_str id) {
 static void find_forks(struct chatgpt *c) {
   for (size_t i = 0; i < c->count; ++i) {
     struct chatgpt_node *node = c->order[i];
-    struct ck_str id =
-        ck_trim(ingest_json_str(chatgpt_metadata(node, "branching_from_conversation_id")));
-    if (!id.n || ck_str_eq(id, c->id)) continue;
+    const struct chatgpt_origin *origin = node->origin;
+    if (!origin || ck_str_eq(origin->conversation, c->id)) continue;
     struct chatgpt_node *last = last_copied(node);
-    struct chatgpt_fork *fork = fork_of(c, id);
+    struct chatgpt_fork *fork = fork_of(c, origin->conversation);
     if (!fork) continue;
-    if (!fork->title.n)
-      fork->title =
-          ck_trim(ingest_json_str(chatgpt_metadata(node, "branching_from_conversation_title")));
+    if (!fork->title.n) fork->title = origin->title;
     if (last && !last->fork) fork->last = last;
     for (; last && !last->fork; last = last->above) last->fork = fork;
   }
@@ -320,7 +308,8 @@ void chatgpt_read_tree(struct chatgpt *c, const json_t *mapping) {
   link_nodes(c);
   cut_cycles(c);
   c->at = conversation_time(c);
-  struct chatgpt_node *end = named(c, c->json, "current_node");
+  struct chatgpt_node *end = named(c, ingest_json_text(c->json, "current_node"),
+                                   ingest_json_id(c->json, "current_node", &c->arena));
   put_in_order(c, end);
   place_nodes(c);
   find_current(c, end);

@@ -37,9 +37,10 @@ static void give_notes(const struct claude_chat *c, const struct claude_message 
     c->visitor->note(c->visitor->self, "message whose parent is missing", 1);
 }
 
-static void give_message(struct claude_chat *c, const struct claude_message *m) {
+static void give_message(struct claude_chat *c, struct claude_message *m) {
   struct ingest_observation o = {.platform = CK_LIT("claude"), .message_id = m->id};
   char where[CLAUDE_PLACE_TEXT];
+  claude_open(c, m);
   claude_place(c, where, m->n, ingest_json_id(m->json, "uuid", &c->one));
   o.role = role_of(m->json);
   o.observed_at = m->at;
@@ -55,6 +56,7 @@ static void give_message(struct claude_chat *c, const struct claude_message *m) 
   give_notes(c, m);
   c->visitor->observation(c->visitor->self, &o, where);
   ck_arena_reset(&c->one);
+  claude_close(m);
 }
 
 /* ---- the conversation ---- */
@@ -62,8 +64,8 @@ static void give_message(struct claude_chat *c, const struct claude_message *m) 
 /* A conversation without an id is known by its first message, which no rename and no further
  * message changes; if that has no id either, by its content. */
 static struct ck_str made_id(struct claude_chat *c, const json_t *list) {
-  const json_t *first = json_array_get(list, 0);
-  struct ck_str id = ingest_json_id(first, "uuid", &c->arena);
+  json_t *first = ingest_outline_child(c->outline, json_array_get(list, 0));
+  struct ck_str id = claude_lasting(c, ingest_json_id(first, "uuid", &c->arena));
   char hash[33];
   struct ck_buf b = {0};
   if (!id.n) {
@@ -71,6 +73,7 @@ static struct ck_str made_id(struct claude_chat *c, const json_t *list) {
     ck_hash_id(hash, &content, 1);
     id = ck_str_of(hash);
   }
+  json_decref(first);
   ck_buf_text(&b, "first-");
   ck_buf_str(&b, id);
   c->visitor->note(c->visitor->self, "conversation without an id, known by its first message", 1);
@@ -155,32 +158,35 @@ void claude_read(struct claude_chat *c) {
   begin(c);
   for (size_t i = 0; i < c->count; ++i) give_message(c, &c->messages[i]);
   c->visitor->end(c->visitor->self);
+  ck_buf_free(&c->uses);
+  ck_buf_free(&c->results);
   ck_arena_free(&c->one);
   ck_arena_free(&c->arena);
 }
 
 /* ---- conversations.json ---- */
 
-static void read_element(const struct ingest_visitor *visitor, const json_t *element,
-                         struct ck_str raw, const struct ingest_place *place) {
+static void read_element(const struct ingest_visitor *visitor,
+                         const struct ingest_element *element) {
   static const char *const fields[] = {"model",     "stop_reason",        "input_mode",
                                        "truncated", "sync_sources",       "chat_feedback",
                                        "metadata",  "compaction_summary", NULL};
   struct claude_chat c = {.visitor = visitor,
-                          .place = place,
-                          .json = element,
+                          .place = element->place,
+                          .json = element->json,
+                          .outline = element->outline,
                           .element = "conversation",
                           .url = "https://claude.ai/chat/",
                           .fields = fields,
                           .by_time = true};
-  const json_t *messages = json_object_get(element, "chat_messages");
+  const json_t *messages = json_object_get(c.json, "chat_messages");
   char where[INGEST_PLACE_TEXT];
-  (void)raw;
   if (json_is_array(messages)) {
     claude_read(&c);
     return;
   }
-  ingest_place_text(where, place, "conversation", ingest_json_id(element, "uuid", &c.arena));
+  ingest_place_text(where, element->place, "conversation",
+                    ingest_json_id(c.json, "uuid", &c.arena));
   visitor->failure(visitor->self, where,
                    messages && !json_is_null(messages) ? "chat_messages is not an array"
                                                        : "chat_messages is missing",
@@ -198,4 +204,5 @@ const struct ingest_source ingest_source_claude = {.name = "claude",
                                                    .version = 1,
                                                    .element = "conversation",
                                                    .knows = knows,
-                                                   .read = read_element};
+                                                   .read = read_element,
+                                                   .outlines = true};

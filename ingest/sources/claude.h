@@ -10,9 +10,9 @@
 
 /* A tool's result. */
 struct claude_result {
-  const struct claude_message *message; /* that has it */
-  const json_t *block;
-  size_t at;                  /* the block's index in the message */
+  struct claude_message *message; /* that has it */
+  size_t at;                      /* the block's index in the message */
+  struct ck_str name;
   struct ck_str use_id;       /* of its call; empty: it names none */
   struct claude_use *use;     /* the call; NULL: none is there */
   struct claude_result *next; /* of the same call */
@@ -20,9 +20,9 @@ struct claude_result {
 
 /* A tool's call. */
 struct claude_use {
-  const struct claude_message *message; /* that has it */
-  const json_t *block;
-  size_t at;                          /* the block's index in the message */
+  struct claude_message *message; /* that has it */
+  size_t at;                      /* the block's index in the message */
+  struct ck_str name;
   size_t n;                           /* which call of the message it is, from 1 */
   struct ck_str id;                   /* empty: it has none */
   bool repeated;                      /* an earlier call of the message has the same id */
@@ -30,7 +30,12 @@ struct claude_use {
 };
 
 struct claude_message {
-  const json_t *json;
+  json_t *value; /* in the list: the message, or what stands for it in an outline */
+  json_t *json;  /* while it is open (claude_open) */
+  unsigned opened;
+  bool says_parent;              /* it has that member; what it names: */
+  struct ck_str parent_told;     /* empty: nothing */
+  int64_t told;                  /* created_at; INGEST_NO_TIME: none */
   size_t n;                      /* which of the conversation it is in the file, from 1 */
   struct ck_str id;              /* the message's id here */
   struct ck_str source_id;       /* the file's; another one only if two messages have the same */
@@ -50,8 +55,9 @@ struct claude_message {
 struct claude_chat {
   const struct ingest_visitor *visitor;
   const struct ingest_place *place;
-  const json_t *json;        /* the conversation */
-  const char *element;       /* what places call it */
+  const json_t *json;             /* the conversation */
+  struct ingest_outline *outline; /* of json; NULL: it is whole */
+  const char *element;            /* what places call it */
   const char *url;           /* the beginning of its page's address; NULL: json may have a page */
   const char *const *fields; /* of a message that are details as they are, up to NULL */
   bool unordered;            /* the messages have no order */
@@ -62,8 +68,7 @@ struct claude_chat {
   int64_t at;                      /* the conversation's time */
   struct claude_message *messages; /* that can be read, in the order of the file */
   size_t count;
-  struct claude_use *uses;
-  struct claude_result *results;
+  struct ck_buf uses, results; /* of struct claude_use, claude_result: in the order of the file */
 };
 
 /* Reads c->json, whose chat_messages is an array; gives all of it to the visitor, and frees what c
@@ -77,6 +82,12 @@ void claude_read(struct claude_chat *c);
 void claude_tree(struct claude_chat *c, const json_t *list);
 /* The last message of the branch that the page shows; NULL: there is none. */
 const struct claude_message *claude_current(struct claude_chat *c);
+/* Fills json. A message that is not open has none, because all of a large conversation's would not
+ * fit into memory. As many calls of claude_close close it. */
+void claude_open(struct claude_chat *c, struct claude_message *m);
+void claude_close(struct claude_message *m);
+/* s, for longer than a message is open. */
+struct ck_str claude_lasting(struct claude_chat *c, struct ck_str s);
 /* Where the n-th message is, for people. id may be empty. */
 #define CLAUDE_PLACE_TEXT (INGEST_PLACE_TEXT * 2)
 void claude_place(const struct claude_chat *c, char out[CLAUDE_PLACE_TEXT], size_t n,
@@ -84,7 +95,9 @@ void claude_place(const struct claude_chat *c, char out[CLAUDE_PLACE_TEXT], size
 
 /* ---- claude_tools.c ---- */
 
-/* Finds all calls and results, and pairs them. */
+/* Finds the calls and results of an open message. */
+void claude_find_tools(struct claude_chat *c, struct claude_message *m);
+/* Pairs them, once those of all messages are found. */
 void claude_tools(struct claude_chat *c);
 /* Gives o the executions of a message. They live in c->one. */
 void claude_executions(struct claude_chat *c, const struct claude_message *m,

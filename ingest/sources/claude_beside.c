@@ -91,13 +91,15 @@ static json_t *project_as_chat(const json_t *project) {
   return chat;
 }
 
-static void read_project(const struct ingest_visitor *visitor, const json_t *element,
-                         struct ck_str raw, const struct ingest_place *place) {
+static void read_project(const struct ingest_visitor *visitor,
+                         const struct ingest_element *element) {
   static const char *const fields[] = {"type", NULL};
-  json_t *chat = project_as_chat(element);
-  struct claude_chat c = {
-      .visitor = visitor, .place = place, .json = chat, .element = "project", .fields = fields};
-  (void)raw;
+  json_t *chat = project_as_chat(element->json);
+  struct claude_chat c = {.visitor = visitor,
+                          .place = element->place,
+                          .json = chat,
+                          .element = "project",
+                          .fields = fields};
   claude_read(&c);
   json_decref(chat);
 }
@@ -191,17 +193,16 @@ static json_t *memories_as_chat(const json_t *memories) {
   return chat;
 }
 
-static void read_memories(const struct ingest_visitor *visitor, const json_t *element,
-                          struct ck_str raw, const struct ingest_place *place) {
+static void read_memories(const struct ingest_visitor *visitor,
+                          const struct ingest_element *element) {
   static const char *const fields[] = {"type", "project", NULL};
-  json_t *chat = memories_as_chat(element);
+  json_t *chat = memories_as_chat(element->json);
   struct claude_chat c = {.visitor = visitor,
-                          .place = place,
+                          .place = element->place,
                           .json = chat,
                           .element = "account",
                           .fields = fields,
                           .unordered = true};
-  (void)raw;
   claude_read(&c);
   json_decref(chat);
 }

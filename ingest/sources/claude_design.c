@@ -162,12 +162,14 @@ static json_t *design_as_chat(const json_t *design) {
   return chat;
 }
 
-static void read_design(const struct ingest_visitor *visitor, const json_t *element,
-                        struct ck_str raw, const struct ingest_place *place) {
-  json_t *chat = design_as_chat(element);
-  struct claude_chat c = {
-      .visitor = visitor, .place = place, .json = chat, .element = "design chat", .fields = fields};
-  (void)raw;
+static void read_design(const struct ingest_visitor *visitor,
+                        const struct ingest_element *element) {
+  json_t *chat = design_as_chat(element->json);
+  struct claude_chat c = {.visitor = visitor,
+                          .place = element->place,
+                          .json = chat,
+                          .element = "design chat",
+                          .fields = fields};
   claude_read(&c);
   json_decref(chat);
 }

@@ -11,31 +11,48 @@
 
 /* ---- finding ---- */
 
-static void count_blocks(const struct claude_chat *c, size_t *uses, size_t *results) {
-  *uses = *results = 0;
-  for (size_t i = 0; i < c->count; ++i) {
-    const json_t *content = json_object_get(c->messages[i].json, "content");
-    for (size_t k = 0; k < json_array_size(content); ++k) {
-      *uses += claude_is_call(json_array_get(content, k));
-      *results += claude_is_result(json_array_get(content, k));
-    }
-  }
+static void find_use(struct claude_chat *c, struct claude_message *m, const json_t *block,
+                     size_t at) {
+  struct claude_use use = {.message = m, .at = at, .n = ++m->use_count};
+  use.id = claude_lasting(c, ingest_json_id(block, "id", &c->arena));
+  use.name = claude_lasting(c, ingest_json_text(block, "name"));
+  ck_buf_add(&c->uses, &use, sizeof use);
 }
 
-static void list_blocks(struct claude_chat *c, struct claude_message *m) {
+static void find_result(struct claude_chat *c, struct claude_message *m, const json_t *block,
+                        size_t at) {
+  struct claude_result result = {.message = m, .at = at};
+  result.use_id = claude_lasting(c, ingest_json_id(block, "tool_use_id", &c->arena));
+  result.name = claude_lasting(c, ingest_json_text(block, "name"));
+  ++m->result_count;
+  ck_buf_add(&c->results, &result, sizeof result);
+}
+
+void claude_find_tools(struct claude_chat *c, struct claude_message *m) {
   const json_t *content = json_object_get(m->json, "content");
   for (size_t k = 0; k < json_array_size(content); ++k) {
     const json_t *block = json_array_get(content, k);
-    if (claude_is_call(block)) {
-      struct claude_use *use = &m->uses[m->use_count++];
-      *use = (struct claude_use){.message = m, .block = block, .at = k, .n = m->use_count};
-      use->id = ingest_json_id(block, "id", &c->arena);
-    } else if (claude_is_result(block)) {
-      struct claude_result *result = &m->results[m->result_count++];
-      *result = (struct claude_result){.message = m, .block = block, .at = k};
-      result->use_id = ingest_json_id(block, "tool_use_id", &c->arena);
-    }
+    if (claude_is_call(block))
+      find_use(c, m, block, k);
+    else if (claude_is_result(block))
+      find_result(c, m, block, k);
   }
+}
+
+/* All calls; *n of them. */
+static struct claude_use *uses_of(const struct claude_chat *c, size_t *n) {
+  *n = c->uses.len / sizeof(struct claude_use);
+  return (struct claude_use *)(void *)c->uses.data;
+}
+
+static struct claude_result *results_of(const struct claude_chat *c, size_t *n) {
+  *n = c->results.len / sizeof(struct claude_result);
+  return (struct claude_result *)(void *)c->results.data;
+}
+
+/* Of an open message. */
+static const json_t *block_of(const struct claude_message *m, size_t at) {
+  return json_array_get(json_object_get(m->json, "content"), at);
 }
 
 /* ---- pairing by id ---- */
@@ -84,23 +101,24 @@ static void join(struct claude_use *use, struct claude_result *result) {
   use->last = result;
 }
 
-static void join_named(struct claude_chat *c, size_t uses, size_t results) {
-  struct claude_use **by_ids = ck_arena_get(&c->arena, (uses + 1) * sizeof *by_ids);
-  for (size_t i = 0; i < uses; ++i) by_ids[i] = &c->uses[i];
-  qsort(by_ids, uses, sizeof *by_ids, by_id);
-  for (size_t i = 1; i < uses; ++i) by_ids[i]->repeated = same(by_ids[i - 1], by_ids[i]);
-  for (size_t i = 0; i < results; ++i) {
-    struct claude_result *result = &c->results[i];
-    struct claude_use *use = result->use_id.n ? named(by_ids, uses, result) : NULL;
-    if (use) join(use, result);
+static void join_named(struct claude_chat *c) {
+  size_t n, count;
+  struct claude_use *uses = uses_of(c, &n),
+                    **by_ids = ck_arena_get(&c->arena, (n + 1) * sizeof *by_ids);
+  struct claude_result *results = results_of(c, &count);
+  for (size_t i = 0; i < n; ++i) by_ids[i] = &uses[i];
+  qsort(by_ids, n, sizeof *by_ids, by_id);
+  for (size_t i = 1; i < n; ++i) by_ids[i]->repeated = same(by_ids[i - 1], by_ids[i]);
+  for (size_t i = 0; i < count; ++i) {
+    struct claude_use *use = results[i].use_id.n ? named(by_ids, n, &results[i]) : NULL;
+    if (use) join(use, &results[i]);
   }
 }
 
 /* ---- pairing by order ---- */
 
 static bool fits(const struct claude_use *use, const struct claude_result *result) {
-  struct ck_str a = ingest_json_text(use->block, "name"),
-                b = ingest_json_text(result->block, "name");
+  struct ck_str a = use->name, b = result->name;
   if (result->use_id.n && use->id.n) return false;
   return !a.n || !b.n || ck_str_eq(a, b);
 }
@@ -130,22 +148,19 @@ static void join_in_order(struct claude_result *result) {
 }
 
 void claude_tools(struct claude_chat *c) {
-  size_t uses, results;
-  count_blocks(c, &uses, &results);
-  struct claude_use *use = c->uses = ck_arena_get(&c->arena, (uses + 1) * sizeof *c->uses);
-  struct claude_result *result = c->results =
-      ck_arena_get(&c->arena, (results + 1) * sizeof *c->results);
+  size_t n;
+  struct claude_use *use = uses_of(c, &n);
+  struct claude_result *results = results_of(c, &n), *result = results;
   for (size_t i = 0; i < c->count; ++i) {
     struct claude_message *m = &c->messages[i];
     m->uses = use;
     m->results = result;
-    list_blocks(c, m);
-    use += m->use_count;
-    result += m->result_count;
+    if (m->use_count) use += m->use_count;
+    if (m->result_count) result += m->result_count;
   }
-  join_named(c, uses, results);
-  for (size_t i = 0; i < results; ++i)
-    if (!c->results[i].use) join_in_order(&c->results[i]);
+  join_named(c);
+  for (size_t i = 0; i < n; ++i)
+    if (!results[i].use) join_in_order(&results[i]);
 }
 
 /* ---- executions ---- */
@@ -222,18 +237,20 @@ static struct ck_str integration_of(const json_t *block) {
 
 static void add_result(struct claude_chat *c, struct ingest_execution *e,
                        const struct claude_result *result) {
-  fill_outcome(e, result_text(c, result->block), is_error(result->block));
-  if (!ingest_json_time(json_object_get(result->block, "stop_timestamp"), &e->executed_at))
+  claude_open(c, result->message);
+  const json_t *block = block_of(result->message, result->at);
+  fill_outcome(e, result_text(c, block), is_error(block));
+  if (!ingest_json_time(json_object_get(block, "stop_timestamp"), &e->executed_at))
     e->executed_at = INGEST_NO_TIME;
+  claude_close(result->message);
 }
 
 /* An execution for a call, and one more for each further result. */
 static size_t add_use(struct claude_chat *c, const struct claude_use *use,
                       struct ingest_execution *out) {
-  const json_t *block = use->block;
+  const json_t *block = block_of(use->message, use->at);
   size_t n = 1;
-  fill_call(out, &c->one, ingest_json_text(block, "name"), integration_of(block),
-            json_object_get(block, "input"));
+  fill_call(out, &c->one, use->name, integration_of(block), json_object_get(block, "input"));
   out->instruction_id = use->id.n && !use->repeated
                             ? use->id
                             : claude_numbered(&c->one, use->message->id, "tool", use->n);
@@ -254,8 +271,9 @@ static size_t add_use(struct claude_chat *c, const struct claude_use *use,
 
 static void add_orphan(struct claude_chat *c, const struct claude_result *result, size_t n,
                        struct ingest_execution *e) {
-  struct ck_str name = ck_trim(ingest_json_text(result->block, "name"));
-  fill_call(e, &c->one, name.n ? name : CK_LIT("unknown"), integration_of(result->block), NULL);
+  struct ck_str name = ck_trim(result->name);
+  const json_t *block = block_of(result->message, result->at);
+  fill_call(e, &c->one, name.n ? name : CK_LIT("unknown"), integration_of(block), NULL);
   e->instruction_id = result->use_id.n ? result->use_id
                                        : claude_numbered(&c->one, result->message->id, "result", n);
   add_result(c, e, result);

@@ -21,6 +21,20 @@ void claude_place(const struct claude_chat *c, char out[CLAUDE_PLACE_TEXT], size
 
 /* ---- the messages ---- */
 
+void claude_open(struct claude_chat *c, struct claude_message *m) {
+  if (!m->opened++) m->json = ingest_outline_child(c->outline, m->value);
+}
+
+void claude_close(struct claude_message *m) {
+  if (--m->opened) return;
+  json_decref(m->json);
+  m->json = NULL;
+}
+
+struct ck_str claude_lasting(struct claude_chat *c, struct ck_str s) {
+  return c->outline && s.n ? ck_arena_copy(&c->arena, s) : s;
+}
+
 static int by_id(const void *a, const void *b) {
   const struct claude_message *const *x = a, *const *y = b;
   int order = ck_str_order((*x)->source_id, (*y)->source_id);
@@ -37,21 +51,32 @@ static void refuse(struct claude_chat *c, const json_t *element, size_t n) {
   c->visitor->failure(c->visitor->self, where, "a message must be an object", (struct ck_str){0});
 }
 
+/* What is known of a message that is not open. */
+static void read_message(struct claude_chat *c, struct claude_message *m) {
+  m->source_id = claude_lasting(c, ingest_json_id(m->json, "uuid", &c->arena));
+  /* Without an id, the position in the list: it is the same in the next export. */
+  if (!m->source_id.n) m->source_id = claude_numbered(&c->arena, c->id, "message", m->n);
+  m->id = m->source_id;
+  m->says_parent = json_object_get(m->json, "parent_message_uuid") != NULL;
+  m->parent_told = claude_lasting(c, ingest_json_id(m->json, "parent_message_uuid", &c->arena));
+  if (!ingest_json_time(json_object_get(m->json, "created_at"), &m->told)) m->told = INGEST_NO_TIME;
+  claude_find_tools(c, m);
+}
+
 static void list_messages(struct claude_chat *c, const json_t *list) {
   size_t n = json_array_size(list);
   c->messages = ck_arena_get(&c->arena, (n + 1) * sizeof *c->messages);
   for (size_t i = 0; i < n; ++i) {
-    const json_t *message = json_array_get(list, i);
-    if (!json_is_object(message)) {
-      refuse(c, message, i + 1);
-      continue;
+    struct claude_message *m = &c->messages[c->count];
+    *m = (struct claude_message){.value = json_array_get(list, i), .n = i + 1};
+    claude_open(c, m);
+    if (json_is_object(m->json)) {
+      read_message(c, m);
+      ++c->count;
+    } else {
+      refuse(c, m->json, i + 1);
     }
-    struct claude_message *m = &c->messages[c->count++];
-    *m = (struct claude_message){.json = message, .n = i + 1};
-    m->source_id = ingest_json_id(message, "uuid", &c->arena);
-    /* Without an id, the position in the list: it is the same in the next export. */
-    if (!m->source_id.n) m->source_id = claude_numbered(&c->arena, c->id, "message", m->n);
-    m->id = m->source_id;
+    claude_close(m);
   }
 }
 
@@ -84,10 +109,6 @@ static void derive_ids(struct claude_chat *c, struct claude_message **all) {
 
 /* ---- parents ---- */
 
-static struct ck_str parent_named(struct claude_chat *c, const struct claude_message *m) {
-  return ingest_json_id(m->json, "parent_message_uuid", &c->arena);
-}
-
 static struct claude_message *find(const struct claude_chat *c, struct claude_message **all,
                                    struct ck_str id) {
   size_t low = 0, high = c->count;
@@ -101,9 +122,9 @@ static struct claude_message *find(const struct claude_chat *c, struct claude_me
   return low < c->count && ck_str_eq(all[low]->source_id, id) ? all[low] : NULL;
 }
 
-static bool has_parents(struct claude_chat *c) {
+static bool has_parents(const struct claude_chat *c) {
   for (size_t i = 0; i < c->count; ++i)
-    if (parent_named(c, &c->messages[i]).n) return true;
+    if (c->messages[i].parent_told.n) return true;
   return false;
 }
 
@@ -119,8 +140,7 @@ static void make_path(struct claude_chat *c) {
   struct claude_message **path = ck_arena_get(&c->arena, (c->count + 1) * sizeof *path);
   for (size_t i = 0; i < c->count; ++i) {
     struct claude_message *m = path[i] = &c->messages[i];
-    if (!ingest_json_time(json_object_get(m->json, "created_at"), &m->at))
-      m->at = i ? m[-1].at : INT64_MIN;
+    m->at = m->told == INGEST_NO_TIME && i ? m[-1].at : m->told;
   }
   if (c->by_time) qsort(path, c->count, sizeof *path, by_time);
   for (size_t i = 1; i < c->count; ++i) path[i]->parent = path[i - 1];
@@ -135,8 +155,8 @@ static void find_parents(struct claude_chat *c, struct claude_message **all) {
   }
   for (size_t i = 0; i < c->count; ++i) {
     struct claude_message *m = &c->messages[i];
-    struct ck_str name = parent_named(c, m);
-    if (!json_object_get(m->json, "parent_message_uuid")) {
+    struct ck_str name = m->parent_told;
+    if (!m->says_parent) {
       m->parent = i ? m - 1 : NULL;
     } else if (name.n && !ck_str_is(name, ROOT)) {
       m->parent = find(c, all, name);
@@ -175,8 +195,8 @@ static void place_below(struct claude_chat *c, struct claude_message *m) {
   if (above) m->parent_id = above->id;
   m->placed = above ? above->placed : !m->parent_id.n && !c->unordered;
   m->position = m->placed && above ? above->position + 1 : 0;
-  m->timed = ingest_json_time(json_object_get(m->json, "created_at"), &m->at);
-  if (!m->timed) m->at = above ? above->at : c->at;
+  m->timed = m->told != INGEST_NO_TIME;
+  m->at = m->timed ? m->told : above ? above->at : c->at;
 }
 
 /* Each after the one above it, wherever in the list that is. path is scratch. */
@@ -193,19 +213,19 @@ static void place_messages(struct claude_chat *c, struct claude_message **path) 
 }
 
 /* The earliest time of a message, for a conversation without one. */
-static int64_t earliest(const json_t *list) {
-  int64_t at, first = INT64_MAX;
-  for (size_t i = 0; i < json_array_size(list); ++i)
-    if (ingest_json_time(json_object_get(json_array_get(list, i), "created_at"), &at) && at < first)
-      first = at;
+static int64_t earliest(const struct claude_chat *c) {
+  int64_t first = INT64_MAX;
+  for (size_t i = 0; i < c->count; ++i)
+    if (c->messages[i].told != INGEST_NO_TIME && c->messages[i].told < first)
+      first = c->messages[i].told;
   return first == INT64_MAX ? 0 : first;
 }
 
 void claude_tree(struct claude_chat *c, const json_t *list) {
+  list_messages(c, list);
   if (!ingest_json_time(json_object_get(c->json, "created_at"), &c->at) &&
       !ingest_json_time(json_object_get(c->json, "updated_at"), &c->at))
-    c->at = earliest(list);
-  list_messages(c, list);
+    c->at = earliest(c);
   struct claude_message **all = sorted(c);
   derive_ids(c, all);
   find_parents(c, all);

@@ -12,7 +12,7 @@ static bool knows(const json_t *element) {
 
 struct reading {
   const struct ingest_visitor *visitor;
-  const struct ingest_place *place;
+  const struct ingest_element *element;
   struct ck_str platform, conversation; /* the platform's id of it; empty: unknown */
   struct ck_arena arena;
   struct ck_row *rows; /* of a changeset */
@@ -56,7 +56,7 @@ static void fail(struct reading *r, enum ck_table table, const json_t *object,
   const struct ck_table_info *info = &ck_tables[table];
   char where[INGEST_PLACE_TEXT];
   struct ck_buf reason = {0};
-  ingest_place_text(where, r->place, "conversation",
+  ingest_place_text(where, r->element->place, "conversation",
                     ingest_json_text(object, info->fields[info->key].name));
   ck_buf_printf(&reason, "%s.%s", info->name, err->text);
   r->visitor->failure(r->visitor->self, where, ck_buf_cstr(&reason), (struct ck_str){0});
@@ -82,7 +82,7 @@ static bool add(struct reading *r, enum ck_table table, const json_t *object) {
 static void give(struct reading *r) {
   const struct ingest_rows rows = {r->rows, r->count, r->platform, r->conversation};
   char where[INGEST_PLACE_TEXT];
-  ingest_place_text(where, r->place, "conversation", r->conversation);
+  ingest_place_text(where, r->element->place, "conversation", r->conversation);
   if (r->count) r->visitor->rows(r->visitor->self, &rows, where);
   r->count = 0;
   ck_arena_reset(&r->arena);
@@ -97,10 +97,12 @@ static void add_list(struct reading *r, enum ck_table table, const json_t *list)
 }
 
 /* A message and what it executed go in together. */
-static void take_message(struct reading *r, const json_t *message) {
+static void take_message(struct reading *r, json_t *value) {
+  json_t *message = ingest_outline_child(r->element->outline, value);
   if (add(r, CK_MESSAGES, message))
     add_list(r, CK_EXECUTIONS, json_object_get(message, "executions"));
   give(r);
+  json_decref(message);
 }
 
 /* Which conversation it is: by the first link that says it. */
@@ -113,18 +115,18 @@ static void find_conversation(struct reading *r, const json_t *element) {
   }
 }
 
-static void read_element(const struct ingest_visitor *visitor, const json_t *element,
-                         struct ck_str raw, const struct ingest_place *place) {
-  struct reading r = {.visitor = visitor, .place = place};
+static void read_element(const struct ingest_visitor *visitor,
+                         const struct ingest_element *element) {
+  struct reading r = {.visitor = visitor, .element = element};
   size_t i;
-  const json_t *message, *conversation = json_object_get(element, "conversation");
-  (void)raw;
-  find_conversation(&r, element);
-  json_array_foreach(json_object_get(element, "messages"), i, message) take_message(&r, message);
-  add_list(&r, CK_SESSIONS, json_object_get(element, "sessions"));
+  const json_t *json = element->json, *conversation = json_object_get(json, "conversation");
+  json_t *message;
+  find_conversation(&r, json);
+  json_array_foreach(json_object_get(json, "messages"), i, message) take_message(&r, message);
+  add_list(&r, CK_SESSIONS, json_object_get(json, "sessions"));
   if (conversation) add(&r, CK_CONVERSATIONS, conversation);
-  add_list(&r, CK_LINKS, json_object_get(element, "links"));
-  add_list(&r, CK_JOBS, json_object_get(element, "jobs"));
+  add_list(&r, CK_LINKS, json_object_get(json, "links"));
+  add_list(&r, CK_JOBS, json_object_get(json, "jobs"));
   give(&r);
   ck_arena_free(&r.arena);
   free(r.rows);
@@ -134,4 +136,5 @@ const struct ingest_source ingest_source_convkeep = {.name = "convkeep",
                                                      .element = "conversation",
                                                      .knows = knows,
                                                      .read = read_element,
+                                                     .outlines = true,
                                                      .version = 1};

@@ -8,17 +8,17 @@ static bool knows(const json_t *element) {
   return false;
 }
 
-static void read_element(const struct ingest_visitor *visitor, const json_t *element,
-                         struct ck_str raw, const struct ingest_place *place) {
+static void read_element(const struct ingest_visitor *visitor,
+                         const struct ingest_element *element) {
   struct ingest_observation o;
   struct ck_arena arena = {0};
   struct ck_err err;
   char where[INGEST_PLACE_TEXT];
-  ingest_place_text(where, place, NULL, (struct ck_str){0});
-  if (ingest_observation_read(&o, element, &arena, &err)) {
-    visitor->failure(visitor->self, where, err.text, raw);
+  ingest_place_text(where, element->place, NULL, (struct ck_str){0});
+  if (ingest_observation_read(&o, element->json, &arena, &err)) {
+    visitor->failure(visitor->self, where, err.text, element->raw);
   } else {
-    o.raw = raw;
+    o.raw = element->raw;
     if (o.execution_count && o.executions[0].no_result)
       visitor->note(visitor->self, "tool call without a result", 1);
     visitor->observation(visitor->self, &o, where);

@@ -53,9 +53,11 @@ static bool is_nothing(const json_t *o) {
   return false;
 }
 
-#define WITHOUT(file, name, knows, what) \
+#define WITHOUT(file_name, source_name, is, what) \
   { \
-    file, { name, NULL, knows, NULL, "this is " what, true, 0, false } \
+    file_name, { \
+      .name = source_name, .knows = is, .refusal = "this is " what, .without_messages = true \
+    } \
   }
 
 /* clang-format off */
@@ -151,8 +153,8 @@ static bool is_tavern(const json_t *o) { return has(o, "user_name") && has(o, "c
 static bool is_openai(const json_t *o) { return first_has(json_object_get(o, "messages"), "role"); }
 static bool is_oasst(const json_t *o) { return has(o, "message_tree_id"); }
 
-#define REFUSED(name, knows, what) \
-  { name, NULL, knows, NULL, "this is " what "; " IMPORTS, false, 0, false }
+#define REFUSED(source_name, is, what) \
+  { .name = source_name, .knows = is, .refusal = "this is " what "; " IMPORTS }
 #define IMPORTS \
   "convkeep imports conversations.json of ChatGPT or Claude.ai, and observations as JSON lines"
 

@@ -5,18 +5,26 @@
 #define INGEST_SOURCES_SOURCE_H
 
 #include "ingest/observation.h"
+#include "ingest/parse/outline.h"
 #include "ingest/place.h"
+
+/* An element of a file, as a source reads it. */
+struct ingest_element {
+  json_t *json;                   /* an object */
+  struct ingest_outline *outline; /* a large element: what children of json stand for; NULL: json is
+                                     the whole */
+  struct ck_str raw;              /* its bytes if the file is JSON lines, else empty */
+  const struct ingest_place *place;
+};
 
 struct ingest_source {
   const char *name; /* as IMPORTED says it */
   /* What an element is called in places; NULL: "line" or "element". */
   const char *element;
-  /* Does this element look like this format? */
+  /* Does this element look like this format? It may be an outline. */
   bool (*knows)(const json_t *element);
-  /* Hands the element's observations and failures to the visitor. raw: the element's bytes if the
-   * file is JSON lines, else empty. NULL: the format is refused. */
-  void (*read)(const struct ingest_visitor *visitor, const json_t *element, struct ck_str raw,
-               const struct ingest_place *place);
+  /* Hands the element's observations and failures to the visitor. NULL: the format is refused. */
+  void (*read)(const struct ingest_visitor *visitor, const struct ingest_element *element);
   const char *refusal; /* why, if it is */
   /* Refused because it is a file of an export that never holds messages: nothing is missing. */
   bool without_messages;
@@ -25,6 +33,8 @@ struct ingest_source {
   /* A log: its elements are small and go to one original together, cut by their place in the file.
    */
   bool log;
+  /* It reads large elements by their outline. */
+  bool outlines;
 };
 
 extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude,

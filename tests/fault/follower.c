@@ -137,17 +137,8 @@ static struct t_process *frugal_store(void) {
   return t_daemon("store", NULL);
 }
 
-static long memory_mib(pid_t pid) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-  char *text = t_read_file(path, NULL), *line = text ? strstr(text, "VmHWM:") : NULL;
-  long mib = line ? strtol(line + 6, NULL, 10) / 1024 : -1;
-  free(text);
-  return mib;
-}
-
 static void check_memory(pid_t store) {
-  long mib = memory_mib(store);
+  long mib = t_memory_mib(store);
   T_CHECK(mib > 0 && mib <= MEMORY_MIB, "the store had %ld MiB in memory", mib);
   t_note("the store's memory: %ld MiB at most", mib);
 }

@@ -1,6 +1,7 @@
 /* ChatGPT exports are imported completely, and only once. */
 #include <dirent.h>
 #include <limits.h>
+#include <stdlib.h>
 
 #include "tests/flow/exports.h"
 #include "tests/harness/base.h"
@@ -94,4 +95,52 @@ T_STORY(import_chatgpt, without_a_ring, 60) {
   t_whole(20000);
   T_CHECK(t_count("messages") == messages,
           "the ring changed records that were imported without it");
+}
+
+/* ---- a large conversation ---- */
+
+#define LARGE "../large.json"
+#define LARGE_BYTES (24u << 20)
+#define NODE_NUMBERS 10000
+
+/* Appends a node with very many small values, which take most memory once they are parsed. */
+static void add_node(struct ck_buf *b, int n) {
+  ck_buf_printf(b,
+                "%s\"m%d\":{\"message\":{\"id\":\"m%d\",\"author\":{\"role\":\"user\"},"
+                "\"content\":{\"content_type\":\"text\",\"parts\":[\"word %d\"]},"
+                "\"create_time\":%d,\"metadata\":{\"numbers\":[0",
+                n ? "," : "", n, n, n, 1700000000 + n);
+  for (int i = 0; i < NODE_NUMBERS; ++i) ck_buf_text(b, ",1234567");
+  if (n)
+    ck_buf_printf(b, "]}},\"parent\":\"m%d\"}", n - 1);
+  else
+    ck_buf_text(b, "]}},\"parent\":null}");
+}
+
+/* Writes it; returns how many messages it has. */
+static int write_large(void) {
+  struct ck_buf b = {0};
+  int n = 0;
+  ck_buf_text(&b,
+              "[{\"id\":\"large\",\"title\":\"Large\",\"create_time\":1700000000,\"mapping\":{");
+  while (b.len < LARGE_BYTES) add_node(&b, n++);
+  ck_buf_printf(&b, "},\"current_node\":\"m%d\"}]", n - 1);
+  t_write_file(LARGE, b.data, b.len);
+  ck_buf_free(&b);
+  return n;
+}
+
+/* Of its messages only those are in memory that are being read. */
+T_STORY(import_chatgpt, a_large_conversation, 60) {
+  t_asan_option("quarantine_size_mb=4");
+  int n = write_large();
+  t_up();
+  json_t *line = t_import(0, LARGE);
+  T_CHECK(t_int_at(line, "new", -1) == n && t_int_at(line, "failed", -1) == 0, "%s",
+          json_dumps(line, 0));
+  json_decref(line);
+  long mib = t_memory_mib(t_pid("ingest"));
+  T_CHECK(mib <= (LARGE_BYTES >> 20) + 64, "ingest had %ld MiB in memory", mib);
+  T_CHECK(t_sql_int("artifact.db", "SELECT max(position) FROM messages") == n - 1,
+          "the last message has another place");
 }

@@ -20,7 +20,8 @@ static void make_changeset(struct ingest_changeset *s, struct ingest_observation
 static json_t *by_json(struct ck_str packed, struct ck_buf *json) {
   struct ck_reader r = ck_reader_of(packed);
   struct ck_err err;
-  return ck_read_json(&r, json) ? NULL : ingest_json_parse(json->data, json->len, 0, NULL, &err);
+  return ck_read_json(&r, json) ? NULL
+                                : ingest_json_parse(json->data, json->len, 0, NULL, NULL, &err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {

@@ -6,8 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "ingest/parse/json.h"
 #include "ingest/changeset.h"
+#include "ingest/files/parsed.h"
 #include "ingest/sources/source.h"
 
 struct sum {
@@ -97,21 +97,33 @@ static inline void sum_rows(void *self, const struct ingest_rows *rows, const ch
   ck_buf_free(&b);
 }
 
-/* One element straight into a source, whatever it looks like. */
-static inline void sum_source(const struct ingest_source *source, const uint8_t *data,
-                              size_t size) {
-  struct sum s = {0};
-  struct ingest_visitor visitor = {&s,          sum_begin, sum_end, sum_observation,
-                                   sum_failure, sum_note,  sum_rows};
-  const struct ingest_place place = {.index = 1, .line = 1};
+/* One element straight into a source, whatever it looks like. False: it is no object. */
+static inline bool sum_element(struct sum *s, const struct ingest_source *source,
+                               const uint8_t *data, size_t size, size_t outline_from) {
+  const struct ingest_visitor visitor = {s,           sum_begin, sum_end, sum_observation,
+                                         sum_failure, sum_note,  sum_rows};
+  const struct ingest_place place = {.index = 1, .line = 1, .lines = true};
   struct ck_err err = {""};
+  struct ingest_parsed p;
   char *copy = ck_alloc(size);
   memcpy(copy, data, size);
-  json_t *element = ingest_json_parse(copy, size, 0, NULL, &err);
-  assert(element || err.text[0]);
-  if (json_is_object(element)) source->read(&visitor, element, (struct ck_str){copy, size}, &place);
-  json_decref(element);
+  memset(s, 0, sizeof *s);
+  bool is_object = ingest_parsed_read(&p, copy, size, &place, outline_from, NULL, &err) == 0;
+  assert(is_object || err.text[0]);
+  if (is_object) source->read(&visitor, &p.element);
+  ingest_parsed_free(&p);
   free(copy);
+  return is_object;
+}
+
+/* If its outline is read, that gives the same as the whole. */
+static inline void sum_source(const struct ingest_source *source, const uint8_t *data,
+                              size_t size) {
+  struct sum whole, outline;
+  bool is_object = sum_element(&whole, source, data, size, size);
+  if (!source->outlines) return;
+  assert(sum_element(&outline, source, data, size, 0) == is_object);
+  assert(memcmp(whole.id, outline.id, sizeof whole.id) == 0);
 }
 
 #endif

@@ -156,6 +156,16 @@ static bool names_folder(const char *proc, const char *what) {
   return n > 0 && memmem(text, (size_t)n, t_folder(), strlen(t_folder())) != NULL;
 }
 
+long t_memory_mib(pid_t pid) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+  char *text = t_read_file(path, NULL), *line = text ? strstr(text, "VmHWM:") : NULL;
+  T_CHECK(line != NULL, "process %d is gone", (int)pid);
+  long mib = strtol(line + 6, NULL, 10) / 1024;
+  free(text);
+  return mib;
+}
+
 int t_processes_here(pid_t *found, int max) {
   DIR *d = opendir("/proc");
   int n = 0;

@@ -46,6 +46,8 @@ void t_result_free(struct t_result *r);
 /* Finds processes, other than the test itself, whose working directory or command line is in the
  * test's folder. Stores at most max pids in found; returns their number, which may be greater. */
 int t_processes_here(pid_t *found, int max);
+/* The most memory that the process has had, in MiB (VmHWM); fails if it is gone. */
+long t_memory_mib(pid_t pid);
 void t_processes_kill(void); /* kills the processes that this test started, and their children */
 void t_processes_tell(void); /* prints the end of their outputs and logs */
 /* Fails if a process, a socket or a half-written file is left, or a sanitizer reported an error. */

@@ -97,7 +97,7 @@ static char *changeset(const char *text, bool *homeless) {
   ck_buf_text(&json, text);
   for (size_t i = 0; i < json.len; ++i)
     if (json.data[i] == '\'') json.data[i] = '"';
-  json_t *object = ingest_json_parse(json.data, json.len, 0, NULL, &err);
+  json_t *object = ingest_json_parse(json.data, json.len, 0, NULL, NULL, &err);
   cr_assert_not_null(object, "%s: %s", text, err.text);
   pack(&packed, object);
   char *result = changeset_as(object, (struct ck_str){0}, &read, homeless),
@@ -397,7 +397,7 @@ Test(ingest_changeset, unknown_names_are_counted) {
   struct ingest_observation o;
   char text[] = "{\"platform\":\"p\",\"text\":\"t\",\"colour\":1,\"target\":{\"kind\":\"x\","
                 "\"speed\":2},\"mood\":null}";
-  json_t *object = ingest_json_parse(text, sizeof text - 1, 0, NULL, &err);
+  json_t *object = ingest_json_parse(text, sizeof text - 1, 0, NULL, NULL, &err);
   cr_assert_eq(ingest_observation_read(&o, object, &arena, &err), 0);
   cr_assert_eq(o.unknown, 3);
   json_decref(object);

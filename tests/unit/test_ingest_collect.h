@@ -16,7 +16,8 @@ struct collected {
 void collect(struct collected *c, const char *name, struct ck_str bytes, size_t piece);
 void collect_text(struct collected *c, const char *name, const char *text);
 void collected_free(struct collected *c);
-/* True if reading in pieces of 1, 7 and 4096 bytes gives the same as reading the whole. */
+/* True if reading in pieces of 1, 7 and 4096 bytes gives the same as reading the whole, and so do
+ * the outlines of its elements, if all of them are valid. */
 bool collect_same(const char *name, struct ck_str bytes);
 
 /* Reads a file of the project (samples/…), or of ../shared/inputs, into b. False: it is missing. */

@@ -9,7 +9,7 @@
 static json_t *parse(struct ck_str text, unsigned *replaced, struct ck_err *err) {
   char *copy = ck_alloc(text.n);
   if (text.n) memcpy(copy, text.s, text.n);
-  json_t *value = ingest_json_parse(copy, text.n, 1000, replaced, err);
+  json_t *value = ingest_json_parse(copy, text.n, 1000, replaced, NULL, err);
   free(copy);
   return value;
 }
@@ -146,14 +146,15 @@ static const char *const bad[] = {"",
 Test(ingest_json, built_as_jansson_does) {
   for (size_t i = 0; i < sizeof good / sizeof *good; ++i) {
     unsigned replaced = 0;
-    json_t *built = ingest_json_build(good[i], strlen(good[i]), 3, 50, i % 2 ? &replaced : NULL),
+    json_t *built =
+               ingest_json_build(good[i], strlen(good[i]), 3, 50, i % 2 ? &replaced : NULL, NULL),
            *loaded = json_loads(good[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     cr_assert(built && loaded && json_equal(built, loaded), "%s", good[i]);
     json_decref(built);
     json_decref(loaded);
   }
   for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i)
-    cr_assert_null(ingest_json_build(bad[i], strlen(bad[i]), 3, 50, NULL), "%s", bad[i]);
+    cr_assert_null(ingest_json_build(bad[i], strlen(bad[i]), 3, 50, NULL, NULL), "%s", bad[i]);
 }
 
 /* Exactly so deep, and so many values: what pass_all() in json.c counts. */
@@ -168,11 +169,11 @@ Test(ingest_json, built_within_its_limits) {
     const char *text = limits[i].text;
     unsigned depth = limits[i].depth;
     size_t n = strlen(text), values = limits[i].values;
-    json_t *built = ingest_json_build(text, n, depth, values, NULL);
+    json_t *built = ingest_json_build(text, n, depth, values, NULL, NULL);
     cr_assert(built, "%s", text);
     json_decref(built);
-    cr_assert(!depth || !ingest_json_build(text, n, depth - 1, values, NULL), "%s", text);
-    cr_assert(!values || !ingest_json_build(text, n, depth, values - 1, NULL), "%s", text);
+    cr_assert(!depth || !ingest_json_build(text, n, depth - 1, values, NULL, NULL), "%s", text);
+    cr_assert(!values || !ingest_json_build(text, n, depth, values - 1, NULL, NULL), "%s", text);
   }
 }
 
