@@ -87,24 +87,24 @@ static struct ck_str without_fragment(struct ck_str url) {
 }
 
 /* Identifies the conversation: by the platform's id of it, else by the id in the page's address,
- * else by the address itself, unless it is a known page that identifies nothing
- * (INGEST_ROUTE_NOWHERE). */
+ * else by an id that is made of the address itself, unless it is a known page that identifies
+ * nothing (INGEST_ROUTE_NOWHERE). */
 static void find_conversation(struct ingest_changeset *s, struct ck_value id) {
   struct ck_str page = given(s->url), remote = given(id);
   s->routed = page.n && ingest_route(page, &s->route);
   if (ingest_provisional(remote)) remote = (struct ck_str){0};
   if (!remote.n && s->routed && s->route.kind == INGEST_ROUTE_CONVERSATION) remote = s->route.id;
+  if (!remote.n && is_web(page) && (!s->routed || s->route.kind == INGEST_ROUTE_PAGE)) {
+    struct ck_str parts[] = {s->platform, without_fragment(page)};
+    remote = hashed(&s->context, "page-", parts, 2);
+  }
   if (remote.n) {
     remote = fit(&s->context, remote);
     s->remote = ck_text(remote);
     s->local = fit(&s->context, join(&s->context, s->platform, ":", remote));
-    return;
+  } else if (id.state == CK_NULL) {
+    s->remote = ck_null();
   }
-  if (id.state == CK_NULL) s->remote = ck_null();
-  if (!is_web(page) || (s->routed && s->route.kind != INGEST_ROUTE_PAGE)) return;
-  struct ck_str parts[] = {s->platform, without_fragment(page)};
-  s->local =
-      fit(&s->context, join(&s->context, s->platform, ":page-", hashed(&s->context, "", parts, 2)));
 }
 
 /* ---- beginning ---- */

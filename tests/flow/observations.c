@@ -158,8 +158,8 @@ T_STORY(observations, addresses, 30) {
          "{'platform': 'chatgpt', 'text': 'd', 'message_id': 'd', 'role': 'user', "
          "'observed_at': 1, 'page_url': 'https://chatgpt.com/g/g-p-abc/c/" REMOTE "'}\n"
          "{'platform': 'own', 'text': 'e', 'message_id': 'e', 'role': 'user', 'observed_at': 1}\n");
-  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id IN ('a', 'b', 'e') AND "
-                                   "conversation_id IS NULL") == 3,
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id IN ('a', 'e') AND "
+                                   "conversation_id IS NULL") == 2,
           "a page without a conversation gave an identity");
   json_t *c = t_record("messages", "c"), *d = t_record("messages", "d");
   check_has(c, "conversation_id", "0123456789abcdef"), check_has(d, "conversation_id", REMOTE);
@@ -172,6 +172,12 @@ T_STORY(observations, addresses, 30) {
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM local_conversations "
                                    "WHERE local_conversation_id LIKE 'chatgpt:page-%'") == 1,
           "a page alone made no local conversation");
+  json_t *b = t_record("messages", "b");
+  char page[96];
+  snprintf(page, sizeof page, "chatgpt:%s", t_text_at(b, "conversation_id"));
+  json_t *read = t_lines_words(0, NULL, (const char *const[]){"read", page, "--json", NULL});
+  T_CHECK(json_array_size(read) == 1, "read finds %zu messages of a page", json_array_size(read));
+  json_decref(b), json_decref(read);
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM sessions WHERE id LIKE 'own@%'") == 1,
           "no session without a conversation");
 }

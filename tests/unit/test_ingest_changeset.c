@@ -298,6 +298,13 @@ Test(ingest_changeset, which_conversation) {
         "conversation_id", false);
   holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/share/1'}",
         "chatgpt:page-", true);
+  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/share/1'}",
+        "\"conversation_id\":\"page-", true);
+  holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/share/1'}",
+        "\"remote_conversation_id\":\"page-", true);
+  holds("{'platform':'chatgpt','text':'t','conversation_id':null,"
+        "'page_url':'https://chatgpt.com/share/1'}",
+        "\"conversation_id\":\"page-", true);
   holds("{'platform':'chatgpt','text':'t','page_url':'https://chatgpt.com/'}",
         "local_conversations", false);
   holds("{'platform':'own','text':'t','page_url':'https://wiki.example/page#top'}",
