@@ -37,6 +37,17 @@ struct ck_reading {
   bool has_tree;
 };
 
+int ck_turn_of(struct ck_str role) {
+  static const struct {
+    const char *role;
+    int turn;
+  } turns[] = {{"system", 0},    {"developer", 0}, {"user", 1}, {"human", 1},
+               {"assistant", 2}, {"model", 2},     {"tool", 3}, {"function", 3}};
+  for (size_t i = 0; i < sizeof turns / sizeof *turns; ++i)
+    if (ck_str_is(role, turns[i].role)) return turns[i].turn;
+  return 4;
+}
+
 struct ck_reading *ck_reading_new(void) {
   return ck_zalloc(sizeof(struct ck_reading));
 }
@@ -90,6 +101,7 @@ static int by_id(const void *x, const void *y) {
 
 static int compare_times(const struct node *a, const struct node *b) {
   if (a->place.at != b->place.at) return a->place.at < b->place.at ? -1 : 1;
+  if (a->place.turn != b->place.turn) return a->place.turn - b->place.turn;
   return ck_str_order(a->place.id, b->place.id);
 }
 

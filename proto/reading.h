@@ -10,12 +10,17 @@
 
 #include "proto/text.h"
 
+/* Which of several messages of one time comes first, by their roles: a system's, a user's, an
+ * assistant's, a tool's, then any other. If these are equal too, the lesser id. */
+int ck_turn_of(struct ck_str role);
+
 /* What is known of a message's place. Text is borrowed. */
 struct ck_place {
   struct ck_str id;
   struct ck_str parent_id; /* empty: none, or unknown */
   int64_t position;        /* how many messages stand before it; negative: unknown */
   int64_t at;              /* observed_at */
+  int turn;                /* ck_turn_of() its role */
 };
 
 /* A message in its place. */

@@ -17,7 +17,8 @@ static void add_place(struct cli_reading *r, const json_t *row, unsigned convers
   struct ck_place place = {.id = ck_str_of(cli_member(row, "id")),
                            .parent_id = ck_str_of(cli_member(row, "parent_id")),
                            .position = cli_member_int(row, "position", -1),
-                           .at = cli_member_int(row, "observed_at", 0)};
+                           .at = cli_member_int(row, "observed_at", 0),
+                           .turn = ck_turn_of(ck_str_of(cli_member(row, "role")))};
   if (r->rows == r->room) {
     r->room = r->room ? r->room * 2 : 64;
     r->versions = ck_realloc(r->versions, r->room * sizeof *r->versions);

@@ -35,7 +35,7 @@ static const struct list lists[] = {
     {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id", "created_at", NULL, 0},
     /* What a conversation's reading order is made from; then, many at a time, its messages and what
      * they executed. places is in the order of an index, so that each page costs the same. */
-    {"places", "id, parent_id, position, observed_at, version", "observed_at, version", NULL,
+    {"places", "id, parent_id, position, observed_at, role, version", "observed_at, version", NULL,
      "messages", 0},
     {"bodies", NULL, "version", NULL, "messages", PART_BYTES},
     {"executed", NULL, "instruction_id", NULL, "executions", PART_BYTES},

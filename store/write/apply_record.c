@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "proto/reading.h"
 #include "store/files/static_path.h"
 
 /* The most text that a record may have. The rest of a frame is for column names and the frame's own
@@ -249,11 +250,27 @@ static bool is_news(struct apply *a, const struct ck_row *write) {
   return a->fresh[CK_MESSAGES] + a->fresh[CK_EXECUTIONS] > 0;
 }
 
+/* The turn of a message that the conversation names as its last one; -1: the message is not there.
+ * False: the database failed. */
+static bool turn_of(struct apply *a, const struct ck_row *conversation, int *turn,
+                    struct ck_err *err) {
+  const struct entry *e =
+      apply_find(a, CK_MESSAGES, ck_row_text(conversation, CK_CONVERSATIONS_LAST_MESSAGE_ID), err);
+  *turn = e && e->exists ? ck_turn_of(ck_row_text(&e->row, CK_MESSAGES_ROLE)) : -1;
+  return e != NULL;
+}
+
 static int put_other(struct apply *a, struct entry *e, struct ck_row *write,
                      struct rules_write *how, struct ck_err *err) {
+  int given, old;
   if (e->exists) sessions_repeats(a, e);
   rules_time(write, e->exists ? &e->row : NULL, how);
-  return e->exists ? apply_merge(a, e, write, how, err) : apply_insert(a, e, write, how, err);
+  if (!e->exists) return apply_insert(a, e, write, how, err);
+  if (rules_last_ties(&e->row, write, how)) {
+    if (!turn_of(a, write, &given, err) || !turn_of(a, &e->row, &old, err)) return -1;
+    if (given >= 0 && old >= 0) how->turn = given - old;
+  }
+  return apply_merge(a, e, write, how, err);
 }
 
 static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct ck_err *err) {

@@ -106,11 +106,25 @@ static bool is_ahead(struct ck_value time, int64_t now) {
 
 static void leave_out(struct ck_value *v) { *v = (struct ck_value){0}; }
 
-/* Takes a time that is ahead of the clock out of the write. */
+/* A time that no clock can have told. */
+static bool is_no_time(struct ck_value time, int64_t now) {
+  return time.state == CK_INT && is_beyond(time.as.i, now, DAY_MS);
+}
+
+/* Takes the time of a clock that is ahead out of the write. One that is ahead by more than a day
+ * says nothing of its conversation; a session and a link must have one. */
 static void take_ahead(struct ck_row *w, int64_t now) {
   int own = times[w->table].own, created = times[w->table].created;
-  if (w->table == CK_CONVERSATIONS && is_ahead(w->v[CK_CONVERSATIONS_NEWEST_AT], now))
-    leave_out(&w->v[CK_CONVERSATIONS_NEWEST_AT]);
+  bool conversation = w->table == CK_CONVERSATIONS;
+  struct ck_value *newest = &w->v[CK_CONVERSATIONS_NEWEST_AT];
+  if (conversation && is_no_time(*newest, now))
+    *newest = ck_null();
+  else if (conversation && is_ahead(*newest, now))
+    leave_out(newest);
+  if (is_no_time(w->v[own], now)) {
+    if (conversation) w->v[own] = ck_null();
+    return;
+  }
   if (!times[w->table].follows || !is_ahead(w->v[own], now)) return;
   leave_out(&w->v[own]);
   leave_out(&w->v[times[w->table].also]);
@@ -246,6 +260,13 @@ static bool gives_way(int64_t old, int64_t given, int64_t now) {
          given >= now - RECENT_MS;
 }
 
+/* Is the time later? What is ahead by more than a day is below all that is not. */
+static bool is_later(struct ck_value given, struct ck_value old, int64_t now) {
+  if (old.state != CK_INT) return true;
+  bool x = is_beyond(given.as.i, now, DAY_MS), y = is_beyond(old.as.i, now, DAY_MS);
+  return x != y ? y : given.as.i > old.as.i;
+}
+
 /* Is age a above b? */
 static bool is_above(int64_t a, int64_t b, int64_t now) {
   if (a == CK_AGE_NONE || a == CK_AGE_OWNER || b == CK_AGE_OWNER) return a > b;
@@ -262,14 +283,9 @@ bool rules_is_newer(struct ck_value a, int64_t age_of_a, struct ck_value b, int6
   return x != y ? x > y : compare(a, b) > 0;
 }
 
-/* Does what is given, with its age, take the place of the old value and its age? Both values are of
- * one kind, or NULL. */
-static bool beats(struct ck_value given, int64_t age, struct ck_value old, int64_t old_age,
-                  int64_t now) {
-  if (given.state == CK_NULL || old.state == CK_NULL) return given.state != CK_NULL;
-  /* Both are unknown: the old one too, because the clock was ahead once. */
-  bool unknown = age == 0 && old_age != CK_AGE_OWNER && is_beyond(old_age, now, DAY_MS);
-  return age == old_age || unknown ? compare(given, old) > 0 : is_above(age, old_age, now);
+/* Are both ages the same, or unknown? The old one also if the clock was ahead once. */
+static bool is_tie(int64_t age, int64_t old_age, int64_t now) {
+  return age == old_age || (age == 0 && old_age != CK_AGE_OWNER && is_beyond(old_age, now, DAY_MS));
 }
 
 /* One merge. */
@@ -309,15 +325,24 @@ static void merge_made_up(struct merge *m, int c) {
 static void merge_follower(struct merge *m, int c, bool same) {
   struct ck_value given = m->w->v[c], old = m->old->v[c];
   if (given.state == CK_LEFT_OUT) return;
-  if (!same || (given.state == CK_INT && (old.state != CK_INT || compare(given, old) > 0)))
-    m->out->v[c] = given;
+  if (!same || (given.state == CK_INT && is_later(given, old, m->how->now))) m->out->v[c] = given;
+}
+
+/* Does what is given take the place of the old value? Both are of one kind, or NULL. */
+static bool beats(const struct merge *m, int c) {
+  struct ck_value given = m->w->v[c], old = m->old->v[c];
+  int64_t age = m->said[c], old_age = m->ages[c];
+  bool last = m->w->table == CK_CONVERSATIONS && c == CK_CONVERSATIONS_LAST_MESSAGE_ID;
+  if (given.state == CK_NULL || old.state == CK_NULL) return given.state != CK_NULL;
+  if (!is_tie(age, old_age, m->how->now)) return is_above(age, old_age, m->how->now);
+  return (last && m->how->turn ? m->how->turn : compare(given, old)) > 0;
 }
 
 static void merge_aged(struct merge *m, int c) {
   struct ck_value given = m->w->v[c], old = m->old->v[c];
   bool pair = ck_tables[m->w->table].fields[c + 1].flags & CK_FOLLOWS,
        same = given.state == CK_TEXT && m->said[c] == m->ages[c] && ck_value_eq(given, old);
-  if (beats(given, m->said[c], old, m->ages[c], m->how->now)) {
+  if (beats(m, c)) {
     take(m, c, given, m->said[c]);
   } else if (!same) {
     return;
@@ -329,7 +354,7 @@ static void merge_extreme(struct merge *m, int c, bool greatest) {
   struct ck_value given = m->w->v[c], old = m->old->v[c];
   if (given.state != CK_INT) return;
   bool takes =
-      old.state != CK_INT || (greatest ? compare(given, old) > 0 : compare(given, old) < 0);
+      greatest ? is_later(given, old, m->how->now) : old.state != CK_INT || compare(given, old) < 0;
   if (greatest && old.state == CK_INT && gives_way(old.as.i, given.as.i, m->how->now)) takes = true;
   if (takes) m->out->v[c] = given;
 }
@@ -379,6 +404,18 @@ static void touch(struct ck_row *out, const struct ck_row *w, int64_t now) {
 
 static bool may_not_change(enum ck_table t, const struct ck_field *f) {
   return t == CK_JOBS && (f->flags & CK_FIXED) && f->kind == CK_K_TEXT;
+}
+
+bool rules_last_ties(const struct ck_row *old, const struct ck_row *w,
+                     const struct rules_write *how) {
+  const int c = CK_CONVERSATIONS_LAST_MESSAGE_ID;
+  int64_t ages[CK_COLUMNS_MAX], said[CK_COLUMNS_MAX];
+  if (w->table != CK_CONVERSATIONS || w->v[c].state != CK_TEXT || old->v[c].state != CK_TEXT ||
+      ck_value_eq(w->v[c], old->v[c]))
+    return false;
+  ck_ages_read(ages, old);
+  said_ages(said, w, how);
+  return is_tie(said[c], ages[c], how->now);
 }
 
 enum rules_result rules_merge(struct ck_row *out, const struct ck_row *old, const struct ck_row *w,

@@ -18,6 +18,8 @@ struct rules_write {
   /* For an owner's write that clears a title: what the sources say, and its age; NULL: nothing. */
   struct ck_value title;
   int64_t title_age;
+  int turn; /* of two last messages of one age, which comes later in the reading order by its role:
+               above 0 the one that is given; 0: their ids tell */
   char ages[CK_AGES_BYTES]; /* the new record's text */
 };
 
@@ -27,8 +29,9 @@ int rules_clean(struct ck_row *write, struct ck_err *err);
 
 /* Fills in the times and the age of a PUT that does not say them. Such a write leaves its own times
  * out (observed_at, executed_at, started_at, last_activity_at, last_message_at), and its created_at
- * says when ingest accepted it. A PUT whose time is ahead of the clock by more than CK_AHEAD_MS
- * counts as one for its session, conversation and link, so that nothing is late for ever after it.
+ * says when ingest accepted it. A PUT whose time is ahead of the clock by more than CK_AHEAD_MS,
+ * but not by more than a day, counts as one for its session, conversation and link. One that is
+ * ahead by more is none for its conversation, and below all others in its session and link.
  *
  * - A message or execution gets created_at as a time that is made up (made_up).
  * - For a new session, conversation or link, and for any if `news`, created_at becomes its time.
@@ -54,6 +57,10 @@ enum rules_result {
   RULES_QUIET,  /* only CK_QUIET columns change */
   RULES_CHANGED /* out is the changed record */
 };
+
+/* Does a PUT of a conversation name another last message, as new as the old one? */
+bool rules_last_ties(const struct ck_row *old, const struct ck_row *write,
+                     const struct rules_write *how);
 
 /* Merges a cleaned write into an existing record. A write of about now beats a value whose age is
  * ahead of the clock. out borrows from old, write and how. */

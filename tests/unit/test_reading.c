@@ -1,7 +1,9 @@
 /* The order in which a conversation is read (proto/reading.c). A case lists messages as
  * "ID<PARENT TIME": "-" for the parent of a first message, "?" if the place is unknown. The result
+ * An id that begins with S, U, A or T is a system's, a user's, an assistant's, a tool's. The result
  * is one line: the branches, separated by " | ", each with what it follows before a ':'. */
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +11,16 @@
 
 static void add(struct ck_reading *r, const char *id, const char *parent, int64_t at,
                 unsigned conversation) {
+  static const char *const roles[] = {"system", "user", "assistant", "tool"};
+  const char *role = "";
+  for (size_t i = 0; i < sizeof roles / sizeof *roles; ++i)
+    if (id[0] == toupper(roles[i][0])) role = roles[i];
   bool known = strcmp(parent, "?") != 0, first = strcmp(parent, "-") == 0;
   struct ck_place place = {.id = ck_str_of(id),
                            .parent_id = known && !first ? ck_str_of(parent) : (struct ck_str){0},
                            .position = first ? 0 : -1,
-                           .at = at};
+                           .at = at,
+                           .turn = ck_turn_of(ck_str_of(role))};
   ck_reading_add(r, &place, conversation);
 }
 
@@ -75,6 +82,12 @@ Test(reading, without_a_tree_it_is_the_time) {
   expect_order("c<? 3, b<? 2, a<? 2", "", "a b c");
 }
 
+Test(reading, of_one_time_the_role_tells) {
+  expect_order("A<? 1, T<? 1, b<? 1, S<? 1, U<? 1, a<? 1", "a", "S U A T a b");
+  expect_order("A<? 1, U<? 2, A2<? 2, U2<? 1", "", "U2 A U A2");
+  expect_order("q<- 1, A<q 2, U<q 2", "", "q A | q: U");
+}
+
 Test(reading, the_current_branch_comes_first) {
   expect_order("q<- 1, a<q 2, b<q 3, q2<a 4", "q2", "q a q2 | q: b");
   expect_order("q<- 1, a<q 2, b<q 3, q2<a 4", "b", "q b | q: a q2");
@@ -118,7 +131,7 @@ Test(reading, the_same_message_twice_is_one) {
 
 Test(reading, it_says_what_is_missing_before) {
   struct ck_reading *r = ck_reading_new();
-  ck_reading_add(r, &(struct ck_place){CK_LIT("b"), CK_LIT("a"), 7, 2}, 0);
+  ck_reading_add(r, &(struct ck_place){CK_LIT("b"), CK_LIT("a"), 7, 2, 0}, 0);
   ck_reading_order(r, CK_LIT("b"));
   size_t n;
   cr_expect_eq(ck_reading_branches(r, &n)[0].missing_before, 7);

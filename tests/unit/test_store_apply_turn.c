@@ -163,20 +163,88 @@ static void said(const char *id, const char *time, const char *last_at) {
   free(conversation);
 }
 
-/* A message of the year 2099 does not stay the last one for ever. */
+/* Somebody's clock is a minute ahead. */
 Test(apply, a_time_ahead_of_the_clock_counts_as_none) {
   s.now = 10000000;
   said("m1", "'observed_at':9999000", "'last_message_at':9999000");
-  said("m2", "'observed_at':4070908800000", "'last_message_at':4070908800000");
-  sh_is(&s, CK_MESSAGES, "m2", "observed_at", "4070908800000");
+  said("m2", "'observed_at':10060000", "'last_message_at':10060000");
+  sh_is(&s, CK_MESSAGES, "m2", "observed_at", "10060000");
   sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "m2");
   sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "10000000");
   s.now += 1000;
-  said("m2", "'observed_at':4070908800000", "'last_message_at':4070908800000");
+  said("m2", "'observed_at':10060000", "'last_message_at':10060000");
   sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "10000000");
   said("m3", "'observed_at':10000500", "'last_message_at':10000500");
   sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "m3");
   sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "10000500");
+}
+
+#define OF_2099 "4070908800000"
+#define SESSION "{'id':'p@1970-01-01','platform':'p','started_at':%s,'last_activity_at':%s}"
+
+static void said_in_session(const char *id, const char *at) {
+  char *time = ck_sprintf("'observed_at':%s", at), *last = ck_sprintf("'last_message_at':%s", at),
+       *session = ck_sprintf(SESSION, at, at);
+  sh_put(&s, CK_SESSIONS, session);
+  cr_assert_neq(sh_apply(&s), 'r', "%s", s.reason.text);
+  said(id, time, last);
+  free(time);
+  free(last);
+  free(session);
+}
+
+/* What a file says of the year 2099 is the same whenever it is imported, and is below all that
+ * others say: of whichever comes first. */
+Test(apply, a_time_far_ahead_is_below_all_others) {
+  static const char *const ids[] = {"m1", "m2"}, *const at[] = {"9999000", OF_2099};
+  for (int first = 0; first < 2; ++first) {
+    sh_close(&s);
+    sh_open(&s);
+    for (int i = 0; i < 2; ++i) {
+      s.now = 10000000 + i * INT64_C(864000000);
+      said_in_session(ids[first ^ i], at[first ^ i]);
+      if (first && !i) sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "NULL");
+      if (first && !i) sh_is(&s, CK_SESSIONS, "p@1970-01-01", "last_activity_at", OF_2099);
+    }
+    sh_is(&s, CK_MESSAGES, "m2", "observed_at", OF_2099);
+    sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "m1");
+    sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "9999000");
+    sh_is(&s, CK_CONVERSATIONS, "c1", "newest_at", "9999000");
+    sh_is(&s, CK_SESSIONS, "p@1970-01-01", "started_at", "9999000");
+    sh_is(&s, CK_SESSIONS, "p@1970-01-01", "last_activity_at", "9999000");
+  }
+}
+
+static void said_as(const char *id, const char *role) {
+  char *message = ck_sprintf("{'id':'%s','platform':'p','role':'%s','raw_text':'t','observed_at':"
+                             "9999000}",
+                             id, role),
+       *conversation = ck_sprintf("{'local_conversation_id':'c1','platform':'p',"
+                                  "'last_message_id':'%s','last_message_at':9999000}",
+                                  id);
+  sh_put(&s, CK_MESSAGES, message);
+  sh_put(&s, CK_CONVERSATIONS, conversation);
+  cr_assert_neq(sh_apply(&s), 'r', "%s", s.reason.text);
+  free(message);
+  free(conversation);
+}
+
+/* A question and its answer, observed in one millisecond: in whichever order they come, and
+ * whatever their ids are. */
+Test(apply, of_messages_of_one_time_the_answer_is_the_last) {
+  static const struct {
+    const char *id, *role;
+  } said_at_once[] = {{"z", "system"}, {"y", "user"}, {"x", "model"}, {"w", "assistant"}};
+  s.now = 10000000;
+  for (int first = 0; first < 4; ++first) {
+    sh_close(&s);
+    sh_open(&s);
+    for (int i = 0; i < 4; ++i) {
+      said_as(said_at_once[(first + i) % 4].id, said_at_once[(first + i) % 4].role);
+      if (i % 2) sh_commit(&s);
+    }
+    sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "x");
+  }
 }
 
 /* The clock was a year ahead once. */

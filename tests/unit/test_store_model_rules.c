@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define A_DAY (24 * 3600 * 1000)
+
 struct m_record *m_find(struct m_state *s, int table, struct ck_str key) {
   for (int i = 0; i < s->rows[table]; ++i)
     if (same_text(s->row[table][i].v[0].s, key)) return &s->row[table][i];
@@ -181,7 +183,7 @@ static bool is_beyond(const struct model *m, int64_t time, int64_t most) {
 static bool is_ahead(const struct model *m, int64_t time) { return is_beyond(m, time, 2000); }
 
 static int64_t known_age(const struct model *m, int64_t age) {
-  return age < 0 || is_beyond(m, age, 24 * 3600 * 1000) ? 0 : age;
+  return age < 0 || is_beyond(m, age, A_DAY) ? 0 : age;
 }
 
 static int64_t read_age(struct ck_str word) {
@@ -280,13 +282,27 @@ static bool gives_way(const struct model *m, int64_t old, int64_t given) {
   return is_ahead(m, old) && !is_ahead(m, given) && given >= m->clock - 3600000;
 }
 
+/* Of two last messages: below 0 if the first is that of a role that comes earlier. */
+static int turn_between(struct model *m, struct m_value a, struct m_value b) {
+  static const char *const roles[] = {"system", "user", "assistant", "tool"};
+  const struct m_value *of[] = {&a, &b};
+  int turn[2] = {4, 4};
+  for (int i = 0; i < 2; ++i) {
+    struct m_record *r = of[i]->is == M_STR ? m_find(&m->now, MESSAGES, of[i]->s) : NULL;
+    if (!r) return 0;
+    for (int k = 0; k < 4; ++k)
+      if (is_text(at(r, MESSAGES, "role")->s, roles[k])) turn[i] = k;
+  }
+  return turn[0] - turn[1];
+}
+
 /* Is what a source gives newer than what there is, or as new and greater? */
 static bool wins(const struct model *m, struct m_value given, int64_t age, struct m_value old,
-                 int64_t old_age) {
+                 int64_t old_age, int turn) {
   if (given.is == M_NULL) return false;
   if (old.is == M_NULL) return true;
-  bool unknown = age == 0 && old_age != M_OWNER && is_beyond(m, old_age, 24 * 3600 * 1000);
-  if (age == old_age || unknown) return order_of(given, old) > 0;
+  bool unknown = age == 0 && old_age != M_OWNER && is_beyond(m, old_age, A_DAY);
+  if (age == old_age || unknown) return turn ? turn > 0 : order_of(given, old) > 0;
   bool sources = age != M_OWNER && old_age != M_OWNER && age != M_NONE;
   return age > old_age || (sources && gives_way(m, old_age, age));
 }
@@ -317,17 +333,25 @@ static void clear_owners(struct model *m, int table, struct m_record *r, int c) 
 static void merge_extreme(const struct model *m, struct m_value *v, struct m_value given,
                           bool greatest) {
   if (given.is != M_INT) return;
-  bool ahead = greatest && v->is == M_INT && gives_way(m, v->i, given.i);
-  if (v->is != M_INT || ahead || (greatest ? given.i > v->i : given.i < v->i)) *v = given;
+  if (v->is == M_INT && greatest) {
+    bool far = is_beyond(m, given.i, A_DAY), was_far = is_beyond(m, v->i, A_DAY);
+    bool later = far != was_far ? was_far : given.i > v->i;
+    if (!later && !gives_way(m, v->i, given.i)) return;
+  } else if (v->is == M_INT && given.i >= v->i) {
+    return;
+  }
+  *v = given;
 }
 
 /* last_message_at goes with last_message_id. */
-static void merge_aged(const struct model *m, int table, struct m_record *r,
-                       const struct writing *w, int c) {
+static void merge_aged(struct model *m, int table, struct m_record *r, const struct writing *w,
+                       int c) {
   bool pair = m_tables[table].column[c + 1].name &&
               strchr(m_tables[table].column[c + 1].rule, 'f') && w->given[c + 1].is != M_OUT;
   bool again = w->given[c].is == M_STR && same(w->given[c], r->v[c]) && w->age[c] == r->age[c];
-  if (wins(m, w->given[c], w->age[c], r->v[c], r->age[c])) {
+  bool last = table == CONVERSATIONS && c == m_column(table, "last_message_id");
+  int turn = last ? turn_between(m, w->given[c], r->v[c]) : 0;
+  if (wins(m, w->given[c], w->age[c], r->v[c], r->age[c], turn)) {
     r->v[c] = w->given[c];
     r->age[c] = w->age[c];
     if (pair) r->v[c + 1] = w->given[c + 1];
@@ -420,8 +444,11 @@ static void put_time(struct model *m, int table, const struct m_record *old, str
   if (table == MESSAGES && !old && !w->made_up && at->is == M_INT && at->i < INT64_MAX &&
       at->i == (first->is == M_INT ? first->i : m->clock))
     *first = number(at->i + 1);
-  if (newest && newest->is == M_INT && is_ahead(m, newest->i)) newest->is = M_OUT;
-  if (!its_own && at->is == M_INT && is_ahead(m, at->i)) {
+  if (newest && newest->is == M_INT && is_ahead(m, newest->i))
+    newest->is = is_beyond(m, newest->i, A_DAY) ? M_NULL : M_OUT;
+  if (!its_own && at->is == M_INT && is_beyond(m, at->i, A_DAY)) {
+    if (last) at->is = M_NULL;
+  } else if (!its_own && at->is == M_INT && is_ahead(m, at->i)) {
     at->is = M_OUT;
     if (table == SESSIONS) given[m_column(table, "started_at")].is = M_OUT;
     if (first->is != M_INT || is_ahead(m, first->i)) *first = number(m->clock);
