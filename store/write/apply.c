@@ -48,6 +48,17 @@ void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t f
 
 void apply_watch_schema(struct apply *a, migration *const *steps) { a->steps = steps; }
 
+/* A table whose rows somebody deleted has fewer than were counted. Of messages the index of ids
+ * tells, which ones too. */
+static int find_missing(struct apply *a, struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_MISSING, "");
+  int rc = system_step(a->system, s, err);
+  for (int t = CK_MESSAGES + 1; rc > 0 && t < CK_TABLES; ++t)
+    a->missing[t] = sqlite3_column_int64(s, t);
+  system_done(s);
+  return rc < 0 ? -1 : 0;
+}
+
 /* The pragma's number changes when another connection has written, be it a person's sqlite3. */
 static int check_writers(struct apply *a, struct ck_err *err) {
   sqlite3_stmt *s = system_query(a->system, SYSTEM_DATA_VERSION, "");
@@ -58,6 +69,7 @@ static int check_writers(struct apply *a, struct ck_err *err) {
   if (seen == a->data_version) return 0;
   cache_clear(a->cache); /* rows may be gone */
   if (a->steps && schema_check(a->db, a->steps, db_newest_format(a->steps), err)) return -1;
+  if (find_missing(a, err)) return -1;
   a->data_version = seen;
   return 0;
 }
@@ -101,7 +113,8 @@ static void start_changeset(struct apply *a, int64_t now) {
   a->run = (struct session_run){0};
   identity_begin(a);
   memset(a->fresh, 0, sizeof a->fresh);
-  a->back = 0;
+  memset(a->back, 0, sizeof a->back);
+  a->knows = false;
   a->counts = (struct ck_counts){0};
   a->counted = NULL;
   a->recounts_before = a->recount_count;
@@ -127,8 +140,10 @@ static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
 
 static int accept_changeset(struct apply *a, struct ck_err *err) {
   cache_mark(a->cache);
-  for (int t = 0; t < CK_TABLES; ++t) a->added[t] += a->fresh[t];
-  a->added[CK_MESSAGES] -= a->back;
+  for (int t = 0; t < CK_TABLES; ++t) {
+    a->added[t] += a->fresh[t] - a->back[t];
+    a->missing[t] -= a->back[t];
+  }
   if (a->savepoint && system_run(a->system, SYSTEM_RELEASE, err, "")) return apply_failed(a);
   return 0;
 }
@@ -177,6 +192,7 @@ void apply_abandon(struct apply *a) {
   attachments_abandon(a->attachments);
   keys_rolled_back(tables_keys(a->tables));
   a->head = a->committed;
+  a->data_version = -1;
   a->published_count = 0;
   a->backfill = 0;
   take_back_ended(a, 0);

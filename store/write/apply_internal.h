@@ -24,8 +24,7 @@ struct session_run {
 /* A session whose counts are to be compared with the database before the commit. */
 struct recount {
   struct entry *session;
-  bool all;         /* its record was deleted, so the whole conversation is searched */
-  int64_t doubtful; /* the executions in question */
+  bool all; /* its record was deleted, so the whole conversation is searched */
 };
 
 /* Whose messages a changeset puts: the platform's conversation. Text is borrowed. */
@@ -50,13 +49,14 @@ struct apply {
   struct attachments *attachments;
   struct cache *cache;
   migration *const *steps; /* the schema is to be what they make; NULL: not looked at */
-  int64_t data_version;    /* SQLite's, when the schema was last looked at */
+  int64_t data_version;    /* SQLite's, when the schema was last looked at; -1: to be looked at */
   uint64_t head;           /* newest version, also of what is not committed yet */
   uint64_t committed;      /* newest durable version */
   uint64_t serial;         /* counts the changesets: the present one's number */
   int64_t now;
-  int64_t added[CK_TABLES]; /* inserted in this transaction, without what came back */
-  struct recount *recounts; /* of this transaction */
+  int64_t missing[CK_TABLES]; /* counted and not there; not known of messages */
+  int64_t added[CK_TABLES];   /* inserted in this transaction, without what came back */
+  struct recount *recounts;   /* of this transaction */
   size_t recount_count, recount_cap;
   bool savepoint; /* the present changeset has changed the store's own tables */
   bool failed;    /* the database failed; false if a rule was broken */
@@ -66,7 +66,8 @@ struct apply {
   struct ck_buf last_inserted; /* the id of the message that was inserted last, also before */
   struct identity identity;
   int64_t fresh[CK_TABLES]; /* inserted */
-  int64_t back;             /* messages among them that somebody had deleted */
+  int64_t back[CK_TABLES];  /* among them: somebody had deleted them */
+  bool knows; /* it has put a message that was there before, even if it was deleted since */
   bool inserted, updated;
   struct ck_counts counts; /* of its messages */
   uint64_t *counted;       /* the one of them that has its last message; NULL: no message yet */

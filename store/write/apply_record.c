@@ -166,6 +166,15 @@ static int drop_job_notes(struct apply *a, const struct entry *e, const struct c
 
 /* ---- writing a record ---- */
 
+/* Was the new record there before, until somebody deleted it? Of a message the index of ids tells.
+ * Other tables miss a row, and what it is about was there before: its messages, or none is said. */
+static bool is_back(const struct apply *a, const struct entry *e) {
+  enum ck_table t = e->row.table;
+  bool new_messages = a->fresh[CK_MESSAGES] > a->back[CK_MESSAGES];
+  if (t == CK_MESSAGES) return e->back;
+  return a->missing[t] > a->back[t] && (a->knows || !new_messages);
+}
+
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err) {
   if (check_size(after, err) || check_parents(a, after, err) || check_unique(a, e, after, err))
     return -1;
@@ -178,7 +187,9 @@ int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, s
   cache_change(a->cache, e, after, ++a->head, inserts ? a->serial : e->born);
   if (inserts) {
     a->inserted = true;
+    a->back[after->table] += is_back(a, e);
     ++a->fresh[after->table];
+    a->knows |= after->table == CK_MESSAGES && e->back;
     sessions_inserted(a, e);
   } else {
     a->updated = true;
@@ -264,6 +275,7 @@ static int put_other(struct apply *a, struct entry *e, struct ck_row *write,
                      struct rules_write *how, struct ck_err *err) {
   int given, old;
   if (e->exists) sessions_repeats(a, e);
+  a->knows |= e->exists && e->row.table == CK_MESSAGES;
   rules_time(write, e->exists ? &e->row : NULL, how);
   if (!e->exists) return apply_insert(a, e, write, how, err);
   if (rules_last_ties(&e->row, write, how)) {

@@ -1,8 +1,8 @@
 /* What sessions count: the messages and executions that came since the changeset's last session.
  * Rows that somebody deleted by hand and that come back were counted before. Of a message the index
- * of ids knows that it was there. Of an execution nothing does; so if its message was there before,
- * the session's counts are compared with the database before the commit. That is rare: as a rule an
- * execution comes with its message. */
+ * of ids knows that it was there. Of a single execution nothing does; so if its message was there
+ * before, the session's counts are compared with the database before the commit. That is rare: as a
+ * rule an execution comes with its message. */
 #include <stdio.h>
 
 #include "store/write/apply_internal.h"
@@ -21,7 +21,6 @@ void sessions_inserted(struct apply *a, const struct entry *e) {
   if (e->row.table == CK_MESSAGES) {
     a->run.messages += !e->back;
     a->run.back += e->back;
-    a->back += e->back;
     if (e->back) a->run.known_message = e;
     ck_buf_clear(&a->last_inserted);
     if (!e->back) ck_buf_str(&a->last_inserted, ck_row_key(&e->row));
@@ -90,7 +89,7 @@ static void recount_later(struct apply *a, struct entry *e, bool all) {
     a->recount_cap = a->recount_cap ? a->recount_cap * 2 : 16;
     a->recounts = ck_realloc(a->recounts, a->recount_cap * sizeof *a->recounts);
   }
-  a->recounts[a->recount_count++] = (struct recount){e, all, a->run.doubtful};
+  a->recounts[a->recount_count++] = (struct recount){e, all};
 }
 
 /* A known message stays in its session: observing it again on another day must not begin a new one.
@@ -136,8 +135,6 @@ static int recount(struct apply *a, const struct recount *r, struct ck_err *err)
   if (counts_there(a, r, &messages, &executions, err)) return -1;
   messages = greater(messages, had_messages);
   executions = greater(executions, had_executions);
-  int64_t came_back = r->doubtful - (executions - had_executions);
-  if (!r->all && came_back > 0) a->added[CK_EXECUTIONS] -= came_back;
   if (messages == had_messages && executions == had_executions) return 0;
   set_counts(&row, messages, executions);
   return apply_change(a, r->session, &row, err);

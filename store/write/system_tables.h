@@ -13,6 +13,9 @@
 /* Adds a parameter to a table's count; the parameters have the tables' order. */
 #define SYSTEM_COUNT_ADD(TABLE, table, word) ", " #table " = " #table " + ?"
 
+/* How many more rows were counted than are there. */
+#define SYSTEM_MISSING_IN(table) ", " #table " - (SELECT count(*) FROM " #table ")"
+
 /* L(NAME, sql) */
 #define SYSTEM_LIST(L) \
   L(BEGIN, "BEGIN IMMEDIATE") \
@@ -80,6 +83,9 @@
     "SELECT count(*), sum((SELECT count(*) FROM executions WHERE message_id = m.id))" \
     " FROM messages m WHERE conversation_id IS nullif(?1, '') AND +platform = ?2" \
     " AND substr(static_path, 1, length(?3)) = ?3 AND observed_at BETWEEN ?4 AND ?5") \
+  L(MISSING, "SELECT 0" SYSTEM_MISSING_IN(executions) SYSTEM_MISSING_IN(sessions) \
+                 SYSTEM_MISSING_IN(local_conversations) SYSTEM_MISSING_IN(conversation_links) \
+                     SYSTEM_MISSING_IN(renewal_jobs) " FROM store") \
   L(COUNTS_ADD, "UPDATE store SET one = 1" CK_TABLE_LIST(SYSTEM_COUNT_ADD))
 
 enum system_statement {

@@ -489,6 +489,63 @@ Test(apply, what_comes_back_is_not_counted_twice) {
   }
 }
 
+/* A conversation with its session, its link and a job of its first message. */
+static void say_everything(int message, bool refused) {
+  char *last =
+      ck_sprintf("{'local_conversation_id':'p:k','platform':'p','last_message_id':'m%d'}", message);
+  say_of_day(message, 1);
+  sh_put(&s, CK_SESSIONS,
+         "{'id':'x@1970-01-01','platform':'p','conversation_id':'k','started_at':10,"
+         "'last_activity_at':20}");
+  sh_put(&s, CK_CONVERSATIONS, last);
+  sh_put(&s, CK_LINKS,
+         "{'link_id':'l','local_conversation_id':'p:k','platform':'p',"
+         "'remote_conversation_id':'k','observed_at':10}");
+  sh_put(&s, CK_JOBS,
+         "{'job_id':'j','local_conversation_id':'p:k','message_id':'m0','payload':'go on'}");
+  if (refused) sh_put(&s, CK_MESSAGES, "{'id':'bad'}");
+  cr_assert_eq(sh_apply(&s) == 'r', refused, "%s", s.reason.text);
+  free(last);
+}
+
+static void expect_counted(void) {
+  static const char *const tables[] = {"messages",           "executions",
+                                       "sessions",           "local_conversations",
+                                       "conversation_links", "renewal_jobs"};
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; ++i) {
+    char *sql =
+        ck_sprintf("SELECT (SELECT count(*) FROM %s) - %s FROM store", tables[i], tables[i]);
+    cr_expect_eq(sh_int(&s, sql), 0, "%s", tables[i]);
+    free(sql);
+  }
+}
+
+/* Records of every table, whether the store was down, and what was refused or new between. */
+Test(apply, a_record_of_any_table_that_comes_back_is_counted_once) {
+  static const char *const gone[] = {
+      "DELETE FROM sessions", "DELETE FROM conversation_links", "DELETE FROM renewal_jobs",
+      "DELETE FROM conversation_links; DELETE FROM renewal_jobs; DELETE FROM local_conversations",
+      "DELETE FROM renewal_jobs; DELETE FROM conversation_links; DELETE FROM local_conversations;"
+      "DELETE FROM sessions; DELETE FROM executions; DELETE FROM messages"};
+  say_everything(0, false);
+  cr_assert_eq(sh_commit(&s), 0);
+  for (size_t i = 0; i < 2 * sizeof gone / sizeof *gone; ++i) {
+    by_hand(gone[i / 2]);
+    if (i % 2) sh_reopen(&s);
+    say_everything(0, true);
+    say_everything(0, false);
+    cr_assert_eq(sh_commit(&s), 0);
+    expect_counted();
+  }
+  /* What is new meanwhile is counted: the doctor goes on to miss what does not come back. */
+  by_hand("DELETE FROM sessions");
+  sh_put(&s, CK_MESSAGES, "{'id':'n','platform':'p','role':'user','raw_text':'','observed_at':1}");
+  sh_put(&s, CK_SESSIONS, "{'id':'n','platform':'p','started_at':1,'last_activity_at':1}");
+  cr_assert_eq(sh_apply(&s), 'n');
+  cr_assert_eq(sh_commit(&s), 0);
+  cr_expect_eq(sh_int(&s, "SELECT sessions FROM store"), 2);
+}
+
 /* Also if its record went with them; and what is new is counted beside what comes back. */
 Test(apply, a_session_that_comes_back_counts_what_is_there) {
   say_whole_day(true);
