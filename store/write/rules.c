@@ -150,7 +150,9 @@ static void fill_time(struct ck_row *w, const struct ck_row *old, struct rules_w
   } else if (old && !how->news) {
     if (conversation) leave_out(&w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID]);
   } else if (knows || (conversation && how->news)) {
-    w->v[own] = knows ? created : ck_int(how->now);
+    w->v[own] = !knows                                          ? ck_int(how->now)
+                : conversation && is_no_time(created, how->now) ? ck_null()
+                                                                : created;
     if (w->v[also].state == CK_LEFT_OUT) w->v[also] = w->v[own];
   }
 }

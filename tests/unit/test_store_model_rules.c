@@ -459,7 +459,7 @@ static void put_time(struct model *m, int table, const struct m_record *old, str
   } else if (at->is == M_OUT && !its_own && (!last || last->is == M_STR)) {
     bool takes = !old || w->news;
     if (!takes && last) last->is = M_OUT;
-    if (takes && first->is == M_INT) *at = *first;
+    if (takes && first->is == M_INT) *at = last && is_beyond(m, first->i, A_DAY) ? null() : *first;
     if (takes && first->is != M_INT && last && w->news) *at = number(m->clock);
     if (at->is == M_INT && table == SESSIONS && given[m_column(table, "started_at")].is == M_OUT)
       given[m_column(table, "started_at")] = *at;
