@@ -1,9 +1,11 @@
 /* Names of segments, and reading notes; ingest/spool/spool_note.c writes them. */
 #include "proto/spool_files.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/crc32c.h"
 #include "proto/file.h"
@@ -28,6 +30,33 @@ bool ck_spool_is_segment(const char *name, uint64_t *first) {
     return false;
   *first = strtoull(dash + 1, NULL, 10);
   return true;
+}
+
+static uint64_t get_le(const char *in, int bytes) {
+  uint64_t v = 0;
+  for (int i = 0; i < bytes; ++i) v |= (uint64_t)(unsigned char)in[i] << 8 * i;
+  return v;
+}
+
+bool ck_spool_record_head(const char head[CK_SPOOL_RECORD_HEAD], struct ck_spool_record *record) {
+  *record = (struct ck_spool_record){.length = (uint32_t)get_le(head + 4, 4),
+                                     .number = get_le(head + 8, 8),
+                                     .crc = (uint32_t)get_le(head + 16, 4)};
+  return memcmp(head, CK_SPOOL_MAGIC, 4) == 0;
+}
+
+uint64_t ck_spool_count_above(int dir, const char *name, uint64_t released) {
+  char head[CK_SPOOL_RECORD_HEAD];
+  struct ck_spool_record record;
+  uint64_t n = 0;
+  int fd = ck_open_file(dir, name, O_RDONLY | O_NOFOLLOW, NULL);
+  if (fd < 0) return 0;
+  for (off_t at = CK_SPOOL_SEGMENT_HEAD;
+       pread(fd, head, sizeof head, at) == sizeof head && ck_spool_record_head(head, &record);
+       at += (off_t)(sizeof head + record.length))
+    n += record.number > released;
+  close(fd);
+  return n;
 }
 
 /* ---- notes ---- */

@@ -28,6 +28,19 @@ void ck_spool_segment_name(char out[CK_SPOOL_NAME_MAX], const char *producer, ui
 /* True if a file has such a name; *first is its number. */
 bool ck_spool_is_segment(const char *name, uint64_t *first);
 
+/* The heads in a segment (ingest/spool/segment.h): of the file, and of each record. */
+#define CK_SPOOL_SEGMENT_HEAD 64
+#define CK_SPOOL_RECORD_HEAD 20
+#define CK_SPOOL_MAGIC "CKSR"
+struct ck_spool_record {
+  uint32_t length, crc; /* of the payload, which follows; the CRC is of the head, too */
+  uint64_t number;
+};
+/* Reads a record's head. False: it is none. */
+bool ck_spool_record_head(const char head[CK_SPOOL_RECORD_HEAD], struct ck_spool_record *record);
+/* How many records of the segment in the folder `dir` are above the number `released`. */
+uint64_t ck_spool_count_above(int dir, const char *name, uint64_t released);
+
 /* True if text is a spool's producer id. */
 bool ck_spool_producer_ok(struct ck_str text);
 

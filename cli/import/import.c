@@ -1,6 +1,7 @@
 /* convkeep import PATH…: each file, the files in each folder and in each archive (walk.h,
  * archive.h), sent one after another (send.h), and a line for each that says what came of it. */
 #include "cli/import/send.h"
+#include "cli/import/unread.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -32,6 +33,7 @@ struct import {
   struct cli_attach *attach;     /* of one argument; NULL: attachments are not kept */
   json_t *others;                /* of one argument: files skipped for their names, by ending */
   uint64_t other_count;          /* how many */
+  uint64_t unread;               /* changesets in spools among them that no store has received */
   bool seen;                     /* a file was, in one argument */
   char *home;                    /* the place of the last artifact.db; NULL: there was none */
 };
@@ -321,6 +323,7 @@ static bool goes_on(const struct import *all) {
 /* A file or member whose name is not that of conversations. member: NULL: the container itself. */
 static void pass_over(struct import *all, const char *container, const char *member) {
   all->seen = true;
+  if (!member) all->unread += cli_unread(all->c->cwd, container);
   if (all->attach && cli_attach_note(all->attach, container, member)) return;
   char *name = cli_name_text(member ? member : container);
   count_other(all, name);
@@ -400,6 +403,15 @@ static void not_found(void *self, const char *path, const char *reason) {
   worst_of(self, cannot_read(self, path, reason));
 }
 
+static void add_unread(struct ck_buf *b, const struct import *all, const char *path) {
+  if (!all->unread) return;
+  cli_safe_text(b, ck_str_of(path), false);
+  ck_buf_printf(b,
+                ": not read: %llu %s in a spool, which its database has not received yet: start "
+                "that data folder's ring until `convkeep status` shows none, and import again\n",
+                (unsigned long long)all->unread, ck_noun(all->unread, "changeset", "changesets"));
+}
+
 /* Says what was skipped for its name, by the names' endings. */
 static void print_others(struct import *all, const char *path) {
   struct ck_buf line = {0};
@@ -409,6 +421,8 @@ static void print_others(struct import *all, const char *path) {
   if (all->c->json) {
     json_t *object = json_pack("{s:s, s:I, s:O}", "file", path, "other_files",
                                (json_int_t)all->other_count, "by_ending", all->others);
+    if (all->unread)
+      json_object_set_new(object, "unread_changesets", json_integer((json_int_t)all->unread));
     cli_json_line(object);
     json_decref(object);
   } else {
@@ -422,11 +436,12 @@ static void print_others(struct import *all, const char *path) {
       first = false;
     }
     ck_buf_text(&line, "\n");
+    add_unread(&line, all, path);
     cli_print(&line);
   }
   ck_buf_free(&line);
   json_object_clear(all->others);
-  all->other_count = 0;
+  all->other_count = all->unread = 0;
 }
 
 static bool is_folder(const struct cli *c, const char *path) {

@@ -9,17 +9,11 @@
 #include "proto/crc32c.h"
 
 #define TITLE "convkeep spool 1\n"
-#define MAGIC "CKSR"
+#define MAGIC CK_SPOOL_MAGIC
 enum { AT_LENGTH = 4, AT_NUMBER = 8, AT_CRC = 16 };
 
 static void put_le(char *out, uint64_t v, int bytes) {
   for (int i = 0; i < bytes; ++i) out[i] = (char)(v >> 8 * i & 0xff);
-}
-
-static uint64_t get_le(const char *in, int bytes) {
-  uint64_t v = 0;
-  for (int i = 0; i < bytes; ++i) v |= (uint64_t)(unsigned char)in[i] << 8 * i;
-  return v;
 }
 
 /* ---- the head ---- */
@@ -57,20 +51,24 @@ void ingest_record_add(struct ck_buf *b, uint64_t number, struct ck_str payload)
 
 void ingest_record_renumber(char *record, uint64_t number) {
   put_le(record + AT_NUMBER, number, 8);
-  put_le(record + AT_CRC, crc_of(record, get_le(record + AT_LENGTH, 4)), 4);
+  struct ck_spool_record head;
+  ck_spool_record_head(record, &head);
+  put_le(record + AT_CRC, crc_of(record, head.length), 4);
 }
 
 int64_t ingest_record_length(const char head[INGEST_RECORD_HEAD]) {
-  uint64_t n = get_le(head + AT_LENGTH, 4);
-  return memcmp(head, MAGIC, 4) == 0 && n <= INGEST_RECORD_MAX ? (int64_t)n : -1;
+  struct ck_spool_record record;
+  bool is = ck_spool_record_head(head, &record) && record.length <= INGEST_RECORD_MAX;
+  return is ? (int64_t)record.length : -1;
 }
 
 size_t ingest_record_read(struct ck_str bytes, uint64_t *number, struct ck_str *payload) {
+  struct ck_spool_record head;
   int64_t n = bytes.n < INGEST_RECORD_HEAD ? -1 : ingest_record_length(bytes.s);
-  if (n < 0 || (size_t)n > bytes.n - INGEST_RECORD_HEAD ||
-      crc_of(bytes.s, (size_t)n) != get_le(bytes.s + AT_CRC, 4))
-    return 0;
-  *number = get_le(bytes.s + AT_NUMBER, 8);
+  if (n < 0 || (size_t)n > bytes.n - INGEST_RECORD_HEAD) return 0;
+  ck_spool_record_head(bytes.s, &head);
+  if (crc_of(bytes.s, (size_t)n) != head.crc) return 0;
+  *number = head.number;
   *payload = (struct ck_str){bytes.s + INGEST_RECORD_HEAD, (size_t)n};
   return INGEST_RECORD_HEAD + (size_t)n;
 }

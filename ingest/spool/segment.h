@@ -11,10 +11,11 @@
 #define INGEST_SPOOL_SEGMENT_H
 
 #include "proto/error.h"
+#include "proto/spool_files.h"
 #include "proto/text.h"
 
-#define INGEST_SEGMENT_HEAD 64
-#define INGEST_RECORD_HEAD 20
+#define INGEST_SEGMENT_HEAD CK_SPOOL_SEGMENT_HEAD
+#define INGEST_RECORD_HEAD CK_SPOOL_RECORD_HEAD
 
 void ingest_segment_head(char out[INGEST_SEGMENT_HEAD], const char *producer);
 /* Copies the producer's id into out. False: the file does not begin with a valid head. */
