@@ -410,10 +410,11 @@ void cli_rows_of_conversations(json_t *rows, const char *sort) {
   json_t *row;
   json_array_foreach(rows, i, row) {
     const char *automation = cli_member(row, "automation_status");
-    json_t *title = json_object_get(row, "title");
-    json_object_set_new(row, "shown_title",
-                        title && json_string_length(title) ? json_incref(title)
-                                                           : json_string("(no title)"));
+    struct ck_buf title = {0};
+    render_title(&title, ck_str_of(cli_member(row, "title")),
+                 ck_str_of(cli_member(row, "first_question")));
+    json_object_set_new(row, "shown_title", json_string(ck_buf_cstr(&title)));
+    ck_buf_free(&title);
     bool usual = strcmp(automation, "manual") == 0;
     json_object_set_new(row, "shown_automation", json_string(usual ? "" : automation));
     show_time(row, sort);

@@ -21,6 +21,7 @@
   S(places, platform) \
   S(bodies, version) \
   S(executed, message_id) \
+  S(questions, local_conversation_id) \
   S(attachments, file) \
   S(attachments, name) \
   S(attachments, hash)

@@ -8,6 +8,7 @@
 #include "cli/resolve.h"
 #include "cli/rows.h"
 #include "cli/task.h"
+#include "cli/reading/question.h"
 
 #define PAGE 1000
 
@@ -115,6 +116,7 @@ static int begin_document(struct export *e, const json_t *conversation, struct c
   struct ck_buf name = {0};
   cli_row_of(&row, CK_CONVERSATIONS, conversation);
   render_conversation_of(&of, &row, NULL);
+  of.question = ck_str_of(cli_member(conversation, "first_question"));
   render_file_name(&name, &of);
   int rc =
       export_out_begin(e->out, ck_buf_cstr(&name),
@@ -173,7 +175,8 @@ static int write_all(struct export *e) {
       rc = cli_query_one(e->c, "local_conversations", "local_conversation_id",
                          json_string_value(id), &row);
     if (rc != CLI_GO_ON) break;
-    if (row) rc = write_one(e, row, &err);
+    if (row && !e->choice.json) rc = cli_first_question(e->c, row);
+    if (row && rc == CLI_GO_ON) rc = write_one(e, row, &err);
     e->done += row != NULL;
     json_decref(row);
     if (rc != CLI_GO_ON) break;

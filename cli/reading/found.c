@@ -8,6 +8,7 @@
 #include "cli/rows.h"
 #include "cli/time.h"
 #include "proto/visible.h"
+#include "proto/render/render.h"
 
 #define INDENT 4
 #define TITLE_MAX (64u << 10)
@@ -139,9 +140,10 @@ static void put_hit(struct ck_buf *b, const json_t *hit, const struct cli_found_
 }
 
 static void put_title(struct ck_buf *b, const json_t *hit, const struct cli_found_style *style) {
-  struct ck_buf line = {0}, safe = {0}, cut = {0};
-  const char *title = cli_member(hit, "title");
-  ck_buf_summary(&line, ck_str_of(*title ? title : "(no title)"), TITLE_MAX);
+  struct ck_buf title = {0}, line = {0}, safe = {0}, cut = {0};
+  render_title(&title, ck_str_of(cli_member(hit, "title")),
+               ck_str_of(cli_member(hit, "first_question")));
+  ck_buf_summary(&line, ck_buf_view(&title), TITLE_MAX);
   cli_safe_text(&safe, ck_buf_view(&line), false);
   ck_cut_text(&cut, ck_buf_view(&safe), style->width);
   cli_paint(b, style->colour, CLI_BOLD, ck_buf_view(&cut));
@@ -149,6 +151,7 @@ static void put_title(struct ck_buf *b, const json_t *hit, const struct cli_foun
   ck_buf_free(&cut);
   ck_buf_free(&safe);
   ck_buf_free(&line);
+  ck_buf_free(&title);
 }
 
 /* "claude · 2026-11-22 · claude:3f2a81c0" */

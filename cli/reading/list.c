@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
+#include "cli/reading/question.h"
 #include "proto/clock.h"
 
 #define FILTERS_MAX 16
@@ -210,10 +211,11 @@ static void print_json(const struct query *q, const json_t *rows) {
   size_t i;
   json_t *row;
   json_array_foreach(rows, i, row) {
-    if (t < CK_TABLES)
-      cli_record_line(t, row);
-    else
-      cli_json_line(row);
+    json_t *line = t < CK_TABLES ? cli_record_json(t, row) : json_incref(row),
+           *question = json_object_get(row, "first_question");
+    if (question) json_object_set(line, "first_question", question);
+    cli_json_line(line);
+    json_decref(line);
   }
 }
 
@@ -237,6 +239,7 @@ static int answer(struct query *q, const struct page *page) {
   int rc = whole_ids(q, ids);
   if (rc == CLI_GO_ON) rc = fetch_of(q, page, &rows);
   json_decref(ids);
+  if (rc == CLI_GO_ON && is_list_of(q, CK_CONVERSATIONS)) rc = cli_first_questions(q->c, rows);
   if (rc != CLI_GO_ON) return rc;
   if (q->c->json)
     print_json(q, rows);

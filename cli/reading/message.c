@@ -29,6 +29,7 @@ void cli_conversation_begin(struct render *render, const json_t *conversation,
   cli_row_of(&row, CK_CONVERSATIONS, conversation);
   link.v[CK_LINKS_PAGE_URL] = ck_textz(cli_member(first, "page_url"));
   render_conversation_of(&of, &row, &link);
+  of.question = ck_str_of(cli_member(conversation, "first_question"));
   of.messages = messages;
   of.branches = r->branch_count;
   render_begin(render, &of);

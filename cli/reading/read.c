@@ -9,6 +9,7 @@
 #include "cli/pager.h"
 #include "cli/resolve.h"
 #include "cli/rows.h"
+#include "cli/reading/question.h"
 
 #define WIDTH 100 /* of a folded line where there is no terminal */
 
@@ -260,6 +261,7 @@ static int run(struct cli *c, int argc, char **argv) {
   int rc = read_choice(c, &argc, argv, &choice);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = cli_resolve(c, argv[1], "conversation", &conversation);
+  if (rc == CLI_GO_ON) rc = cli_first_question(c, conversation);
   if (rc == CLI_GO_ON) rc = read_conversation(c, conversation, &choice);
   json_decref(conversation);
   return rc == CLI_GO_ON ? CLI_DONE : rc;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
+#include "cli/reading/question.h"
+#include "proto/render/render.h"
 #include "proto/map.h"
 
 #define PAGE 1000
@@ -101,6 +103,7 @@ static int name_conversation(struct cli *c, json_t *of) {
   if (row) {
     json_object_set(of, "local_conversation_id", json_object_get(row, "local_conversation_id"));
     json_object_set(of, "title", json_object_get(row, "title"));
+    rc = cli_first_question(c, of);
   }
   json_decref(row);
   json_decref(links);
@@ -421,12 +424,15 @@ bool cli_reading_say_conversation(struct ck_buf *b, const struct cli_reading *r,
                                   const struct ck_step *before, const struct ck_step *step) {
   if (step->conversation == (before ? before->conversation : 0)) return false;
   const json_t *of = json_array_get(r->conversations, step->conversation);
-  const char *id = cli_member(of, "local_conversation_id"), *title = cli_member(of, "title");
-  if (step->conversation == 0)
-    ck_buf_text(b, "from here on: this conversation");
-  else
-    ck_buf_printf(b, "from here on: %s (%s), from which this conversation was forked",
-                  *title ? title : "(no title)", *id ? id : cli_member(of, "conversation_id"));
+  const char *id = cli_member(of, "local_conversation_id");
+  ck_buf_text(b, "from here on: ");
+  if (step->conversation == 0) {
+    ck_buf_text(b, "this conversation");
+    return true;
+  }
+  render_title(b, ck_str_of(cli_member(of, "title")), ck_str_of(cli_member(of, "first_question")));
+  ck_buf_printf(b, " (%s), from which this conversation was forked",
+                *id ? id : cli_member(of, "conversation_id"));
   return true;
 }
 

@@ -12,6 +12,7 @@
 #include "cli/resolve.h"
 #include "cli/rows.h"
 #include "cli/task.h"
+#include "cli/reading/question.h"
 
 #define LIMIT_MAX 1000
 #define WIDTH 100 /* where there is no terminal */
@@ -92,7 +93,7 @@ static int ask_all(struct search *s) {
     bool enough = (int64_t)json_array_size(s->hits) >= s->limit;
     if (enough || !*s->next) break;
   }
-  return rc;
+  return rc == CLI_GO_ON ? cli_first_questions(s->c, s->hits) : rc;
 }
 
 /* ---- for people ---- */
@@ -144,8 +145,9 @@ static void print_for_people(const struct search *s, bool no_pager) {
 
 /* The last object says how to go on. */
 static void print_json(const struct search *s) {
-  static const char *const names[] = {"message_id", "local_conversation_id", "title",   "platform",
-                                      "role",       "observed_at",           "snippet", "ranges"};
+  static const char *const names[] = {
+      "message_id", "local_conversation_id", "title",   "first_question", "platform",
+      "role",       "observed_at",           "snippet", "ranges"};
   size_t i, n = json_array_size(s->hits);
   const json_t *hit;
   json_array_foreach(s->hits, i, hit) {

@@ -231,18 +231,20 @@ static void put_facts(struct render *r, const struct render_conversation *c) {
 }
 
 static void html_begin(struct render *r, const struct render_conversation *c) {
-  struct ck_str title = c->title.n ? c->title : CK_LIT("(no title)");
+  struct ck_buf title = {0};
+  render_title(&title, c->title, c->question);
   put(r, "<!doctype html>\n<html>\n<head>\n<meta charset=\"utf-8\">\n");
   put_policy(r);
   put(r, "<meta name=\"referrer\" content=\"no-referrer\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
          "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
-  put_text(r, title);
+  put_text(r, ck_buf_view(&title));
   put(r, "</title>\n<style>");
   put(r, render_html_style);
   put(r, "</style>\n</head>\n<body>\n<header class=\"page\">\n<h1 dir=\"auto\">");
-  put_text(r, title);
+  put_text(r, ck_buf_view(&title));
   put(r, "</h1>\n");
+  ck_buf_free(&title);
   put_facts(r, c);
   if (c->url.n) {
     put(r, "<p>");

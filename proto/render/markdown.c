@@ -283,9 +283,12 @@ static void put_front_matter(struct render *r, const struct render_conversation 
 }
 
 static void md_begin(struct render *r, const struct render_conversation *c) {
+  struct ck_buf title = {0};
   put_front_matter(r, c);
   ck_buf_text(r->out, "\n# ");
-  put_plain(r->out, r, c->title.n ? c->title : CK_LIT("(no title)"));
+  render_title(&title, c->title, c->question);
+  put_plain(r->out, r, ck_buf_view(&title));
+  ck_buf_free(&title);
   ck_buf_text(r->out, "\n");
   if (!c->summary.n) return;
   struct ck_buf body = {0};

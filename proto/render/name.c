@@ -4,6 +4,7 @@
 #include "proto/visible.h"
 
 #define NAME_MOST 120
+#define QUESTION_MOST 80 /* bytes of a question in place of a title */
 
 /* What a system does not take in a name, or a shell or a link of Obsidian's would not. */
 static bool is_bad(const char *p, size_t n) {
@@ -30,10 +31,23 @@ static void put_words(struct ck_buf *b, struct ck_str text) {
 /* Windows takes no dot or blank at the end, and a name that begins with a dot is hidden. */
 static bool is_edge(char c) { return c == '.' || c == ' ' || c == '-'; }
 
+void render_title(struct ck_buf *b, struct ck_str title, struct ck_str question) {
+  if (title.n) {
+    ck_buf_str(b, title);
+  } else if (ck_trim(question).n) {
+    ck_buf_text(b, "“");
+    ck_buf_summary(b, question, QUESTION_MOST);
+    ck_buf_text(b, "”");
+  } else {
+    ck_buf_text(b, "(no title)");
+  }
+}
+
 void render_file_name(struct ck_buf *b, const struct render_conversation *c) {
   struct ck_buf words = {0};
   int64_t at = c->created_at > 0 ? c->created_at : c->newest_at;
-  put_words(&words, c->title.n ? c->title : c->id);
+  struct ck_str called = c->title.n ? c->title : ck_utf8_cut(ck_trim(c->question), QUESTION_MOST);
+  put_words(&words, called.n ? called : c->id);
   struct ck_str name = ck_utf8_cut(ck_buf_view(&words), NAME_MOST - sizeof "YYYY-MM-DD");
   while (name.n && is_edge(name.s[name.n - 1])) --name.n;
   while (name.n && is_edge(name.s[0])) ++name.s, --name.n;

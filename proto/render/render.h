@@ -68,6 +68,8 @@ void render_message_free(struct render_message *m);
 /* A conversation; text as above, empty if it is unknown. */
 struct render_conversation {
   struct ck_str id, remote_id, platform, title, summary, url;
+  struct ck_str question; /* how the user's first message begins, if there is no title; set by the
+                             caller */
   struct ck_str project, account, model; /* the project by its name, if it has one */
   int64_t created_at, newest_at;         /* 0: unknown */
   json_t *details;
@@ -113,9 +115,13 @@ void render_end(struct render *r);
 
 /* The ending of the files of a form: "txt", "md", "html". */
 const char *render_ending(enum render_form form);
-/* Appends a name for the conversation's file, without an ending: day and title, as every system
- * takes it: no separators, controls, quotes or reserved names, at most 120 bytes. It may be that of
- * another conversation, too. */
+/* Appends what a conversation is called: its title, else the beginning of its first question
+ * between quotation marks, else "(no title)". Controls stay as they are. */
+void render_title(struct ck_buf *b, struct ck_str title, struct ck_str question);
+
+/* Appends a name for the conversation's file, without an ending: day and title, or first
+ * question, as every system takes it: no separators, controls, quotes or reserved names, at most
+ * 120 bytes. It may be that of another conversation, too. */
 void render_file_name(struct ck_buf *b, const struct render_conversation *c);
 
 /* ---- parts, for those who lay out messages themselves ---- */

@@ -223,8 +223,9 @@ void render_text_message(struct ck_buf *b, const struct render_message *m,
 /* ---- a document ---- */
 
 static void text_begin(struct render *r, const struct render_conversation *c) {
-  struct ck_buf title = {0}, facts = {0};
-  put_whole(&title, &r->style, c->title.n ? c->title : CK_LIT("(no title)"));
+  struct ck_buf called = {0}, title = {0}, facts = {0};
+  render_title(&called, c->title, c->question);
+  put_whole(&title, &r->style, ck_buf_view(&called));
   paint(r->out, &r->style, BOLD, &title);
   ck_buf_str(&facts, c->platform);
   ck_buf_text(&facts, " · ");
@@ -238,6 +239,7 @@ static void text_begin(struct render *r, const struct render_conversation *c) {
   ck_buf_text(r->out, "\n");
   put_whole(r->out, &r->style, c->url);
   if (c->url.n) ck_buf_text(r->out, "\n");
+  ck_buf_free(&called);
   ck_buf_free(&title);
   ck_buf_free(&facts);
 }

@@ -174,12 +174,16 @@ T_STORY(read, a_branch_that_leaves_stands_alone, 60) {
   say(p, "c", "b", "assistant", "Four.", 4, ", 'parent_id': 'q', 'position': 1");
   say(p, "c", "d", "assistant", "Five.", 5, ", 'parent_id': 'q', 'position': 1");
   converse(p, "c", "", "a", 5, "");
-  t_reads("(no title)\nx · 5 messages · 3 branches · x:c\nhttps://x.example/c/c\n"
+  t_reads("“How many?”\nx · 5 messages · 3 branches · x:c\nhttps://x.example/c/c\n"
           "\n── user · " DAY "01 ──\nHow many?\n\n"
           "▸ branch 2 of 3 goes on here: 1 message; --branch 2\n"
           "▸ branch 3 of 3 goes on here: 1 message; --branch 3\n\n"
           "▸ thinking: Count.\n\n── assistant · " DAY "03 ──\nThree.\n",
           "x:c");
+  json_t *line = json_array_get(t_lines(0, "list", "conversations"), 0);
+  T_CHECK(json_is_null(t_at(line, "title")) &&
+              strcmp(t_text_at(line, "first_question"), "How many?") == 0,
+          "the list says %s", json_dumps(line, 0));
 }
 
 /* A fork begins at its own first message; what came before is of another conversation. */

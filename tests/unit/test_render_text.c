@@ -34,6 +34,33 @@ static void expect_cited(const char *text, const char *citations, const char *wa
   ck_buf_free(&b);
 }
 
+static void expect_called(const char *title, const char *question, const char *want,
+                          const char *file) {
+  const struct render_conversation c = {
+      .id = CK_LIT("x:c"), .title = ck_str_of(title), .question = ck_str_of(question)};
+  struct ck_buf b = {0};
+  render_title(&b, c.title, c.question);
+  cr_expect_str_eq(ck_buf_cstr(&b), want);
+  ck_buf_clear(&b);
+  render_file_name(&b, &c);
+  cr_expect_str_eq(ck_buf_cstr(&b), file);
+  ck_buf_free(&b);
+}
+
+Test(render_text, what_has_no_title_is_called_by_its_question) {
+  expect_called("Fish", "How many?", "Fish", "Fish (chat)");
+  expect_called("", " How\nmany? ", "“How many?”", "How many (chat)");
+  expect_called("", "", "(no title)", "x c (chat)");
+  expect_called("", " \n", "(no title)", "x c (chat)");
+  char longer[400];
+  memset(longer, 'x', sizeof longer);
+  longer[sizeof longer - 1] = '\0';
+  struct ck_buf b = {0};
+  render_title(&b, (struct ck_str){0}, ck_str_of(longer));
+  cr_expect_leq(b.len, 90u);
+  ck_buf_free(&b);
+}
+
 Test(render_text, citations_are_what_they_cite) {
   static const char cited[] = "[{'text':'" OPEN "cite" NEXT "a" CLOSE "','title':'T','url':'u'}]";
   expect_cited("x " OPEN "cite" NEXT "a" CLOSE ".", cited, "x [T](u).");

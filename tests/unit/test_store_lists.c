@@ -158,6 +158,46 @@ Test(lists, conversations_by_their_words) {
 }
 
 /* Pages of places go on after the last row; the messages are asked for by version. */
+/* A message of the user's that is said, among the first ones. */
+Test(lists, questions) {
+  for (int i = 0; i < 3; ++i) {
+    char *conversation = ck_sprintf("c%d", i);
+    char *link = ck_sprintf("{'link_id':'l%d','local_conversation_id':'c%d','platform':'p',"
+                            "'remote_conversation_id':'r%d','observed_at':1}",
+                            i, i, i);
+    sh_conversation(&s, conversation, "");
+    cr_assert_eq(sh_write(&s, CK_LINKS, link), 'n');
+    free(conversation);
+    free(link);
+  }
+  static const char *const said[] = {
+      "'a','platform':'q','conversation_id':'r0','role':'user','raw_text':'another platform'",
+      "'b','platform':'p','conversation_id':'r0','role':'assistant','raw_text':'hello'",
+      "'c','platform':'p','conversation_id':'r0','role':'user','raw_text':' '",
+      "'d','platform':'p','conversation_id':'r0','role':'user','raw_text':'who I am',"
+      "'details':{'kind':'context'}",
+      "'e','platform':'p','conversation_id':'r0','role':'human','raw_text':'how many?'",
+      "'f','platform':'p','conversation_id':'r0','role':'user','raw_text':'and now?'",
+      "'g','platform':'p','conversation_id':'r1','role':'assistant','raw_text':'hello'"};
+  for (size_t i = 0; i < sizeof said / sizeof *said; ++i) {
+    char *json = ck_sprintf("{'id':%s,'observed_at':%zu}", said[i], i);
+    cr_assert_eq(sh_write(&s, CK_MESSAGES, json), 'n', "%s", s.reason.text);
+    free(json);
+  }
+  struct ck_buf map = {0}, rows = {0}, json = {0};
+  struct ck_err err;
+  const char *code;
+  sh_pack(&map, "{'local_conversation_id':['c0','c1']}");
+  struct ck_query q = {1, CK_LIT("questions"), ck_buf_view(&map), 0, 0};
+  cr_assert_eq(lists_query(s.db, &q, &rows, &code, &err), 0, "%s", err.text);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
+  cr_assert_eq(ck_read_json(&r, &json), 0);
+  cr_expect_str_eq(ck_buf_cstr(&json),
+                   "[{\"local_conversation_id\":\"c0\",\"first_question\":\"how many?\"},"
+                   "{\"local_conversation_id\":\"c1\",\"first_question\":null}]");
+  ck_buf_free(&map), ck_buf_free(&rows), ck_buf_free(&json);
+}
+
 Test(lists, places_and_bodies) {
   sh_message(&s, "m1", 10, ",'conversation_id':'a','position':0");
   sh_message(&s, "m2", 10, ",'conversation_id':'a','parent_id':'m1'");
