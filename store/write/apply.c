@@ -187,6 +187,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
 }
 
 void apply_abandon(struct apply *a) {
+  a->met_damage |= (sqlite3_errcode(a->db) & 0xff) == SQLITE_CORRUPT;
   if (!sqlite3_get_autocommit(a->db)) system_run(a->system, SYSTEM_ROLLBACK, NULL, "");
   cache_clear(a->cache);
   attachments_abandon(a->attachments);
@@ -197,6 +198,8 @@ void apply_abandon(struct apply *a) {
   a->backfill = 0;
   take_back_ended(a, 0);
 }
+
+bool apply_met_damage(const struct apply *a) { return a->met_damage; }
 
 void apply_idle(struct apply *a) {
   cache_clear(a->cache);

@@ -48,6 +48,9 @@ const struct ck_counts *apply_counts(const struct apply *a);
 int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct ck_err *err);
 /* Undoes everything since apply_begin, on disk and in memory. */
 void apply_abandon(struct apply *a);
+/* True since a batch was undone because the database is damaged where it had to be read or written.
+ * It stays damaged, though batches that do not come there are committed. */
+bool apply_met_damage(const struct apply *a);
 /* Frees the caches. Call it between batches, when nothing has come for a while. */
 void apply_idle(struct apply *a);
 

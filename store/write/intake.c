@@ -217,10 +217,10 @@ static void reload_producers(struct intake *i) {
 }
 
 /* Applies and commits batch[from … to). 0; 1: one of them broke a constraint of the database; -1:
- * the database failed. */
+ * the database failed. That it is damaged stays said: other batches do not disprove it. */
 static int commit_range(struct intake *i, size_t from, size_t to) {
   struct ck_err err = {{0}};
-  bool constraint = false;
+  bool constraint = false, damaged = apply_met_damage(i->parts.apply);
   uint64_t before = apply_head(i->parts.apply);
   int64_t now = ck_now_ms();
   int rc = apply_begin(i->parts.apply, &err);
@@ -234,12 +234,12 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
              ck_quotedz(err.text));
     i->failure = err;
     i->failing = !constraint;
-    if (!constraint) context_trouble(i->parts.context, TROUBLE_COMMITS, err.text);
+    if (!constraint && !damaged) context_trouble(i->parts.context, TROUBLE_COMMITS, err.text);
     reload_producers(i);
     return constraint ? 1 : -1;
   }
   i->failing = false;
-  context_trouble(i->parts.context, TROUBLE_COMMITS, NULL);
+  if (!damaged) context_trouble(i->parts.context, TROUBLE_COMMITS, NULL);
   note_commit(i, before);
   publish_deliveries(i);
   send_receipts(i); /* before the changes: producers wait for them */
