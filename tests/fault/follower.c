@@ -109,7 +109,11 @@ static bool there(const struct follower *f, uint64_t version) {
 
 /* ---- writing, and its cost ---- */
 
-static uint64_t head(void) { return (uint64_t)t_status_int("version", -1); }
+static uint64_t head(void) {
+  int64_t version = -1;
+  T_UNTIL(20000, (version = t_status_int("version", -1)) >= 0, "the store does not answer");
+  return (uint64_t)version;
+}
 
 static void commit(struct t_producer *p) {
   int64_t began = ck_boot_ms();
