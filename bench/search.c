@@ -3,6 +3,7 @@
  *   search          does all of it, and leaves nothing
  *   search fill     makes the database in CONVKEEP_BENCH_DATA, which takes minutes
  *   search measure  measures with it
+ *   search live     only what does not need it
  *
  * BENCH_SEARCH: the number of messages. They are inserted by SQL: words of a made-up language, as
  * often as words are (Zipf), a fifth of the messages in Chinese, some names as in code. */
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "bench/common.h"
+#include "bench/search_live.h"
 #include "proto/clock.h"
 #include "store/format/migrations.h"
 #include "store/search/ask.h"
@@ -47,6 +49,27 @@ static unsigned rank_below(unsigned n) {
   return (unsigned)(exp(u * log((double)n + 1)) - 1);
 }
 
+/* Of two words one has been said lately: so a text of 900 bytes has as many different words as
+ * documentation and programs have, 70 in 1,000 bytes. */
+#define AGAIN 50 /* per cent */
+#define LATELY 60
+
+/* What was said lately in one language. */
+struct talk {
+  unsigned ranks[LATELY];
+  size_t said;
+};
+
+static unsigned next_rank(struct talk *t, unsigned n) {
+  size_t known = t->said < LATELY ? t->said : LATELY;
+  bool again = known && below(100) < AGAIN;
+  unsigned rank = again ? t->ranks[below(known)] : rank_below(n);
+  t->ranks[t->said++ % LATELY] = rank;
+  return rank;
+}
+
+static struct talk words, chinese_words, names;
+
 /* Words of two to five syllables, other ones for each rank. */
 static void put_word(struct ck_buf *b, unsigned rank) {
   static const char consonants[] = "bdfgklmnprstvz", vowels[] = "aeiou";
@@ -62,18 +85,20 @@ static void put_chinese(struct ck_buf *b, unsigned rank) {
   ck_buf_utf8(b, 0x4e00 + (rank * 104729u >> 4) % 3500);
 }
 
-/* As in a language, most words are joined by one of a few characters; else nearly every border of
- * two words would be a pair of its own. */
+/* As in a language, most words are followed by one of a few characters, and each mostly by the same
+ * one; else nearly every border of two words would be a pair of its own. */
 static void put_chinese_words(struct ck_buf *b) {
-  put_chinese(b, rank_below(CHINESE));
-  if (below(10) < 7) ck_buf_utf8(b, 0x5e00 + rank_below(40));
+  unsigned rank = next_rank(&chinese_words, CHINESE);
+  put_chinese(b, rank);
+  if (below(10) < 7) ck_buf_utf8(b, 0x5e00 + (below(4) ? rank % 40 : rank_below(40)));
 }
 
 static void put_name(struct ck_buf *b) {
-  put_word(b, rank_below(2000));
-  if (below(2)) ck_buf_text(b, "_");
+  unsigned name = next_rank(&names, 2000);
+  put_word(b, name);
+  if (name % 2) ck_buf_text(b, "_");
   size_t at = b->len;
-  put_word(b, rank_below(2000));
+  put_word(b, name * 7919 % 2000);
   if (b->data[at - 1] != '_') b->data[at] = (char)(b->data[at] - 'a' + 'A');
 }
 
@@ -83,10 +108,10 @@ static void put_piece(struct ck_buf *b, bool chinese) {
     put_name(b);
   else if (kind < 5)
     ck_buf_printf(b, "%u", rank_below(100000));
-  else if (chinese && kind < 95)
+  else if (chinese && kind < 85)
     put_chinese_words(b);
   else
-    put_word(b, rank_below(VOCABULARY));
+    put_word(b, next_rank(&words, VOCABULARY));
   if (below(8) == 0) ck_buf_text(b, chinese ? "，" : ",");
   if (!chinese) ck_buf_text(b, " ");
 }
@@ -111,9 +136,8 @@ static uint64_t count_asked(void) {
   return n && *n ? strtoull(n, NULL, 10) : MESSAGES;
 }
 
-static void put_messages(sqlite3 *db, uint64_t n) {
+static sqlite3_stmt *prepare_message(sqlite3 *db) {
   struct ck_err err;
-  struct ck_buf text = {0};
   sqlite3_stmt *s = db_prepare(
       db,
       "INSERT INTO messages (version, id, platform, conversation_id, role, raw_text, observed_at,"
@@ -122,18 +146,33 @@ static void put_messages(sqlite3 *db, uint64_t n) {
       " ?4, ?5, 'msg/2025/01/01/x.txt', 0, 1)",
       &err);
   if (!s) bench_fail("%s", err.text);
-  for (uint64_t i = 0; i < n; ++i) {
-    make_text(&text, i);
-    sqlite3_bind_int64(s, 1, (int64_t)i + 1);
-    sqlite3_bind_int64(s, 2, (int64_t)below(UINT32_MAX));
-    sqlite3_bind_int64(s, 3, (int64_t)(i / A_CONVERSATION));
-    db_bind_str(s, 4, ck_buf_view(&text));
-    sqlite3_bind_int64(s, 5, FIRST_AT + (int64_t)(i ^ 63) * APART_MS);
-    if (sqlite3_step(s) != SQLITE_DONE) bench_fail("messages: %s", sqlite3_errmsg(db));
-    sqlite3_reset(s);
-  }
-  sqlite3_finalize(s);
+  return s;
+}
+
+/* i: the version, less one. */
+static void put_message(sqlite3_stmt *s, uint64_t i) {
+  struct ck_buf text = {0};
+  make_text(&text, i);
+  sqlite3_bind_int64(s, 1, (int64_t)i + 1);
+  sqlite3_bind_int64(s, 2, (int64_t)below(UINT32_MAX));
+  sqlite3_bind_int64(s, 3, (int64_t)(i / A_CONVERSATION));
+  db_bind_str(s, 4, ck_buf_view(&text));
+  sqlite3_bind_int64(s, 5, FIRST_AT + (int64_t)(i ^ 63) * APART_MS);
+  if (sqlite3_step(s) != SQLITE_DONE) bench_fail("messages: %s", sqlite3_errstr(sqlite3_reset(s)));
+  sqlite3_reset(s);
   ck_buf_free(&text);
+}
+
+static void put_one(sqlite3 *db, int64_t version) {
+  sqlite3_stmt *s = prepare_message(db);
+  put_message(s, (uint64_t)version - 1);
+  sqlite3_finalize(s);
+}
+
+static void put_messages(sqlite3 *db, uint64_t n) {
+  sqlite3_stmt *s = prepare_message(db);
+  for (uint64_t i = 0; i < n; ++i) put_message(s, i);
+  sqlite3_finalize(s);
 }
 
 static void fill(uint64_t n) {
@@ -170,7 +209,7 @@ static void build(uint64_t n) {
   struct stat st;
   if (stat(SEARCH_FILE, &st)) bench_fail(SEARCH_FILE);
   double share = (double)st.st_size * 100 / text;
-  printf("| | |\n|:--|--:|\n| messages | %s |\n", bench_number((double)n, 0));
+  printf("| messages | %s |\n", bench_number((double)n, 0));
   printf("| their text, MB | %s |\n", bench_number(text / 1e6, 0));
   printf("| the index, MB for 100 MB of text | %.1f; %s |\n", share,
          bench_verdict("search: the index, MB for 100 MB of text", share, false, 50, ""));
@@ -280,15 +319,17 @@ int main(int argc, char **argv) {
   uint64_t n = count_asked();
   bool fills = argc < 2 || strcmp(argv[1], "fill") == 0;
   bool measures = argc < 2 || strcmp(argv[1], "measure") == 0;
-  printf("### Search\n\n");
+  bool live = argc < 2 || strcmp(argv[1], "live") == 0;
+  printf("### Search\n\n| | |\n|:--|--:|\n");
   if (fills)
     fill(n);
-  else
+  else if (measures)
     bench_return("search");
   if (measures) {
     build(n);
     questions();
   }
   if (argc < 2) bench_leave();
+  if (live) search_live(put_one);
   return 0;
 }
