@@ -195,7 +195,7 @@ static void build(uint64_t n) {
   struct ck_err err;
   int64_t began = ck_boot_ms();
   memset(context.store_id, 'a', 32);
-  if (context_open(&context, &err)) bench_fail("%s", err.text);
+  if (search_index_drop(&err) || context_open(&context, &err)) bench_fail("%s", err.text);
   atomic_store(&context.head, n);
   struct indexer *x = indexer_start(&context, &err);
   if (!x) bench_fail("%s", err.text);

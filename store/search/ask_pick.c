@@ -2,6 +2,7 @@
  * the one with the newest entry first, until no other can have a newer entry than those that were
  * found. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/search/ask_internal.h"
 #include "store/search/index.h"
@@ -93,7 +94,7 @@ struct search {
   const struct ask_filter *filter;
   struct ask_pick *pick;
   sqlite3_stmt *hits, *entry, *entries;
-  const int64_t *gathered; /* all hits, ascending; NULL: they are too many */
+  const int64_t *gathered; /* all hits, ascending; NULL: not all are known */
   size_t gathered_count;
 };
 
@@ -287,15 +288,22 @@ static int pick_gathered(struct search *s, struct ck_err *err) {
   return 0;
 }
 
-static int pick_newest(struct search *s, int64_t *hits, struct ck_err *err) {
+/* Whether words are asked for by their beginnings. */
+static bool has_prefix(const struct ask_words *words) {
+  return memmem(words->match.s, words->match.n, "\"*", 2);
+}
+
+static int pick_newest(struct search *s, int64_t *hits, size_t most, struct ck_err *err) {
   const struct ask_filter *f = s->filter;
   size_t n;
   if (s->words->choice != SEARCH_CHOICE_THOSE) return walk_blocks(s, err);
-  int end = gather(s, f->first, f->last, hits, GATHER_MAX + 1, &n, err);
+  int end = gather(s, f->first, f->last, hits, most, &n, err);
   if (end < 0) return -1;
-  if (n <= GATHER_MAX) {
+  if (n < most) {
     s->gathered = hits;
     s->gathered_count = n;
+  }
+  if (n <= GATHER_MAX) {
     if (pick_gathered(s, err)) return -1;
     if (end) s->pick->more = true;
     return 0;
@@ -305,11 +313,25 @@ static int pick_newest(struct search *s, int64_t *hits, struct ck_err *err) {
   return 0;
 }
 
+/* How many hits are gathered. FTS5 brings all words together that begin so before it gives the
+ * first hit, for each block again; so these are gathered once, however many they are. */
+static int gathered_at_most(sqlite3 *index, const struct ask_words *words, int64_t *most,
+                            struct ck_err *err) {
+  *most = GATHER_MAX + 1;
+  if (words->choice != SEARCH_CHOICE_THOSE || !has_prefix(words)) return 0;
+  int64_t next;
+  if (db_int(index, "SELECT next FROM search_state", 0, &next, err)) return -1;
+  if (next > *most) *most = next;
+  return 0;
+}
+
 int ask_pick_newest(struct ask_pick *p, sqlite3 *index, const struct ask_words *words,
                     const struct ask_filter *f, struct ck_err *err) {
   struct search s = {.index = index, .words = words, .filter = f, .pick = p};
-  int64_t *hits = ck_alloc((GATHER_MAX + 1) * sizeof *hits);
-  int rc = search_open(&s, err) || pick_newest(&s, hits, err) ? -1 : 0;
+  int64_t most;
+  if (gathered_at_most(index, words, &most, err)) return -1;
+  int64_t *hits = ck_alloc((size_t)most * sizeof *hits);
+  int rc = search_open(&s, err) || pick_newest(&s, hits, (size_t)most, err) ? -1 : 0;
   search_close(&s);
   free(hits);
   return rc;
