@@ -52,6 +52,9 @@
     "observations in the spool; beyond it an import waits for the store, unless that is away") \
   S(IMPORT_ATTACHMENTS, "import.attachments", CHOICE, "on", 0, 0, "on|off", \
     "keep the files that lie beside the conversations of an export: images, documents, audio") \
+  S(ARTIFACTS_FORM, "artifacts.form", CHOICE, "conversations", 0, 0, "records|conversations|none", \
+    "the readable files: two for each message, call and session; two for each conversation; or" \
+    " none") \
   S(SYNC_SINK, "sync.sink", CHOICE, "sqlite", 0, 0, "sqlite|d1|postgres|null", \
     "where the mirror is kept") \
   S(SYNC_BATCH, "sync.batch", INT, "1900000", 1000, 1900000, NULL, \

@@ -98,7 +98,7 @@ cli/import      cli
 store
 store/database  store
 store/keys      store store/database
-store/files     store store/database
+store/files     store store/database store/keys
 store/search    store store/database store/keys
 store/originals store store/database
 store/format    store store/database store/keys store/files store/originals

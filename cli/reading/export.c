@@ -12,10 +12,6 @@
 
 #define PAGE 1000
 
-#define JSON_BEGIN "{\"convkeep\":1,\"conversations\":[\n"
-#define JSON_BETWEEN ",\n"
-#define JSON_END "\n]}\n"
-
 struct export {
   struct cli *c;
   struct export_choice choice;
@@ -105,7 +101,7 @@ static int put(struct export *e, const char *text, struct ck_err *err) {
 
 /* What stands before a conversation in JSON. */
 static int begin_json(struct export *e, struct ck_err *err) {
-  const char *text = is_one_file(e) && e->begun ? JSON_BETWEEN : JSON_BEGIN;
+  const char *text = is_one_file(e) && e->begun ? RENDER_JSON_BETWEEN : RENDER_JSON_BEGIN;
   e->begun = true;
   return put(e, text, err);
 }
@@ -127,7 +123,7 @@ static int begin_document(struct export *e, const json_t *conversation, struct c
 }
 
 static int end_document(struct export *e, struct ck_err *err) {
-  if (!is_one_file(e) && put(e, JSON_END, err) != CLI_GO_ON) return CLI_FAILED;
+  if (!is_one_file(e) && put(e, RENDER_JSON_END, err) != CLI_GO_ON) return CLI_FAILED;
   return export_out_end(e->out, err) ? CLI_FAILED : CLI_GO_ON;
 }
 
@@ -183,7 +179,7 @@ static int write_all(struct export *e) {
   }
   if (rc == CLI_GO_ON) rc = write_loose(e, &err);
   if (rc == CLI_GO_ON && !e->begun && is_one_file(e)) rc = begin_json(e, &err);
-  if (rc == CLI_GO_ON && is_one_file(e)) rc = put(e, JSON_END, &err);
+  if (rc == CLI_GO_ON && is_one_file(e)) rc = put(e, RENDER_JSON_END, &err);
   if (rc == CLI_GO_ON && export_out_finish(e->out, &err)) rc = CLI_FAILED;
   cli_progress_clear();
   return rc != CLI_GO_ON && err.text[0] ? lost(e, &err) : rc;

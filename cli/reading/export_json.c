@@ -5,7 +5,6 @@
 #include "cli/reading/export_document.h"
 #include "cli/reading/reading.h"
 #include "cli/rows.h"
-#include "proto/ages.h"
 #include "proto/map.h"
 
 struct writer {
@@ -13,83 +12,20 @@ struct writer {
   bool some; /* a message is written */
 };
 
-/* ---- a row ---- */
-
-/* The store's own, which mean nothing elsewhere: the original is a row of this store's, and what is
- * imported is not live. */
-static bool is_left_out(enum ck_table t, int c) {
-  return (t == CK_MESSAGES && (c == CK_MESSAGES_ORIGINAL || c == CK_MESSAGES_LIVE)) ||
-         (t == CK_EXECUTIONS && c == CK_EXECUTIONS_ORIGINAL);
-}
-
-/* Without that of the original. */
-static json_t *ages_of(enum ck_table t, struct ck_row *row) {
-  int64_t ages[CK_COLUMNS_MAX];
-  char out[CK_AGES_BYTES];
-  for (int c = 0; c < ck_tables[t].columns; ++c)
-    if (is_left_out(t, c)) row->v[c] = ck_null();
-  ck_ages_read(ages, row);
-  struct ck_str text = ck_ages_write(out, row, ages);
-  return json_stringn(text.s, text.n);
-}
-
-static json_t *details_of(const json_t *text) {
-  json_t *details = json_loadb(json_string_value(text), json_string_length(text),
-                               JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-  return details ? details : json_deep_copy(text);
-}
-
-/* What is NULL is left out. */
-static json_t *record(enum ck_table t, const json_t *object) {
-  const struct ck_table_info *info = &ck_tables[t];
-  struct ck_row row;
-  json_t *out = json_object();
-  cli_row_of(&row, t, object);
-  for (int c = 0; c < info->columns; ++c) {
-    json_t *value = json_object_get(object, info->fields[c].name);
-    if (!value || json_is_null(value) || is_left_out(t, c)) continue;
-    bool details = strcmp(info->fields[c].name, "details") == 0;
-    json_object_set_new(out, info->fields[c].name,
-                        c == info->ages ? ages_of(t, &row)
-                        : details       ? details_of(value)
-                                        : json_incref(value));
-  }
-  return out;
-}
-
-static void put(struct writer *w, json_t *value) {
-  char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-  ck_buf_text(&w->to.text, text ? text : "null");
-  free(text);
-  json_decref(value);
+static struct ck_row *rows_of(enum ck_table t, const json_t *objects) {
+  size_t i;
+  const json_t *object;
+  struct ck_row *rows = ck_alloc(json_array_size(objects) * sizeof *rows);
+  json_array_foreach(objects, i, object) cli_row_of(&rows[i], t, object);
+  return rows;
 }
 
 /* ---- rows that belong to the conversation ---- */
 
-static int by_key(const void *x, const void *y) {
-  const json_t *a = *(json_t *const *)x, *b = *(json_t *const *)y;
-  return strcmp(json_string_value(a), json_string_value(b));
-}
-
-/* Puts the rows in the order of their keys, so that the same rows are the same bytes. */
-static void put_rows(struct writer *w, const char *name, enum ck_table t, const json_t *rows) {
-  const char *key = ck_tables[t].fields[ck_tables[t].key].name;
-  size_t n = json_array_size(rows);
-  json_t **keys = ck_alloc(n * sizeof *keys), *by_id = json_object();
-  for (size_t i = 0; i < n; ++i) {
-    json_t *row = json_array_get(rows, i);
-    keys[i] = json_object_get(row, key);
-    json_object_set(by_id, json_string_value(keys[i]), row);
-  }
-  qsort(keys, n, sizeof *keys, by_key);
-  ck_buf_printf(&w->to.text, ",\n\"%s\":[", name);
-  for (size_t i = 0; i < n; ++i) {
-    if (i) ck_buf_text(&w->to.text, ",");
-    put(w, record(t, json_object_get(by_id, json_string_value(keys[i]))));
-  }
-  ck_buf_text(&w->to.text, "]");
-  free(keys);
-  json_decref(by_id);
+static void put_rows(struct writer *w, const char *name, enum ck_table t, const json_t *objects) {
+  struct ck_row *rows = rows_of(t, objects);
+  render_json_rows(&w->to.text, name, rows, json_array_size(objects));
+  free(rows);
 }
 
 static int put_of(struct cli *c, struct writer *w, const char *name, enum ck_table t,
@@ -124,17 +60,13 @@ static int put_sessions(struct cli *c, struct writer *w, const struct cli_readin
 static bool take(void *self, const struct ck_step *step, json_t *object) {
   struct writer *w = self;
   if (step->conversation != 0) return true; /* of a conversation from which it was forked */
-  json_t *message = record(CK_MESSAGES, object), *executions = json_array(), *execution;
-  size_t i;
-  json_array_foreach(json_object_get(object, "executions"), i, execution)
-      json_array_append_new(executions, record(CK_EXECUTIONS, execution));
-  if (i)
-    json_object_set_new(message, "executions", executions);
-  else
-    json_decref(executions);
-  ck_buf_text(&w->to.text, w->some ? ",\n" : "\n");
+  const json_t *objects = json_object_get(object, "executions");
+  struct ck_row row, *executions = rows_of(CK_EXECUTIONS, objects);
+  cli_row_of(&row, CK_MESSAGES, object);
+  ck_buf_text(&w->to.text, w->some ? RENDER_JSON_NEXT : RENDER_JSON_FIRST);
   w->some = true;
-  put(w, message);
+  render_json_message(&w->to.text, &row, executions, json_array_size(objects));
+  free(executions);
   return export_text_write(&w->to, false);
 }
 
@@ -142,8 +74,10 @@ static int put_head(struct cli *c, struct writer *w, const json_t *conversation,
                     const struct cli_reading *r) {
   struct cli_filter of = {"local_conversation_id",
                           cli_member(conversation, "local_conversation_id"), 0};
-  ck_buf_text(&w->to.text, "{\"convkeep\":1,\n\"conversation\":");
-  put(w, record(CK_CONVERSATIONS, conversation));
+  struct ck_row row;
+  cli_row_of(&row, CK_CONVERSATIONS, conversation);
+  ck_buf_text(&w->to.text, RENDER_JSON_CONVERSATION);
+  render_json_record(&w->to.text, &row);
   int rc = put_of(c, w, "links", CK_LINKS, &of, 1);
   if (rc == CLI_GO_ON) rc = put_sessions(c, w, r);
   if (rc == CLI_GO_ON) rc = put_of(c, w, "jobs", CK_JOBS, &of, 1);
@@ -153,9 +87,9 @@ static int put_head(struct cli *c, struct writer *w, const json_t *conversation,
 /* The messages, and the end of the object. */
 static int put_messages(struct cli *c, struct writer *w, const struct cli_reading *r,
                         const size_t *chosen, size_t count) {
-  ck_buf_text(&w->to.text, ",\n\"messages\":[");
+  ck_buf_text(&w->to.text, RENDER_JSON_MESSAGES);
   int rc = cli_reading_walk(c, r, chosen, count, take, w);
-  ck_buf_text(&w->to.text, w->some ? "\n]}" : "]}");
+  ck_buf_text(&w->to.text, w->some ? "\n" RENDER_JSON_LAST : RENDER_JSON_LAST);
   if (rc == CLI_GO_ON && !w->to.failed) export_text_write(&w->to, true);
   return rc == CLI_GO_ON && w->to.failed ? CLI_FAILED : rc;
 }
@@ -214,7 +148,7 @@ int export_loose(struct cli *c, struct export_out *out, struct ck_err *err) {
   int rc = cli_reading_loose(c, &r);
   if (rc != CLI_GO_ON) return rc;
   if (r.count) count = cli_reading_all(&r, false, &chosen);
-  ck_buf_text(&w.to.text, "{\"convkeep\":1");
+  ck_buf_text(&w.to.text, RENDER_JSON_OBJECT);
   rc = put_loose_sessions(c, &w);
   if (rc == CLI_GO_ON) rc = put_messages(c, &w, &r, chosen, count);
   ck_buf_free(&w.to.text);

@@ -8,10 +8,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <wchar.h>
-#include <wctype.h>
 #include "cli/reading/export_zip.h"
 #include "proto/file.h"
+#include "proto/words.h"
 
 #define WRITE_AT (64u << 10) /* bytes that are gathered before they are written */
 
@@ -116,29 +115,12 @@ void export_out_free(struct export_out **out) {
 
 /* ---- documents ---- */
 
-/* In small letters: systems that do not tell them from capitals take both names for one. */
-static void fold(struct ck_buf *b, const char *name) {
-  mbstate_t in = {0}, out = {0};
-  char bytes[16];
-  for (size_t n = strlen(name), k; n; name += k, n -= k) {
-    wchar_t wide;
-    k = mbrtowc(&wide, name, n, &in);
-    if (k == 0 || k > n) {
-      ck_buf_add(b, name, k = 1);
-      in = (mbstate_t){0};
-      continue;
-    }
-    size_t m = wcrtomb(bytes, (wchar_t)towlower((wint_t)wide), &out);
-    if (m <= sizeof bytes) ck_buf_add(b, bytes, m);
-  }
-}
-
 static char *unique_name(struct export_out *o, const char *name, const char *ending) {
   for (unsigned i = 1;; ++i) {
     struct ck_buf folded = {0};
     char *whole =
         i == 1 ? ck_sprintf("%s.%s", name, ending) : ck_sprintf("%s (%u).%s", name, i, ending);
-    fold(&folded, whole);
+    ck_buf_lower(&folded, ck_str_of(whole));
     bool taken = json_object_get(o->names, ck_buf_cstr(&folded)) != NULL;
     if (!taken) json_object_set_new(o->names, ck_buf_cstr(&folded), json_string(whole));
     ck_buf_free(&folded);

@@ -7,6 +7,7 @@
 #include "cli/reading/question.h"
 #include "proto/render/render.h"
 #include "proto/map.h"
+#include "proto/render/render.h"
 
 #define PAGE 1000
 #define BATCH_MOST 200
@@ -437,9 +438,6 @@ bool cli_reading_say_conversation(struct ck_buf *b, const struct cli_reading *r,
 }
 
 bool cli_reading_say_missing(struct ck_buf *b, const struct ck_branch *branch) {
-  if (branch->missing_before == 0) return false;
-  ck_buf_printf(b, "%lld %s before this %s not here", (long long)branch->missing_before,
-                ck_noun((uint64_t)branch->missing_before, "message", "messages"),
-                ck_noun((uint64_t)branch->missing_before, "is", "are"));
-  return true;
+  render_say_missing(b, branch->missing_before);
+  return branch->missing_before > 0;
 }

@@ -82,3 +82,10 @@ void render_branch(struct render *r, size_t n, size_t of, struct ck_str after) {
 void render_note(struct render *r, struct ck_str text) { forms[r->form].backend->note(r, text); }
 
 void render_end(struct render *r) { forms[r->form].backend->end(r); }
+
+void render_say_missing(struct ck_buf *b, int64_t count) {
+  if (count <= 0) return;
+  ck_buf_printf(b, "%lld %s before this %s not here", (long long)count,
+                ck_noun((uint64_t)count, "message", "messages"),
+                ck_noun((uint64_t)count, "is", "are"));
+}

@@ -112,6 +112,36 @@ void render_branch(struct render *r, size_t n, size_t of, struct ck_str after);
 /* Something about the conversation, in plain words: "3 messages before this are not here". */
 void render_note(struct render *r, struct ck_str text);
 void render_end(struct render *r);
+/* Appends such a note: how many messages before this are not here; nothing if there are none. */
+void render_say_missing(struct ck_buf *b, int64_t count);
+
+/* ---- JSON ----
+ *
+ * A document is BEGIN, objects with BETWEEN in between, and END. The object of a conversation is
+ * CONVERSATION, its record, its links, sessions and jobs as rows, MESSAGES, messages, each after
+ * FIRST or NEXT, and LAST. `convkeep import` takes it (docs/reading.md). */
+
+#define RENDER_JSON_BEGIN "{\"convkeep\":1,\"conversations\":[\n"
+#define RENDER_JSON_BETWEEN ",\n"
+#define RENDER_JSON_END "\n]}\n"
+#define RENDER_JSON_OBJECT "{\"convkeep\":1"
+#define RENDER_JSON_CONVERSATION RENDER_JSON_OBJECT ",\n\"conversation\":"
+#define RENDER_JSON_MESSAGES ",\n\"messages\":["
+#define RENDER_JSON_FIRST "\n"
+#define RENDER_JSON_NEXT ",\n"
+#define RENDER_JSON_LAST "]}"
+
+/* Appends a row as an object with all its columns: what is NULL is left out, and so is what means
+ * nothing in another store. */
+void render_json_record(struct ck_buf *b, const struct ck_row *row);
+/* Appends a message with its executions, in the given order. */
+void render_json_message(struct ck_buf *b, const struct ck_row *row,
+                         const struct ck_row *executions, size_t count);
+/* Appends `,"name":[…]`, the rows in the order of their keys, so that the same rows are the same
+ * bytes. */
+void render_json_rows(struct ck_buf *b, const char *name, const struct ck_row *rows, size_t count);
+
+/* ---- files ---- */
 
 /* The ending of the files of a form: "txt", "md", "html". */
 const char *render_ending(enum render_form form);

@@ -1,10 +1,10 @@
 /* The folder of readable files: writes each file whole or not at all, keeps the cursor that says
  * which files survive a power cut, and notices when somebody has deleted or replaced the folder.
  *
- * artifacts/.cursor holds one line, "STORE_ID VERSION": the files of all records up to that version
- * are on the disk. It is written after syncfs() of the folder's file system, and is itself fsynced
- * before it is renamed into place. The other files are never fsynced one by one: that would cost
- * more than making all of them again.
+ * artifacts/.cursor holds one line, "STORE_ID VERSION FORM": the files of all records up to that
+ * version are on the disk, in that form (artifact_form.h). It is written after syncfs() of the
+ * folder's file system, and is itself fsynced before it is renamed into place. The other files are
+ * never fsynced one by one: that would cost more than making all of them again.
  *
  * Functions that fail return -1 with the reason in err, and errno, which tells the kind of failure.
  */
@@ -15,38 +15,66 @@
 
 #include "proto/error.h"
 #include "proto/text.h"
+#include "store/files/artifact_cursor.h"
 
 #define ARTIFACT_FOLDER "artifacts"
 #define ARTIFACT_INDEX_TEXT "session/latest.txt"
 #define ARTIFACT_INDEX_JSON "session/latest.json"
+#define ARTIFACT_CONVERSATIONS "conversations"
 
 struct artifact_folder {
   int fd; /* -1: not open */
   dev_t device;
   ino_t inode;
-  bool indexed;      /* the session index is in it */
+  const char *form;  /* of the files that are made */
+  const char *mark;  /* what is in it as long as its files are; NULL: nothing need be */
+  bool marked;       /* that is there */
   bool cursor_saved; /* the cursor is in it */
   bool spare;        /* a replaced file may be in it, as .spare, to be overwritten */
   bool nameless;     /* files can be created without a name, and get one when they are whole */
 };
 
-/* The version of the cursor in a folder of readable files, which stays closed; 0: there is no
- * cursor of this store. store_id NULL: of any store. */
-uint64_t artifact_folder_saved_cursor(const char *folder, const char *store_id);
-
-/* Opens the folder, and creates it if need be. *version: its cursor's version, up to which the
- * files are durable. *written: up to which they are there, at least *version. If the folder has no
- * cursor of this store, or has lost its files, both are 0 and any cursor is deleted. */
-int artifact_folder_open(struct artifact_folder *f, const char *store_id, uint64_t *version,
-                         uint64_t *written, struct ck_err *err);
+/* Opens the folder, and creates it if need be. form, mark: as above; they must last as long as *f.
+ * *version: its cursor's version, up to which the files are durable. *written: up to which they are
+ * there, at least *version. If the folder has no cursor of this store and form, or has lost its
+ * files, both are 0 and any cursor is deleted. */
+int artifact_folder_open(struct artifact_folder *f, const char *store_id, const char *form,
+                         const char *mark, uint64_t *version, uint64_t *written,
+                         struct ck_err *err);
 void artifact_folder_close(struct artifact_folder *f);
 
-/* False if somebody has deleted or replaced the folder, or deleted its session index or cursor. */
+/* False if somebody has deleted or replaced the folder, or deleted its mark or cursor. */
 bool artifact_folder_same(const struct artifact_folder *f);
 
 /* Writes a file at a path below the folder, whole or not at all. Creates missing folders. */
 int artifact_folder_put(struct artifact_folder *f, const char *path, struct ck_str contents,
                         struct ck_err *err);
+
+/* The same piece by piece: begin, any number of writes, then end, which gives the file its name, or
+ * abandon. After a failure it is abandoned already. One at a time. */
+struct artifact_draft {
+  int file;    /* descriptor */
+  bool named;  /* its name is .spare; otherwise it has none yet */
+  bool fresh;  /* it was empty */
+  off_t bytes; /* written so far */
+};
+
+int artifact_folder_begin(struct artifact_folder *f, struct artifact_draft *d, struct ck_err *err);
+int artifact_folder_write(struct artifact_folder *f, struct artifact_draft *d, struct ck_str bytes,
+                          const char *path, struct ck_err *err);
+int artifact_folder_end(struct artifact_folder *f, struct artifact_draft *d, const char *path,
+                        struct ck_err *err);
+void artifact_folder_abandon(struct artifact_folder *f, struct artifact_draft *d);
+
+/* Makes a folder below it. 0 also if there is one. */
+int artifact_folder_make(struct artifact_folder *f, const char *path, struct ck_err *err);
+/* True if there is anything at the path; also if that cannot be known. */
+bool artifact_folder_has(const struct artifact_folder *f, const char *path);
+/* Gives a file another name in the same folder, if it is there and nothing has that name. */
+int artifact_folder_rename(struct artifact_folder *f, const char *path, const char *to,
+                           struct ck_err *err);
+/* Deletes a file, and the folders that it leaves empty. No file there, or something else: 0. */
+int artifact_folder_remove(struct artifact_folder *f, const char *path, struct ck_err *err);
 
 /* Deletes the cursor, so that the next run starts at the first record too if this run ends before
  * it saves a cursor. */

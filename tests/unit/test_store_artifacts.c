@@ -1,5 +1,5 @@
-/* The thread that makes the readable files from a database in a folder of its own, and that folder
- * alone. */
+/* The thread that makes the readable files from a database in a folder of its own, in the form of
+ * records; and that folder alone. */
 #include <criterion/criterion.h>
 
 #include <errno.h>
@@ -30,7 +30,10 @@ static void sql(const char *text) {
   cr_assert_eq(db_exec(db, text, &err), 0, "%s: %s", text, err.text);
 }
 
-static void enter(void) { sh_thread_open(folder, &db, &context); }
+static void enter(void) {
+  sh_thread_open(folder, &db, &context);
+  sh_thread_set(&context, "artifacts.form", "records");
+}
 static void leave(void) { sh_thread_close(folder, &db, &context); }
 
 static void start(void) {
@@ -106,7 +109,7 @@ static bool says(const char *path, const char *what) {
 
 static void cursor_saved(uint64_t at) {
   char line[64];
-  snprintf(line, sizeof line, " %llu\n", (unsigned long long)at);
+  snprintf(line, sizeof line, " %llu records\n", (unsigned long long)at);
   for (int64_t began = ck_boot_ms(); !says("artifacts/.cursor", line); usleep(5000))
     cr_assert_lt(ck_boot_ms() - began, 20000, "no cursor%s", line);
 }
@@ -307,7 +310,7 @@ Test(artifacts, with_a_broken_cursor) {
   made_again_at_start_after("rm -r artifacts/msg; truncate -s -1 artifacts/.cursor");
 }
 Test(artifacts, ahead_of_a_restored_database) {
-  made_again_at_start_after("rm -r artifacts/msg; sed -i 's/ 1$/ 1000/' artifacts/.cursor");
+  made_again_at_start_after("rm -r artifacts/msg; sed -i 's/ 1 / 1000 /' artifacts/.cursor");
 }
 
 /* A store that runs only for one import: stopped as soon as the database has everything. */
@@ -367,7 +370,9 @@ static void put(struct artifact_folder *f, const char *path, const char *text) {
 static void open_folder(struct artifact_folder *f) {
   struct ck_err err;
   uint64_t at, written;
-  cr_assert_eq(artifact_folder_open(f, "store", &at, &written, &err), 0, "%s", err.text);
+  cr_assert_eq(
+      artifact_folder_open(f, "store", "records", ARTIFACT_INDEX_TEXT, &at, &written, &err), 0,
+      "%s", err.text);
 }
 
 static ino_t inode(const char *path) {
@@ -380,7 +385,8 @@ static void cursor_reads(const char *store, uint64_t saved, uint64_t written) {
   struct artifact_folder f;
   struct ck_err err;
   uint64_t at, upto;
-  cr_assert_eq(artifact_folder_open(&f, store, &at, &upto, &err), 0, "%s", err.text);
+  cr_assert_eq(artifact_folder_open(&f, store, "records", ARTIFACT_INDEX_TEXT, &at, &upto, &err), 0,
+               "%s", err.text);
   cr_expect(at == saved && upto == written, "%s: %llu, %llu", store, (unsigned long long)at,
             (unsigned long long)upto);
   artifact_folder_close(&f);
@@ -399,7 +405,7 @@ Test(artifacts, the_next_run_knows_what_is_written) {
   cr_assert_eq(artifact_folder_note_written(&f, "store", 8, 19, &err), 0, "%s", err.text);
   cursor_reads("store", 8, 19);
   cr_expect_eq(artifact_folder_saved_cursor(ARTIFACT_FOLDER, "store"), 8);
-  put(&f, ".cursor", "store 8\nwritten 19 another-boot\n");
+  put(&f, ".cursor", "store 8 records\nwritten 19 another-boot\n");
   cursor_reads("store", 8, 8);
   cr_assert_eq(artifact_folder_note_written(&f, "store", 8, 19, &err), 0, "%s", err.text);
   cursor_reads("storeroom", 0, 0);

@@ -380,6 +380,15 @@ void sh_thread_open(char folder[64], sqlite3 **db, struct context *context) {
   cr_assert_eq(db_open_writer(db, store_migrations, 2, &err), 0, "%s", err.text);
   cr_assert_eq(context_open(context, &err), 0);
   memset(context->store_id, 'a', 32);
+  sh_thread_set(context, "log.level", "info");
+}
+
+/* Criterion runs each test in a process of its own, which frees them. */
+void sh_thread_set(struct context *context, const char *name, const char *value) {
+  struct ck_err err;
+  struct ck_settings *settings = ck_settings_load(NULL, &err);
+  cr_assert(settings && ck_settings_flag(settings, name, value, &err) == 0, "%s", err.text);
+  context->settings = settings;
 }
 
 void sh_thread_close(const char *folder, sqlite3 **db, struct context *context) {

@@ -89,6 +89,8 @@ char sh_job(struct sh_store *s, const char *id, const char *conversation, const 
  * shares with others. folder: its name. */
 void sh_thread_open(char folder[64], sqlite3 **db, struct context *context);
 /* Once the thread has ended. */
+/* One setting; the others have their defaults. */
+void sh_thread_set(struct context *context, const char *name, const char *value);
 void sh_thread_close(const char *folder, sqlite3 **db, struct context *context);
 
 /* Processor time of this thread, in µs: other programs do not count. */

@@ -1,0 +1,347 @@
+/* The form `conversations`: a .md and a .json for each, named by its day and title. A record that
+ * has changed makes its conversation dirty; it is written when nothing has changed for a moment, or
+ * after some seconds (dirty.h). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/clock.h"
+#include "proto/file.h"
+#include "store/files/artifact_form.h"
+#include "store/files/conversation.h"
+#include "store/files/dirty.h"
+#include "store/files/names.h"
+#include "store/keys/keys.h"
+
+#define REST 4 /* while more comes: a pause after writing, of so many times what it took */
+#define PIECE_MS 20
+#define HEAD_BYTES 4096 /* in which a file says whose it is */
+#define NUMBERS 9       /* of conversations with the same day and title … */
+#define NAMES 24        /* … and the rest of the names that are tried */
+
+static const char *const endings[] = {"md", "json"};
+
+static int sql_trouble(struct artifacts *a, struct ck_str id, const struct ck_err *err) {
+  return artifacts_trouble(a, SQL_TROUBLE, id, err);
+}
+
+/* If the names are damaged, they are made again, and all files. */
+static int names_trouble(struct artifacts *a, const struct ck_err *err) {
+  if (names_damaged(a->names)) atomic_store(&a->context->artifacts_again, true);
+  return sql_trouble(a, CK_LIT(NAMES_FILE), err);
+}
+
+/* ---- which conversation a record is of ---- */
+
+static void add_all(struct artifacts *a, sqlite3_stmt *s) {
+  while (sqlite3_step(s) == SQLITE_ROW) dirty_add(a->dirty, db_str(s, 0), a->version, ck_boot_ms());
+}
+
+/* Errors show when the statement is reset. */
+static int ended(struct artifacts *a, sqlite3_stmt *s) {
+  struct ck_err err;
+  if (sqlite3_reset(s) == SQLITE_OK) return 0;
+  db_fail(a->db, "a conversation", &err);
+  return sql_trouble(a, CK_LIT(DB_FILE), &err);
+}
+
+static int add_remote(struct artifacts *a, const struct ck_value *platform,
+                      const struct ck_value *remote) {
+  if (remote->state != CK_TEXT) return 0;
+  db_bind_value(a->by_remote, 1, platform);
+  db_bind_value(a->by_remote, 2, remote);
+  add_all(a, a->by_remote);
+  return ended(a, a->by_remote);
+}
+
+static int add_execution(struct artifacts *a, const struct ck_row *row) {
+  db_bind_value(a->by_message, 1, &row->v[CK_EXECUTIONS_MESSAGE_ID]);
+  add_all(a, a->by_message);
+  return ended(a, a->by_message);
+}
+
+static int take(struct artifacts *a, const struct ck_row *row) {
+  static const int own[CK_TABLES] = {[CK_CONVERSATIONS] = CK_CONVERSATIONS_LOCAL_CONVERSATION_ID,
+                                     [CK_LINKS] = CK_LINKS_LOCAL_CONVERSATION_ID,
+                                     [CK_JOBS] = CK_JOBS_LOCAL_CONVERSATION_ID};
+  switch (row->table) {
+  case CK_MESSAGES:
+    return add_remote(a, &row->v[CK_MESSAGES_PLATFORM], &row->v[CK_MESSAGES_CONVERSATION_ID]);
+  case CK_SESSIONS:
+    return add_remote(a, &row->v[CK_SESSIONS_PLATFORM], &row->v[CK_SESSIONS_CONVERSATION_ID]);
+  case CK_EXECUTIONS:
+    return add_execution(a, row);
+  default:
+    dirty_add(a->dirty, ck_row_text(row, own[row->table]), a->version, ck_boot_ms());
+    return 0;
+  }
+}
+
+/* ---- the name ---- */
+
+static void path_of(struct artifacts *a, struct ck_str name, int ending) {
+  ck_buf_clear(&a->path);
+  ck_buf_printf(&a->path, ARTIFACT_CONVERSATIONS "/%.*s.%s", (int)name.n, name.s, endings[ending]);
+}
+
+/* Both files say whose they are at their beginning. */
+static bool says_id(struct artifacts *a, struct ck_str id, int ending) {
+  struct ck_buf head = {0}, line = {0};
+  ck_buf_text(&line, ending ? "\n\"conversation\":{\"local_conversation_id\":" : "\nid: ");
+  ck_buf_json_str(&line, id);
+  int rc = ck_read_file(a->folder.fd, ck_buf_cstr(&a->path), O_NOFOLLOW, HEAD_BYTES, &head, NULL);
+  bool says = (rc == 0 || errno == EFBIG) && memmem(head.data, head.len, line.data, line.len);
+  ck_buf_free(&head);
+  ck_buf_free(&line);
+  return says;
+}
+
+/* 1: the files of this name are the conversation's, or would be. */
+static int is_free(struct artifacts *a, struct ck_str id, struct ck_str name) {
+  struct ck_err err;
+  int taken = names_taken(a->names, id, name, &err);
+  if (taken) return taken < 0 ? names_trouble(a, &err) : 0;
+  for (int i = 0; i < 2; ++i) {
+    path_of(a, name, i);
+    if (artifact_folder_has(&a->folder, ck_buf_cstr(&a->path)) && !says_id(a, id, i)) return 0;
+  }
+  return 1;
+}
+
+/* "name", "name (2)" …, and after some a part of the id's hash. */
+static void number_name(struct ck_buf *name, size_t bytes, struct ck_str id, int n) {
+  char hash[33];
+  name->len = bytes;
+  ck_hash_id(hash, &id, 1);
+  if (n > NUMBERS)
+    ck_buf_printf(name, " (%.*s)", 8 + n - NUMBERS, hash);
+  else if (n > 1)
+    ck_buf_printf(name, " (%d)", n);
+}
+
+/* Whether `has` is one of the names that `wanted` leads to, which stays as it is. */
+static bool is_numbered(struct ck_str has, struct ck_str id, struct ck_buf *wanted) {
+  size_t bytes = wanted->len;
+  bool is = false;
+  for (int n = 1; !is && n <= NAMES; ++n) {
+    number_name(wanted, bytes, id, n);
+    is = ck_str_eq(has, ck_buf_view(wanted));
+  }
+  wanted->len = bytes;
+  return is;
+}
+
+/* Turns `name` into one that nobody else has. */
+static int choose(struct artifacts *a, struct ck_str id, struct ck_buf *name) {
+  size_t bytes = name->len;
+  int rc = 0;
+  for (int n = 1; rc == 0 && n <= NAMES; ++n) {
+    number_name(name, bytes, id, n);
+    rc = is_free(a, id, ck_buf_view(name));
+  }
+  struct ck_err err;
+  if (rc == 0) ck_fail(&err, "%s: no name is free", ck_buf_cstr(name));
+  if (rc == 0) return artifacts_trouble(a, EEXIST, id, &err);
+  return rc < 0 ? -1 : 0;
+}
+
+/* Its files get the new name, too. */
+static int rename_files(struct artifacts *a, struct ck_str id, struct ck_str from,
+                        struct ck_str to) {
+  struct ck_err err;
+  for (int i = 0; i < 2; ++i) {
+    path_of(a, from, i);
+    char *old = ck_str_dup(ck_buf_view(&a->path));
+    path_of(a, to, i);
+    bool there = artifact_folder_has(&a->folder, ck_buf_cstr(&a->path));
+    int rc = there ? artifact_folder_remove(&a->folder, old, &err)
+                   : artifact_folder_rename(&a->folder, old, ck_buf_cstr(&a->path), &err);
+    if (rc) artifacts_put_failed(a, id, &err);
+    free(old);
+    if (rc) return -1;
+  }
+  return 0;
+}
+
+/* Sets *name: the one that it has, if that is still right; else a new one. */
+static int find_name(struct artifacts *a, struct ck_str id, struct ck_buf *name) {
+  struct ck_err err;
+  struct ck_buf has = {0};
+  int rc = names_find(a->names, id, &has, &err);
+  if (rc < 0) names_trouble(a, &err);
+  ck_buf_clear(name);
+  conversation_name(a->conversation, name);
+  if (rc > 0 && is_numbered(ck_buf_view(&has), id, name)) {
+    ck_buf_clear(name);
+    ck_buf_str(name, ck_buf_view(&has));
+  } else if (rc >= 0) {
+    bool renamed = rc > 0;
+    rc = choose(a, id, name);
+    if (rc == 0 && renamed) rc = rename_files(a, id, ck_buf_view(&has), ck_buf_view(name));
+    if (rc == 0 && names_set(a->names, id, ck_buf_view(name), &err)) rc = names_trouble(a, &err);
+  }
+  ck_buf_free(&has);
+  return rc < 0 ? -1 : 0;
+}
+
+/* ---- its files ---- */
+
+struct writing {
+  struct artifacts *a;
+  struct artifact_draft draft;
+  bool failed; /* it was the file that failed, or the store ends */
+  int why;     /* errno; 0: the store ends */
+};
+
+static int sink(void *self, struct ck_str bytes, struct ck_err *err) {
+  struct writing *w = self;
+  bool ends = artifacts_out_of_time(w->a);
+  if (!ends &&
+      artifact_folder_write(&w->a->folder, &w->draft, bytes, ck_buf_cstr(&w->a->path), err) == 0)
+    return 0;
+  w->why = ends ? 0 : errno;
+  w->failed = true;
+  return -1;
+}
+
+static int write_file(struct artifacts *a, struct ck_str id, struct ck_str name, int ending) {
+  struct ck_err err;
+  struct writing w = {.a = a};
+  path_of(a, name, ending);
+  if (artifact_folder_begin(&a->folder, &w.draft, &err)) return artifacts_put_failed(a, id, &err);
+  int rc = ending ? conversation_json(a->conversation, sink, &w, &err)
+                  : conversation_markdown(a->conversation, sink, &w, &err);
+  if (rc == 0)
+    return artifact_folder_end(&a->folder, &w.draft, ck_buf_cstr(&a->path), &err)
+               ? artifacts_put_failed(a, id, &err)
+               : 0;
+  if (!w.failed || w.why == 0) artifact_folder_abandon(&a->folder, &w.draft);
+  if (!w.failed) return sql_trouble(a, id, &err);
+  errno = w.why;
+  return w.why ? artifacts_put_failed(a, id, &err) : -1;
+}
+
+static int write_files(struct artifacts *a, struct ck_str id) {
+  struct ck_err err;
+  struct ck_buf name = {0};
+  int rc = conversation_load(a->conversation, id, &err);
+  if (rc < 0) return sql_trouble(a, id, &err);
+  if (rc == 0) return 0;
+  rc = find_name(a, id, &name);
+  for (int i = 0; i < 2 && rc == 0; ++i) rc = write_file(a, id, ck_buf_view(&name), i);
+  ck_buf_free(&name);
+  return rc;
+}
+
+static int write_one(struct artifacts *a, struct ck_str due) {
+  uint64_t head = atomic_load(&a->context->head);
+  int64_t began = ck_boot_ms();
+  char *id = ck_str_dup(due); /* it is forgotten with what is written */
+  struct ck_str own = {id, due.n};
+  int rc = write_files(a, own);
+  if (rc == 0) dirty_written(a->dirty, own, head, ck_boot_ms() - began, ck_boot_ms());
+  free(id);
+  return rc;
+}
+
+static int64_t later(int64_t x, int64_t y) { return x > y ? x : y; }
+
+static int64_t next_at(const struct artifacts *a) {
+  struct ck_str id;
+  int64_t quiet = dirty_next(a->dirty, true, &id), busy = dirty_next(a->dirty, false, &id);
+  if (quiet == INT64_MAX) return quiet;
+  quiet = later(quiet, a->quiet_at);
+  busy = later(busy, a->write_from);
+  return later(quiet < busy ? quiet : busy, pace_next(&a->context->pace, a->wrote_at));
+}
+
+/* Writes those that are due, for a moment. */
+static int act(struct artifacts *a) {
+  struct ck_err err;
+  struct ck_str id;
+  int64_t began = ck_boot_ms(), now = began;
+  int rc = 0;
+  while (rc == 0 && now - began < PIECE_MS && !artifacts_out_of_time(a)) {
+    int64_t at = dirty_next(a->dirty, now >= a->quiet_at, &id);
+    if (at == INT64_MAX || (at > now && !atomic_load(&a->context->stop))) break;
+    rc = write_one(a, id);
+    now = ck_boot_ms();
+  }
+  if (names_commit(a->names, &err) && rc == 0) rc = names_trouble(a, &err);
+  a->wrote_at = began;
+  a->write_from = now + (now - began) * REST;
+  return rc;
+}
+
+static uint64_t upto(const struct artifacts *a, uint64_t read) {
+  uint64_t least = dirty_least(a->dirty);
+  dirty_tidy(a->dirty, read, ck_boot_ms());
+  return least ? least - 1 : read;
+}
+
+static bool has_room(const struct artifacts *a) { return !dirty_full(a->dirty); }
+
+/* ---- the form ---- */
+
+static void close_form(struct artifacts *a) {
+  conversation_free(&a->conversation);
+  names_close(&a->names);
+  dirty_free(&a->dirty);
+  sqlite3_finalize(a->by_remote);
+  sqlite3_finalize(a->by_message);
+  a->by_remote = a->by_message = NULL;
+}
+
+static const char by_remote_sql[] = "SELECT local_conversation_id FROM conversation_links"
+                                    " WHERE platform = ?1 AND remote_conversation_id = ?2";
+static const char by_message_sql[] =
+    "SELECT l.local_conversation_id FROM messages m JOIN conversation_links l"
+    " ON l.platform = m.platform AND l.remote_conversation_id = m.conversation_id"
+    " WHERE m.version = " KEYS_VERSION_OF("?1");
+
+/* 1: the names were lost. */
+static int open_names(struct artifacts *a) {
+  struct ck_err err;
+  bool fresh;
+  a->names = names_open(&fresh, &err);
+  return a->names ? fresh : sql_trouble(a, CK_LIT(NAMES_FILE), &err);
+}
+
+static int open_form(struct artifacts *a) {
+  struct ck_err err;
+  a->dirty = dirty_new();
+  if (!(a->by_remote = db_prepare(a->db, by_remote_sql, &err)) ||
+      !(a->by_message = db_prepare(a->db, by_message_sql, &err)) ||
+      !(a->conversation = conversation_new(a->db, &err)))
+    return sql_trouble(a, CK_LIT(DB_FILE), &err);
+  if (artifact_folder_make(&a->folder, ARTIFACT_CONVERSATIONS, &err))
+    return artifacts_put_failed(a, CK_LIT(ARTIFACT_CONVERSATIONS), &err);
+  a->folder.marked = true;
+  return open_names(a);
+}
+
+/* Somebody may have deleted the names. */
+static int restart(struct artifacts *a) {
+  struct ck_err err;
+  bool damaged = a->names && names_damaged(a->names);
+  dirty_clear(a->dirty);
+  names_close(&a->names);
+  if (damaged && names_drop(&err)) return sql_trouble(a, CK_LIT(NAMES_FILE), &err);
+  return open_names(a) < 0 ? -1 : 0;
+}
+
+const struct artifact_form artifact_conversations = {
+    .name = "conversations",
+    .mark = ARTIFACT_CONVERSATIONS,
+    .tables = (1u << CK_TABLES) - 1,
+    .a_second = 50000,
+    .open = open_form,
+    .close = close_form,
+    .take = take,
+    .restart = restart,
+    .next_at = next_at,
+    .act = act,
+    .upto = upto,
+    .has_room = has_room,
+};

@@ -1,0 +1,177 @@
+/* See names.h. */
+#include "store/files/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proto/file.h"
+#include "proto/log.h"
+#include "proto/words.h"
+#include "store/database/statements.h"
+
+#define MARK 0x636b6e6d /* "cknm" */
+#define MARK_TEXT "1667985005"
+
+/* key: the name in lower case. */
+#define SCHEMA \
+  "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;" \
+  "CREATE TABLE names (conversation TEXT PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL " \
+  "UNIQUE)" \
+  " WITHOUT ROWID; PRAGMA application_id = " MARK_TEXT "; COMMIT"
+
+#define STATEMENTS(S) \
+  S(FIND, "SELECT name FROM names WHERE conversation = ?1") \
+  S(TAKEN, "SELECT conversation FROM names WHERE key = ?2 AND conversation <> ?1") \
+  S(SET, "INSERT INTO names VALUES (?1, ?2, ?3)" \
+         " ON CONFLICT (conversation) DO UPDATE SET name = ?2, key = ?3") \
+  S(TAKE, "DELETE FROM names WHERE conversation = (SELECT conversation FROM names LIMIT 1)" \
+          " RETURNING name") \
+  S(BEGIN, "BEGIN") \
+  S(COMMIT, "COMMIT")
+
+DB_STATEMENTS(STATEMENTS)
+
+struct names {
+  sqlite3 *db;
+  sqlite3_stmt *s[STATEMENT_COUNT];
+  bool begun, damaged;
+  struct ck_buf key;
+};
+
+static int fail(struct names *n, struct ck_err *err) {
+  int kind = sqlite3_errcode(n->db) & 0xff;
+  n->damaged |= kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || kind == SQLITE_ERROR;
+  return ck_fail(err, NAMES_FILE ": %s (%d)", sqlite3_errmsg(n->db),
+                 sqlite3_extended_errcode(n->db));
+}
+
+int names_drop(struct ck_err *err) {
+  static const char *const files[] = {NAMES_FILE "-wal", NAMES_FILE "-shm", NAMES_FILE};
+  for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
+    if (unlink(files[i]) && errno != ENOENT)
+      return ck_fail(err, "%s: %s", files[i], strerror(errno));
+  return 0;
+}
+
+/* synchronous = NORMAL: a power cut takes the last commits, and their conversations are written
+ * again. */
+static int connect_to(struct names *n, int flags, struct ck_err *err) {
+  if (ck_no_other_kind(AT_FDCWD, NAMES_FILE, err)) return ck_fail_in(err, NAMES_FILE);
+  if (sqlite3_open_v2(NAMES_FILE, &n->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+                      NULL) != SQLITE_OK)
+    return fail(n, err);
+  db_harden(n->db);
+  sqlite3_busy_timeout(n->db, DB_BUSY_MS);
+  return sqlite3_exec(n->db,
+                      "PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 0;"
+                      "PRAGMA journal_size_limit = 4194304",
+                      NULL, NULL, NULL) == SQLITE_OK
+             ? 0
+             : fail(n, err);
+}
+
+/* *damaged: it is no such database. */
+static struct names *open_one(int flags, bool fresh, bool *damaged, struct ck_err *err) {
+  struct names *n = ck_zalloc(sizeof *n);
+  int64_t mark = 0;
+  int rc = connect_to(n, flags, err);
+  if (rc == 0 && fresh && sqlite3_exec(n->db, SCHEMA, NULL, NULL, NULL) != SQLITE_OK)
+    rc = fail(n, err);
+  if (rc == 0) rc = db_int(n->db, "PRAGMA application_id", 0, &mark, err);
+  if (rc == 0 && mark != MARK)
+    rc = ck_fail(err, NAMES_FILE ": it is something else"), *damaged = true;
+  if (rc == 0) rc = db_prepare_all(n->db, texts, STATEMENT_COUNT, n->s, err);
+  if (rc == 0) return n;
+  int kind = n->db ? sqlite3_errcode(n->db) & 0xff : 0;
+  *damaged |= kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || kind == SQLITE_ERROR;
+  names_close(&n);
+  return NULL;
+}
+
+struct names *names_open(bool *fresh, struct ck_err *err) {
+  bool damaged, there = access(NAMES_FILE, F_OK) == 0;
+  struct names *n = there ? open_one(SQLITE_OPEN_READWRITE, false, &damaged, err) : NULL;
+  *fresh = !n;
+  if (n || (there && !damaged)) return n;
+  if (there) ck_log(CK_WARN, NAMES_FILE, "names_made_again", "reason=%s", ck_quotedz(err->text));
+  if (names_drop(err)) return NULL;
+  return open_one(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, true, &damaged, err);
+}
+
+struct names *names_reader(struct ck_err *err) {
+  bool damaged;
+  return open_one(SQLITE_OPEN_READONLY, false, &damaged, err);
+}
+
+bool names_damaged(const struct names *n) { return n->damaged; }
+
+void names_close(struct names **n) {
+  if (!*n) return;
+  db_finalize_all((*n)->s, STATEMENT_COUNT);
+  sqlite3_close((*n)->db);
+  ck_buf_free(&(*n)->key);
+  free(*n);
+  *n = NULL;
+}
+
+/* 1: a row, of which the first column is appended to `out`, unless that is NULL; 0: none; -1. */
+static int run(struct names *n, enum statement which, struct ck_buf *out, struct ck_err *err) {
+  int rc = sqlite3_step(n->s[which]);
+  int result = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : fail(n, err);
+  if (result > 0 && out) ck_buf_str(out, db_str(n->s[which], 0));
+  while (rc == SQLITE_ROW) rc = sqlite3_step(n->s[which]);
+  sqlite3_reset(n->s[which]);
+  return result;
+}
+
+/* Writes are gathered until names_commit. */
+static int begin(struct names *n, struct ck_err *err) {
+  if (n->begun) return 0;
+  if (run(n, BEGIN, NULL, err)) return -1;
+  n->begun = true;
+  return 0;
+}
+
+int names_commit(struct names *n, struct ck_err *err) {
+  if (!n->begun) return 0;
+  n->begun = false;
+  if (run(n, COMMIT, NULL, err) == 0) return 0;
+  sqlite3_exec(n->db, "ROLLBACK", NULL, NULL, NULL);
+  return -1;
+}
+
+static void make_key(struct names *n, struct ck_str name) {
+  ck_buf_clear(&n->key);
+  ck_buf_lower(&n->key, name);
+}
+
+int names_find(struct names *n, struct ck_str conversation, struct ck_buf *name,
+               struct ck_err *err) {
+  ck_buf_clear(name);
+  db_bind_str(n->s[FIND], 1, conversation);
+  return run(n, FIND, name, err);
+}
+
+int names_taken(struct names *n, struct ck_str conversation, struct ck_str name,
+                struct ck_err *err) {
+  make_key(n, name);
+  db_bind_str(n->s[TAKEN], 1, conversation);
+  db_bind_str(n->s[TAKEN], 2, ck_buf_view(&n->key));
+  return run(n, TAKEN, NULL, err);
+}
+
+int names_set(struct names *n, struct ck_str conversation, struct ck_str name, struct ck_err *err) {
+  if (begin(n, err)) return -1;
+  make_key(n, name);
+  db_bind_str(n->s[SET], 1, conversation);
+  db_bind_str(n->s[SET], 2, name);
+  db_bind_str(n->s[SET], 3, ck_buf_view(&n->key));
+  return run(n, SET, NULL, err);
+}
+
+int names_take_any(struct names *n, struct ck_buf *name, struct ck_err *err) {
+  ck_buf_clear(name);
+  return begin(n, err) ? -1 : run(n, TAKE, name, err);
+}

@@ -1,0 +1,38 @@
+/* Which file each conversation has: artifacts/.names, a small database. A title that changes gives
+ * a conversation another name, so the former one has to be known; and no two have the same, also
+ * where upper and lower case are one. Nothing is lost with it: it and the files are made again.
+ *
+ * Functions that return int return -1 with the reason in err. */
+#ifndef CK_STORE_NAMES_H
+#define CK_STORE_NAMES_H
+
+#include "store/database/db.h"
+
+#define NAMES_FILE "artifacts/.names"
+
+struct names;
+
+/* Opens it for writing, in the working directory; makes it if it is missing or damaged. *fresh: it
+ * was made. NULL with the reason. */
+struct names *names_open(bool *fresh, struct ck_err *err);
+/* The same for reading alone; NULL also if there is none. */
+struct names *names_reader(struct ck_err *err);
+void names_close(struct names **n);
+/* Deletes it; it must be closed. */
+int names_drop(struct ck_err *err);
+
+/* Sets *name to the name of the conversation's files, without their endings. 1; 0: it has none. */
+int names_find(struct names *n, struct ck_str conversation, struct ck_buf *name,
+               struct ck_err *err);
+/* 1: another conversation has this name; 0: none has. */
+int names_taken(struct names *n, struct ck_str conversation, struct ck_str name,
+                struct ck_err *err);
+/* The conversation has this name from now on. Committed by names_commit. */
+int names_set(struct names *n, struct ck_str conversation, struct ck_str name, struct ck_err *err);
+/* Sets *name to any name, and forgets it; 0: there is none. */
+int names_take_any(struct names *n, struct ck_buf *name, struct ck_err *err);
+int names_commit(struct names *n, struct ck_err *err);
+/* True after a failure because of what is in the file: it has to be deleted. */
+bool names_damaged(const struct names *n);
+
+#endif
