@@ -124,7 +124,7 @@ static void mark_artifacts(const struct filling *f) {
   sqlite3_stmt *q = db_prepare(f->db, "SELECT store_id FROM store", &err);
   FILE *cursor = fopen("artifacts/.cursor", "w");
   if (!q || sqlite3_step(q) != SQLITE_ROW || !cursor) bench_fail("artifacts/.cursor");
-  fprintf(cursor, "%s %llu\n", (const char *)sqlite3_column_text(q, 0),
+  fprintf(cursor, "%s %llu conversations\n", (const char *)sqlite3_column_text(q, 0),
           (unsigned long long)f->version);
   fclose(cursor);
   sqlite3_finalize(q);

@@ -77,9 +77,9 @@ const struct cli_command cli_rebuild = {
     "make files, records or the index of the search again",
     arguments,
     NULL,
-    "artifacts: writes every message's, execution's and session's .txt and .json again from the\n"
-    "database, and the index of sessions. Files that belong to no record are left alone. If the\n"
-    "command is interrupted, the store continues.\n\n"
+    "artifacts: writes all readable files again from the database, in the form that the setting\n"
+    "artifacts.form says, and deletes those of another form. Files that belong to nothing in the\n"
+    "database are left alone. If the command is interrupted, the store continues.\n\n"
     "messages: reads all that was ever imported again, from the originals that the store keeps\n"
     "(convkeep original): what this convkeep reads better than the one that imported it is\n"
     "corrected, and rows that are missing are made. Right after an import nothing changes.\n\n"

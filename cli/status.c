@@ -247,10 +247,11 @@ static void artifact_line(struct cli_table *t, const json_t *info) {
   int64_t most = cli_member_int(records, "messages", 0) + cli_member_int(records, "executions", 0) +
                  cli_member_int(records, "sessions", 0);
   if (behind > most) behind = most;
+  const char *form = cli_member(json_object_get(info, "artifacts"), "form");
   if (behind > 0)
     add_count(&text, behind, "records behind at most");
   else
-    ck_buf_text(&text, "up to date");
+    ck_buf_text(&text, strcmp(form, "none") == 0 ? "none (artifacts.form)" : "up to date");
   cli_line(t, "artifacts", behind > 0 ? CLI_YELLOW : CLI_PLAIN, &text);
   ck_buf_free(&text);
 }
@@ -456,7 +457,7 @@ const struct cli_command cli_status = {
     "producers [{id, applied, refused}] · spool {pending} · sync {sink, cursor, pending,\n"
     "behind_ms, in_flight, backlog, workers, rate, today, paused, alarm, last_error,\n"
     "dead_letters} · jobs {pending, running, done, failed, superseded, unknown, next_due_at,\n"
-    "lateness} · artifacts {cursor} · search {cursor, behind} ·\n"
+    "lateness} · artifacts {cursor, form} · search {cursor, behind} ·\n"
     "wal {bytes, limit, alarm, pid, program} · rejected ·\n"
     "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at ·\n"
     "alarm · ring {up, store, ingest, renewd, syncd: {state, pid, since, stopped_by_signal,\n"

@@ -46,9 +46,10 @@ const char *cli_name_own(const char *name) {
 
 /* The names of folders and files in a data folder. */
 bool cli_name_is_ours(const char *name) {
-  static const char *const places[] = {"artifacts/msg/",      "artifacts/exec/",
-                                       "artifacts/session/",  "logs/renewal/",
-                                       "spool/refused.jsonl", "spool/unknown.jsonl"};
+  static const char *const places[] = {
+      "artifacts/conversations/", "artifacts/msg/", "artifacts/exec/",
+      "artifacts/session/",       "logs/renewal/",  "spool/refused.jsonl",
+      "spool/unknown.jsonl"};
   for (size_t i = 0; i < sizeof places / sizeof *places; ++i)
     for (const char *at = name; (at = strstr(at, places[i])); ++at)
       if (at == name || at[-1] == '/' || at[-1] == ' ') return true;

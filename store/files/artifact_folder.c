@@ -239,7 +239,11 @@ bool artifact_folder_has(const struct artifact_folder *f, const char *path) {
 }
 
 int artifact_folder_make(struct artifact_folder *f, const char *path, struct ck_err *err) {
-  return mkdirat(f->fd, path, FOLDER_MODE) && errno != EEXIST ? fail(err, path) : 0;
+  if (mkdirat(f->fd, path, FOLDER_MODE) && errno != EEXIST) return fail(err, path);
+  int fd = open_below(f->fd, path, strlen(path));
+  if (fd < 0) return fail(err, path);
+  close(fd);
+  return 0;
 }
 
 int artifact_folder_rename(struct artifact_folder *f, const char *path, const char *to,

@@ -66,7 +66,7 @@ int artifact_folder_end(struct artifact_folder *f, struct artifact_draft *d, con
                         struct ck_err *err);
 void artifact_folder_abandon(struct artifact_folder *f, struct artifact_draft *d);
 
-/* Makes a folder below it. 0 also if there is one. */
+/* Makes a folder below it. 0 also if there is one; -1 if there is a link to one. */
 int artifact_folder_make(struct artifact_folder *f, const char *path, struct ck_err *err);
 /* True if there is anything at the path; also if that cannot be known. */
 bool artifact_folder_has(const struct artifact_folder *f, const char *path);

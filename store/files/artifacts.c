@@ -157,10 +157,9 @@ static int open_folder(struct artifacts *a) {
     return artifacts_trouble(a, errno, CK_LIT(ARTIFACT_FOLDER), &err);
   t->read = t->cursor;
   t->behind = true;
+  if (open_form(a)) return close_folder(a), -1;
   atomic_store(&a->context->artifacts_cursor, t->cursor);
-  if (open_form(a) == 0) return 0;
-  close_folder(a);
-  return -1;
+  return 0;
 }
 
 /* A person may ask for all files again (`convkeep rebuild artifacts`). */

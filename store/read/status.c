@@ -328,6 +328,13 @@ static void put_number(struct ck_map *m, const char *name, const char *inner, ui
   ck_map_close(&one);
 }
 
+static void put_artifacts(struct ck_map *m, const struct context *context) {
+  struct ck_map in = ck_pair_map(m, "artifacts");
+  ck_pair_uint(&in, "cursor", atomic_load(&context->artifacts_cursor));
+  ck_pair_text(&in, "form", ck_set_text(context->settings, CK_SET_ARTIFACTS_FORM));
+  ck_map_close(&in);
+}
+
 static void put_search(struct ck_map *m, uint64_t head, uint64_t cursor) {
   struct ck_map search = ck_pair_map(m, "search");
   ck_pair_uint(&search, "cursor", cursor);
@@ -365,7 +372,7 @@ int status_info(sqlite3 *db, struct context *context, struct leases *leases,
   ck_pair_text_or_nil(&m, "alarm", context->alarm.text);
   ck_pair_uint(&m, "rejected", atomic_load(&context->rejected));
   put_number(&m, "spool", "pending", g.spool);
-  put_number(&m, "artifacts", "cursor", atomic_load(&context->artifacts_cursor));
+  put_artifacts(&m, context);
   put_search(&m, head, atomic_load(&context->search_cursor));
   put_wal(&m, context->wal);
   int rc = put_records(&m, db, err) || put_producers(&m, db, err) || put_jobs(&m, db, err) ||

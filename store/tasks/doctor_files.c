@@ -1,7 +1,7 @@
-/* doctor's check `artifacts`: does every record have its two readable files, and does the .json say
- * what the row says? SQLite's pages have no checksums, so a bit that a disk has flipped in a text
- * goes unnoticed there; the database and the .json are two copies of it, written at different times
- * to different places. */
+/* doctor's check `artifacts` of the form `records`: does every record have its two readable files,
+ * and does the .json say what the row says? SQLite's pages have no checksums, so a bit that a disk
+ * has flipped in a text goes unnoticed there; the database and the .json are two copies of it,
+ * written at different times to different places. */
 #include "store/tasks/doctor_internal.h"
 
 #include <dirent.h>
@@ -20,11 +20,6 @@
 
 /* Records read in one transaction at most, so that the slow files do not hold up the WAL. */
 #define CHUNK 2000
-
-#define DIFFERENT_ADVICE \
-  "one of the two was changed, by hand or by a failing disk; the mirror and a backup tell which. " \
-  "If the files: convkeep rebuild artifacts. If the database: check the disk, then " \
-  "convkeep restore BACKUP and import again what came since"
 
 struct files {
   struct doctor *d;
@@ -153,19 +148,20 @@ static int check_table(struct files *f, enum ck_table t, struct ck_err *err) {
   return rc;
 }
 
-/* How many .txt and .json files there are below a folder. */
-static uint64_t count_files(const struct files *f, int at, const char *name) {
+/* How many files there are below a folder, whose names end so. */
+uint64_t doctor_count_files(const struct doctor *d, int at, const char *name,
+                            const char *const endings[2]) {
   uint64_t n = 0;
   int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   DIR *dir = fd < 0 ? NULL : fdopendir(fd);
   if (!dir && fd >= 0) close(fd);
-  for (struct dirent *e; dir && !task_cancelled(f->d->task) && (e = readdir(dir));) {
+  for (struct dirent *e; dir && !task_cancelled(d->task) && (e = readdir(dir));) {
     const char *dot = strrchr(e->d_name, '.');
     if (e->d_name[0] == '.') continue;
-    if (dot && (strcmp(dot, ".txt") == 0 || strcmp(dot, ".json") == 0))
+    if (dot && (strcmp(dot, endings[0]) == 0 || strcmp(dot, endings[1]) == 0))
       ++n;
     else
-      n += count_files(f, fd, e->d_name);
+      n += doctor_count_files(d, fd, e->d_name, endings);
   }
   if (dir) closedir(dir);
   return n;
@@ -174,8 +170,10 @@ static uint64_t count_files(const struct files *f, int at, const char *name) {
 /* All of them, but for the session index. */
 static uint64_t count_all(const struct files *f) {
   struct stat st;
-  uint64_t n = count_files(f, f->folder, "msg") + count_files(f, f->folder, "exec") +
-               count_files(f, f->folder, "session");
+  static const char *const endings[2] = {".txt", ".json"}, *const folders[] = {"msg", "exec",
+                                                                               "session"};
+  uint64_t n = 0;
+  for (int i = 0; i < 3; ++i) n += doctor_count_files(f->d, f->folder, folders[i], endings);
   bool index[] = {fstatat(f->folder, ARTIFACT_INDEX_TEXT, &st, 0) == 0,
                   fstatat(f->folder, ARTIFACT_INDEX_JSON, &st, 0) == 0};
   return n - index[0] - index[1];
@@ -199,22 +197,20 @@ static void say(struct files *f) {
                ck_noun(f->records, "record has its", "records have their"));
   if (f->different) {
     f->d->differs = true;
-    doctor_say(f->d, "artifacts", CK_FOUND_WRONG, DIFFERENT_ADVICE,
+    doctor_say(f->d, "artifacts", CK_FOUND_WRONG, DOCTOR_DIFFERENT_ADVICE,
                "%u %s .json says, the first: artifacts/%s", f->different,
                ck_noun(f->different, "record is not what its", "records are not what their"),
                f->first_different);
   }
   if (f->all > f->present)
-    doctor_say(f->d, "artifacts", CK_FOUND_NOTE,
-               "from another database, or put there by hand; they can be deleted, "
-               "and so can the folder, which is made again",
-               "%llu %s to no record", (unsigned long long)(f->all - f->present),
+    doctor_say(f->d, "artifacts", CK_FOUND_NOTE, DOCTOR_FOREIGN_ADVICE, "%llu %s to no record",
+               (unsigned long long)(f->all - f->present),
                ck_noun(f->all - f->present, "file belongs", "files belong"));
 }
 
 /* Files are counted before the records are read. Records are never deleted and keep their paths, so
  * every file counted belongs to one of the records read, or to none. */
-int doctor_artifacts(struct doctor *d, struct ck_err *err) {
+static int check_records(struct doctor *d, struct ck_err *err) {
   static const enum ck_table tables[] = {CK_MESSAGES, CK_EXECUTIONS, CK_SESSIONS};
   struct files f = {.d = d, .upto = atomic_load(&d->task->context->artifacts_cursor)};
   f.folder = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -229,4 +225,12 @@ int doctor_artifacts(struct doctor *d, struct ck_err *err) {
   ck_buf_free(&f.found);
   if (rc == 0) say(&f);
   return rc;
+}
+
+int doctor_artifacts(struct doctor *d, struct ck_err *err) {
+  const char *form = ck_set_text(d->task->context->settings, CK_SET_ARTIFACTS_FORM);
+  if (strcmp(form, "records") == 0) return check_records(d, err);
+  if (strcmp(form, "conversations") == 0) return doctor_conversations(d, err);
+  doctor_say(d, "artifacts", CK_FOUND_OK, "", "none are made (artifacts.form is none)");
+  return 0;
 }

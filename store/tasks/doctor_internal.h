@@ -36,7 +36,19 @@ int doctor_reader_copy(struct doctor *d, struct ck_err *err);
 bool doctor_piece_over(int64_t began);
 void doctor_piece_rest(int64_t began);
 
+/* How many files there are below the folder `name` of `at`, whose names end so. */
+uint64_t doctor_count_files(const struct doctor *d, int at, const char *name,
+                            const char *const endings[2]);
+
 /* ---- reporting ---- */
+
+#define DOCTOR_DIFFERENT_ADVICE \
+  "one of the two was changed, by hand or by a failing disk; the mirror and a backup tell which. " \
+  "If the files: convkeep rebuild artifacts. If the database: check the disk, then " \
+  "convkeep restore BACKUP and import again what came since"
+#define DOCTOR_FOREIGN_ADVICE \
+  "from another database, or put there by hand; they can be deleted, " \
+  "and so can the folder, which is made again"
 
 /* Reports how a check ended, as a line {check, result: ok | note | wrong, text, advice}. advice:
  * what to do; "": nothing. */
@@ -47,6 +59,7 @@ void doctor_say(struct doctor *d, const char *check, enum ck_finding found, cons
  * could not be carried out. */
 int doctor_sessions(struct doctor *d, struct ck_err *err);
 int doctor_artifacts(struct doctor *d, struct ck_err *err);
+int doctor_conversations(struct doctor *d, struct ck_err *err); /* a part of doctor_artifacts */
 int doctor_originals(struct doctor *d, struct ck_err *err);
 int doctor_attachments(struct doctor *d, struct ck_err *err);
 int doctor_search(struct doctor *d, struct ck_err *err);

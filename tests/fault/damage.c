@@ -90,6 +90,7 @@ static long turn_bit(const char *file, const char *found, long at) {
  * made when the row was written, say something else. */
 T_STORY(damage, a_bit_in_a_text, 90) {
   static const char path[] = "artifacts/msg/1970/01/01/s0150.json";
+  t_set("artifacts.form", "records");
   t_up();
   observe(0, 300);
   t_down_marked();
@@ -192,7 +193,7 @@ T_STORY(damage, the_wal_under_a_running_store, 120) {
   observe(100, 200);
   t_settle(20000);
   int64_t head = t_status_int("version", -1);
-  snprintf(line, sizeof line, " %lld\n", (long long)head);
+  snprintf(line, sizeof line, " %lld conversations\n", (long long)head);
   for (int64_t until = ck_boot_ms() + 30000 * T_SLOWER;; t_pause(50)) {
     char *cursor = t_read_file("artifacts/.cursor", NULL);
     bool there = cursor && strstr(cursor, line);

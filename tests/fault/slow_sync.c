@@ -30,6 +30,7 @@ static void slow_disk(void) {
  * durable: an import without a ring is such a run. */
 T_STORY(slow_sync, what_is_there_is_not_written_again, 90) {
   slow_disk();
+  t_set("artifacts.form", "records");
   struct ck_buf b = {0};
   for (int i = 0; i < 1500; i++)
     ck_buf_printf(&b,

@@ -1,6 +1,5 @@
-/* The readable files: a pair for each message, execution and session, made again when they are
- * lost.
- */
+/* The readable files: a pair for each message, execution and session, or for each conversation,
+ * made again when they are lost. */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +24,7 @@ static void import_some(int n) {
 }
 
 T_STORY(artifacts, a_pair_for_each, 60) {
+  t_set("artifacts.form", "records");
   t_up();
   import_some(100);
   t_whole(20000);
@@ -46,6 +46,7 @@ T_STORY(artifacts, a_pair_for_each, 60) {
 }
 
 T_STORY(artifacts, they_follow_a_change, 60) {
+  t_set("artifacts.form", "records");
   t_up();
   import_some(3);
   t_whole(10000);
@@ -55,6 +56,7 @@ T_STORY(artifacts, they_follow_a_change, 60) {
 }
 
 T_STORY(artifacts, resumed_after_a_kill, 90) {
+  t_set("artifacts.form", "records");
   struct t_process *store = t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");
   char row[256];
@@ -94,6 +96,7 @@ static void cut_one(const char *path, void *self) {
 
 /* Deleted files are made again from the database. */
 T_STORY(artifacts, made_again_when_deleted, 60) {
+  t_set("artifacts.form", "records");
   t_up();
   import_some(30);
   t_whole(10000);
@@ -106,6 +109,7 @@ T_STORY(artifacts, made_again_when_deleted, 60) {
 
 /* Damaged files, and the cursor deleted, as docs/artifacts.md says: all files are made again. */
 T_STORY(artifacts, made_again_when_cut, 60) {
+  t_set("artifacts.form", "records");
   t_up();
   import_some(30);
   t_whole(10000);
@@ -119,6 +123,7 @@ T_STORY(artifacts, made_again_when_cut, 60) {
 
 /* Neither an id nor a given path leads out of the folder. */
 T_STORY(artifacts, no_way_out_of_the_folder, 60) {
+  t_set("artifacts.form", "records");
   t_up();
   struct t_producer *p = t_producer("test");
 #define REST "'platform': 'x', 'role': 'user', 'raw_text': 'hi', 'observed_at': 1000"
@@ -149,6 +154,7 @@ T_STORY(artifacts, no_way_out_of_the_folder, 60) {
 
 /* A path that another record could have too is refused: each record has its own files. */
 T_STORY(artifacts, each_record_has_its_own_files, 60) {
+  t_set("artifacts.form", "records");
   t_up();
   struct t_producer *p = t_producer("test");
   t_refused(p, "named as the id", "messages",

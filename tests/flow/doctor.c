@@ -44,7 +44,7 @@ T_STORY(doctor, a_ring_that_is_well, 90) {
   t_settle(10000);
   finds_nothing();
   t_doctor_finds(0, "mirror", "ok", "rows are the same");
-  t_doctor_finds(0, "artifacts", "ok", "records have their files");
+  t_doctor_finds(0, "artifacts", "ok", "conversations have their files");
   struct t_result r = t_convkeep("doctor");
   T_CHECK(r.code == 0 && strstr(r.out, "ok    database"), "exit %d: %s", r.code, r.out);
   t_result_free(&r);
@@ -144,6 +144,29 @@ T_STORY(doctor, files_that_are_missing, 90) {
   t_up();
   some();
   t_settle(10000);
+  T_CHECK(system("cd artifacts/conversations; rm \"$(ls | grep md | head -1)\";"
+                 " truncate -s 0 \"$(ls | grep json | tail -1)\"") == 0,
+          "no shell");
+  t_doctor_finds(1, "artifacts", "wrong", "2 files are missing");
+  t_do(0, "rebuild", "artifacts");
+  t_write_text("artifacts/conversations/stray.md", "of nobody");
+  t_doctor_finds(0, "artifacts", "note", "1 file belongs to no conversation");
+  T_CHECK(unlink("artifacts/conversations/stray.md") == 0, "doctor has deleted the stray file");
+  t_down_marked();
+  T_CHECK(system("cd artifacts/conversations; sed -i 's/\\(raw_text\":\"tex\\)t/\\1b/' *.json") ==
+              0,
+          "no shell");
+  t_doctor_finds(1, "artifacts", "wrong", "9 conversations are not what their .json says");
+  t_do(0, "rebuild", "artifacts");
+  t_check_artifacts("artifact.db");
+  t_do(2, "rebuild", "nothing");
+}
+
+T_STORY(doctor, files_of_records_that_are_missing, 90) {
+  t_set("artifacts.form", "records");
+  t_up();
+  some();
+  t_settle(10000);
   T_CHECK(system("find artifacts/msg -name 'm7.txt' -delete;"
                  " find artifacts/exec -name 'e9.json' -exec truncate -s 0 {} +") == 0,
           "no shell");
@@ -160,7 +183,6 @@ T_STORY(doctor, files_that_are_missing, 90) {
   T_CHECK(t_int_at(json_array_get(lines, 0), "records", -1) > 120, "too few records were made");
   json_decref(lines);
   t_check_artifacts("artifact.db");
-  t_do(2, "rebuild", "nothing");
 }
 
 T_STORY(doctor, a_mirror_that_differs, 90) {

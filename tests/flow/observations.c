@@ -354,6 +354,7 @@ static void check_session_file(const char *name, int messages) {
 /* A message stays in the session of the day on which it was first observed, whenever it is seen
  * again, and is counted there. */
 T_STORY(observations, seen_again_on_another_day, 60) {
+  t_set("artifacts.form", "records");
   static const char day1[] =
       "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a', "
       "'message_id': '#', 'observed_at': '2026-03-01T23:00:00Z'}\n";

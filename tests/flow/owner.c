@@ -262,7 +262,7 @@ T_STORY(owner, planted_links_are_not_followed, 300) {
 
 static bool files_are_in_trouble(void) {
   struct t_result r = t_convkeep("status");
-  bool so = strstr(r.out, "artifacts/msg/") != NULL;
+  bool so = strstr(r.out, "artifacts/conversations") != NULL;
   t_result_free(&r);
   return so;
 }
@@ -279,11 +279,12 @@ T_STORY(owner, planted_links_to_folders_are_not_followed, 120) {
     t_complains("it must be a folder, and no symbolic link to one", "up", "--once");
     T_CHECK(unlink(inside[i]) == 0 && rename("../out/aside", inside[i]) == 0, "cannot undo it");
   }
-  T_CHECK(rename("artifacts/msg", "../out/aside") == 0 && symlink(target, "artifacts/msg") == 0,
+  T_CHECK(rename("artifacts/conversations", "../out/aside") == 0 &&
+              symlink(target, "artifacts/conversations") == 0,
           "no link");
   t_up();
   import_one("m2");
-  T_UNTIL(10000, files_are_in_trouble(), "the status does not name artifacts/msg");
+  T_UNTIL(10000, files_are_in_trouble(), "the status does not name artifacts/conversations");
   t_down();
   T_CHECK(rmdir(target) == 0, "something was written at the other end");
 }

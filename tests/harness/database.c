@@ -9,6 +9,7 @@
 
 #include "proto/records.h"
 #include "tests/harness/base.h"
+#include "tests/harness/ring.h"
 
 static sqlite3 *open_read_only(const char *file) {
   sqlite3 *db = NULL;
@@ -260,7 +261,7 @@ static int check_table(const char *file, enum ck_table t, const char *text_colum
   return n;
 }
 
-void t_check_artifacts(const char *file) {
+static void check_records(const char *file) {
   int messages = check_table(file, CK_MESSAGES, "raw_text"),
       executions = check_table(file, CK_EXECUTIONS, NULL),
       sessions = check_table(file, CK_SESSIONS, NULL);
@@ -271,4 +272,74 @@ void t_check_artifacts(const char *file) {
   int index = t_exists("artifacts/session/latest.txt") + t_exists("artifacts/session/latest.json");
   T_CHECK(session == 2 * sessions + index, "%d files for %d sessions", session, sessions);
   T_CHECK(sessions == 0 || index == 2, "session/latest.txt or latest.json is missing");
+}
+
+/* ---- artifacts of conversations ---- */
+
+struct files {
+  json_t *conversations; /* id → the texts of its messages by their ids */
+  int count;
+};
+
+static json_t *texts_of(const json_t *conversation) {
+  json_t *texts = json_object();
+  size_t i;
+  const json_t *m;
+  json_array_foreach(json_object_get(conversation, "messages"), i, m) json_object_set(
+      texts, json_string_value(json_object_get(m, "id")), json_object_get(m, "raw_text"));
+  return texts;
+}
+
+static void read_conversation(const char *path, void *self) {
+  struct files *f = self;
+  size_t n = strlen(path), bytes;
+  ++f->count;
+  if (strcmp(path + n - 5, ".json") != 0) return;
+  char *text = t_read_file(path, NULL), *md = ck_sprintf("%.*s.md", (int)n - 5, path);
+  json_error_t error;
+  json_t *json = json_loads(text ? text : "", JSON_ALLOW_NUL, &error);
+  json_t *object = json_array_get(json_object_get(json, "conversations"), 0);
+  const char *id = json_string_value(
+      json_object_get(json_object_get(object, "conversation"), "local_conversation_id"));
+  T_CHECK(id != NULL, "%s is not the JSON of a conversation: %s", path, error.text);
+  T_CHECK(json_object_get(f->conversations, id) == NULL, "%s has several files", id);
+  free(text);
+  text = t_read_file(md, &bytes);
+  T_CHECK(text && bytes, "%s is missing or empty", md);
+  json_object_set_new(f->conversations, id, texts_of(object));
+  json_decref(json);
+  free(text);
+  free(md);
+}
+
+static void check_conversations(const char *file) {
+  static const char messages[] =
+      "SELECT m.id, m.raw_text, l.local_conversation_id AS of FROM messages m"
+      " JOIN conversation_links l ON l.platform = m.platform"
+      " AND l.remote_conversation_id = m.conversation_id";
+  struct files f = {.conversations = json_object()};
+  t_walk("artifacts/conversations", read_conversation, &f);
+  json_t *rows = t_sql(file, messages), *row;
+  size_t i;
+  json_array_foreach(rows, i, row) {
+    const char *id = json_string_value(json_object_get(row, "id")),
+               *of = json_string_value(json_object_get(row, "of"));
+    T_CHECK(json_equal(json_object_get(json_object_get(f.conversations, of), id),
+                       json_object_get(row, "raw_text")),
+            "the files of %s do not have the message %s", of, id);
+  }
+  int64_t all = t_sql_int(file, "SELECT count(*) FROM local_conversations");
+  T_CHECK((int64_t)json_object_size(f.conversations) == all && f.count == 2 * all,
+          "%d files of %zu conversations for %lld", f.count, json_object_size(f.conversations),
+          (long long)all);
+  json_decref(rows);
+  json_decref(f.conversations);
+}
+
+void t_check_artifacts(const char *file) {
+  const char *form = ck_set_text(t_settings(), CK_SET_ARTIFACTS_FORM);
+  if (strcmp(form, "records") == 0)
+    check_records(file);
+  else
+    check_conversations(file);
 }

@@ -29,8 +29,9 @@ char *t_difference(const char *one, const char *other);
 void t_check_database(const char *file);
 /* Fails unless the mirror is the same as the database (t_difference). */
 void t_check_mirror(const char *file, const char *mirror);
-/* Fails unless each message, execution and session has a .txt and a .json that agree with it, and
- * there is no other file except session/latest.*. */
+/* Fails unless the readable files, in the form that the settings say, agree with the database and
+ * there are no others: a .md and a .json for each conversation; or a .txt and a .json for each
+ * message, execution and session, and session/latest.*. */
 void t_check_artifacts(const char *file);
 
 #endif

@@ -51,6 +51,7 @@ Test(cli_name, a_file_has_a_name_of_its_own) {
 /* What a data folder has beside its database is not read again. */
 Test(cli_name, what_convkeep_writes_itself) {
   static const char *const ours[] = {"artifacts/msg/2026/01/02/a.json",
+                                     "artifacts/conversations/2026-01-02 Fish tank.json",
                                      "x.tgz: old/artifacts/session/latest.json",
                                      "old/artifacts/exec/2026/01/02/e.json",
                                      "old/logs/renewal/2026-01-02.jsonl",

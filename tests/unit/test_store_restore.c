@@ -180,7 +180,7 @@ Test(restore, a_new_store_above_every_version_that_was_given) {
 static void files_stand_for(const char *store_id, int64_t version) {
   char line[100];
   mkdir("artifacts", 0700);
-  snprintf(line, sizeof line, "%s %lld\n", store_id, (long long)version);
+  snprintf(line, sizeof line, "%s %lld conversations\n", store_id, (long long)version);
   write_text("artifacts/.cursor", line);
 }
 

@@ -1,0 +1,80 @@
+/* The readable files of conversations: whole after kills, the same as an export, and not read again
+ * by an import. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/harness/base.h"
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+static void put_some(struct t_producer *p, int from, int upto) {
+  char row[512];
+  for (int i = from; i < upto; i++) {
+    snprintf(row, sizeof row,
+             "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'conversation_id': 'c%d',"
+             " 'raw_text': 'text %d', 'observed_at': %d}",
+             i, i % 40, i, i + 1);
+    t_put(p, "messages", row);
+    if (i % 100 == 99) t_commit(p);
+  }
+}
+
+static void put_conversations(struct t_producer *p, const char *title) {
+  char row[512];
+  for (int i = 0; i < 40; i++) {
+    snprintf(row, sizeof row,
+             "{'local_conversation_id': 'x:c%d', 'platform': 'x', 'title': '%s %d',"
+             " 'created_at': 1767348000000}",
+             i, title, i / 4);
+    t_put(p, "local_conversations", row);
+    snprintf(row, sizeof row,
+             "{'link_id': 'link:x:c%d', 'local_conversation_id': 'x:c%d', 'platform': 'x',"
+             " 'remote_conversation_id': 'c%d'}",
+             i, i, i);
+    t_put(p, "conversation_links", row);
+  }
+  t_commit(p);
+}
+
+/* Killed while it writes files, and while it renames them. */
+T_STORY(conversations, resumed_after_a_kill, 90) {
+  struct t_process *store = t_daemon("store", NULL);
+  struct t_producer *p = t_producer("test");
+  put_conversations(p, "First");
+  for (int round = 0; round < 3; round++) {
+    put_some(p, round * 1000, round * 1000 + 1000);
+    put_conversations(p, round == 1 ? "Second" : "Third");
+    t_talk_forget();
+    t_kill("store", SIGKILL);
+    t_wait_end(store, 10000);
+    store = t_daemon("store", NULL);
+    p = t_producer("test");
+  }
+  T_UNTIL(30000, t_status_int("artifacts.cursor", -1) == t_status_int("version", -2),
+          "the files are not done after 30 s");
+  t_check_artifacts("artifact.db");
+}
+
+static void no_difference(const char *form, const char *path) {
+  char *own = t_read_file(path, NULL);
+  struct t_result r = t_convkeep("export", "x:c7", form);
+  T_CHECK(own && r.code == 0 && strcmp(own, r.out) == 0, "%s: %s\nis not what export writes: %s",
+          path, own, r.out);
+  t_result_free(&r);
+  free(own);
+}
+
+T_STORY(conversations, are_what_export_writes, 60) {
+  t_up();
+  struct t_producer *p = t_producer("test");
+  put_conversations(p, "Tank");
+  put_some(p, 0, 400);
+  t_settle(20000);
+  no_difference("--md", "artifacts/conversations/2026-01-02 Tank 1 (4).md");
+  no_difference("--json", "artifacts/conversations/2026-01-02 Tank 1 (4).json");
+  t_whole(20000);
+}
