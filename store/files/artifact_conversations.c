@@ -34,47 +34,60 @@ static int names_trouble(struct artifacts *a, const struct ck_err *err) {
 
 /* ---- which conversation a record is of ---- */
 
-static void add_all(struct artifacts *a, sqlite3_stmt *s) {
-  while (sqlite3_step(s) == SQLITE_ROW) dirty_add(a->dirty, db_str(s, 0), a->version, ck_boot_ms());
+static int add(struct artifacts *a, struct ck_str conversation) {
+  dirty_add(a->dirty, conversation, a->version, ck_boot_ms());
+  return 0;
 }
 
-/* Errors show when the statement is reset. */
-static int ended(struct artifacts *a, sqlite3_stmt *s) {
+/* The record belongs to this conversation; one that it belonged to before is written, too. */
+static int add_moved(struct artifacts *a, const struct ck_row *row, struct ck_str conversation) {
   struct ck_err err;
-  if (sqlite3_reset(s) == SQLITE_OK) return 0;
-  db_fail(a->db, "a conversation", &err);
-  return sql_trouble(a, CK_LIT(DB_FILE), &err);
+  struct ck_buf former = {0};
+  if (conversation.n) add(a, conversation);
+  int rc = names_move(a->names, row, conversation, &former, &err);
+  if (rc > 0) add(a, ck_buf_view(&former));
+  ck_buf_free(&former);
+  return rc < 0 ? names_trouble(a, &err) : 0;
 }
 
-static int add_remote(struct artifacts *a, const struct ck_value *platform,
-                      const struct ck_value *remote) {
-  if (remote->state != CK_TEXT) return 0;
-  db_bind_value(a->by_remote, 1, platform);
-  db_bind_value(a->by_remote, 2, remote);
-  add_all(a, a->by_remote);
-  return ended(a, a->by_remote);
+/* Takes the conversation that the statement gives, if any. move: it is the record's own. */
+static int add_found(struct artifacts *a, sqlite3_stmt *s, const struct ck_row *row, bool move) {
+  struct ck_err err;
+  int rc = sqlite3_step(s), failed = 0;
+  struct ck_str id = rc == SQLITE_ROW ? db_str(s, 0) : (struct ck_str){NULL, 0};
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+    db_fail(a->db, "a conversation", &err);
+    failed = sql_trouble(a, CK_LIT(DB_FILE), &err);
+  } else if (move) {
+    failed = add_moved(a, row, id);
+  } else if (id.n) {
+    add(a, id);
+  }
+  sqlite3_reset(s);
+  return failed;
 }
 
-static int add_execution(struct artifacts *a, const struct ck_row *row) {
-  db_bind_value(a->by_message, 1, &row->v[CK_EXECUTIONS_MESSAGE_ID]);
-  add_all(a, a->by_message);
-  return ended(a, a->by_message);
+static int add_remote(struct artifacts *a, const struct ck_row *row, int platform, int remote) {
+  db_bind_value(a->by_remote, 1, &row->v[platform]);
+  db_bind_value(a->by_remote, 2, &row->v[remote]);
+  return add_found(a, a->by_remote, row, true);
 }
 
 static int take(struct artifacts *a, const struct ck_row *row) {
-  static const int own[CK_TABLES] = {[CK_CONVERSATIONS] = CK_CONVERSATIONS_LOCAL_CONVERSATION_ID,
-                                     [CK_LINKS] = CK_LINKS_LOCAL_CONVERSATION_ID,
-                                     [CK_JOBS] = CK_JOBS_LOCAL_CONVERSATION_ID};
   switch (row->table) {
   case CK_MESSAGES:
-    return add_remote(a, &row->v[CK_MESSAGES_PLATFORM], &row->v[CK_MESSAGES_CONVERSATION_ID]);
+    return add_remote(a, row, CK_MESSAGES_PLATFORM, CK_MESSAGES_CONVERSATION_ID);
   case CK_SESSIONS:
-    return add_remote(a, &row->v[CK_SESSIONS_PLATFORM], &row->v[CK_SESSIONS_CONVERSATION_ID]);
+    return add_remote(a, row, CK_SESSIONS_PLATFORM, CK_SESSIONS_CONVERSATION_ID);
   case CK_EXECUTIONS:
-    return add_execution(a, row);
+    db_bind_value(a->by_message, 1, &row->v[CK_EXECUTIONS_MESSAGE_ID]);
+    return add_found(a, a->by_message, row, false);
+  case CK_LINKS:
+    return add_moved(a, row, ck_row_text(row, CK_LINKS_LOCAL_CONVERSATION_ID));
+  case CK_JOBS:
+    return add(a, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
   default:
-    dirty_add(a->dirty, ck_row_text(row, own[row->table]), a->version, ck_boot_ms());
-    return 0;
+    return add(a, ck_row_key(row));
   }
 }
 

@@ -133,6 +133,13 @@ static uint64_t version_of(struct conversation *c, sqlite3_stmt *s) {
   return version;
 }
 
+/* Without the columns that change without a new version: the file would not be written again. */
+static void read_row(sqlite3_stmt *s, enum ck_table t, struct ck_row *row) {
+  db_row(s, 1, t, row);
+  for (int c = 0; c < ck_tables[t].columns; ++c)
+    if (ck_tables[t].fields[c].flags & CK_QUIET) row->v[c] = ck_null();
+}
+
 static void add_row(struct rows *rows, const struct ck_row *row, struct ck_arena *arena) {
   if (rows->count == rows->room) {
     rows->room = rows->room ? rows->room * 2 : 4;
@@ -149,7 +156,7 @@ static int add_rows(struct conversation *c, int which, struct rows *rows, struct
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
     struct ck_row row;
     version_of(c, s);
-    db_row(s, 1, texts[which].table, &row);
+    read_row(s, texts[which].table, &row);
     add_row(rows, &row, arena);
   }
   sqlite3_reset(s);
@@ -279,7 +286,7 @@ static int take_message(struct conversation *c, struct render *r, const struct c
   int rc = find_message(c, step, &s, err);
   if (rc <= 0) return rc;
   version_of(c, s);
-  db_row(s, 1, CK_MESSAGES, &row);
+  read_row(s, CK_MESSAGES, &row);
   ck_arena_reset(&c->one);
   c->executions.count = 0;
   db_bind_str(c->s[EXECUTIONS], 1, ck_row_key(&row));

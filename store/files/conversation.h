@@ -1,7 +1,7 @@
 /* A conversation as it is in the database, and its two files: Markdown, as `convkeep export --md`
  * writes it, and JSON, as `--json` does, but without the messages of other conversations that it
- * was forked from. Memory grows with the number of messages, not with what they say; no read
- * transaction lasts longer than some 20 ms.
+ * was forked from, and without the ages of values. Memory grows with the number of messages, not
+ * with what they say; no read transaction lasts longer than some 20 ms.
  *
  * Functions that return int return -1 with the reason in err. */
 #ifndef CK_STORE_CONVERSATION_H

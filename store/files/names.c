@@ -14,20 +14,26 @@
 #define MARK 0x636b6e6d /* "cknm" */
 #define MARK_TEXT "1667985005"
 
-/* key: the name in lower case. */
+/* key: of a name, the name in lower case; of a record, a hash of its table and id. place: of the
+ * conversation that it belongs to. */
 #define SCHEMA \
   "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;" \
-  "CREATE TABLE names (conversation TEXT PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL " \
-  "UNIQUE)" \
-  " WITHOUT ROWID; PRAGMA application_id = " MARK_TEXT "; COMMIT"
+  "CREATE TABLE names (place INTEGER PRIMARY KEY, conversation TEXT NOT NULL UNIQUE, name TEXT," \
+  " key TEXT UNIQUE);" \
+  "CREATE TABLE members (key INTEGER PRIMARY KEY, place INTEGER NOT NULL);" \
+  "PRAGMA application_id = " MARK_TEXT "; COMMIT"
 
 #define STATEMENTS(S) \
-  S(FIND, "SELECT name FROM names WHERE conversation = ?1") \
+  S(FIND, "SELECT name FROM names WHERE conversation = ?1 AND name IS NOT NULL") \
   S(TAKEN, "SELECT conversation FROM names WHERE key = ?2 AND conversation <> ?1") \
-  S(SET, "INSERT INTO names VALUES (?1, ?2, ?3)" \
+  S(SET, "INSERT INTO names (conversation, name, key) VALUES (?1, ?2, ?3)" \
          " ON CONFLICT (conversation) DO UPDATE SET name = ?2, key = ?3") \
-  S(TAKE, "DELETE FROM names WHERE conversation = (SELECT conversation FROM names LIMIT 1)" \
-          " RETURNING name") \
+  S(TAKE, "DELETE FROM names WHERE place = (SELECT place FROM names WHERE name IS NOT NULL" \
+          " LIMIT 1) RETURNING name") \
+  S(MEMBER, "SELECT conversation FROM members JOIN names USING (place) WHERE members.key = ?1") \
+  S(ADD, "INSERT INTO names (conversation) VALUES (?1) ON CONFLICT (conversation) DO NOTHING") \
+  S(MOVE, "INSERT OR REPLACE INTO members" \
+          " VALUES (?1, coalesce((SELECT place FROM names WHERE conversation = ?2), 0))") \
   S(BEGIN, "BEGIN") \
   S(COMMIT, "COMMIT")
 
@@ -169,6 +175,29 @@ int names_set(struct names *n, struct ck_str conversation, struct ck_str name, s
   db_bind_str(n->s[SET], 2, name);
   db_bind_str(n->s[SET], 3, ck_buf_view(&n->key));
   return run(n, SET, NULL, err);
+}
+
+static int64_t key_of(const struct ck_row *record) {
+  const struct ck_str parts[] = {ck_str_of(ck_tables[record->table].name), ck_row_key(record)};
+  char hash[33];
+  ck_hash_id(hash, parts, 2);
+  hash[16] = '\0';
+  return (int64_t)strtoull(hash, NULL, 16);
+}
+
+int names_move(struct names *n, const struct ck_row *record, struct ck_str conversation,
+               struct ck_buf *former, struct ck_err *err) {
+  int64_t key = key_of(record);
+  ck_buf_clear(former);
+  sqlite3_bind_int64(n->s[MEMBER], 1, key);
+  int had = run(n, MEMBER, former, err);
+  if (had < 0 || ck_str_eq(ck_buf_view(former), conversation)) return had < 0 ? -1 : 0;
+  db_bind_str(n->s[ADD], 1, conversation);
+  sqlite3_bind_int64(n->s[MOVE], 1, key);
+  db_bind_str(n->s[MOVE], 2, conversation);
+  if (begin(n, err) || (conversation.n && run(n, ADD, NULL, err)) || run(n, MOVE, NULL, err))
+    return -1;
+  return had;
 }
 
 int names_take_any(struct names *n, struct ck_buf *name, struct ck_err *err) {

@@ -1,6 +1,8 @@
-/* Which file each conversation has: artifacts/.names, a small database. A title that changes gives
- * a conversation another name, so the former one has to be known; and no two have the same, also
- * where upper and lower case are one. Nothing is lost with it: it and the files are made again.
+/* Which file each conversation has, and which records are in it: artifacts/.names, a database. A
+ * title that changes gives a conversation another name, so the former one has to be known, and no
+ * two have the same, also where upper and lower case are one. A message that moves to another
+ * conversation leaves a file that has to be written again. Nothing is lost with the database: it
+ * and the files are made again.
  *
  * Functions that return int return -1 with the reason in err. */
 #ifndef CK_STORE_NAMES_H
@@ -29,6 +31,10 @@ int names_taken(struct names *n, struct ck_str conversation, struct ck_str name,
                 struct ck_err *err);
 /* The conversation has this name from now on. Committed by names_commit. */
 int names_set(struct names *n, struct ck_str conversation, struct ck_str name, struct ck_err *err);
+/* The record belongs to this conversation from now on; empty: to none. 1: before, it belonged to
+ * another one, *former; 0: it did not. */
+int names_move(struct names *n, const struct ck_row *record, struct ck_str conversation,
+               struct ck_buf *former, struct ck_err *err);
 /* Sets *name to any name, and forgets it; 0: there is none. */
 int names_take_any(struct names *n, struct ck_buf *name, struct ck_err *err);
 int names_commit(struct names *n, struct ck_err *err);

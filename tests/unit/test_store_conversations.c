@@ -182,6 +182,27 @@ Test(conversations, are_told_apart_and_renamed) {
   stop();
 }
 
+/* A message or a whole link that moves leaves the one conversation and is in the other. */
+Test(conversations, do_not_keep_what_moves) {
+  put_conversation("a", "First");
+  put_conversation("b", "Second");
+  put_message("m1", "a", NOON, "Moves");
+  put_message("m2", "a", NOON, "Stays");
+  start();
+  reached();
+  put_message("m1", "b", NOON, "Moves");
+  reached();
+  cr_expect_null(strstr(file(IN "2026-11-22 First.md"), "Moves"));
+  says(IN "2026-11-22 Second.md", "Moves");
+  sql("UPDATE conversation_links SET version = %llu, local_conversation_id = 'b'"
+      " WHERE link_id = 'link-a'",
+      (unsigned long long)++version);
+  reached();
+  cr_expect_null(strstr(file(IN "2026-11-22 First.md"), "Stays"));
+  says(IN "2026-11-22 Second.json", "Stays");
+  stop();
+}
+
 /* Many of one name on one day have a part of a hash after the ninth. */
 Test(conversations, of_one_name_are_told_apart_however_many) {
   sql("BEGIN");
