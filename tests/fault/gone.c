@@ -161,7 +161,7 @@ T_STORY(gone, a_new_store_keeps_the_old_files_and_begins_above_them, 120) {
   t_down();
   shell("rm artifact.db");
   refused(0, (const char *const[]){"up", "--new-store", "--once", NULL}, "", "");
-  shell("ls -d mirror.db.before-* artifacts.before-*/msg/* >../out/kept");
+  shell("ls -d mirror.db.before-* artifacts.before-*/conversations/* >../out/kept");
   t_up();
   status = t_status(1000);
   T_CHECK(strcmp(id, t_text_at(status, "store_id")) != 0, "the new store has the former one's id");
