@@ -346,7 +346,7 @@ T_STORY(backup, put_back_by_hand, 120) {
   t_whole(20000);
   int64_t head = t_status_int("version", -1);
   char line[100];
-  snprintf(line, sizeof line, " %lld\n", (long long)head);
+  snprintf(line, sizeof line, " %lld ", (long long)head);
   T_UNTIL(30000, strstr(artifact_cursor(), line), "the files' cursor is not at %lld: %s",
           (long long)head, artifact_cursor());
   t_down();
