@@ -1,11 +1,13 @@
 /* Writes a synthetic ChatGPT data export (conversations.json) of about MIB MiB.
- * usage: export FILE MIB
+ * usage: export FILE MIB       many conversations
+ *        export FILE MIB one   one conversation
  *
  * Like real exports it is a single line. Most conversations have some dozens of messages, every
  * 40th has 2 MiB. They contain prose in several scripts, code, tool calls with results, and hidden
  * system messages. The same size always gives the same file. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/common.h"
 #include "proto/random.h"
@@ -127,10 +129,10 @@ static void put_head(struct export *e, const struct id *root, const struct id *h
   ++e->nodes;
 }
 
-static void put_conversation(struct export *e, uint64_t number) {
-  bool big = number % BIG_EVERY == BIG_EVERY - 1;
-  size_t most = big ? BIG_BYTES : 0, messages = big ? SIZE_MAX : 6 + next(e) % 55,
-         began = e->out.len;
+/* most: its bytes, if it is a big one; else 0. */
+static void put_conversation(struct export *e, uint64_t number, size_t most) {
+  bool big = most > 0;
+  size_t messages = big ? SIZE_MAX : 6 + next(e) % 55, began = e->out.len;
   struct id conversation = make_id(e), parent = make_id(e), hidden = make_id(e), id = make_id(e);
   e->at = 1.7e9 + (double)number * 7200;
   ck_buf_printf(&e->out,
@@ -161,11 +163,15 @@ static void put_conversation(struct export *e, uint64_t number) {
 
 int main(int argc, char **argv) {
   struct export e = {.random = {0}};
-  uint64_t wanted = argc == 3 ? strtoull(argv[2], NULL, 10) << 20 : 0, conversations = 0;
-  if (!wanted) bench_fail("export FILE MIB");
+  uint64_t wanted = argc >= 3 ? strtoull(argv[2], NULL, 10) << 20 : 0, conversations = 0;
+  bool one = argc == 4 && strcmp(argv[3], "one") == 0;
+  if (!wanted || argc > 4 || (argc == 4 && !one)) bench_fail("export FILE MIB [one]");
   if (!(e.file = fopen(argv[1], "we"))) bench_fail("%s: cannot be written", argv[1]);
   ck_buf_text(&e.out, "[");
-  while (e.written + e.out.len < wanted) put_conversation(&e, conversations++);
+  while (e.written + e.out.len < wanted) {
+    bool big = conversations % BIG_EVERY == BIG_EVERY - 1;
+    put_conversation(&e, conversations++, one ? wanted : big ? BIG_BYTES : 0);
+  }
   ck_buf_text(&e.out, "]");
   flush(&e);
   if (fclose(e.file)) bench_fail("%s: cannot be written", argv[1]);

@@ -1,5 +1,5 @@
-/* The memory of the daemons, at rest after the start and at most while an export is imported, and
- * the speed of the import. */
+/* The memory of the daemons: at rest after the start, and at most while an export is imported, with
+ * the speed of the import; and of ingest while a large conversation is. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,8 @@
 #define REST_MIB 20
 #define PEAK_MIB 64
 #define EXPORT_FILE "../export.json"
+#define LARGE_MIB 100 /* of the conversation, whose bytes may be in memory beside PEAK_MIB */
+#define LARGE_FILE "../large.json"
 
 enum { STORE, INGEST, RENEWD, SYNCD, DAEMONS };
 static const char *const names[DAEMONS] = {"store", "ingest", "renewd", "syncd"};
@@ -38,14 +40,15 @@ static void run_to_end(const char *output, const char *const argv[]) {
   if (code) bench_fail("%s ends with %d", argv[0], code);
 }
 
-static double make_export(void) {
+/* how: "one", or NULL. Returns its MiB. */
+static double make_export(const char *file, unsigned size, const char *how) {
   char mib[16];
   struct stat st;
   char *program = bench_program("export");
-  snprintf(mib, sizeof mib, "%u", export_mib());
-  run_to_end(NULL, (const char *const[]){program, EXPORT_FILE, mib, NULL});
+  snprintf(mib, sizeof mib, "%u", size);
+  run_to_end(NULL, (const char *const[]){program, file, mib, how, NULL});
   free(program);
-  if (stat(EXPORT_FILE, &st)) bench_fail("there is no " EXPORT_FILE);
+  if (stat(file, &st)) bench_fail("there is no %s", file);
   return (double)st.st_size / (1 << 20);
 }
 
@@ -66,8 +69,8 @@ static void start_all(struct daemon d[DAEMONS]) {
 
 /* VmHWM is the kernel's own peak, so sampling cannot miss it; sampling detects daemons that died.
  */
-static double import_all(struct daemon d[DAEMONS], const char *program) {
-  const char *argv[] = {program, "--data", ".", "--json", "import", EXPORT_FILE, NULL};
+static double import_all(struct daemon d[DAEMONS], const char *program, const char *file) {
+  const char *argv[] = {program, "--data", ".", "--json", "import", file, NULL};
   int64_t began = ck_mono_us();
   int code;
   pid_t import = bench_spawn("import.json", argv);
@@ -98,13 +101,33 @@ static void print_memory(const struct daemon d[DAEMONS]) {
          bench_verdict("Memory while importing", most, false, PEAK_MIB, " MiB"));
 }
 
+static void stop_all(struct daemon d[DAEMONS]) {
+  for (int i = DAEMONS; i-- > 0;) bench_stop(&d[i].pid);
+}
+
+static void measure_large(const char *program) {
+  struct daemon d[DAEMONS] = {0};
+  double mib = make_export(LARGE_FILE, LARGE_MIB, "one");
+  start_all(d);
+  double seconds = import_all(d, program, LARGE_FILE);
+  if (said("import.json", NULL, "failed") > 0) bench_fail("the large conversation does not go in");
+  printf(
+      "\nOne conversation of %s MiB with %s messages took %s s, and ingest %s MiB at most; %s.\n",
+      bench_number(mib, 0), bench_number(said("import.json", NULL, "new"), 0),
+      bench_number(seconds, 1), bench_number(d[INGEST].most, 1),
+      bench_verdict("Memory while importing a large conversation", d[INGEST].most, false,
+                    mib + PEAK_MIB, " MiB"));
+  stop_all(d);
+  unlink(LARGE_FILE);
+}
+
 int main(void) {
   struct daemon d[DAEMONS] = {0};
   char *program = bench_program("../bin/convkeep");
   bench_enter("memory");
-  double mib = make_export();
+  double mib = make_export(EXPORT_FILE, export_mib(), NULL);
   start_all(d);
-  double seconds = import_all(d, program);
+  double seconds = import_all(d, program, EXPORT_FILE);
   run_to_end("status.json",
              (const char *const[]){program, "--data", ".", "--json", "status", NULL});
   double added = said("import.json", NULL, "new"), failed = said("import.json", NULL, "failed");
@@ -119,8 +142,9 @@ int main(void) {
          bench_number(seconds, 1), bench_number(added, 0), bench_number(failed, 0),
          bench_number(added / seconds, 0), bench_number(mib / seconds, 1),
          bench_number(said("status.json", "sync", "pending"), 0));
-  for (int i = DAEMONS; i-- > 0;) bench_stop(&d[i].pid);
+  stop_all(d);
   unlink(EXPORT_FILE);
+  measure_large(program);
   bench_leave();
   free(program);
   return 0;
