@@ -10,7 +10,8 @@
 #include "store/format/migrations.h"
 
 static const char producer[] =
-    "INSERT INTO producers (id, epoch, applied, refused, results) VALUES ('bare', 1, ?1, 0, '')"
+    "INSERT INTO producers (id, epoch, applied, refused, results, counts)"
+    " VALUES ('bare', 1, ?1, 0, '', '')"
     " ON CONFLICT (id) DO UPDATE SET applied = excluded.applied";
 static const char counts[] = "UPDATE store SET messages = messages + ?1";
 static const char key[] =
