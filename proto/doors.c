@@ -351,11 +351,10 @@ static int send_owned(void *socket, zmq_msg_t *frame) {
   return rc;
 }
 
-int ck_send_topic_owned(void *socket, const char *topic, struct ck_buf *bytes) {
+static int send_two_owned(void *socket, struct ck_str first, struct ck_buf *bytes) {
   zmq_msg_t frame;
-  struct ck_str view = ck_buf_view(bytes);
   int rc = -1;
-  if (too_large(view) || send_part(socket, ck_str_of(topic), ZMQ_SNDMORE) ||
+  if (too_large(ck_buf_view(bytes)) || send_part(socket, first, ZMQ_SNDMORE) ||
       zmq_msg_init_data(&frame, bytes->data, bytes->len, free_bytes, NULL))
     ck_buf_free(bytes);
   else
@@ -364,8 +363,16 @@ int ck_send_topic_owned(void *socket, const char *topic, struct ck_buf *bytes) {
   return rc;
 }
 
+int ck_send_topic_owned(void *socket, const char *topic, struct ck_buf *bytes) {
+  return send_two_owned(socket, ck_str_of(topic), bytes);
+}
+
 int ck_send_to(void *router, struct ck_str identity, struct ck_str bytes) {
   return send_two(router, identity, bytes);
+}
+
+int ck_send_to_owned(void *router, struct ck_str identity, struct ck_buf *bytes) {
+  return send_two_owned(router, identity, bytes);
 }
 
 static bool more_follows(void *socket) {

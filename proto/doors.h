@@ -75,6 +75,8 @@ int ck_send_topic_owned(void *socket, const char *topic, struct ck_buf *bytes);
 /* Sends a frame to one peer of a ROUTER. As ck_send; EAGAIN: the peer does not read. EHOSTUNREACH:
  * it is gone. */
 int ck_send_to(void *router, struct ck_str identity, struct ck_str bytes);
+/* The same without copying, as ck_send_topic_owned. */
+int ck_send_to_owned(void *router, struct ck_str identity, struct ck_buf *bytes);
 
 /* Receives a frame of one part. 0, and the caller closes it (zmq_msg_close); or -1 with errno, and
  * there is nothing to close. EAGAIN: there is none. EPROTO: a message with more parts, which has

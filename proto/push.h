@@ -54,7 +54,7 @@ struct ck_push;
 
 /* No changeset is sent while those in flight have this many bytes: ZeroMQ keeps them in memory,
  * here and in the store. Two of the store's batches: one is applied while the next one comes. */
-#define CK_PUSH_BYTES (8u << 20)
+#define CK_PUSH_BYTES (2u << 20)
 
 /* Connects to the intake (changesets), the feed (receipts) and the snapshot door (HELLO, LAST), and
  * says HELLO. producer is copied, *unacked too; s must outlive the push. window: at most so many

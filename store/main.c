@@ -219,8 +219,16 @@ static void end(void *self) {
   free(s);
 }
 
+/* What a thread has freed is there for the others, too. */
+static void tune_memory(void) {
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_MMAP_THRESHOLD, 64 << 10);
+  mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
+
 static int start(void **self, const struct ck_settings *settings, struct ck_err *err) {
   struct store *s = ck_zalloc(sizeof *s);
+  tune_memory();
   s->settings = s->context.settings = settings;
   s->ready_by = ck_boot_ms() + READY_MS;
   s->context.backup_copy = backup_copy_new();

@@ -257,7 +257,7 @@ int db_open_reader(sqlite3 **db, struct ck_err *err) {
   db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-  return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 0",
+  return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA mmap_size = 0",
                  err);
 }
 

@@ -38,7 +38,7 @@ struct work {
   int64_t granted_at; /* the last batch */
   bool backlog_turn;  /* the last batch was a piece of a backlog */
   bool batch_turn;    /* tokens were given, and no batch since */
-  struct ck_buf changes, out;
+  struct ck_buf changes;
 };
 
 /* A batch as it is being gathered; its changes are in work.changes. */
@@ -56,10 +56,9 @@ static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 /* ---- what goes out ---- */
 
 static bool send_to(struct work *w, const struct demand *to, const struct ck_message *m) {
-  ck_buf_clear(&w->out);
-  ck_message_encode(&w->out, m);
-  return ck_send_to(w->door, (struct ck_str){to->identity, to->identity_n}, ck_buf_view(&w->out)) ==
-         0;
+  struct ck_buf out = {0};
+  ck_message_encode(&out, m);
+  return ck_send_to_owned(w->door, (struct ck_str){to->identity, to->identity_n}, &out) == 0;
 }
 
 /* Adds records in the order of their versions. Lowers b->upto to the last one if the batch is full
@@ -348,7 +347,6 @@ static void *run(void *self) {
       take_frames(w);
     /* Do not hold a batch's megabytes while no worker wants one. */
     ck_buf_free(&w->changes);
-    ck_buf_free(&w->out);
     zmq_pollitem_t items[] = {{w->door, 0, ZMQ_POLLIN, 0},
                               {NULL, w->context->wake[WAKE_WORK], ZMQ_POLLIN, 0}};
     zmq_poll(items, 2, wait_ms(w));
@@ -384,7 +382,6 @@ void work_stop(struct work **work) {
   db_close(&w->db);
   demands_free(&w->demands);
   ck_buf_free(&w->changes);
-  ck_buf_free(&w->out);
   free(w);
   *work = NULL;
 }

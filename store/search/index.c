@@ -98,7 +98,7 @@ static int connect(struct search_index *x, struct ck_err *err) {
   if (search_fts_register(x->db, err)) return -1;
   return exec(x,
               "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
-              "PRAGMA cache_size = -16384; PRAGMA mmap_size = 0; PRAGMA wal_autocheckpoint = 2000;"
+              "PRAGMA cache_size = -4096; PRAGMA mmap_size = 0; PRAGMA wal_autocheckpoint = 2000;"
               "PRAGMA journal_size_limit = 16777216",
               err);
 }

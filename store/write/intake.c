@@ -12,7 +12,7 @@
 
 /* A batch takes frames until it has so many bytes. Its frames are kept until the commit, because
  * they may have to be applied again, one by one. */
-#define BATCH_BYTES (4u << 20)
+#define BATCH_BYTES (1u << 20)
 #define RETRY_MS 500
 #define ID_MAX 120
 /* A HELLO may move its producer's number on, but not beyond this: no producer has pushed a million
