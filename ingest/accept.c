@@ -114,11 +114,22 @@ static void spooled(struct ingest_acceptor *a) {
   if (!a->full && ingest_spool_unsynced(a->spool) > SYNC_AT) ingest_accept_sync(a);
 }
 
+/* A file gives many in a millisecond, so the times run ahead of the clock. They wait for it no
+ * longer than this, because then the clock has been set back. */
+#define ASSUMED_AHEAD_MS (60 * 60 * 1000)
+
+static int64_t assume_time(struct ingest_acceptor *a) {
+  int64_t now = ck_now_ms();
+  bool follows = now <= a->assumed_at && a->assumed_at - now < ASSUMED_AHEAD_MS;
+  return a->assumed_at = follows ? a->assumed_at + 1 : now;
+}
+
 int ingest_accept(struct ingest_acceptor *a, const struct ingest_observation *o, const char *from,
                   const char *place, struct ck_str original, int64_t age, uint64_t *number,
                   struct ck_err *err) {
   struct ingest_changeset_facts facts = {0};
-  if (ingest_changeset_alone(&a->alone, o, original, ck_now_ms(), age, &facts, err) ||
+  int64_t now = o->observed_at == INGEST_NO_TIME ? assume_time(a) : ck_now_ms();
+  if (ingest_changeset_alone(&a->alone, o, original, now, age, &facts, err) ||
       ingest_spool_add(a->spool, ck_buf_view(&a->alone.out), number, err)) {
     ingest_reject(a, from, place, err->text, ingest_accept_raw(a, o));
     return -1;

@@ -26,6 +26,7 @@ struct ingest_acceptor {
   struct ck_quarantine refused;
   /* spool/unknown.jsonl: observations with unknown names, or a target without a conversation. */
   struct ck_quarantine unknown;
+  int64_t assumed_at; /* the time of the last observation that came without one; 0: none came */
   uint64_t refused_count, rejected_count, unknown_count;
   char last_error[320];
   int64_t last_error_at;     /* ck_now_ms() */
@@ -50,7 +51,8 @@ void ingest_accept_free(struct ingest_acceptor *a);
  * and quarantined.
  * from: the door or the file it came from; place: where in the file, may be "". original: the id of
  * what it was read from, or empty. age: how new it is if it has no time (ingest_changeset_alone).
- */
+ * Observations without a time get different ones, which rise: they are read in the order in which
+ * they came. */
 int ingest_accept(struct ingest_acceptor *a, const struct ingest_observation *o, const char *from,
                   const char *place, struct ck_str original, int64_t age, uint64_t *number,
                   struct ck_err *err);

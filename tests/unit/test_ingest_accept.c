@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ingest/accept.h"
+#include "proto/clock.h"
 
 static char dir[64];
 static struct ingest_spool *spool;
@@ -106,6 +107,50 @@ Test(ingest_accept, a_row_that_cannot_go_in_stands_alone) {
   cr_assert(told.failures == 1 && told.notes == 1 && acceptor.rejected_count == 1);
   cr_assert(strstr(told.first_failure, "two: too large: "), "%s", told.first_failure);
   ck_buf_free(&large);
+}
+
+/* The time in the row of the message that was accepted last. */
+static int64_t assumed(void) {
+  struct ck_reader r = ck_reader_of(ck_buf_view(&acceptor.alone.out));
+  struct ck_arena arena = {0};
+  struct ck_mutation m;
+  struct ck_row row;
+  struct ck_err err;
+  uint32_t n;
+  cr_assert(ck_read_array(&r, &n) == 0 && ck_mutation_decode(&m, &r, &err) == 0);
+  cr_assert_eq(ck_row_decode(&row, CK_MESSAGES, m.as.put.row, &arena, &err), 0, "%s", err.text);
+  ck_arena_free(&arena);
+  cr_assert_eq(row.v[CK_MESSAGES_OBSERVED_AT].state, CK_LEFT_OUT);
+  return row.v[CK_MESSAGES_CREATED_AT].as.i;
+}
+
+static int64_t accept_untimed(void) {
+  const struct ingest_observation o = {.platform = CK_LIT("x"),
+                                       .has_text = true,
+                                       .text = CK_LIT("t"),
+                                       .observed_at = INGEST_NO_TIME};
+  struct ck_err err;
+  uint64_t number;
+  cr_assert_eq(ingest_accept(&acceptor, &o, "f", "", (struct ck_str){0}, 0, &number, &err), 0, "%s",
+               err.text);
+  return assumed();
+}
+
+static int64_t wall;
+static int64_t still(void) { return wall; }
+
+Test(ingest_accept, times_that_are_assumed_keep_the_order) {
+  wall = 1000000000000;
+  ck_clock_replace(still, NULL);
+  cr_expect_eq(accept_untimed(), wall);
+  cr_expect_eq(accept_untimed(), wall + 1);
+  wall -= 1000;
+  cr_expect_eq(accept_untimed(), wall + 1002);
+  wall -= 2 * 60 * 60 * 1000;
+  cr_expect_eq(accept_untimed(), wall, "a clock that was set back by hours is believed");
+  wall += 5;
+  cr_expect_eq(accept_untimed(), wall);
+  ck_clock_replace(NULL, NULL);
 }
 
 static void add_place(void *self, const char *place, struct ck_str reason) {
