@@ -132,6 +132,7 @@ T_STORY(away, in_the_middle_of_an_import, 90) {
                              "\"observed_at\": 1}\n";
   dprintf(fd, line, 'a');
   T_UNTIL(10000, t_exists("artifact.db") && t_count("messages") == 1, "a line is not stored");
+  T_UNTIL(10000, t_status_int("spool.pending", -1) == 0, "the line has no receipt");
   t_talk_forget();
   t_kill("store", SIGKILL);
   t_wait_end(store, 5000);
