@@ -1,6 +1,6 @@
 /* Builds jansson values from JSON text, several times as fast as jansson's own parser, because it
- * reads text in runs, not character by character. It accepts only valid, ordinary JSON; if it
- * returns NULL, the caller (json.c) lets jansson parse, which also says what is wrong. */
+ * reads text in runs, not character by character. If it returns NULL, the caller (json.c) lets
+ * jansson parse, which says what is wrong. */
 #ifndef INGEST_PARSE_JSON_BUILD_H
 #define INGEST_PARSE_JSON_BUILD_H
 

@@ -180,10 +180,11 @@ T_STORY(read, a_branch_that_leaves_stands_alone, 60) {
           "▸ branch 3 of 3 goes on here: 1 message; --branch 3\n\n"
           "▸ thinking: Count.\n\n── assistant · " DAY "03 ──\nThree.\n",
           "x:c");
-  json_t *line = json_array_get(t_lines(0, "list", "conversations"), 0);
+  json_t *lines = t_lines(0, "list", "conversations"), *line = json_array_get(lines, 0);
   T_CHECK(json_is_null(t_at(line, "title")) &&
               strcmp(t_text_at(line, "first_question"), "How many?") == 0,
           "the list says %s", json_dumps(line, 0));
+  json_decref(lines);
 }
 
 /* A fork begins at its own first message; what came before is of another conversation. */

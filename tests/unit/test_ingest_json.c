@@ -157,6 +157,13 @@ Test(ingest_json, built_as_jansson_does) {
     cr_assert_null(ingest_json_build(bad[i], strlen(bad[i]), 3, 50, NULL, NULL), "%s", bad[i]);
 }
 
+/* jansson would read [9]. */
+Test(ingest_json, a_zero_byte_between_values) {
+  struct ck_err err = {""};
+  cr_assert_null(parse(CK_LIT("[9\0]"), NULL, &err));
+  cr_assert_str_eq(err.text, "byte 1002 of the file: not valid JSON");
+}
+
 /* Exactly so deep, and so many values: what pass_all() in json.c counts. */
 Test(ingest_json, built_within_its_limits) {
   static const struct {
