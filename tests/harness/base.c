@@ -24,6 +24,7 @@ static struct {
   char reason[PATH_MAX + 2048];
   bool begun, failed, ended, lengthy;
   int slower;
+  bool tsan;
   unsigned kills, deliveries, rounds;
   uint64_t seed, state;
 } test;
@@ -69,14 +70,13 @@ static void find_sanitizer(void) {
   size_t n = 0;
   snprintf(path, sizeof path, "%s/libexec/convkeep/store", test.build);
   char *program = t_read_file(path, &n);
-  test.slower =
-      program && (memmem(program, n, "__asan_init", 11) || memmem(program, n, "__tsan_init", 11))
-          ? 4
-          : 1;
+  test.tsan = program && memmem(program, n, "__tsan_init", 11);
+  test.slower = test.tsan || (program && memmem(program, n, "__asan_init", 11)) ? 4 : 1;
   free(program);
 }
 
 int t_slower(void) { return test.slower ? test.slower : 1; }
+bool t_tsan(void) { return test.tsan; }
 
 static void choose_seed(void) {
   const char *given = getenv("CONVKEEP_TEST_SEED");

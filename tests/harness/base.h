@@ -51,6 +51,9 @@
  * deadlines are there to find hangs, not to measure speed. */
 int t_slower(void);
 #define T_SLOWER t_slower()
+/* ThreadSanitizer's copy of memory is several times as large as what it stands for, so no bound on
+ * memory holds with it. */
+bool t_tsan(void);
 
 /* Adds an option of AddressSanitizer ("NAME=VALUE") for every process started from now on. */
 void t_asan_option(const char *option);
