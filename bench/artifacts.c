@@ -1,7 +1,7 @@
-/* The readable files, those of records: how far they are behind at 2,000 messages a second, what
- * they cost the writers, how long writing the files of 100,000 messages again takes, and how fast a
- * folder with a million files is. BENCH_FILES: the number of files in that folder; 0 leaves this
- * out. */
+/* The readable files of the form `records`: how far the thread is behind at 2,000 messages a
+ * second, what they cost the writers, how long writing the files of 100,000 messages again takes,
+ * and how fast a folder with a million files is. BENCH_FILES: the number of files in that folder; 0
+ * leaves this out. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>

@@ -7,6 +7,7 @@
 
 #include "bench/common.h"
 #include "ingest/changeset.h"
+#include "proto/clock.h"
 #include "proto/pack.h"
 #include "proto/random.h"
 #include "proto/wire.h"
@@ -108,7 +109,7 @@ static void complete(struct ck_row *row, struct ck_row *write, int64_t age, int 
                      struct ck_arena *arena) {
   struct ck_err err;
   struct rules_write *how = ck_arena_get(arena, sizeof *how);
-  *how = (struct rules_write){.now = FIRST_AT, .age = age, .news = true};
+  *how = (struct rules_write){.now = ck_now_ms(), .age = age, .news = true};
   rules_time(write, NULL, how);
   if (rules_insert(row, write, how, &err)) bench_fail("%s", err.text);
   if (column < 0) return;

@@ -114,8 +114,8 @@ static void spooled(struct ingest_acceptor *a) {
   if (!a->full && ingest_spool_unsynced(a->spool) > SYNC_AT) ingest_accept_sync(a);
 }
 
-/* A file gives many in a millisecond, so the times run ahead of the clock. They wait for it no
- * longer than this, because then the clock has been set back. */
+/* A file gives many in a millisecond, so assumed times run ahead of the clock. If they are ahead by
+ * more than this, the clock has been set back, and it is believed. */
 #define ASSUMED_AHEAD_MS (60 * 60 * 1000)
 
 static int64_t assume_time(struct ingest_acceptor *a) {

@@ -74,9 +74,7 @@ void render_json_message(struct ck_buf *b, const struct ck_row *row,
 
 static int by_key(const void *x, const void *y) {
   const struct ck_row *const *a = x, *const *b = y;
-  struct ck_str s = ck_row_key(*a), t = ck_row_key(*b);
-  int by = memcmp(s.s, t.s, s.n < t.n ? s.n : t.n);
-  return by ? by : (s.n > t.n) - (s.n < t.n);
+  return ck_str_order(ck_row_key(*a), ck_row_key(*b));
 }
 
 void render_json_rows(struct ck_buf *b, const char *name, const struct ck_row *rows, size_t count) {

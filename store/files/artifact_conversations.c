@@ -20,8 +20,6 @@
 #define NUMBERS 9       /* of conversations with the same day and title … */
 #define NAMES 24        /* … and the rest of the names that are tried */
 
-static const char *const endings[] = {"md", "json"};
-
 static int sql_trouble(struct artifacts *a, struct ck_str id, const struct ck_err *err) {
   return artifacts_trouble(a, SQL_TROUBLE, id, err);
 }
@@ -94,8 +92,7 @@ static int take(struct artifacts *a, const struct ck_row *row) {
 /* ---- the name ---- */
 
 static void path_of(struct artifacts *a, struct ck_str name, int ending) {
-  ck_buf_clear(&a->path);
-  ck_buf_printf(&a->path, ARTIFACT_CONVERSATIONS "/%.*s.%s", (int)name.n, name.s, endings[ending]);
+  artifact_conversation_path(&a->path, name, artifact_conversation_endings[ending]);
 }
 
 /* Both files say whose they are at their beginning. */

@@ -234,6 +234,13 @@ static bool gone(int fd, const char *path) {
   return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
 }
 
+const char *const artifact_conversation_endings[2] = {".md", ".json"};
+
+void artifact_conversation_path(struct ck_buf *path, struct ck_str name, const char *ending) {
+  ck_buf_clear(path);
+  ck_buf_printf(path, ARTIFACT_CONVERSATIONS "/%.*s%s", (int)name.n, name.s, ending);
+}
+
 bool artifact_folder_has(const struct artifact_folder *f, const char *path) {
   return !gone(f->fd, path);
 }

@@ -21,6 +21,10 @@
 #define ARTIFACT_INDEX_TEXT "session/latest.txt"
 #define ARTIFACT_INDEX_JSON "session/latest.json"
 #define ARTIFACT_CONVERSATIONS "conversations"
+/* The endings of a conversation's two files. */
+extern const char *const artifact_conversation_endings[2];
+/* Sets *path to the file of that name and ending, below the folder. */
+void artifact_conversation_path(struct ck_buf *path, struct ck_str name, const char *ending);
 
 struct artifact_folder {
   int fd; /* -1: not open */

@@ -190,7 +190,8 @@ static void put_in_order(const struct ck_row *rows, int count, struct ck_str las
                    &(struct ck_place){.id = ck_row_key(&rows[i]),
                                       .parent_id = ck_row_text(&rows[i], CK_MESSAGES_PARENT_ID),
                                       .position = ck_row_int(&rows[i], CK_MESSAGES_POSITION, -1),
-                                      .at = ck_row_int(&rows[i], CK_MESSAGES_OBSERVED_AT, 0)},
+                                      .at = ck_row_int(&rows[i], CK_MESSAGES_OBSERVED_AT, 0),
+                                      .turn = ck_turn_of(ck_row_text(&rows[i], CK_MESSAGES_ROLE))},
                    0);
   ck_reading_order(r, last);
   size_t steps;

@@ -1,7 +1,5 @@
 /* Files that another form has made: deleted as the records are read in the present one. Only what a
  * record of this store, or a conversation, has as its file is deleted. */
-#include <stdlib.h>
-
 #include "store/files/artifact_form.h"
 #include "store/files/names.h"
 
@@ -16,14 +14,10 @@ static int remove_file(struct artifacts *a, const char *path) {
 
 /* ---- of conversations ---- */
 
-static int remove_conversation(struct artifacts *a, const struct ck_buf *name) {
-  static const char *const endings[] = {"md", "json"};
+static int remove_conversation(struct artifacts *a, struct ck_str name) {
   for (int i = 0; i < 2; ++i) {
-    char *path =
-        ck_sprintf(ARTIFACT_CONVERSATIONS "/%.*s.%s", (int)name->len, name->data, endings[i]);
-    int rc = remove_file(a, path);
-    free(path);
-    if (rc) return rc;
+    artifact_conversation_path(&a->path, name, artifact_conversation_endings[i]);
+    if (remove_file(a, ck_buf_cstr(&a->path))) return -1;
   }
   return 0;
 }
@@ -37,7 +31,7 @@ static int remove_named(struct artifacts *a, struct names *n) {
     more = names_take_any(n, &name, &err);
     if (more < 0) rc = artifacts_trouble(a, SQL_TROUBLE, CK_LIT(NAMES_FILE), &err);
     if (more <= 0) break;
-    rc = remove_conversation(a, &name);
+    rc = remove_conversation(a, ck_buf_view(&name));
   }
   /* What was not committed is named again the next time, and is gone by then. */
   if (rc == 0 && names_commit(n, &err))

@@ -6,6 +6,7 @@
 
 #include "proto/clock.h"
 #include "proto/reading.h"
+#include "store/database/question.h"
 #include "store/files/artifact_index.h"
 #include "store/keys/keys.h"
 
@@ -14,7 +15,7 @@
 #define READ_US 20000        /* a read transaction at most */
 
 /* Statements: of these tables, with all columns after the version. */
-enum { HEAD, LINKS, SESSIONS, JOBS, BODY, MOVED, EXECUTIONS, PLACES_OF, STATEMENTS };
+enum { HEAD, LINKS, SESSIONS, JOBS, BODY, MOVED, EXECUTIONS, PLACES_OF, QUESTION, STATEMENTS };
 
 static const struct {
   enum ck_table table;
@@ -33,9 +34,12 @@ static const struct {
 
 /* In the order of the index, so that each page costs the same. */
 static const char places_sql[] =
-    "SELECT version, id, parent_id, position, observed_at FROM messages"
+    "SELECT version, id, parent_id, position, observed_at, role FROM messages"
     " WHERE conversation_id = ?1 AND +platform = ?2 AND (observed_at, version) > (?3, ?4)"
     " ORDER BY observed_at, version LIMIT ?5";
+
+static const char question_sql[] = "SELECT " DB_FIRST_QUESTION " FROM conversation_links"
+                                   " WHERE local_conversation_id = ?1 ORDER BY link_id";
 
 /* Rows of one table, in the conversation's arena. */
 struct rows {
@@ -53,7 +57,7 @@ struct conversation {
   uint64_t *versions; /* of the messages, in the order of adding */
   size_t count, room;
   uint64_t newest;
-  struct ck_str url;
+  struct ck_str url, question;
   int64_t began; /* the read transaction; 0: there is none */
 
   /* the file */
@@ -76,6 +80,7 @@ struct conversation *conversation_new(sqlite3 *db, struct ck_err *err) {
     ck_buf_free(&sql);
   }
   if (!bad) bad = !(c->s[PLACES_OF] = db_prepare(db, places_sql, err));
+  if (!bad) bad = !(c->s[QUESTION] = db_prepare(db, question_sql, err));
   if (bad) conversation_free(&c);
   return c;
 }
@@ -97,7 +102,7 @@ static void unload(struct conversation *c) {
   c->versions = NULL;
   c->count = c->room = 0;
   c->newest = 0;
-  c->url = (struct ck_str){0};
+  c->url = c->question = (struct ck_str){0};
 }
 
 void conversation_free(struct conversation **c) {
@@ -174,7 +179,8 @@ static void add_place(struct conversation *c, sqlite3_stmt *s) {
                  &(struct ck_place){.id = ck_arena_copy(&c->arena, db_str(s, 1)),
                                     .parent_id = ck_arena_copy(&c->arena, db_str(s, 2)),
                                     .position = placed ? sqlite3_column_int64(s, 3) : -1,
-                                    .at = sqlite3_column_int64(s, 4)},
+                                    .at = sqlite3_column_int64(s, 4),
+                                    .turn = ck_turn_of(db_str(s, 5))},
                  0);
 }
 
@@ -225,6 +231,17 @@ static int add_linked(struct conversation *c, struct ck_err *err) {
   return 0;
 }
 
+static int find_question(struct conversation *c, struct ck_str id, struct ck_err *err) {
+  sqlite3_stmt *s = c->s[QUESTION];
+  int rc;
+  if (ck_row_text(&c->head, CK_CONVERSATIONS_TITLE).n) return 0;
+  db_bind_str(s, 1, id);
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+    if (db_str(s, 0).n) c->question = ck_arena_copy(&c->arena, db_str(s, 0));
+  sqlite3_reset(s);
+  return rc == SQLITE_DONE ? 0 : db_fail(c->db, "a first question", err);
+}
+
 static int load(struct conversation *c, struct ck_str id, struct ck_err *err) {
   struct rows head = {0};
   for (int i = HEAD; i <= JOBS; ++i)
@@ -235,7 +252,8 @@ static int load(struct conversation *c, struct ck_str id, struct ck_err *err) {
   clear_rows(&head);
   if (!found) return 0;
   if (add_rows(c, LINKS, &c->links, &c->arena, err) ||
-      add_rows(c, JOBS, &c->jobs, &c->arena, err) || add_linked(c, err))
+      add_rows(c, JOBS, &c->jobs, &c->arena, err) || find_question(c, id, err) ||
+      add_linked(c, err))
     return -1;
   ck_reading_order(c->order, ck_row_text(&c->head, CK_CONVERSATIONS_LAST_MESSAGE_ID));
   return 1;
@@ -252,6 +270,7 @@ int conversation_load(struct conversation *c, struct ck_str id, struct ck_err *e
 void conversation_name(const struct conversation *c, struct ck_buf *name) {
   struct render_conversation of;
   render_conversation_of(&of, &c->head, NULL);
+  of.question = c->question;
   render_file_name(name, &of);
   render_conversation_free(&of);
 }
@@ -333,6 +352,7 @@ static void begin_document(struct conversation *c, struct render *r, size_t mess
   struct ck_row link = {.table = CK_LINKS};
   link.v[CK_LINKS_PAGE_URL] = c->url.n ? ck_text(c->url) : ck_null();
   render_conversation_of(&of, &c->head, &link);
+  of.question = c->question;
   of.messages = messages;
   of.branches = branches;
   render_begin(r, &of);

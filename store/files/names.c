@@ -78,7 +78,7 @@ static int connect_to(struct names *n, int flags, struct ck_err *err) {
              : fail(n, err);
 }
 
-/* *damaged: it is no such database. */
+/* Sets *damaged if it is no such database. */
 static struct names *open_one(int flags, bool fresh, bool *damaged, struct ck_err *err) {
   struct names *n = ck_zalloc(sizeof *n);
   int64_t mark = 0;
@@ -97,7 +97,7 @@ static struct names *open_one(int flags, bool fresh, bool *damaged, struct ck_er
 }
 
 struct names *names_open(bool *fresh, struct ck_err *err) {
-  bool damaged, there = access(NAMES_FILE, F_OK) == 0;
+  bool damaged = false, there = access(NAMES_FILE, F_OK) == 0;
   struct names *n = there ? open_one(SQLITE_OPEN_READWRITE, false, &damaged, err) : NULL;
   *fresh = !n;
   if (n || (there && !damaged)) return n;
@@ -107,7 +107,7 @@ struct names *names_open(bool *fresh, struct ck_err *err) {
 }
 
 struct names *names_reader(struct ck_err *err) {
-  bool damaged;
+  bool damaged = false;
   return open_one(SQLITE_OPEN_READONLY, false, &damaged, err);
 }
 

@@ -6,6 +6,7 @@
 #include "proto/filters.h"
 #include "proto/places.h"
 #include "proto/words.h"
+#include "store/database/question.h"
 #include "store/read/brake.h"
 #include "store/keys/keys.h"
 
@@ -22,18 +23,6 @@ struct list {
   const char *from; /* the table that it is read from; NULL: that of its name */
   size_t part;      /* an answer ends once it has this many bytes; 0: it has all rows or fails */
 };
-
-/* The beginning of a user's message, of a conversation's first so many. */
-#define QUESTION_AMONG "20"
-#define QUESTION_CHARACTERS "200"
-#define FIRST_QUESTION \
-  "(SELECT substr(raw_text, 1, " QUESTION_CHARACTERS ") FROM" \
-  " (SELECT role, raw_text, details FROM messages m" \
-  "  WHERE m.conversation_id = conversation_links.remote_conversation_id" \
-  "  AND +m.platform = conversation_links.platform" \
-  "  ORDER BY m.observed_at LIMIT " QUESTION_AMONG ")" \
-  " WHERE role IN ('user', 'human') AND trim(raw_text) <> ''" \
-  " AND instr(coalesce(details, ''), '\"kind\":\"context\"') = 0 LIMIT 1)"
 
 /* What each can be filtered by is in proto/filters.h. */
 static const struct list lists[] = {
@@ -52,7 +41,7 @@ static const struct list lists[] = {
     {"bodies", NULL, "version", NULL, "messages", PART_BYTES},
     {"executed", NULL, "instruction_id", NULL, "executions", PART_BYTES},
     /* Of conversations without a title, by their links. */
-    {"questions", "local_conversation_id, " FIRST_QUESTION " AS first_question",
+    {"questions", "local_conversation_id, " DB_FIRST_QUESTION " AS first_question",
      "local_conversation_id, link_id", NULL, "conversation_links", 0},
     {"automation", "local_conversation_id, since, resumed", "local_conversation_id", NULL, NULL, 0},
     /* A client's token is shown to nobody. */

@@ -15,6 +15,8 @@
 #include "store/files/conversation.h"
 #include "store/files/names.h"
 
+enum { MD, JSON }; /* in artifact_conversation_endings */
+
 struct check {
   struct doctor *d;
   int folder;
@@ -34,10 +36,9 @@ static void count_one(struct check *k, unsigned *count, char **first) {
   if ((*count)++ == 0) *first = ck_str_dup(ck_buf_view(&k->path));
 }
 
-static void path_of(struct check *k, const char *ending) {
-  ck_buf_clear(&k->path);
-  ck_buf_printf(&k->path, ARTIFACT_CONVERSATIONS "/%.*s.%s", (int)k->name.len, k->name.data,
-                ending);
+static void path_of(struct check *k, int ending) {
+  artifact_conversation_path(&k->path, ck_buf_view(&k->name),
+                             artifact_conversation_endings[ending]);
 }
 
 /* ---- what a file says ---- */
@@ -64,7 +65,7 @@ static int compare(void *self, struct ck_str bytes, struct ck_err *err) {
 }
 
 /* An empty file counts as missing: a disk that lost the contents leaves one. -1: missing. */
-static int open_one(struct check *k, const char *ending) {
+static int open_one(struct check *k, int ending) {
   struct stat st;
   path_of(k, ending);
   int fd = ck_open_file(k->folder, ck_buf_cstr(&k->path), O_RDONLY | O_NOFOLLOW, NULL);
@@ -96,7 +97,7 @@ static int look(struct check *k, struct ck_str id, struct files *f, struct ck_er
   int rc = k->names ? names_find(k->names, id, &k->name, err) : 0;
   if (rc < 0) return -1;
   if (rc == 0) conversation_name(k->c, &k->name); /* the first that it would get */
-  int md = open_one(k, "md"), json = open_one(k, "json");
+  int md = open_one(k, MD), json = open_one(k, JSON);
   rc = compare_json(k, json, &f->differs, err);
   f->md = md >= 0;
   f->json = json >= 0;
@@ -116,9 +117,9 @@ static int read_again(struct check *k, struct ck_str id, struct ck_err *err) {
 }
 
 static void count_files(struct check *k, const struct files *f) {
-  path_of(k, "md");
+  path_of(k, MD);
   if (!f->md) count_one(k, &k->missing, &k->first_missing);
-  path_of(k, "json");
+  path_of(k, JSON);
   if (!f->json)
     count_one(k, &k->missing, &k->first_missing);
   else if (f->differs)
@@ -209,13 +210,12 @@ static void say(struct check *k) {
 
 /* Files are counted first, so that none is counted that was made meanwhile. */
 int doctor_conversations(struct doctor *d, struct ck_err *err) {
-  static const char *const endings[2] = {".md", ".json"};
   struct check k = {.d = d, .upto = atomic_load(&d->task->context->artifacts_cursor)};
   struct ck_err none;
   k.folder = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (k.folder < 0) return ck_fail(err, ARTIFACT_FOLDER ": %s", strerror(errno));
   if (k.upto >= atomic_load(&d->task->context->head))
-    k.all = doctor_count_files(d, k.folder, ARTIFACT_CONVERSATIONS, endings);
+    k.all = doctor_count_files(d, k.folder, ARTIFACT_CONVERSATIONS, artifact_conversation_endings);
   k.names = names_reader(&none);
   k.c = conversation_new(d->db, err);
   int rc = k.c ? check_all(&k, err) : -1;

@@ -142,7 +142,7 @@ static int accept_changeset(struct apply *a, struct ck_err *err) {
   cache_mark(a->cache);
   for (int t = 0; t < CK_TABLES; ++t) {
     a->added[t] += a->fresh[t] - a->back[t];
-    a->missing[t] -= a->back[t];
+    a->returned[t] += a->back[t];
   }
   if (a->savepoint && system_run(a->system, SYSTEM_RELEASE, err, "")) return apply_failed(a);
   return 0;
@@ -179,6 +179,7 @@ const struct ck_counts *apply_counts(const struct apply *a) {
 
 int apply_begin(struct apply *a, struct ck_err *err) {
   memset(a->added, 0, sizeof a->added);
+  memset(a->returned, 0, sizeof a->returned);
   a->failed = false;
   a->recount_count = a->published_count = a->ended_count = 0;
   a->backfill = 0;
@@ -193,7 +194,6 @@ void apply_abandon(struct apply *a) {
   attachments_abandon(a->attachments);
   keys_rolled_back(tables_keys(a->tables));
   a->head = a->committed;
-  a->data_version = -1;
   a->published_count = 0;
   a->backfill = 0;
   take_back_ended(a, 0);
@@ -267,6 +267,7 @@ int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct 
       producers_save(p, a->system, err) == 0 &&
       system_run(a->system, SYSTEM_COMMIT, err, "") == 0) {
     a->committed = a->head;
+    for (int t = 0; t < CK_TABLES; ++t) a->missing[t] -= a->returned[t];
     keys_committed(tables_keys(a->tables));
     if (a->ended_count) leases_committed(a->leases);
     if (a->backfill) leases_restart(a->leases, a->backfill);

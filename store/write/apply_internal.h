@@ -49,14 +49,15 @@ struct apply {
   struct attachments *attachments;
   struct cache *cache;
   migration *const *steps; /* the schema is to be what they make; NULL: not looked at */
-  int64_t data_version;    /* SQLite's, when the schema was last looked at; -1: to be looked at */
+  int64_t data_version;    /* SQLite's, when the schema was last looked at */
   uint64_t head;           /* newest version, also of what is not committed yet */
   uint64_t committed;      /* newest durable version */
   uint64_t serial;         /* counts the changesets: the present one's number */
   int64_t now;
-  int64_t missing[CK_TABLES]; /* counted and not there; not known of messages */
-  int64_t added[CK_TABLES];   /* inserted in this transaction, without what came back */
-  struct recount *recounts;   /* of this transaction */
+  int64_t missing[CK_TABLES];  /* counted and not there; not known of messages */
+  int64_t returned[CK_TABLES]; /* of those, in this transaction */
+  int64_t added[CK_TABLES];    /* inserted in this transaction, without what came back */
+  struct recount *recounts;    /* of this transaction */
   size_t recount_count, recount_cap;
   bool savepoint;  /* the present changeset has changed the store's own tables */
   bool failed;     /* the database failed; false if a rule was broken */

@@ -172,7 +172,7 @@ static bool is_back(const struct apply *a, const struct entry *e) {
   enum ck_table t = e->row.table;
   bool new_messages = a->fresh[CK_MESSAGES] > a->back[CK_MESSAGES];
   if (t == CK_MESSAGES) return e->back;
-  return a->missing[t] > a->back[t] && (a->knows || !new_messages);
+  return a->missing[t] > a->returned[t] + a->back[t] && (a->knows || !new_messages);
 }
 
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err) {

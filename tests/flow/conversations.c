@@ -78,13 +78,29 @@ static char *without_ages(char *text) {
   return text;
 }
 
-static void no_difference(const char *form, const char *path) {
+static void no_difference(const char *conversation, const char *form, const char *path) {
   char *own = t_read_file(path, NULL);
-  struct t_result r = t_convkeep("export", "x:c39", form);
+  struct t_result r = t_convkeep("export", conversation, form);
   T_CHECK(own && r.code == 0 && strcmp(own, without_ages(r.out)) == 0,
           "%s: %s\nis not what export writes: %s", path, own, r.out);
   t_result_free(&r);
   free(own);
+}
+
+/* Called by its first question; its messages have one time, so they go by their roles. */
+static void put_untitled(struct t_producer *p) {
+  t_put(p, "messages",
+        "{'id': 'a', 'platform': 'x', 'role': 'assistant', 'conversation_id': 'untitled',"
+        " 'raw_text': 'Three', 'observed_at': 7}");
+  t_put(p, "messages",
+        "{'id': 'z', 'platform': 'x', 'role': 'user', 'conversation_id': 'untitled',"
+        " 'raw_text': 'How many', 'observed_at': 7}");
+  t_put(p, "local_conversations",
+        "{'local_conversation_id': 'x:untitled', 'platform': 'x', 'created_at': 1767348000000}");
+  t_put(p, "conversation_links",
+        "{'link_id': 'link:x:untitled', 'local_conversation_id': 'x:untitled', 'platform': 'x',"
+        " 'remote_conversation_id': 'untitled', 'observed_at': 1}");
+  T_CHECK(t_commit(p) == 'n', "the conversation is refused: %s", t_refusal(p));
 }
 
 T_STORY(conversations, are_what_export_writes, 60) {
@@ -93,8 +109,11 @@ T_STORY(conversations, are_what_export_writes, 60) {
   put_conversations(p, "Tank");
   put_titles(p, 39, "Own");
   put_some(p, 0, 400);
+  put_untitled(p);
   t_settle(20000);
-  no_difference("--md", "artifacts/conversations/2026-01-02 Own 9.md");
-  no_difference("--json", "artifacts/conversations/2026-01-02 Own 9.json");
+  no_difference("x:c39", "--md", "artifacts/conversations/2026-01-02 Own 9.md");
+  no_difference("x:c39", "--json", "artifacts/conversations/2026-01-02 Own 9.json");
+  no_difference("x:untitled", "--md", "artifacts/conversations/2026-01-02 How many.md");
+  no_difference("x:untitled", "--json", "artifacts/conversations/2026-01-02 How many.json");
   t_whole(20000);
 }
