@@ -2,13 +2,12 @@
  * has changed makes its conversation dirty; it is written when nothing has changed for a moment, or
  * after some seconds (dirty.h). */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/clock.h"
-#include "proto/file.h"
 #include "store/files/artifact_form.h"
+#include "store/files/artifact_naming.h"
 #include "store/files/conversation.h"
 #include "store/files/dirty.h"
 #include "store/files/names.h"
@@ -16,18 +15,9 @@
 
 #define REST 4 /* while more comes: a pause after writing, of so many times what it took */
 #define PIECE_MS 20
-#define HEAD_BYTES 4096 /* in which a file says whose it is */
-#define NUMBERS 9       /* of conversations with the same day and title … */
-#define NAMES 24        /* … and the rest of the names that are tried */
 
 static int sql_trouble(struct artifacts *a, struct ck_str id, const struct ck_err *err) {
   return artifacts_trouble(a, SQL_TROUBLE, id, err);
-}
-
-/* If the names are damaged, they are made again, and all files. */
-static int names_trouble(struct artifacts *a, const struct ck_err *err) {
-  if (names_damaged(a->names)) atomic_store(&a->context->artifacts_again, true);
-  return sql_trouble(a, CK_LIT(NAMES_FILE), err);
 }
 
 /* ---- which conversation a record is of ---- */
@@ -45,7 +35,7 @@ static int add_moved(struct artifacts *a, const struct ck_row *row, struct ck_st
   int rc = names_move(a->names, row, conversation, &former, &err);
   if (rc > 0) add(a, ck_buf_view(&former));
   ck_buf_free(&former);
-  return rc < 0 ? names_trouble(a, &err) : 0;
+  return rc < 0 ? artifact_naming_trouble(a, &err) : 0;
 }
 
 /* Takes the conversation that the statement gives, if any. move: it is the record's own. */
@@ -89,112 +79,6 @@ static int take(struct artifacts *a, const struct ck_row *row) {
   }
 }
 
-/* ---- the name ---- */
-
-static void path_of(struct artifacts *a, struct ck_str name, int ending) {
-  artifact_conversation_path(&a->path, name, artifact_conversation_endings[ending]);
-}
-
-/* Both files say whose they are at their beginning. */
-static bool says_id(struct artifacts *a, struct ck_str id, int ending) {
-  struct ck_buf head = {0}, line = {0};
-  ck_buf_text(&line, ending ? "\n\"conversation\":{\"local_conversation_id\":" : "\nid: ");
-  ck_buf_json_str(&line, id);
-  int rc = ck_read_file(a->folder.fd, ck_buf_cstr(&a->path), O_NOFOLLOW, HEAD_BYTES, &head, NULL);
-  bool says = (rc == 0 || errno == EFBIG) && memmem(head.data, head.len, line.data, line.len);
-  ck_buf_free(&head);
-  ck_buf_free(&line);
-  return says;
-}
-
-/* 1: the files of this name are the conversation's, or would be. */
-static int is_free(struct artifacts *a, struct ck_str id, struct ck_str name) {
-  struct ck_err err;
-  int taken = names_taken(a->names, id, name, &err);
-  if (taken) return taken < 0 ? names_trouble(a, &err) : 0;
-  for (int i = 0; i < 2; ++i) {
-    path_of(a, name, i);
-    if (artifact_folder_has(&a->folder, ck_buf_cstr(&a->path)) && !says_id(a, id, i)) return 0;
-  }
-  return 1;
-}
-
-/* "name", "name (2)" …, and after some a part of the id's hash. */
-static void number_name(struct ck_buf *name, size_t bytes, struct ck_str id, int n) {
-  char hash[33];
-  name->len = bytes;
-  ck_hash_id(hash, &id, 1);
-  if (n > NUMBERS)
-    ck_buf_printf(name, " (%.*s)", 8 + n - NUMBERS, hash);
-  else if (n > 1)
-    ck_buf_printf(name, " (%d)", n);
-}
-
-/* Whether `has` is one of the names that `wanted` leads to, which stays as it is. */
-static bool is_numbered(struct ck_str has, struct ck_str id, struct ck_buf *wanted) {
-  size_t bytes = wanted->len;
-  bool is = false;
-  for (int n = 1; !is && n <= NAMES; ++n) {
-    number_name(wanted, bytes, id, n);
-    is = ck_str_eq(has, ck_buf_view(wanted));
-  }
-  wanted->len = bytes;
-  return is;
-}
-
-/* Turns `name` into one that nobody else has. */
-static int choose(struct artifacts *a, struct ck_str id, struct ck_buf *name) {
-  size_t bytes = name->len;
-  int rc = 0;
-  for (int n = 1; rc == 0 && n <= NAMES; ++n) {
-    number_name(name, bytes, id, n);
-    rc = is_free(a, id, ck_buf_view(name));
-  }
-  struct ck_err err;
-  if (rc == 0) ck_fail(&err, "%s: no name is free", ck_buf_cstr(name));
-  if (rc == 0) return artifacts_trouble(a, EEXIST, id, &err);
-  return rc < 0 ? -1 : 0;
-}
-
-/* Its files get the new name, too. */
-static int rename_files(struct artifacts *a, struct ck_str id, struct ck_str from,
-                        struct ck_str to) {
-  struct ck_err err;
-  for (int i = 0; i < 2; ++i) {
-    path_of(a, from, i);
-    char *old = ck_str_dup(ck_buf_view(&a->path));
-    path_of(a, to, i);
-    bool there = artifact_folder_has(&a->folder, ck_buf_cstr(&a->path));
-    int rc = there ? artifact_folder_remove(&a->folder, old, &err)
-                   : artifact_folder_rename(&a->folder, old, ck_buf_cstr(&a->path), &err);
-    if (rc) artifacts_put_failed(a, id, &err);
-    free(old);
-    if (rc) return -1;
-  }
-  return 0;
-}
-
-/* Sets *name: the one that it has, if that is still right; else a new one. */
-static int find_name(struct artifacts *a, struct ck_str id, struct ck_buf *name) {
-  struct ck_err err;
-  struct ck_buf has = {0};
-  int rc = names_find(a->names, id, &has, &err);
-  if (rc < 0) names_trouble(a, &err);
-  ck_buf_clear(name);
-  conversation_name(a->conversation, name);
-  if (rc > 0 && is_numbered(ck_buf_view(&has), id, name)) {
-    ck_buf_clear(name);
-    ck_buf_str(name, ck_buf_view(&has));
-  } else if (rc >= 0) {
-    bool renamed = rc > 0;
-    rc = choose(a, id, name);
-    if (rc == 0 && renamed) rc = rename_files(a, id, ck_buf_view(&has), ck_buf_view(name));
-    if (rc == 0 && names_set(a->names, id, ck_buf_view(name), &err)) rc = names_trouble(a, &err);
-  }
-  ck_buf_free(&has);
-  return rc < 0 ? -1 : 0;
-}
-
 /* ---- its files ---- */
 
 struct writing {
@@ -218,7 +102,7 @@ static int sink(void *self, struct ck_str bytes, struct ck_err *err) {
 static int write_file(struct artifacts *a, struct ck_str id, struct ck_str name, int ending) {
   struct ck_err err;
   struct writing w = {.a = a};
-  path_of(a, name, ending);
+  artifact_conversation_path(&a->path, name, artifact_conversation_endings[ending]);
   if (artifact_folder_begin(&a->folder, &w.draft, &err)) return artifacts_put_failed(a, id, &err);
   int rc = ending ? conversation_json(a->conversation, sink, &w, &err)
                   : conversation_markdown(a->conversation, sink, &w, &err);
@@ -238,8 +122,8 @@ static int write_files(struct artifacts *a, struct ck_str id) {
   int rc = conversation_load(a->conversation, id, &err);
   if (rc < 0) return sql_trouble(a, id, &err);
   if (rc == 0) return 0;
-  rc = find_name(a, id, &name);
-  for (int i = 0; i < 2 && rc == 0; ++i) rc = write_file(a, id, ck_buf_view(&name), i);
+  rc = artifact_naming_find(a, id, &name);
+  for (int i = 2; i-- > 0 && rc == 0;) rc = write_file(a, id, ck_buf_view(&name), i);
   ck_buf_free(&name);
   return rc;
 }
@@ -250,6 +134,8 @@ static int write_one(struct artifacts *a, struct ck_str due) {
   char *id = ck_str_dup(due); /* it is forgotten with what is written */
   struct ck_str own = {id, due.n};
   int rc = write_files(a, own);
+  struct ck_err err;
+  if (rc == 0 && names_written(a->names, own, &err)) rc = artifact_naming_trouble(a, &err);
   if (rc == 0) dirty_written(a->dirty, own, head, ck_boot_ms() - began, ck_boot_ms());
   free(id);
   return rc;
@@ -278,7 +164,7 @@ static int act(struct artifacts *a) {
     rc = write_one(a, id);
     now = ck_boot_ms();
   }
-  if (names_commit(a->names, &err) && rc == 0) rc = names_trouble(a, &err);
+  if (names_commit(a->names, &err) && rc == 0) rc = artifact_naming_trouble(a, &err);
   a->wrote_at = began;
   a->write_from = now + (now - began) * REST;
   return rc;
@@ -310,12 +196,24 @@ static const char by_message_sql[] =
     " ON l.platform = m.platform AND l.remote_conversation_id = m.conversation_id"
     " WHERE m.version = " KEYS_VERSION_OF("?1");
 
+/* Those that were to be written when an earlier run ended. */
+static int add_stale(struct artifacts *a) {
+  struct ck_err err;
+  struct ck_buf id = {0};
+  int64_t place = 0;
+  int rc;
+  while ((rc = names_stale(a->names, &place, &id, &err)) > 0) add(a, ck_buf_view(&id));
+  ck_buf_free(&id);
+  return rc < 0 ? artifact_naming_trouble(a, &err) : 0;
+}
+
 /* 1: the names were lost. */
 static int open_names(struct artifacts *a) {
   struct ck_err err;
   bool fresh;
   a->names = names_open(&fresh, &err);
-  return a->names ? fresh : sql_trouble(a, CK_LIT(NAMES_FILE), &err);
+  if (!a->names) return sql_trouble(a, CK_LIT(NAMES_FILE), &err);
+  return artifact_naming_adopt(a) || add_stale(a) ? -1 : fresh;
 }
 
 static int open_form(struct artifacts *a) {

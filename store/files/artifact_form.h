@@ -54,7 +54,7 @@ struct artifacts {
   const struct artifact_form *form;
   sqlite3 *db;
   struct artifact_folder folder;
-  uint64_t version; /* of the record that is taken */
+  uint64_t version; /* of the record that is taken, or of the next one */
   int64_t quiet_at; /* ck_boot_ms; when nothing will have been committed for a moment, if nothing
                        more comes */
   bool others;      /* there may be files of another form: each record's are deleted */

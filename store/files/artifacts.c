@@ -137,12 +137,16 @@ static int begin_again(struct artifacts *a) {
   return artifact_others_begin(a);
 }
 
-/* Makes all files again. */
-static int restart(struct artifacts *a) {
-  return begin_again(a) || (a->form->restart && a->form->restart(a)) ? -1 : 0;
+static int restart_form(struct artifacts *a) {
+  a->version = a->own->read + 1;
+  return a->form->restart ? a->form->restart(a) : 0;
 }
 
+/* Makes all files again. */
+static int restart(struct artifacts *a) { return begin_again(a) || restart_form(a) ? -1 : 0; }
+
 static int open_form(struct artifacts *a) {
+  a->version = a->own->read + 1;
   int fresh = a->form->open ? a->form->open(a) : 0;
   if (fresh < 0 || artifact_others_begin(a)) return -1;
   return fresh ? begin_again(a) : 0;
@@ -287,7 +291,7 @@ static int save_cursor(struct artifacts *a) {
     /* The kernel reports a failed write once, and not of which file: write all files since the last
      * saved cursor again. */
     t->read = t->cursor = t->saved;
-    if (a->form->restart && a->form->restart(a)) return -1;
+    if (restart_form(a)) return -1;
     errno = kind;
     return artifacts_put_failed(a, CK_LIT(".cursor"), &err);
   }

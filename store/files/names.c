@@ -14,12 +14,13 @@
 #define MARK 0x636b6e6d /* "cknm" */
 #define MARK_TEXT "1667985005"
 
-/* key: of a name, the name in lower case; of a record, a hash of its table and id. place: of the
- * conversation that it belongs to. */
+/* stale: see names_stale. key: of a name, the name in lower case; of a record, a hash of its table
+ * and id. place: of the conversation that it belongs to. */
 #define SCHEMA \
   "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;" \
   "CREATE TABLE names (place INTEGER PRIMARY KEY, conversation TEXT NOT NULL UNIQUE, name TEXT," \
-  " key TEXT UNIQUE);" \
+  " key TEXT UNIQUE, stale INTEGER NOT NULL DEFAULT 0);" \
+  "CREATE INDEX stale_names ON names (place) WHERE stale;" \
   "CREATE TABLE members (key INTEGER PRIMARY KEY, place INTEGER NOT NULL);" \
   "PRAGMA application_id = " MARK_TEXT "; COMMIT"
 
@@ -34,6 +35,10 @@
   S(ADD, "INSERT INTO names (conversation) VALUES (?1) ON CONFLICT (conversation) DO NOTHING") \
   S(MOVE, "INSERT OR REPLACE INTO members" \
           " VALUES (?1, coalesce((SELECT place FROM names WHERE conversation = ?2), 0))") \
+  S(LEFT, "UPDATE names SET stale = 1 WHERE conversation = ?1") \
+  S(STALE, "SELECT conversation, place FROM names WHERE stale AND place > ?1 ORDER BY place" \
+           " LIMIT 1") \
+  S(WRITTEN, "UPDATE names SET stale = 0 WHERE conversation = ?1 AND stale") \
   S(BEGIN, "BEGIN") \
   S(COMMIT, "COMMIT")
 
@@ -195,9 +200,30 @@ int names_move(struct names *n, const struct ck_row *record, struct ck_str conve
   db_bind_str(n->s[ADD], 1, conversation);
   sqlite3_bind_int64(n->s[MOVE], 1, key);
   db_bind_str(n->s[MOVE], 2, conversation);
-  if (begin(n, err) || (conversation.n && run(n, ADD, NULL, err)) || run(n, MOVE, NULL, err))
+  db_bind_str(n->s[LEFT], 1, ck_buf_view(former));
+  if (begin(n, err) || (conversation.n && run(n, ADD, NULL, err)) || run(n, MOVE, NULL, err) ||
+      (had && run(n, LEFT, NULL, err)))
     return -1;
   return had;
+}
+
+int names_stale(struct names *n, int64_t *place, struct ck_buf *conversation, struct ck_err *err) {
+  sqlite3_stmt *s = n->s[STALE];
+  ck_buf_clear(conversation);
+  sqlite3_bind_int64(s, 1, *place);
+  int rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW) {
+    ck_buf_str(conversation, db_str(s, 0));
+    *place = sqlite3_column_int64(s, 1);
+  }
+  sqlite3_reset(s);
+  return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : fail(n, err);
+}
+
+int names_written(struct names *n, struct ck_str conversation, struct ck_err *err) {
+  if (begin(n, err)) return -1;
+  db_bind_str(n->s[WRITTEN], 1, conversation);
+  return run(n, WRITTEN, NULL, err);
 }
 
 int names_take_any(struct names *n, struct ck_buf *name, struct ck_err *err) {

@@ -35,6 +35,11 @@ int names_set(struct names *n, struct ck_str conversation, struct ck_str name, s
  * another one, *former; 0: it did not. */
 int names_move(struct names *n, const struct ck_row *record, struct ck_str conversation,
                struct ck_buf *former, struct ck_err *err);
+/* Sets *conversation to one that a record has left and that was not written since (names_written);
+ * *place: 0, then what the last call left there. 1; 0: that was all. */
+int names_stale(struct names *n, int64_t *place, struct ck_buf *conversation, struct ck_err *err);
+/* The conversation's files are written as it is. Committed by names_commit. */
+int names_written(struct names *n, struct ck_str conversation, struct ck_err *err);
 /* Sets *name to any name, and forgets it; 0: there is none. */
 int names_take_any(struct names *n, struct ck_buf *name, struct ck_err *err);
 int names_commit(struct names *n, struct ck_err *err);

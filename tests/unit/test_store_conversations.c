@@ -16,6 +16,7 @@
 #include "store/database/db.h"
 #include "store/files/artifacts.h"
 #include "store/files/dirty.h"
+#include "store/files/names.h"
 #include "tests/unit/test_store_help.h"
 
 #define NOON INT64_C(1795348800000) /* 2026-11-22T12:00:00Z */
@@ -253,20 +254,91 @@ Test(conversations, are_made_again_without_their_names) {
   stop();
 }
 
-/* As after a kill between giving the files their new name and noting it. */
-Test(conversations, that_were_half_renamed_have_one_name) {
-  put_conversation("a", "Old");
+static void made(void) {
   start();
   reached();
   stop();
+}
+
+/* As after a kill while the files got their new name. */
+static void is_renamed_after(const char *moved) {
+  char command[200];
+  put_conversation("a", "Old");
+  made();
+  snprintf(command, sizeof command, "cd " IN " && mv '2026-11-22 Old%s' '2026-11-22 Half%s'", moved,
+           moved);
+  shell(command);
   put_title("a", "New");
-  shell("cd " IN " && mv '2026-11-22 Old.md' '2026-11-22 New.md'");
-  start();
-  reached();
+  made();
   says(IN "2026-11-22 New.md", "\ntitle: \"New\"\n");
   says(IN "2026-11-22 New.json", "\"New\"");
   counts(2);
-  stop();
+}
+
+Test(conversations, that_were_half_renamed_have_one_name) { is_renamed_after(".json"); }
+
+/* What the files are called is known again after a kill or a power cut has taken it. */
+static void keep_names(void) {
+  shell("mkdir -p kept && cp -a artifacts/.names artifacts/.cursor kept");
+}
+static void lose_names(void) { shell("cp -a kept/.names kept/.cursor artifacts"); }
+
+Test(conversations, whose_names_were_lost_have_one_name) {
+  put_conversation("a", "Old");
+  put_conversation("b", "Stays");
+  made();
+  keep_names();
+  put_title("a", "New");
+  put_conversation("c", "First");
+  made();
+  lose_names();
+  shell("cd " IN " && cp '2026-11-22 Stays.json' 'my copy.json'");
+  put_title("a", "Newer");
+  put_title("c", "Second");
+  made();
+  says(IN "2026-11-22 Newer.md", "\nid: \"a\"\n");
+  says(IN "2026-11-22 Second.md", "\nid: \"c\"\n");
+  says(IN "my copy.json", "\"b\"");
+  counts(7);
+}
+
+Test(conversations, whose_lost_name_is_another_ones_have_one_name) {
+  put_conversation("a", "One");
+  made();
+  keep_names();
+  put_title("a", "Two");
+  made();
+  put_conversation("b", "One");
+  made();
+  lose_names();
+  put_title("a", "Three");
+  put_title("b", "Four");
+  made();
+  says(IN "2026-11-22 Three.json", "\"a\"");
+  says(IN "2026-11-22 Four.json", "\"b\"");
+  counts(4);
+}
+
+/* That a message has left a conversation may be recorded before its files are written. */
+Test(conversations, that_a_message_has_left_are_written_after_a_kill) {
+  struct ck_err err;
+  struct ck_buf former = {0};
+  struct ck_row row = {.table = CK_MESSAGES};
+  bool fresh;
+  put_conversation("a", "First");
+  put_conversation("b", "Second");
+  put_message("m", "a", NOON, "Moves");
+  made();
+  put_message("m", "b", NOON, "Moves");
+  row.v[ck_tables[CK_MESSAGES].key] = ck_text(CK_LIT("m"));
+  struct names *names = names_open(&fresh, &err);
+  cr_assert_eq(names_move(names, &row, CK_LIT("b"), &former, &err), 1);
+  cr_assert_eq(names_commit(names, &err), 0);
+  names_close(&names);
+  ck_buf_free(&former);
+  made();
+  cr_expect_null(strstr(file(IN "2026-11-22 First.md"), "Moves"));
+  says(IN "2026-11-22 Second.md", "Moves");
 }
 
 static void made_again_after(const char *command) {
