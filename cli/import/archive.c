@@ -28,6 +28,7 @@ struct level {
   int64_t gap;      /* zeroes that stand before the block: of a sparse file */
   int64_t unpacked; /* bytes of it so far */
   int64_t began;    /* bytes of the file that had been read when it began */
+  char *damage;     /* why nothing more of it can be read, or why it is not what was packed */
 };
 
 struct cli_archive {
@@ -85,16 +86,23 @@ static bool is_bomb(const struct level *l) {
          l->unpacked / CLI_ARCHIVE_RATIO > l->of->consumed - l->began;
 }
 
-/* Gets the next block of the member. 1; 0 at its end; -1 with the reason. */
+/* Gets the next block of the member. 1; 0 at its end; -1 with the reason, again at each call.
+ * A warning is about a checksum or a size: it comes with the last block, or at the end, and the
+ * bytes are not those that were packed. */
 static int next_block(struct level *l, struct ck_err *err) {
   const void *block;
   la_int64_t at;
+  if (l->damage) return ck_fail(err, "%s", l->damage);
   int rc = archive_read_data_block(l->reader, &block, &l->block_n, &at);
-  if (rc == ARCHIVE_RETRY || rc == ARCHIVE_WARN)
-    rc = archive_read_data_block(l->reader, &block, &l->block_n, &at);
-  if (rc != ARCHIVE_OK) l->block_n = 0;
-  if (rc == ARCHIVE_EOF) return 0;
-  if (rc != ARCHIVE_OK) return reader_failed(l, err);
+  if (rc == ARCHIVE_RETRY) rc = archive_read_data_block(l->reader, &block, &l->block_n, &at);
+  if (rc != ARCHIVE_OK && rc != ARCHIVE_EOF) {
+    reader_failed(l, err);
+    l->damage = ck_strdup(err->text);
+  }
+  if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN) {
+    l->block_n = 0;
+    return rc == ARCHIVE_EOF ? 0 : -1;
+  }
   l->block = block;
   l->gap = at > l->unpacked ? at - l->unpacked : 0;
   return 1;
@@ -173,6 +181,7 @@ static void pop(struct cli_archive *a) {
   a->top = l->below;
   --a->depth;
   free(l->name);
+  free(l->damage);
   free(l->input);
   free(l);
 }
@@ -253,6 +262,8 @@ static int enter_member(struct level *l, struct archive_entry *entry, struct ck_
   bool raw = archive_format(l->reader) == ARCHIVE_FORMAT_RAW;
   free(l->name);
   l->name = raw ? ck_strdup("") : name_of(entry);
+  free(l->damage);
+  l->damage = NULL;
   l->head_n = l->head_at = 0;
   l->block_n = 0;
   l->gap = l->unpacked = 0;
@@ -263,8 +274,8 @@ static int enter_member(struct level *l, struct archive_entry *entry, struct ck_
     return ck_fail(err, "it is encrypted: unpack it with its password, and import what comes out");
   while (l->head_n < CLI_ARCHIVE_HEAD) {
     ssize_t n = unpack(l, l->head + l->head_n, CLI_ARCHIVE_HEAD - l->head_n, err);
-    if (n < 0) return -1;
-    if (n == 0) break;
+    if (n < 0 && !l->head_n) return -1;
+    if (n <= 0) break; /* what is wrong is said again when the head has been read */
     l->head_n += (size_t)n;
   }
   return 0;

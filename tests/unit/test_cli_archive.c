@@ -235,6 +235,49 @@ Test(cli_archive, what_stands_before_a_damage_is_read) {
   ck_buf_free(&text);
 }
 
+/* Changes the CRC-32 of those bytes wherever it is in the zip file. */
+static void spoil_checksum(struct ck_buf *zip, struct ck_str bytes) {
+  uint32_t crc = ~UINT32_C(0);
+  for (size_t i = 0; i < bytes.n; ++i) {
+    crc ^= (unsigned char)bytes.s[i];
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xedb88320) : 0);
+  }
+  crc = ~crc;
+  size_t met = 0;
+  for (size_t at = 0; at + sizeof crc <= zip->len; ++at)
+    if (memcmp(zip->data + at, &crc, sizeof crc) == 0) {
+      zip->data[at] ^= 0x55;
+      ++met;
+    }
+  cr_assert_gt(met, 0u);
+}
+
+/* Whatever the size: what was unpacked is read, and then the reason is said. */
+Test(cli_archive, a_wrong_checksum_is_a_damage) {
+  static const size_t sizes[] = {8, 104, 1000, 1u << 20};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+    struct ck_buf text = noise(sizes[i]), got = {0};
+    const struct t_member file = {"one", ck_buf_view(&text)};
+    struct ck_buf whole = zip(&file, 1);
+    struct ck_err err;
+    const char *name;
+    spoil_checksum(&whole, file.bytes);
+    int fd = fd_of(ck_buf_view(&whole));
+    struct cli_archive *a = cli_archive_new(fd, NULL);
+    cr_assert_eq(cli_archive_next(a, &name, &err), 1, "%zu: %s", i, err.text);
+    read_all(a, &got);
+    cr_assert_gt(got.len, text.len, "%zu", i);
+    cr_expect_eq(memcmp(got.data, text.data, text.len), 0, "%zu", i);
+    cr_expect(strstr(ck_buf_cstr(&got) + text.len, "bad CRC"), "%zu: %s", i, got.data + text.len);
+    cr_expect_eq(cli_archive_next(a, &name, &err), 0);
+    cli_archive_free(&a);
+    close(fd);
+    ck_buf_free(&text);
+    ck_buf_free(&got);
+    ck_buf_free(&whole);
+  }
+}
+
 Test(cli_archive, a_7z_file) {
   const struct t_member files[] = {TEXT("a/one.json", "1"), TEXT("two.json", "2")};
   struct ck_buf b = t_archive(ARCHIVE_FORMAT_7ZIP, ARCHIVE_FILTER_NONE, files, 2);
