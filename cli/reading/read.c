@@ -121,7 +121,7 @@ static bool print(struct view *v) {
 
 static void put_message(struct view *v, const struct render_message *m) {
   bool folded = !v->style.full && render_is_aside(m);
-  if (render_is_repeated(v->render, m) && folded) return;
+  if (render_is_repeated(v->render, m) && !v->style.full) return;
   gap(v, folded ? FOLDED : WHOLE);
   render_text_message(&v->out, m, &v->style);
 }

@@ -2,10 +2,7 @@
 #include "proto/render/inner.h"
 
 #include <stdlib.h>
-
-/* How many results, and how long ones, are remembered to be shown only once. */
-#define RESULTS 64
-#define RESULT_BYTES (64u << 10)
+#include <string.h>
 
 static const struct {
   const struct render_backend *backend;
@@ -19,14 +16,13 @@ const char *render_ending(enum render_form form) { return forms[form].ending; }
 struct render *render_new(enum render_form form, struct ck_buf *out,
                           const struct render_style *style) {
   struct render *r = ck_zalloc(sizeof *r);
-  *r = (struct render){.form = form, .style = *style, .out = out, .results = json_array()};
+  *r = (struct render){.form = form, .style = *style, .out = out};
   return r;
 }
 
 void render_free(struct render **render) {
   struct render *r = *render;
   if (!r) return;
-  json_decref(r->results);
   ck_buf_free(&r->platform_text);
   free(r);
   *render = NULL;
@@ -34,28 +30,41 @@ void render_free(struct render **render) {
 
 /* ---- what was shown with its call ---- */
 
+/* Records have what was executed without the blanks around it. */
+static void hash_of(struct ck_str text, unsigned char hash[CK_SHA256_BYTES]) {
+  struct ck_sha256 h;
+  ck_sha256_begin(&h);
+  ck_sha256_add(&h, ck_trim(text));
+  ck_sha256_end(&h, hash);
+}
+
+static bool is_answer(const struct render_message *m) {
+  return m->kind == RENDER_RESULT || (m->kind == RENDER_ERROR && ck_str_is(m->role, "tool"));
+}
+
 static bool was_shown(const struct render *r, const struct render_message *m) {
-  size_t i;
-  const json_t *result;
-  if (m->kind != RENDER_RESULT || m->attachments) return false;
-  if (m->text.n == 0) return m->execution_count == 0;
-  json_array_foreach(r->results, i, result) {
-    if (ck_str_eq(render_text_of(result), m->text)) return true;
-  }
+  unsigned char hash[CK_SHA256_BYTES];
+  if (!is_answer(m) || m->attachments) return false;
+  if (ck_trim(m->text).n == 0) return m->execution_count == 0;
+  hash_of(m->text, hash);
+  for (size_t i = 0; i < r->result_count && i < RENDER_RESULTS; ++i)
+    if (memcmp(r->results[i], hash, sizeof hash) == 0) return true;
   return false;
+}
+
+static void keep_result(struct render *r, struct ck_str result) {
+  if (result.n) hash_of(result, r->results[r->result_count++ % RENDER_RESULTS]);
 }
 
 static void keep_results(struct render *r, const struct render_message *m) {
   for (size_t i = 0; i < m->execution_count; ++i) {
-    struct ck_str result = m->executions[i].result;
-    if (!result.n || result.n > RESULT_BYTES) continue;
-    if (json_array_size(r->results) == RESULTS) json_array_remove(r->results, 0);
-    json_array_append_new(r->results, json_stringn(result.s, result.n));
+    keep_result(r, m->executions[i].result);
+    keep_result(r, m->executions[i].error);
   }
 }
 
 bool render_is_repeated(struct render *r, const struct render_message *m) {
-  if (!render_is_aside(m)) json_array_clear(r->results);
+  if (!render_is_aside(m) && !is_answer(m)) r->result_count = 0;
   if (was_shown(r, m)) return true;
   keep_results(r, m);
   return false;

@@ -3,12 +3,17 @@
 #define CK_PROTO_RENDER_INNER_H
 
 #include "proto/render/render.h"
+#include "proto/sha256.h"
+
+#define RENDER_RESULTS 64 /* that are remembered, to be shown only once */
 
 struct render {
   enum render_form form;
   struct render_style style;
   struct ck_buf *out;
-  json_t *results; /* of what was executed since the last message that is no aside */
+  /* Of what was executed since the last message that is no aside: the newest, by their hashes. */
+  unsigned char results[RENDER_RESULTS][CK_SHA256_BYTES];
+  size_t result_count; /* of all */
   struct ck_buf platform_text;
   struct ck_str platform; /* the text of that */
 };

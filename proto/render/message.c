@@ -37,15 +37,18 @@ enum render_outcome render_outcome_of(const struct ck_row *execution) {
   return none ? RENDER_NO_RESULT : RENDER_FAILED;
 }
 
+/* A result that is the error itself is shown once. */
 static struct render_execution execution_of(const struct ck_row *row) {
-  return (struct render_execution){.id = ck_row_key(row),
-                                   .target = ck_row_text(row, CK_EXECUTIONS_TARGET),
-                                   .tool = ck_row_text(row, CK_EXECUTIONS_TOOL),
-                                   .params = ck_row_text(row, CK_EXECUTIONS_PARAMS),
-                                   .params_kind = ck_row_text(row, CK_EXECUTIONS_PARAMS_KIND),
-                                   .result = ck_row_text(row, CK_EXECUTIONS_RESULT_DATA),
-                                   .error = ck_row_text(row, CK_EXECUTIONS_RESULT_ERROR),
-                                   .outcome = render_outcome_of(row)};
+  struct render_execution e = {.id = ck_row_key(row),
+                               .target = ck_row_text(row, CK_EXECUTIONS_TARGET),
+                               .tool = ck_row_text(row, CK_EXECUTIONS_TOOL),
+                               .params = ck_row_text(row, CK_EXECUTIONS_PARAMS),
+                               .params_kind = ck_row_text(row, CK_EXECUTIONS_PARAMS_KIND),
+                               .result = ck_row_text(row, CK_EXECUTIONS_RESULT_DATA),
+                               .error = ck_row_text(row, CK_EXECUTIONS_RESULT_ERROR),
+                               .outcome = render_outcome_of(row)};
+  if (ck_str_eq(e.result, e.error)) e.result = (struct ck_str){0};
+  return e;
 }
 
 static void take_executions(struct render_message *m, const struct ck_row *rows, size_t n) {
@@ -116,7 +119,7 @@ bool render_is_aside(const struct render_message *m) {
 bool render_is_executed(const struct render_message *m) {
   if (m->kind != RENDER_CALL) return false;
   for (size_t i = 0; i < m->execution_count; ++i)
-    if (ck_str_eq(m->text, m->executions[i].params)) return true;
+    if (ck_str_eq(ck_trim(m->text), ck_trim(m->executions[i].params))) return true;
   return false;
 }
 

@@ -186,7 +186,7 @@ static void put_folded(struct ck_buf *b, const struct render_message *m,
   ck_buf_text(&head, render_kind_word(m->kind));
   if (m->kind != RENDER_THINKING) {
     ck_buf_text(&head, " of ");
-    ck_buf_str(&head, m->role);
+    ck_buf_str(&head, m->kind == RENDER_RESULT && m->name.n ? m->name : m->role);
   }
   put_part(b, style, ck_buf_view(&head), m->text);
   ck_buf_free(&head);

@@ -122,12 +122,61 @@ Test(render_text, tools_and_thinking_are_a_line_each) {
               "── assistant · call ──\n▾ thinking\nHm.\n▾ python\nprint(1)\n▾ ok\n1\n");
   expect_text("{'role':'assistant','raw_text':'Hm.\\nYes.','observed_at':5}", "{'kind':'thinking'}",
               false, "▸ thinking: Hm. Yes.\n");
+  expect_text("{'role':'tool','raw_text':'out'}", "{'kind':'result'}", false,
+              "▸ result of tool: out\n");
+  expect_text("{'role':'tool','raw_text':'out'}", "{'kind':'result','name':'web\\u001b'}", false,
+              "▸ result of web<U+001B>: out\n");
   expect_text("{'role':'user','raw_text':'','observed_at':0,'created_at':1}",
               "{'attachments':[{'name':'a.txt','text':'in it'},{'file':'file-1','size':1}]}", true,
               "── user · 1970-01-01 00:00:00 ──\n▾ attachment a.txt\nin it\n"
               "▸ attachment file-1 (1 byte)\n");
   expect_text("{'role':'user','raw_text':'','observed_at':0}", "{'time_known':false}", false,
               "── user ──\n▸ (no text)\n");
+}
+
+static bool is_repeated(struct render *r, const char *row, const char *details) {
+  json_t *object = json(row);
+  struct cli_message m;
+  message_of(&m, object, details);
+  bool repeated = render_is_repeated(r, &m.m);
+  cli_message_free(&m);
+  json_decref(object);
+  return repeated;
+}
+
+/* A record has what was executed without the blanks around it, a message has them. */
+Test(render_text, a_result_is_shown_once) {
+  static const char call[] =
+      "{'role':'assistant','raw_text':'f()','executions':[{'target':'python',"
+      "'tool':'python','params':'f()','result_ok':1,'result_data':'%s'}]}";
+  char row[sizeof call + (100u << 10)], answer[sizeof row], big[100u << 10];
+  memset(big, 'x', sizeof big);
+  big[sizeof big - 1] = '\0';
+  const char *const results[] = {"2", "two words", big};
+  for (size_t i = 0; i < sizeof results / sizeof *results; ++i) {
+    struct ck_buf b = {0};
+    struct render *r = render_new(RENDER_TEXT, &b, &(struct render_style){.width = 50});
+    snprintf(row, sizeof row, call, results[i]);
+    snprintf(answer, sizeof answer, "{'role':'tool','raw_text':'%s\\n'}", results[i]);
+    cr_expect_not(is_repeated(r, row, "{\"kind\":\"call\"}"));
+    cr_expect(is_repeated(r, answer, "{\"kind\":\"result\"}"), "%zu", i);
+    cr_expect(is_repeated(r, answer, "{\"kind\":\"error\"}"), "%zu", i);
+    cr_expect_not(is_repeated(r, "{'role':'tool','raw_text':'3'}", "{\"kind\":\"error\"}"));
+    cr_expect_not(is_repeated(r, "{'role':'assistant','raw_text':'2'}", "{}"));
+    cr_expect_not(is_repeated(r, answer, "{\"kind\":\"result\"}"), "%zu", i);
+    render_free(&r);
+    ck_buf_free(&b);
+  }
+  expect_text(
+      "{'role':'assistant','raw_text':'1/"
+      "0','observed_at':5,'created_at':5,'executions':[{'target':'python',"
+      "'tool':'python','params':'1/0','result_ok':0,'result_data':'no','result_error':'no'}]}",
+      "{'kind':'call'}", true, "── assistant · call ──\n▾ python\n1/0\n▾ failed\nno\n");
+  expect_text(
+      "{'role':'assistant','raw_text':'print(1)\\n','observed_at':5,'created_at':5,'executions':["
+      "{'target':'python','tool':'python','params':'print(1)','result_ok':1,"
+      "'result_data':'1'}]}",
+      "{'kind':'call'}", true, "── assistant · call ──\n▾ python\nprint(1)\n▾ ok\n1\n");
 }
 
 Test(render_text, nonsense_in_details_is_nothing) {
