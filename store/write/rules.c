@@ -117,10 +117,7 @@ static void take_ahead(struct ck_row *w, int64_t now) {
   int own = times[w->table].own, created = times[w->table].created;
   bool conversation = w->table == CK_CONVERSATIONS;
   struct ck_value *newest = &w->v[CK_CONVERSATIONS_NEWEST_AT];
-  if (conversation && is_no_time(*newest, now))
-    *newest = ck_null();
-  else if (conversation && is_ahead(*newest, now))
-    leave_out(newest);
+  if (conversation && is_ahead(*newest, now)) leave_out(newest);
   if (is_no_time(w->v[own], now)) {
     if (conversation) w->v[own] = ck_null();
     return;

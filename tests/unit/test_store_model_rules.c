@@ -444,8 +444,7 @@ static void put_time(struct model *m, int table, const struct m_record *old, str
   if (table == MESSAGES && !old && !w->made_up && at->is == M_INT && at->i < INT64_MAX &&
       at->i == (first->is == M_INT ? first->i : m->clock))
     *first = number(at->i + 1);
-  if (newest && newest->is == M_INT && is_ahead(m, newest->i))
-    newest->is = is_beyond(m, newest->i, A_DAY) ? M_NULL : M_OUT;
+  if (newest && newest->is == M_INT && is_ahead(m, newest->i)) newest->is = M_OUT;
   if (!its_own && at->is == M_INT && is_beyond(m, at->i, A_DAY)) {
     if (last) at->is = M_NULL;
   } else if (!its_own && at->is == M_INT && is_ahead(m, at->i)) {

@@ -141,6 +141,13 @@ static const struct merge merging[] = {
      {"{'local_conversation_id':'c1','newest_at':null}", 1},
      SAME,
      "newest_at=7"},
+    {CK_CONVERSATIONS,
+     "",
+     {"{'local_conversation_id':'c1','last_message_id':'m1','last_message_at':10,"
+      "'newest_at':4102444800000}",
+      20},
+     CHANGED,
+     "last_message_id=m1 last_message_at=10 newest_at=10"},
     {CK_SESSIONS,
      "'summary':'s'",
      {"{'id':'s1','started_at':2,'last_activity_at':9,'conversation_id':'r'}", 0},
