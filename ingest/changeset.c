@@ -157,7 +157,7 @@ static struct ck_value short_enough(struct ingest_changeset *s, struct ck_str te
 void ingest_changeset_begin(struct ingest_changeset *s, const struct ingest_conversation *c,
                             struct ck_str original, int64_t now) {
   start(s, original, now);
-  s->age = c->age;
+  s->age = s->row_age = c->age;
   s->platform = ck_utf8_cut(ck_trim(c->platform), PLATFORM_MAX);
   s->title = short_enough(s, c->title);
   s->summary = short_enough(s, c->summary);
@@ -204,7 +204,7 @@ static void put(struct ingest_changeset *s, struct ck_row *row) {
 static int make(struct ingest_changeset *s, struct ck_row *row, struct ck_err *err) {
   clean_names(s, row);
   ck_buf_clear(&s->row);
-  ck_mutation_put(&s->row, row, s->age);
+  ck_mutation_put(&s->row, row, s->row_age);
   if (s->row.len <= s->room) return 0;
   return ck_fail(err, "too large: %zu bytes once it is packed, at most %zu", s->row.len, s->room);
 }
@@ -467,6 +467,7 @@ int ingest_changeset_alone(struct ingest_changeset *s, const struct ingest_obser
   start(s, original, now);
   s->alone = true;
   s->age = o->time_assumed || o->observed_at == INGEST_NO_TIME ? age : o->observed_at;
+  s->row_age = s->age ? s->age : (int64_t)o->number;
   s->platform = ck_trim(o->platform);
   s->title = o->page_title;
   s->url = o->page_url;

@@ -32,6 +32,7 @@ struct ingest_changeset {
   bool alone;                       /* one observation */
   bool given;                       /* the conversation has rows, here or in changesets before */
   int64_t now, age;
+  int64_t row_age; /* of a message and its executions */
   struct ck_str original;
   /* The row that was made last and is not kept yet. */
   struct ck_buf row;
@@ -89,7 +90,8 @@ struct ingest_changeset_facts {
 
 /* The changeset of an observation that stands alone, in `out`: a PUT for each row it has something
  * to say about, in the order messages, executions, sessions, local_conversations,
- * conversation_links. age: for an observation without a time, how new it is; 0: unknown. -1: err
+ * conversation_links. age: for an observation without a time, how new it is; 0: unknown, so of two
+ * versions of its message or execution the one that stands later in a file is the newer. -1: err
  * names the field. */
 int ingest_changeset_alone(struct ingest_changeset *s, const struct ingest_observation *o,
                            struct ck_str original, int64_t now, int64_t age,

@@ -34,6 +34,7 @@ struct ingest_observation {
   struct ck_str text;
   int64_t observed_at;
   bool time_assumed; /* the source says no time: observed_at is that of what stands before it */
+  uint64_t number;   /* which one of its file it is, from 1; 0: it is of none */
   struct ck_value conversation_id, page_url, page_title, client_id, organization_id;
   struct ck_value target_kind, target_id, target_payload;
   const struct ingest_execution *executions;

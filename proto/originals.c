@@ -49,19 +49,20 @@ int ck_original_decode(struct ck_reader *r, struct ck_original *o, struct ck_err
 }
 
 void ck_kept_encode(struct ck_buf *b, const struct ck_kept *kept) {
-  ck_put_array(b, 3);
+  ck_put_array(b, 4);
   ck_put_uint(b, (uint64_t)kept->state);
   ck_put_uint(b, kept->messages);
   ck_put_uint(b, kept->executions);
+  ck_put_int(b, kept->age);
 }
 
 int ck_kept_decode(struct ck_reader *r, struct ck_kept *kept, struct ck_err *err) {
   uint32_t n;
   uint64_t state;
-  bool whole = ck_read_array(r, &n) == 0 && n == 3 && ck_read_uint(r, &state) == 0 &&
+  bool whole = ck_read_array(r, &n) == 0 && n == 4 && ck_read_uint(r, &state) == 0 &&
                state < CK_KEPT_STATES && ck_read_uint(r, &kept->messages) == 0 &&
-               ck_read_uint(r, &kept->executions) == 0;
-  if (!whole) return ck_fail(err, "must be [state, messages, executions]");
+               ck_read_uint(r, &kept->executions) == 0 && ck_read_int(r, &kept->age) == 0;
+  if (!whole) return ck_fail(err, "must be [state, messages, executions, age]");
   kept->state = (enum ck_kept_state)state;
   return 0;
 }

@@ -23,7 +23,8 @@ struct ck_original {
   uint64_t at, bytes;                   /* its place in the block, uncompressed */
   struct ck_str platform, conversation; /* the platform's id of its conversation; both empty: none,
                                            or several */
-  int64_t age;                          /* how new what it says is, ms (docs/records.md) */
+  int64_t age;                          /* how new what it says is, ms (docs/records.md); of a log,
+                                           the number of its first element in the file */
   struct ck_str reader;                 /* the name and number of the reader that read it */
   uint64_t messages, executions;        /* records that were read from it */
 };
@@ -46,6 +47,7 @@ enum ck_kept_state {
 struct ck_kept {
   enum ck_kept_state state;
   uint64_t messages, executions; /* that were read from it; 0 if there is nothing */
+  int64_t age;                   /* as in struct ck_original */
 };
 
 void ck_kept_encode(struct ck_buf *b, const struct ck_kept *kept);

@@ -323,8 +323,11 @@
  *         comes 5 s after the store was last heard at the latest, once what was taken is durable
  *         in the spool.
  *   again the file is originals that the store has: they are read, whatever it says to HAVE, and
- *         what was read from them is noted without sending them again */
-#define CK_OPEN_FIELDS(F) F(UINT, request) F(TEXT, name) F(BOOL, wait) F(BOOL, again)
+ *         what was read from them is noted without sending them again
+ *   first the file is one original of a log (struct ck_original): the number of its first element;
+ *         0: it is a file */
+#define CK_OPEN_FIELDS(F) \
+  F(UINT, request) F(TEXT, name) F(BOOL, wait) F(BOOL, again) F(UINT, first)
 #define CK_PIECE_FIELDS(F) F(UINT, request) F(UINT, piece) F(BOOL, last) F(RAW, bytes)
 #define CK_MORE_FIELDS(F) F(UINT, request) F(UINT, piece) F(UINT, taken) F(UINT, receipted)
 

@@ -57,11 +57,11 @@ static void add_failure(struct cli_foreign_result *result, const char *place, co
 
 /* Sends what was written into the file to ingest. What failed when it was read from its source
  * fails again, and its records are in all the same. */
-static int send_batch(struct cli *c, const char *name, int fd, bool wait, char *bytes,
-                      struct cli_foreign_result *result) {
+static int send_batch(struct cli *c, const char *name, int fd, uint64_t first, bool wait,
+                      char *bytes, struct cli_foreign_result *result) {
   struct cli_sent sent;
   char *text = ck_sprintf("%s: originals", name);
-  struct cli_source source = {.name = text, .file = text, .fd = fd, .kept = -1};
+  struct cli_source source = {.name = text, .file = text, .fd = fd, .kept = -1, .first = first};
   source.size = lseek(fd, 0, SEEK_CUR);
   int rc = source.size > 0 ? cli_send(c, &source, wait, bytes, &sent) : CLI_DONE;
   if (rc == CLI_GO_ON && sent.error) add_failure(result, "originals", sent.error);
@@ -78,12 +78,12 @@ static int send_originals(struct cli *c, struct foreign_originals *o, const char
   int rc = CLI_GO_ON, more = 1;
   while (rc == CLI_GO_ON && more) {
     struct ck_err err;
-    uint64_t count = 0;
+    uint64_t count = 0, first = 0;
     int fd = cli_nameless(&err);
-    more = fd < 0 ? -1 : foreign_originals_next(o, fd, &count, &err);
+    more = fd < 0 ? -1 : foreign_originals_next(o, fd, &count, &first, &err);
     if (more < 0) add_failure(result, "originals", err.text);
     if (fd < 0) break;
-    rc = send_batch(c, name, fd, wait, bytes, result);
+    rc = send_batch(c, name, fd, first, wait, bytes, result);
     if (rc == CLI_GO_ON) result->originals += count;
     close(fd);
   }

@@ -36,8 +36,8 @@ static int prepare(struct foreign_originals *o, struct ck_err *err) {
     if (foreign_is_plain(o->db, tables[i], &is, err) <= 0) return -1;
   }
   o->list = foreign_prepare(o->db,
-                            "SELECT block, at, bytes, reader FROM main.originals"
-                            " ORDER BY reader, block, at",
+                            "SELECT block, at, bytes, reader, iif(conversation = 0, max(age, 1), 0)"
+                            " FROM main.originals ORDER BY reader, block, at",
                             err);
   o->part = foreign_prepare(
       o->db, "SELECT data FROM main.block_parts WHERE block = ?1 ORDER BY part", err);
@@ -131,10 +131,12 @@ static int write_one(struct foreign_originals *o, int to, struct ck_err *err) {
 
 /* ---- batches ---- */
 
-static bool is_of_batch(struct foreign_originals *o, uint64_t count) {
+static bool is_of_batch(struct foreign_originals *o, uint64_t count, uint64_t *first) {
   const char *reader = (const char *)sqlite3_column_text(o->list, 3);
+  int64_t own = sqlite3_column_int64(o->list, 4);
   if (!reader) reader = "";
-  if (count) return strcmp(o->reader, reader) == 0;
+  if (count) return *first == 0 && own <= 0 && strcmp(o->reader, reader) == 0;
+  *first = own > 0 ? (uint64_t)own : 0;
   free(o->reader);
   o->reader = ck_strdup(reader);
   return true;
@@ -147,12 +149,12 @@ static int next_row(struct foreign_originals *o) {
   return rc;
 }
 
-int foreign_originals_next(struct foreign_originals *o, int to, uint64_t *count,
+int foreign_originals_next(struct foreign_originals *o, int to, uint64_t *count, uint64_t *first,
                            struct ck_err *err) {
   int rc;
-  *count = 0;
+  *count = *first = 0;
   if (o->over) return 0;
-  while ((rc = next_row(o)) == SQLITE_ROW && is_of_batch(o, *count)) {
+  while ((rc = next_row(o)) == SQLITE_ROW && is_of_batch(o, *count, first)) {
     off_t begun = lseek(to, 0, SEEK_CUR);
     if (begun >= BATCH) break;
     o->pending = false;

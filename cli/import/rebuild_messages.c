@@ -96,6 +96,12 @@ static ssize_t next_of_one(void *self, off_t at, struct ck_buf *raw, bool *wait,
 
 /* ---- sending ---- */
 
+/* What is of no conversation may be of a log; of anything else ingest does not look at it. */
+static uint64_t first_of(const json_t *original) {
+  int64_t age = cli_member_int(original, "age", 0);
+  return cli_member_int(original, "conversation", 0) != 0 ? 0 : age > 0 ? (uint64_t)age : 1;
+}
+
 static void say_failures(struct cli *c, const char *name, const struct cli_sent *sent) {
   size_t i;
   json_t *one;
@@ -113,6 +119,8 @@ static int send_group(struct group *g, bool array, struct totals *t) {
   const struct cli_pieces pieces = {.name = name,
                                     .fd = -1,
                                     .again = true,
+                                    .first =
+                                        array ? 0 : first_of(json_array_get(g->list, g->first)),
                                     .self = g,
                                     .next = array ? next_of_array : next_of_one};
   int rc = cli_send_pieces(g->c, &pieces, true, &sent);

@@ -118,8 +118,8 @@ static int begin_again(struct sending *s) {
 
 static bool send_open(struct sending *s) {
   struct ck_message m = {.kind = CK_MSG_OPEN};
-  m.as.open =
-      (struct ck_open){s->attempt.request, ck_str_of(s->pieces->name), s->wait, s->pieces->again};
+  m.as.open = (struct ck_open){s->attempt.request, ck_str_of(s->pieces->name), s->wait,
+                               s->pieces->again, s->pieces->first};
   if (send_message(s, &m)) return false;
   s->attempt.stage = SENDING;
   return true;
@@ -362,6 +362,7 @@ int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
   const struct cli_pieces pieces = {.name = source->name,
                                     .size = source->size,
                                     .fd = source->fd,
+                                    .first = source->first,
                                     .self = &f,
                                     .next = next_of_file};
   int rc = cli_send_pieces(c, &pieces, wait, sent);

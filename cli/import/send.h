@@ -38,7 +38,8 @@ struct cli_pieces {
   off_t size; /* in bytes; 0: unknown */
   int fd;     /* to wait on, when next says so */
   bool attachments;
-  bool again; /* they are originals of the store */
+  bool again;     /* they are originals of the store */
+  uint64_t first; /* they are one original of a log: the number of its first element; else 0 */
   void *self;
   /* Appends the next piece to raw, as one MessagePack value. at: how many bytes went before; 0: it
    * begins, perhaps again. Returns how many this has, 0 at the end or if *wait is set (nothing is

@@ -16,6 +16,7 @@ struct cli_source {
   off_t read_at;               /* bytes read so far from a pipe, or a member */
   off_t size;                  /* in bytes; 0 if unknown (a pipe, a member) */
   bool ended;                  /* a pipe has ended */
+  uint64_t first;              /* as in struct cli_pieces */
   struct cli_archive *archive; /* NULL: the file is none */
   bool alone; /* what is read now is not a member with a name: the file is only compressed */
   char head[CLI_ARCHIVE_HEAD]; /* the file's first bytes */

@@ -119,13 +119,13 @@ static void set(struct ck_buf *b, struct ck_str text) {
 static bool is_large(const struct ingest_blocks *b) { return b->bytes.n >= INGEST_BLOCK_BYTES; }
 
 void ingest_blocks_begin(struct ingest_blocks *b, const char *id, struct ck_str bytes, bool kept,
-                         const char *reader) {
+                         const char *reader, int64_t age) {
   b->open = true;
   memcpy(b->id, id, sizeof b->id);
   b->kept = kept;
   b->at = b->raw.len;
   b->bytes = bytes;
-  b->age = 0;
+  b->age = age;
   b->messages = b->executions = b->missing = 0;
   set(&b->reader, ck_str_of(reader));
   set(&b->platform, (struct ck_str){0});

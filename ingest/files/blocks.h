@@ -35,10 +35,10 @@ struct ingest_blocks {
   uint64_t messages, executions, missing;
 };
 
-/* The next original. bytes: as it came; they last until the end. reader: as in struct ck_original.
- */
+/* The next original. bytes: as it came; they last until the end. reader, age: as in struct
+ * ck_original; a conversation has its own. */
 void ingest_blocks_begin(struct ingest_blocks *b, const char *id, struct ck_str bytes, bool kept,
-                         const char *reader);
+                         const char *reader, int64_t age);
 /* The id of the original that is being read; empty: none is. */
 struct ck_str ingest_blocks_id(const struct ingest_blocks *b);
 /* Its conversation. */

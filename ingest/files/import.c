@@ -201,8 +201,9 @@ static void on_rows(void *self, const struct ingest_rows *rows, const char *plac
 /* ---- originals ---- */
 
 static void begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                           const char *reader) {
-  ingest_blocks_begin(&((struct ingest_import *)self)->blocks, id, bytes, kept, reader);
+                           const char *reader, uint64_t first) {
+  struct ingest_import *i = self;
+  ingest_blocks_begin(&i->blocks, id, bytes, kept, reader, (int64_t)first);
 }
 
 static void end_original(void *self) { ingest_blocks_end(&((struct ingest_import *)self)->blocks); }
@@ -274,7 +275,7 @@ struct ingest_import *ingest_import_open(struct ingest_imports *all, struct ck_s
   i->blocks.send = send_block;
   i->blocks.self = i;
   const struct ingest_originals_ops originals = {i, begin_original, end_original, whole_original};
-  ingest_reader_originals(i->reader, &originals, open->again);
+  ingest_reader_originals(i->reader, &originals, open->again, open->first);
   i->told_at = ck_boot_ms();
   i->next = all->head;
   all->head = i;

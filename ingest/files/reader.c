@@ -54,6 +54,7 @@ struct ingest_reader {
   struct ingest_originals_ops originals;
   struct ingest_units units;
   bool again;
+  uint64_t first; /* the file is a run of a log, and this its first element's number; else 0 */
   bool tried_all; /* while the source is unknown: the first unit was asked about for each */
   unsigned tried; /* how many sources it was asked about for */
 };
@@ -174,7 +175,7 @@ static void take_element(void *self, char *bytes, size_t n, const struct ingest_
   if (!r->originals.begin) {
     read_element(r, bytes, n, place);
   } else if (r->source && r->source->log) {
-    ingest_units_gather(&r->units, (struct ck_str){bytes, n}, place, r->again);
+    ingest_units_gather(&r->units, (struct ck_str){bytes, n}, place, r->first);
   } else {
     struct ck_buf own = {0};
     if (n > TAKE_OVER)
@@ -197,7 +198,7 @@ static void begin_original(struct ingest_reader *r, const struct ingest_unit *un
   char name[INGEST_READER_NAME];
   bool kept = r->again || unit->kept.state != CK_KEPT_NOTHING;
   r->originals.begin(r->originals.self, unit->id, ck_buf_view(&unit->bytes), kept,
-                     reader_name(r->source, name));
+                     reader_name(r->source, name), unit->first);
 }
 
 /* One element by itself. The first one of a file may tell that this is a log: then it is not read
@@ -221,15 +222,24 @@ static void read_run(struct ingest_reader *r, struct ingest_unit *unit) {
   size_t n;
   const struct ingest_part *parts = ingest_unit_parts(unit, &n);
   begin_original(r, unit);
-  for (size_t i = 0; i < n && !r->over; ++i)
-    read_element(r, unit->bytes.data + parts[i].at, parts[i].n, &parts[i].place);
+  for (size_t i = 0; i < n && !r->over; ++i) {
+    struct ingest_place place = parts[i].place;
+    place.index = unit->first + i;
+    read_element(r, unit->bytes.data + parts[i].at, parts[i].n, &place);
+  }
   r->originals.end(r->originals.self);
 }
 
 /* The file is a log after all. At its end, nothing more comes to its last run. */
 static void regroup(struct ingest_reader *r) {
-  ingest_units_regroup(&r->units, r->again);
+  ingest_units_regroup(&r->units, r->first);
   if (r->ended) ingest_units_end_run(&r->units);
+}
+
+/* A run that was read only at an earlier place in a file is read again, for the ages. */
+static bool is_whole(const struct ingest_unit *unit) {
+  bool as_late = !unit->first || (unit->kept.age > 0 && (uint64_t)unit->kept.age >= unit->first);
+  return unit->kept.state == CK_KEPT_WHOLE && as_late;
 }
 
 /* Reads the first unit, and removes it. */
@@ -238,7 +248,7 @@ static void read_first(struct ingest_reader *r) {
   size_t n;
   const struct ingest_part *parts = ingest_unit_parts(unit, &n);
   bool was_log = r->source && r->source->log;
-  if (unit->kept.state == CK_KEPT_WHOLE)
+  if (is_whole(unit))
     r->originals.whole(r->originals.self, unit->kept.messages);
   else if (was_log)
     read_run(r, unit);
@@ -253,9 +263,10 @@ static void read_first(struct ingest_reader *r) {
 void ingest_reader_outline_from(struct ingest_reader *r, size_t bytes) { r->outline_from = bytes; }
 
 void ingest_reader_originals(struct ingest_reader *r, const struct ingest_originals_ops *ops,
-                             bool again) {
+                             bool again, uint64_t first) {
   r->originals = *ops;
   r->again = again;
+  r->first = first;
 }
 
 bool ingest_reader_ask(struct ingest_reader *r, struct ck_buf *ids, char name[INGEST_READER_NAME]) {
@@ -339,16 +350,19 @@ void ingest_reader_go(struct ingest_reader *r, bool look_up) {
 
 size_t ingest_reader_waiting(const struct ingest_reader *r) { return r->units.bytes; }
 
-bool ingest_reader_gathers(const struct ingest_reader *r) { return r->units.run != NULL; }
+bool ingest_reader_gathers(const struct ingest_reader *r) { return r->units.run && !r->first; }
 
-void ingest_reader_pause(struct ingest_reader *r) { ingest_units_end_run(&r->units); }
+void ingest_reader_pause(struct ingest_reader *r) {
+  if (!r->first) ingest_units_end_run(&r->units);
+}
 
 bool ingest_reader_done(const struct ingest_reader *r) { return r->over && !r->units.head; }
 
 static void take_fault(void *self, const char *reason, const struct ingest_place *place) {
   struct ingest_reader *r = self;
   struct ck_err err;
-  ingest_reader_go(r, false); /* what stands before it may tell the format */
+  if (!r->first) ingest_units_end_run(&r->units); /* it may have a number, and is not in the run */
+  ingest_reader_go(r, false);                     /* what stands before it may tell the format */
   if (r->over) return;
   ++r->elements;
   ck_fail(&err, "byte %llu of the file: %s", (unsigned long long)place->offset, reason);

@@ -13,8 +13,10 @@ struct ingest_reader;
 struct ingest_originals_ops {
   void *self;
   /* What the visitor gets from now on comes from this original. kept: its bytes are there already.
-   * bytes are valid until the end, id during the call. reader: the source's name and version. */
-  void (*begin)(void *self, const char *id, struct ck_str bytes, bool kept, const char *reader);
+   * bytes are valid until the end, id during the call. reader: the source's name and version.
+   * first: of a run of a log, the number of its first element in the file; else 0. */
+  void (*begin)(void *self, const char *id, struct ck_str bytes, bool kept, const char *reader,
+                uint64_t first);
   void (*end)(void *self);
   /* The store has all that this original gives: so many messages, which are not given. */
   void (*whole)(void *self, uint64_t messages);
@@ -32,9 +34,10 @@ void ingest_reader_outline_from(struct ingest_reader *reader, size_t bytes);
 
 /* Has originals told to ops, which is copied, and has the file's pieces wait until it is known what
  * the store has of them: for ingest_reader_go. again: the file is one original that is there, and
- * is read whatever the store has. Call before anything is fed. */
+ * is read whatever the store has. first: the file is one run of a log, whose first element had this
+ * number in its own file; 0: it is a file, or no log. Call before anything is fed. */
 void ingest_reader_originals(struct ingest_reader *reader, const struct ingest_originals_ops *ops,
-                             bool again);
+                             bool again, uint64_t first);
 /* Appends the array of the ids that the store is to be asked about, and writes the reader's name.
  * False: there is nothing to ask, or no answer to the last question yet. */
 bool ingest_reader_ask(struct ingest_reader *reader, struct ck_buf *ids,

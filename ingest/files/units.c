@@ -52,20 +52,21 @@ void ingest_units_end_run(struct ingest_units *u) {
 }
 
 void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
-                         const struct ingest_place *place, bool whole) {
+                         const struct ingest_place *place, uint64_t first) {
   uint64_t window = (place->offset + bytes.n) / INGEST_RUN_BYTES;
-  if (u->run && !whole && window != u->run_window) ingest_units_end_run(u);
-  bool first = !u->run;
-  if (first) u->run = ck_zalloc(sizeof *u->run);
+  if (u->run && !first && window != u->run_window) ingest_units_end_run(u);
+  bool begins = !u->run;
+  if (begins) u->run = ck_zalloc(sizeof *u->run);
   u->run_window = window;
   struct ingest_unit *run = u->run;
-  if (!place->lines) ck_buf_text(&run->bytes, first ? "[" : ",\n");
+  if (begins) run->first = first ? first : place->index;
+  if (!place->lines) ck_buf_text(&run->bytes, begins ? "[" : ",\n");
   add_part(run, run->bytes.len, bytes.n, place);
   ck_buf_str(&run->bytes, bytes);
   if (place->lines) ck_buf_text(&run->bytes, "\n");
 }
 
-void ingest_units_regroup(struct ingest_units *u, bool whole) {
+void ingest_units_regroup(struct ingest_units *u, uint64_t first) {
   struct ingest_unit *next = u->head;
   u->head = NULL;
   u->bytes = u->count = 0;
@@ -73,7 +74,7 @@ void ingest_units_regroup(struct ingest_units *u, bool whole) {
     struct ingest_unit *unit = next;
     size_t n;
     next = unit->next;
-    ingest_units_gather(u, ck_buf_view(&unit->bytes), &ingest_unit_parts(unit, &n)->place, whole);
+    ingest_units_gather(u, ck_buf_view(&unit->bytes), &ingest_unit_parts(unit, &n)->place, first);
     unit_free(unit);
   }
 }

@@ -29,6 +29,7 @@ struct ingest_unit {
   char id[CK_ORIGINAL_ID + 1];
   enum ingest_unit_state state;
   struct ck_kept kept; /* what the store has of it, once that is known */
+  uint64_t first;      /* of a run: the number of its first element in the file; else 0 */
   size_t size;         /* of its bytes and parts */
   struct ck_buf bytes;
   struct ck_buf parts; /* of struct ingest_part */
@@ -45,13 +46,14 @@ struct ingest_units {
 /* Adds an element by itself. bytes is taken over, and is empty afterwards. */
 void ingest_units_add(struct ingest_units *u, struct ck_buf *bytes,
                       const struct ingest_place *place);
-/* Adds an element of a log to the run. whole: the run goes on to the end of the file. */
+/* Adds an element of a log to the run. first: if it is not 0, the run goes on to the end of the
+ * file, and its first element has this number. */
 void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
-                         const struct ingest_place *place, bool whole);
+                         const struct ingest_place *place, uint64_t first);
 /* The run ends here, if there is one. */
 void ingest_units_end_run(struct ingest_units *u);
 /* Makes runs of all elements that wait: the file is a log. */
-void ingest_units_regroup(struct ingest_units *u, bool whole);
+void ingest_units_regroup(struct ingest_units *u, uint64_t first);
 
 /* The unit's elements, *n of them. */
 const struct ingest_part *ingest_unit_parts(const struct ingest_unit *unit, size_t *n);

@@ -19,6 +19,7 @@ static void read_element(const struct ingest_visitor *visitor,
     visitor->failure(visitor->self, where, err.text, element->raw);
   } else {
     o.raw = element->raw;
+    o.number = element->place->index;
     if (o.execution_count && o.executions[0].no_result)
       visitor->note(visitor->self, "tool call without a result", 1);
     visitor->observation(visitor->self, &o, where);

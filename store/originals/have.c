@@ -15,6 +15,7 @@ static int get(struct originals_reader *r, struct ck_str id, struct ck_str reade
     kept->messages = (uint64_t)sqlite3_column_int64(s, 0);
     kept->executions = (uint64_t)sqlite3_column_int64(s, 1);
     *alone = sqlite3_column_int64(s, 3) != 0;
+    kept->age = sqlite3_column_int64(s, 4);
   } else if (rc != SQLITE_DONE) {
     return originals_read_failed(r, READ_GET, err);
   }

@@ -25,7 +25,7 @@ void original_bind(sqlite3_stmt *s, const unsigned char key[ORIGINAL_KEY]);
  * messages in its sessions than there are. The count of a session is never taken back, so it may be
  * greater. */
 #define ORIGINALS_READ_LIST(S) \
-  S(GET, "SELECT o.messages, o.executions, o.reader, o.conversation" ORIGINALS_THERE \
+  S(GET, "SELECT o.messages, o.executions, o.reader, o.conversation, o.age" ORIGINALS_THERE \
          " WHERE o.id = ?1") \
   S(COUNT, "SELECT (SELECT count(*) FROM messages WHERE original = ?1)," \
            " (SELECT count(*) FROM executions WHERE original = ?1)") \

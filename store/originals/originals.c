@@ -5,6 +5,9 @@
 
 #include "store/database/statements.h"
 
+/* The same lines can stand in several files, or twice in one: the last place counts. */
+#define AGE "iif(?2 = 0, max(age, ?3), ?3)"
+
 /* S(NAME, sql) */
 #define STATEMENTS(S) \
   S(BLOCK_GET, "SELECT block, state FROM blocks WHERE id = ?1") \
@@ -17,12 +20,12 @@
   S(PUT, "INSERT INTO originals (id, block, at, bytes, conversation, age, reader, messages, " \
          "executions)" \
          " VALUES (?1, ?7, ?8, ?9, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET block = ?7," \
-         " at = ?8, bytes = ?9, conversation = ?2, age = ?3, reader = ?4, messages = ?5," \
+         " at = ?8, bytes = ?9, conversation = ?2, age = " AGE ", reader = ?4, messages = ?5," \
          " executions = ?6") \
-  S(NOTE, "UPDATE originals SET conversation = ?2, age = ?3, reader = ?4, messages = ?5, " \
+  S(NOTE, "UPDATE originals SET conversation = ?2, age = " AGE ", reader = ?4, messages = ?5, " \
           "executions = ?6" \
           " WHERE id = ?1 AND (conversation, age, reader, messages, executions)" \
-          " IS NOT (?2, ?3, ?4, ?5, ?6)") \
+          " IS NOT (?2, " AGE ", ?4, ?5, ?6)") \
   S(GROWN, "INSERT OR IGNORE INTO originals_grown SELECT o.conversation FROM originals o" \
            " WHERE o.block = ?1 AND o.conversation <> 0 AND EXISTS (SELECT 1 FROM originals p" \
            " WHERE p.conversation = o.conversation AND p.conversation <> 0" \

@@ -28,6 +28,7 @@ enum form { CONVERSATIONS, LINES, LIST, FORMS };
 struct said {
   char id[CK_ORIGINAL_ID + 1];
   enum ck_kept_state state;
+  int64_t age;
 };
 
 struct file {
@@ -109,14 +110,15 @@ static const struct said *said_of(const struct file *f, const char *id) {
 }
 
 static void on_begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                              const char *reader) {
+                              const char *reader, uint64_t first) {
   const struct file *f = self;
   char own[CK_ORIGINAL_ID + 1];
   const struct said *said = said_of(f, id);
   ck_original_id(own, bytes);
   if (strcmp(own, id) != 0 || !*reader) abort();
   if (kept != (f->again || (said && said->state != CK_KEPT_NOTHING))) abort();
-  if (said && said->state == CK_KEPT_WHOLE) abort();
+  bool as_late = said && (!first || said->age >= (int64_t)first);
+  if (as_late && said->state == CK_KEPT_WHOLE) abort();
 }
 
 static void on_end_original(void *self) { (void)self; }
@@ -162,7 +164,7 @@ static void open_file(struct file *f) {
   const struct ingest_visitor visitor = {f, on_begin, on_end, on_observation, on_failure, on_note};
   const struct ingest_originals_ops ops = {f, on_begin_original, on_end_original, on_whole};
   f->reader = ingest_reader_new(f->form == LINES ? "x.jsonl" : "x.json", &visitor);
-  ingest_reader_originals(f->reader, &ops, f->again);
+  ingest_reader_originals(f->reader, &ops, f->again, f->again ? 1 + how % 8 : 0);
 }
 
 /* Each element was read, or is in an original that the store has whole. */
@@ -228,7 +230,7 @@ static void note_said(struct file *f, struct ck_str had) {
     if (there && ck_kept_decode(&list, &kept, NULL)) there = 0;
     if (!there) kept = (struct ck_kept){0};
     if (there) --there;
-    struct said said = {.state = kept.state};
+    struct said said = {.state = kept.state, .age = kept.age};
     memcpy(said.id, id.s, CK_ORIGINAL_ID);
     ck_buf_add(&f->said, &said, sizeof said);
     f->said_whole += kept.state == CK_KEPT_WHOLE;
@@ -267,7 +269,7 @@ static void write_had(struct ck_buf *had, struct ck_str ids, bool may_be_whole) 
   ck_put_array(had, said);
   for (uint32_t i = 0; i < said; ++i) {
     unsigned how = byte();
-    const struct ck_kept kept = {(enum ck_kept_state)(how % states), 1, 0};
+    const struct ck_kept kept = {(enum ck_kept_state)(how % states), 1, 0, how / 8};
     if (how < 250)
       ck_kept_encode(had, &kept);
     else

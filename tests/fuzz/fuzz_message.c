@@ -101,7 +101,7 @@ static void kept(struct ck_str list, struct ck_err *err) {
     ck_kept_encode(&b, &one);
     struct ck_reader again = ck_reader_of(ck_buf_view(&b));
     if (ck_kept_decode(&again, &back, err) || back.state != one.state ||
-        back.messages != one.messages || back.executions != one.executions)
+        back.messages != one.messages || back.executions != one.executions || back.age != one.age)
       abort();
     ck_buf_free(&b);
   }

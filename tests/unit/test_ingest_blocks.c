@@ -17,12 +17,14 @@
 struct told {
   struct ck_buf text; /* originals, observations and failures, in their order */
   struct ck_buf bytes;
+  uint64_t first;  /* of the last original */
+  uint64_t number; /* of the last observation */
   unsigned note_calls;
   uint64_t noted;
 };
 
 static void on_begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                              const char *reader) {
+                              const char *reader, uint64_t first) {
   struct told *t = self;
   char hex[CK_SHA256_HEX + 1];
   struct ck_sha256 hash;
@@ -31,6 +33,7 @@ static void on_begin_original(void *self, const char *id, struct ck_str bytes, b
   ck_sha256_end_hex(&hash, hex);
   cr_assert(strncmp(id, hex, CK_ORIGINAL_ID) == 0 && strlen(id) == CK_ORIGINAL_ID);
   ck_buf_printf(&t->text, "(%s%s ", reader, kept ? " kept" : "");
+  t->first = first;
   ck_buf_str(&t->bytes, bytes);
   ck_buf_text(&t->bytes, "|");
 }
@@ -50,8 +53,10 @@ static void on_begin(void *self, const struct ingest_conversation *c, const char
 static void on_end(void *self) { (void)self; }
 
 static void on_observation(void *self, const struct ingest_observation *o, const char *place) {
+  struct told *t = self;
   (void)place;
-  ck_buf_printf(&((struct told *)self)->text, "%.*s ", (int)o->message_id.n, o->message_id.s);
+  t->number = o->number;
+  ck_buf_printf(&t->text, "%.*s ", (int)o->message_id.n, o->message_id.s);
 }
 
 static void on_failure(void *self, const char *place, const char *reason, struct ck_str raw) {
@@ -72,7 +77,7 @@ static struct ingest_reader *reader(struct told *t, const char *name, bool again
                                          on_failure, on_note,  NULL};
   const struct ingest_originals_ops ops = {t, on_begin_original, on_end_original, on_whole};
   struct ingest_reader *r = ingest_reader_new(name, &visitor);
-  ingest_reader_originals(r, &ops, again);
+  ingest_reader_originals(r, &ops, again, again ? 1 : 0);
   return r;
 }
 
@@ -92,7 +97,7 @@ static unsigned answer(struct ingest_reader *r, const char *whole_for) {
     cr_assert_eq(ck_read_array(&list, &n), 0);
     ck_put_array(&had, n);
     bool whole = whole_for && strcmp(name, whole_for) == 0;
-    const struct ck_kept kept = {whole ? CK_KEPT_WHOLE : CK_KEPT_NOTHING, whole ? 2 : 0, 0};
+    const struct ck_kept kept = {whole ? CK_KEPT_WHOLE : CK_KEPT_NOTHING, whole ? 2 : 0, 0, 1};
     while (n--) ck_kept_encode(&had, &kept);
     ingest_reader_told(r, ck_buf_view(&had));
     ck_buf_clear(&ids);
@@ -255,6 +260,48 @@ Test(ingest_originals, a_log_that_grows) {
   ck_buf_free(&file);
 }
 
+static uint64_t numbered(const char *file, bool again, uint64_t first, int64_t kept_age) {
+  struct told t = {0};
+  const struct ingest_visitor visitor = {&t,         on_begin, on_end, on_observation,
+                                         on_failure, on_note,  NULL};
+  const struct ingest_originals_ops ops = {&t, on_begin_original, on_end_original, on_whole};
+  struct ingest_reader *r = ingest_reader_new(*file == '[' ? "x.json" : "x.jsonl", &visitor);
+  struct ck_buf ids = {0}, had = {0};
+  char name[INGEST_READER_NAME];
+  ingest_reader_originals(r, &ops, again, first);
+  feed(r, ck_str_of(file));
+  ingest_reader_end(r);
+  ingest_reader_go(r, true);
+  if (ingest_reader_ask(r, &ids, name)) {
+    const struct ck_kept kept = {CK_KEPT_WHOLE, 2, 0, kept_age};
+    ck_put_array(&had, 1);
+    ck_kept_encode(&had, &kept);
+    ingest_reader_told(r, ck_buf_view(&had));
+  }
+  ingest_reader_go(r, true);
+  cr_assert(ingest_reader_done(r));
+  uint64_t number = t.number;
+  cr_assert(number == 0 || t.first == (first ? first : 1));
+  ingest_reader_free(&r);
+  ck_buf_free(&ids);
+  ck_buf_free(&had);
+  told_free(&t);
+  return number;
+}
+
+/* An original that was read at an earlier place than this is read again, because of the ages. */
+Test(ingest_originals, each_line_has_its_number) {
+  static const char lines[] = LINE("1") "\n\n" LINE("2") "\nbad\n" LINE("3");
+  cr_expect_eq(numbered(lines, true, 1, 0), 4, "the blank line does not count");
+  cr_expect_eq(numbered(lines, true, 1000, 0), 1003);
+  cr_expect_eq(numbered(lines, false, 1000, 0), 1003, "of another store");
+  cr_expect_eq(numbered(lines, false, 0, 0), 4, "read before originals had numbers");
+  cr_expect_eq(numbered(lines, false, 0, 1), 0, "all is there");
+  cr_expect_eq(numbered(lines, false, 1000, 999), 1003, "the last place was earlier");
+  cr_expect_eq(numbered(lines, false, 1000, 1000), 0);
+  cr_expect_eq(numbered("[" LINE("1") "," LINE("2") "]", true, 8, 0), 9);
+}
+
 /* A pipe that stays open: what has come goes in, though its run may get more. */
 Test(ingest_originals, a_log_that_pauses) {
   struct told t = {0};
@@ -393,7 +440,7 @@ static void keep(struct ingest_blocks *b, struct ck_str bytes, bool kept) {
   const struct ingest_place place = {0};
   ck_buf_str(&own, bytes);
   ingest_units_add(&u, &own, &place);
-  ingest_blocks_begin(b, u.head->id, bytes, kept, "x 1");
+  ingest_blocks_begin(b, u.head->id, bytes, kept, "x 1", 0);
   cr_assert(ck_str_is(ingest_blocks_id(b), u.head->id));
   ingest_blocks_conversation(b, CK_LIT("p"), CK_LIT("c"), 9);
   ingest_blocks_count(b, 2, 1, 0);
@@ -414,7 +461,7 @@ Test(ingest_originals, blocks, .timeout = 60) {
   for (int i = 0; i < 50; ++i)
     keep(&b, (struct ck_str){to + i * 1000, 20000 + (size_t)i}, i % 10 == 9);
   keep(&b, (struct ck_str){to, 5u << 20}, false);
-  ingest_blocks_begin(&b, "0123456789abcdef0123456789abcdef", CK_LIT("nothing"), false, "x 1");
+  ingest_blocks_begin(&b, "0123456789abcdef0123456789abcdef", CK_LIT("nothing"), false, "x 1", 0);
   ingest_blocks_end(&b);
   ingest_blocks_flush(&b);
   cr_assert(s.originals == 46 && s.noted == 1, "%u originals, %u noted", s.originals, s.noted);
@@ -433,7 +480,7 @@ Test(ingest_originals, an_empty_conversation) {
   struct ck_err err;
   uint32_t n;
   s.only = true;
-  ingest_blocks_begin(&b, "0123456789abcdef0123456789abcdef", CK_LIT("empty"), false, "x 1");
+  ingest_blocks_begin(&b, "0123456789abcdef0123456789abcdef", CK_LIT("empty"), false, "x 1", 0);
   ingest_blocks_conversation(&b, CK_LIT("p"), CK_LIT("c"), 9);
   ingest_blocks_end(&b);
   ingest_blocks_flush(&b);
@@ -467,7 +514,7 @@ Test(ingest_originals, a_conversation_with_a_long_id) {
   memset(id, 'x', 9u << 20);
   id[9u << 20] = '\0';
   for (int kept = 0; kept < 2; ++kept) {
-    ingest_blocks_begin(&b, "0123456789abcdef0123456789abcdef", CK_LIT("bytes"), kept, "x 1");
+    ingest_blocks_begin(&b, "0123456789abcdef0123456789abcdef", CK_LIT("bytes"), kept, "x 1", 0);
     ingest_blocks_conversation(&b, CK_LIT("p"), ck_str_of(id), 9);
     ingest_blocks_count(&b, 3, 0, 0);
     ingest_blocks_end(&b);

@@ -194,6 +194,39 @@ Test(ingest_changeset, an_execution_and_its_result) {
   holds(CALL(",'result_ok':0,'result':'x','error':'y'"), "\"result_error\":\"y\"", true);
 }
 
+static void check_ages(int64_t observed_at, int64_t age, int64_t of_message, int64_t of_others) {
+  const struct ingest_execution e = {
+      .target = CK_LIT("t"), .tool = CK_LIT("u"), .executed_at = INGEST_NO_TIME};
+  const struct ingest_observation o = {.platform = CK_LIT("x"),
+                                       .message_id = CK_LIT("m"),
+                                       .has_text = true,
+                                       .observed_at = observed_at,
+                                       .number = 12,
+                                       .conversation_id = ck_textz("c"),
+                                       .executions = &e,
+                                       .execution_count = 1};
+  struct ingest_changeset s = {0};
+  struct ingest_changeset_facts facts;
+  struct ck_mutation m;
+  struct ck_err err;
+  uint32_t n;
+  cr_assert_eq(ingest_changeset_alone(&s, &o, (struct ck_str){0}, NOW, age, &facts, &err), 0);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&s.out));
+  cr_assert(ck_read_array(&r, &n) == 0 && n == 5);
+  for (uint32_t i = 0; i < n; ++i) {
+    cr_assert_eq(ck_mutation_decode(&m, &r, &err), 0);
+    cr_expect_eq(m.as.put.age, i < 2 ? of_message : of_others, "mutation %u", i);
+  }
+  ingest_changeset_free(&s);
+}
+
+/* Of two versions without a time in a file, the one that stands later is newer. */
+Test(ingest_changeset, the_age_of_what_has_no_time) {
+  check_ages(1700000000000, 0, 1700000000000, 1700000000000);
+  check_ages(INGEST_NO_TIME, 0, 12, 0);
+  check_ages(INGEST_NO_TIME, 1700000000000, 1700000000000, 1700000000000);
+}
+
 /* Its id is a hash of what identifies it; everything else is as given. */
 Test(ingest_changeset, an_execution_of_a_message_that_is_there) {
   const char *text =

@@ -97,6 +97,23 @@ Test(apply, a_block_is_there_with_its_last_part) {
   ap_check_versions(0);
 }
 
+/* A run of a log may stand in several files, in each at another place. */
+Test(apply, the_last_place_of_a_run_counts) {
+  struct ck_original a = original(ID_A, 0, 2);
+  a.conversation = a.platform = (struct ck_str){0};
+  static const int64_t ages[] = {40, 900, 7}, then[] = {40, 900, 900};
+  for (size_t i = 0; i < 3; ++i) {
+    a.age = ages[i];
+    ap_mutate(block(i ? BLOCK_2 : BLOCK_1, 0, 1, &a, 1));
+    cr_expect_eq(sh_int(&s, "SELECT age FROM originals"), then[i]);
+  }
+  struct ck_original b = original(ID_B, 0, 2);
+  ap_mutate(block(BLOCK_2, 0, 1, &b, 1));
+  b.age = 7;
+  ap_mutate(block(BLOCK_2, 0, 1, &b, 1));
+  cr_expect_eq(sh_int(&s, "SELECT min(age) FROM originals"), 7, "of a conversation what was read");
+}
+
 Test(apply, a_block_that_is_there_changes_nothing) {
   struct ck_original a = original(ID_A, 0, 2), both[] = {a, original(ID_B, 10, 1)};
   ap_mutate(block(BLOCK_1, 0, 1, &a, 1));
