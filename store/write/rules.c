@@ -80,16 +80,17 @@ int rules_clean(struct ck_row *w, struct ck_err *err) {
 static const struct {
   int own, also, created; /* also: a second own time, or the same one again */
   bool follows;           /* the time of what it is about, not its own */
+  bool decides;           /* by which follow-ups are decided: it must not be ahead of the clock */
 } times[CK_TABLES] = {
     [CK_MESSAGES] = {CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT,
-                     false},
+                     false, false},
     [CK_EXECUTIONS] = {CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT,
-                       CK_EXECUTIONS_CREATED_AT, false},
+                       CK_EXECUTIONS_CREATED_AT, false, false},
     [CK_SESSIONS] = {CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_STARTED_AT, CK_SESSIONS_CREATED_AT,
-                     true},
+                     true, false},
     [CK_CONVERSATIONS] = {CK_CONVERSATIONS_LAST_MESSAGE_AT, CK_CONVERSATIONS_LAST_MESSAGE_AT,
-                          CK_CONVERSATIONS_CREATED_AT, true},
-    [CK_LINKS] = {CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, true},
+                          CK_CONVERSATIONS_CREATED_AT, true, true},
+    [CK_LINKS] = {CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, true, true},
 };
 
 #define DAY_MS 86400000
@@ -111,21 +112,30 @@ static bool is_no_time(struct ck_value time, int64_t now) {
   return time.state == CK_INT && is_beyond(time.as.i, now, DAY_MS);
 }
 
-/* Takes the time of a clock that is ahead out of the write. One that is ahead by more than a day
- * says nothing of its conversation; a session and a link must have one. */
-static void take_ahead(struct ck_row *w, int64_t now) {
-  int own = times[w->table].own, created = times[w->table].created;
-  bool conversation = w->table == CK_CONVERSATIONS;
-  struct ck_value *newest = &w->v[CK_CONVERSATIONS_NEWEST_AT];
-  if (conversation && is_ahead(*newest, now)) leave_out(newest);
-  if (is_no_time(w->v[own], now)) {
-    if (conversation) w->v[own] = ck_null();
-    return;
-  }
-  if (!times[w->table].follows || !is_ahead(w->v[own], now)) return;
-  leave_out(&w->v[own]);
-  leave_out(&w->v[times[w->table].also]);
-  if (w->v[created].state != CK_INT || is_ahead(w->v[created], now)) w->v[created] = ck_int(now);
+/* A time that is ahead by more than a day says nothing of its conversation; a session and a link
+ * must have one. */
+static void drop_no_times(struct ck_row *w, int64_t now) {
+  struct ck_value *last_at = &w->v[CK_CONVERSATIONS_LAST_MESSAGE_AT],
+                  *newest = &w->v[CK_CONVERSATIONS_NEWEST_AT];
+  if (w->table != CK_CONVERSATIONS) return;
+  if (is_no_time(*last_at, now)) *last_at = ck_null();
+  if (is_no_time(*newest, now)) leave_out(newest);
+}
+
+/* Takes the time of a clock that is ahead out of the write, if follow-ups are decided by it. */
+static bool take_ahead(struct ck_row *w, int64_t now) {
+  struct ck_value *own = &w->v[times[w->table].own];
+  bool ahead = times[w->table].decides && is_ahead(*own, now) && !is_no_time(*own, now);
+  if (ahead) leave_out(own);
+  return ahead;
+}
+
+/* The newest message's time is its own, which may be ahead of the clock. */
+static void fill_newest(struct ck_row *w) {
+  struct ck_value *newest = &w->v[CK_CONVERSATIONS_NEWEST_AT],
+                  last_at = w->v[CK_CONVERSATIONS_LAST_MESSAGE_AT];
+  if (w->table == CK_CONVERSATIONS && newest->state == CK_LEFT_OUT && last_at.state == CK_INT)
+    *newest = last_at;
 }
 
 /* Keeps a new message whose time is known apart from one whose time is not. */
@@ -135,10 +145,10 @@ static void tell_apart(struct ck_row *w, int64_t now) {
   if (own.as.i == (created->state == CK_INT ? created->as.i : now)) *created = ck_int(own.as.i + 1);
 }
 
-/* The write has no time of its own. */
-static void fill_time(struct ck_row *w, const struct ck_row *old, struct rules_write *how) {
+/* The write has no time of its own. created: when it was made. */
+static void fill_time(struct ck_row *w, const struct ck_row *old, struct ck_value created,
+                      struct rules_write *how) {
   int own = times[w->table].own, also = times[w->table].also;
-  struct ck_value created = w->v[times[w->table].created];
   bool conversation = w->table == CK_CONVERSATIONS, knows = created.state == CK_INT;
   if (conversation && w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID].state != CK_TEXT) return;
   if (!times[w->table].follows && knows) {
@@ -178,11 +188,12 @@ void rules_time(struct ck_row *w, const struct ck_row *old, struct rules_write *
   struct ck_value *own = &w->v[times[w->table].own];
   how->made_up = own->state == CK_INT && is_made_up(w);
   if (w->table == CK_MESSAGES && !old && !how->made_up) tell_apart(w, how->now);
-  take_ahead(w, how->now);
-  if (own->state == CK_LEFT_OUT) fill_time(w, old, how);
-  struct ck_value *newest = &w->v[CK_CONVERSATIONS_NEWEST_AT];
-  if (w->table == CK_CONVERSATIONS && newest->state == CK_LEFT_OUT && own->state == CK_INT)
-    *newest = *own;
+  drop_no_times(w, how->now);
+  fill_newest(w);
+  struct ck_value created = w->v[times[w->table].created];
+  if (take_ahead(w, how->now)) created = ck_int(how->now);
+  if (own->state == CK_LEFT_OUT) fill_time(w, old, created, how);
+  fill_newest(w);
   fill_age(w, how);
 }
 
@@ -352,9 +363,10 @@ static void merge_aged(struct merge *m, int c) {
 static void merge_extreme(struct merge *m, int c, bool greatest) {
   struct ck_value given = m->w->v[c], old = m->old->v[c];
   if (given.state != CK_INT) return;
-  bool takes =
-      greatest ? is_later(given, old, m->how->now) : old.state != CK_INT || compare(given, old) < 0;
-  if (greatest && old.state == CK_INT && gives_way(old.as.i, given.as.i, m->how->now)) takes = true;
+  bool takes = greatest ? is_later(given, old, m->how->now)
+                        : old.state != CK_INT || compare(given, old) < 0,
+       decides = times[m->w->table].decides && c == times[m->w->table].own;
+  if (decides && old.state == CK_INT && gives_way(old.as.i, given.as.i, m->how->now)) takes = true;
   if (takes) m->out->v[c] = given;
 }
 

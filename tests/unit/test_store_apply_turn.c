@@ -164,7 +164,7 @@ static void said(const char *id, const char *time, const char *last_at) {
 }
 
 /* Somebody's clock is a minute ahead. */
-Test(apply, a_time_ahead_of_the_clock_counts_as_none) {
+Test(apply, a_time_ahead_of_the_clock_decides_nothing) {
   s.now = 10000000;
   said("m1", "'observed_at':9999000", "'last_message_at':9999000");
   said("m2", "'observed_at':10060000", "'last_message_at':10060000");
@@ -177,6 +177,7 @@ Test(apply, a_time_ahead_of_the_clock_counts_as_none) {
   said("m3", "'observed_at':10000500", "'last_message_at':10000500");
   sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_id", "m3");
   sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "10000500");
+  sh_is(&s, CK_CONVERSATIONS, "c1", "newest_at", "10060000");
 }
 
 #define OF_2099 "4070908800000"
@@ -213,6 +214,27 @@ Test(apply, a_time_far_ahead_is_below_all_others) {
     sh_is(&s, CK_SESSIONS, "p@1970-01-01", "started_at", "9999000");
     sh_is(&s, CK_SESSIONS, "p@1970-01-01", "last_activity_at", "9999000");
   }
+}
+
+/* What a file says of this evening, imported at noon and again the next day; or the other way round
+ * with what is observed meanwhile. */
+Test(apply, what_was_said_keeps_a_time_that_is_ahead) {
+  static const char *const ids[] = {"m1", "m2"}, *const at[] = {"9999000", "46000000"};
+  for (int first = 0; first < 2; ++first) {
+    sh_close(&s);
+    sh_open(&s);
+    for (int i = 0; i < 2; ++i) {
+      s.now = 10000000;
+      said_in_session(ids[first ^ i], at[first ^ i]);
+    }
+    s.now += first * INT64_C(86400000);
+    said_in_session("m2", at[1]);
+    sh_is(&s, CK_MESSAGES, "m2", "observed_at", at[1]);
+    sh_is(&s, CK_SESSIONS, "p@1970-01-01", "started_at", at[0]);
+    sh_is(&s, CK_SESSIONS, "p@1970-01-01", "last_activity_at", at[1]);
+    sh_is(&s, CK_CONVERSATIONS, "c1", "newest_at", at[1]);
+  }
+  sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", at[1]);
 }
 
 static void said_as(const char *id, const char *role) {

@@ -330,13 +330,13 @@ static void clear_owners(struct model *m, int table, struct m_record *r, int c) 
   }
 }
 
-static void merge_extreme(const struct model *m, struct m_value *v, struct m_value given,
+static void merge_extreme(const struct model *m, int table, struct m_value *v, struct m_value given,
                           bool greatest) {
   if (given.is != M_INT) return;
   if (v->is == M_INT && greatest) {
     bool far = is_beyond(m, given.i, A_DAY), was_far = is_beyond(m, v->i, A_DAY);
     bool later = far != was_far ? was_far : given.i > v->i;
-    if (!later && !gives_way(m, v->i, given.i)) return;
+    if (!later && !(table == LINKS && gives_way(m, v->i, given.i))) return;
   } else if (v->is == M_INT && given.i >= v->i) {
     return;
   }
@@ -356,7 +356,7 @@ static void merge_aged(struct model *m, int table, struct m_record *r, const str
     r->age[c] = w->age[c];
     if (pair) r->v[c + 1] = w->given[c + 1];
   } else if (pair && again) {
-    merge_extreme(m, &r->v[c + 1],
+    merge_extreme(m, table, &r->v[c + 1],
                   w->given[c + 1].is == M_INT && r->v[c + 1].is == M_INT &&
                           w->given[c + 1].i <= r->v[c + 1].i
                       ? null()
@@ -379,11 +379,11 @@ static void merge_column(struct model *m, int table, struct m_record *r, const s
   } else if (w->owner) {
     r->v[c] = w->given[c];
   } else if (own && w->made_up) {
-    if (r->age[c] == M_NONE) merge_extreme(m, &r->v[c], w->given[c], false);
+    if (r->age[c] == M_NONE) merge_extreme(m, table, &r->v[c], w->given[c], false);
   } else if (strchr(rule, 'a')) {
     merge_aged(m, table, r, w, c);
   } else if (strchr(rule, 'e') || strchr(rule, 'g')) {
-    merge_extreme(m, &r->v[c], w->given[c], strchr(rule, 'g') != NULL);
+    merge_extreme(m, table, &r->v[c], w->given[c], strchr(rule, 'g') != NULL);
   } else if (!strchr(rule, 'f')) {
     r->v[c] = w->given[c];
   }
@@ -444,13 +444,14 @@ static void put_time(struct model *m, int table, const struct m_record *old, str
   if (table == MESSAGES && !old && !w->made_up && at->is == M_INT && at->i < INT64_MAX &&
       at->i == (first->is == M_INT ? first->i : m->clock))
     *first = number(at->i + 1);
-  if (newest && newest->is == M_INT && is_ahead(m, newest->i)) newest->is = M_OUT;
-  if (!its_own && at->is == M_INT && is_beyond(m, at->i, A_DAY)) {
-    if (last) at->is = M_NULL;
-  } else if (!its_own && at->is == M_INT && is_ahead(m, at->i)) {
+  if (newest && newest->is == M_INT && is_beyond(m, newest->i, A_DAY)) newest->is = M_OUT;
+  if (last && at->is == M_INT && is_beyond(m, at->i, A_DAY)) at->is = M_NULL;
+  if (newest && newest->is == M_OUT && at->is == M_INT) *newest = *at;
+  struct m_value clock = number(m->clock);
+  if ((last || table == LINKS) && at->is == M_INT && is_ahead(m, at->i) &&
+      !is_beyond(m, at->i, A_DAY)) {
     at->is = M_OUT;
-    if (table == SESSIONS) given[m_column(table, "started_at")].is = M_OUT;
-    if (first->is != M_INT || is_ahead(m, first->i)) *first = number(m->clock);
+    first = &clock;
   }
   if (at->is == M_OUT && its_own && first->is == M_INT) {
     w->made_up = true;
