@@ -29,12 +29,13 @@
 #define SEVEN_WEEKS_MS INT64_C(4233600000)
 
 /* The pace, in milliseconds, each chosen at random up to twice this. TURN_MS is for CHATS_LEAST
- * conversations: more of them do not say more together. */
-#define TURN_MS 2200
+ * conversations: more of them do not say more together. A slower ring needs a slower pace: what is
+ * followed by the next message, or by a kill, before renewd has seen it is never delivered. */
+#define TURN_MS (2200 * T_SLOWER)
 #define ANSWER_MS 60
-#define KILL_MS 500
-#define HISTORY_MS 1000
-#define STUCK_MS 60000
+#define KILL_MS (500 * T_SLOWER)
+#define HISTORY_MS (1000 * T_SLOWER)
+#define STUCK_MS (60000 * T_SLOWER)
 
 #define MEMBERS 4
 static const char *const names[MEMBERS] = {"store", "ingest", "renewd", "syncd"};
@@ -349,8 +350,8 @@ static void run(struct campaign *k) {
     step(k);
     if (k->done != last) progress = ck_boot_ms();
     last = k->done;
-    T_CHECK(ck_boot_ms() - progress < STUCK_MS * T_SLOWER, "nothing was delivered for %d ms: %s",
-            STUCK_MS, json_dumps(t_at(t_status(1000), "jobs"), 0));
+    T_CHECK(ck_boot_ms() - progress < STUCK_MS, "nothing was delivered for %d ms: %s", STUCK_MS,
+            json_dumps(t_at(t_status(1000), "jobs"), 0));
     if (ck_boot_ms() < said_at) continue;
     if (t_long()) t_note("%zu of %zu", k->done, k->wanted);
     said_at = ck_boot_after(10000);
@@ -369,7 +370,7 @@ static bool is_quiet(void) {
 /* What waits goes out. */
 static void finish(struct campaign *k) {
   k->finishing = true;
-  int64_t until = ck_boot_ms() + STUCK_MS * T_SLOWER, quiet_since = 0;
+  int64_t until = ck_boot_ms() + STUCK_MS, quiet_since = 0;
   while (is_importing(k)) step(k);
   while (!quiet_since || ck_boot_ms() - quiet_since < 1000) {
     for (int64_t pause = ck_boot_after(200); ck_boot_ms() < pause;) step(k);
