@@ -57,6 +57,19 @@ static int set_delay(void) {
   return ms;
 }
 
+#define REST_MS (3000 * T_SLOWER)
+#define PUT_OFF_S (2 * T_SLOWER)
+/* The second attempt would have come by then. */
+#define AFTER_PUT_OFF_MS (PUT_OFF_S * 1000 + 500)
+
+/* A server that puts the first follow-up off, for so long that what is done next comes before the
+ * second attempt, however slow the ring is. */
+static struct t_http *web_that_puts_off(char target[160]) {
+  char script[32];
+  snprintf(script, sizeof script, "503/%d 200", PUT_OFF_S);
+  return r_web(script, target);
+}
+
 T_STORY(renewal_turn, an_answer_while_the_message_settles, 60) {
   char target[160];
   struct t_http *h = r_web("200", target);
@@ -74,7 +87,7 @@ T_STORY(renewal_turn, an_answer_while_the_message_settles, 60) {
 T_STORY(renewal_turn, an_answer_while_the_conversation_rests, 60) {
   char target[160];
   struct t_http *h = r_web("200", target);
-  t_set("renew.cooldown", "2s");
+  t_setf("renew.cooldown", "%dms", REST_MS);
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
@@ -84,7 +97,7 @@ T_STORY(renewal_turn, an_answer_while_the_conversation_rests, 60) {
   r_wait_status("delete", "pending", 5000);
   r_say("stop", "user", target);
   check_superseded("delete", "somebody answered");
-  r_check_quiet(h, 1, 2500);
+  r_check_quiet(h, 1, REST_MS + 500);
   json_t *job = r_job_of("delete");
   check_output("jobs why", t_convkeep("jobs", "why", t_text_at(job, "job_id")),
                (const char *const[]){"superseded, attempt 0 of 3", "somebody answered",
@@ -99,7 +112,7 @@ T_STORY(renewal_turn, an_answer_while_the_conversation_rests, 60) {
 
 T_STORY(renewal_turn, an_answer_between_two_attempts, 60) {
   char target[160];
-  struct t_http *h = r_web("503/2", target);
+  struct t_http *h = web_that_puts_off(target);
   t_up();
   r_put_on_auto(target);
   r_say("delete", "assistant", target);
@@ -107,7 +120,7 @@ T_STORY(renewal_turn, an_answer_between_two_attempts, 60) {
   r_wait_status("delete", "pending", 5000);
   r_say("stop", "user", target);
   check_superseded("delete", "somebody answered");
-  r_check_quiet(h, 1, 2500);
+  r_check_quiet(h, 1, AFTER_PUT_OFF_MS);
   /* A retry wants to be told that this is known; then it goes out. */
   r_retry(1, "delete", false);
   r_check_quiet(h, 1, 300);
@@ -120,14 +133,14 @@ T_STORY(renewal_turn, an_answer_between_two_attempts, 60) {
 
 T_STORY(renewal_turn, an_answer_during_a_pause, 60) {
   char target[160];
-  struct t_http *h = r_web("503/1 200", target);
+  struct t_http *h = web_that_puts_off(target);
   t_up();
   r_put_on_auto(target);
   r_say("delete", "assistant", target);
   T_UNTIL(5000, t_http_count(h) == 1, "no POST");
   r_wait_status("delete", "pending", 5000);
   t_do(0, "pause", CONVERSATION);
-  r_check_quiet(h, 1, 1500);
+  r_check_quiet(h, 1, AFTER_PUT_OFF_MS);
   r_say("stop", "user", target);
   t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
   t_do(0, "resume", CONVERSATION);
@@ -139,13 +152,13 @@ T_STORY(renewal_turn, an_answer_during_a_pause, 60) {
 /* A pause alone ends nothing. */
 T_STORY(renewal_turn, a_pause_without_an_answer, 60) {
   char target[160];
-  struct t_http *h = r_web("503/1 200", target);
+  struct t_http *h = web_that_puts_off(target);
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
   T_UNTIL(5000, t_http_count(h) == 1, "no POST");
   t_do(0, "pause", CONVERSATION);
-  r_check_quiet(h, 1, 1500);
+  r_check_quiet(h, 1, AFTER_PUT_OFF_MS);
   t_do(0, "resume", CONVERSATION);
   r_wait_status("m1", "done", 5000);
   t_http_stop(&h);
@@ -153,7 +166,7 @@ T_STORY(renewal_turn, a_pause_without_an_answer, 60) {
 
 T_STORY(renewal_turn, the_conversation_leaves_auto, 60) {
   char target[160];
-  struct t_http *h = r_web("503/2 200", target);
+  struct t_http *h = web_that_puts_off(target);
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
@@ -162,7 +175,7 @@ T_STORY(renewal_turn, the_conversation_leaves_auto, 60) {
   t_do(0, "set", CONVERSATION, "--automation", "manual");
   check_superseded("m1", "the conversation is not on auto");
   t_do(0, "set", CONVERSATION, "--automation", "auto");
-  r_check_quiet(h, 1, 2500);
+  r_check_quiet(h, 1, AFTER_PUT_OFF_MS);
   t_do(0, "set", CONVERSATION, "--automation", "manual");
   /* Anyway: also without auto. */
   r_retry(1, "m1", false);
@@ -190,7 +203,7 @@ T_STORY(renewal_turn, by_hand_it_goes_all_the_same, 60) {
 T_STORY(renewal_turn, eight_messages_get_one_follow_up, 60) {
   char target[160], id[16];
   struct t_http *h = r_web("200", target);
-  t_set("renew.delay", "1200ms");
+  int delay = set_delay();
   t_set("renew.cooldown", "0s");
   t_up();
   r_put_on_auto(target);
@@ -199,7 +212,7 @@ T_STORY(renewal_turn, eight_messages_get_one_follow_up, 60) {
     r_say(id, "assistant", target);
   }
   r_wait_status("m7", "done", 8000);
-  r_check_quiet(h, 1, 1500);
+  r_check_quiet(h, 1, delay + 300);
   T_CHECK(t_count("renewal_jobs") == 1, "%lld jobs", (long long)t_count("renewal_jobs"));
   t_http_stop(&h);
 }
@@ -232,8 +245,8 @@ T_STORY(renewal_turn, a_message_that_grows, 60) {
 /* A message grows while its follow-up waits: the follow-up waits on. */
 T_STORY(renewal_turn, a_message_that_grows_later, 60) {
   char target[160], time[48];
-  struct t_http *h = r_web("503/1 200", target);
-  t_set("renew.delay", "1500ms");
+  struct t_http *h = web_that_puts_off(target);
+  int delay = set_delay();
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
@@ -244,7 +257,7 @@ T_STORY(renewal_turn, a_message_that_grows_later, 60) {
   int64_t grown = ck_now_ms();
   r_wait_status("m1", "done", 8000);
   int64_t after = t_http_request(h, 1)->at - grown;
-  T_CHECK(after >= 1400, "the second POST came %lld ms after the growth", (long long)after);
+  T_CHECK(after >= delay - 100, "the second POST came %lld ms after the growth", (long long)after);
   t_http_stop(&h);
 }
 
