@@ -383,16 +383,20 @@ void sh_thread_open(char folder[64], sqlite3 **db, struct context *context) {
   sh_thread_set(context, "log.level", "info");
 }
 
-/* Criterion runs each test in a process of its own, which frees them. */
+static struct ck_settings *thread_settings;
+
 void sh_thread_set(struct context *context, const char *name, const char *value) {
   struct ck_err err;
-  struct ck_settings *settings = ck_settings_load(NULL, &err);
-  cr_assert(settings && ck_settings_flag(settings, name, value, &err) == 0, "%s", err.text);
-  context->settings = settings;
+  ck_settings_free(&thread_settings);
+  thread_settings = ck_settings_load(NULL, &err);
+  cr_assert(thread_settings && ck_settings_flag(thread_settings, name, value, &err) == 0, "%s",
+            err.text);
+  context->settings = thread_settings;
 }
 
 void sh_thread_close(const char *folder, sqlite3 **db, struct context *context) {
   context_close(context);
+  ck_settings_free(&thread_settings);
   db_close(db);
   leave(folder);
 }

@@ -88,9 +88,9 @@ char sh_job(struct sh_store *s, const char *id, const char *conversation, const 
 /* An empty database in a temporary folder, which becomes the working directory, and what a thread
  * shares with others. folder: its name. */
 void sh_thread_open(char folder[64], sqlite3 **db, struct context *context);
-/* Once the thread has ended. */
-/* One setting; the others have their defaults. */
+/* One setting; the others have their defaults. While no thread runs. */
 void sh_thread_set(struct context *context, const char *name, const char *value);
+/* Once the thread has ended. */
 void sh_thread_close(const char *folder, sqlite3 **db, struct context *context);
 
 /* Processor time of this thread, in µs: other programs do not count. */

@@ -74,13 +74,11 @@ static void enter(void) {
   struct ck_err err = {{0}};
   sh_thread_open(folder, &db, &context);
   cr_assert_eq(mkdir("run", 0700), 0);
-  struct ck_settings *settings = ck_settings_load(NULL, &err);
-  cr_assert_not_null(settings);
-  context.settings = settings;
   context.meter = meter_new(0, ck_boot_ms());
   leases = leases_new(0, 1);
   cr_assert_not_null(work = work_start(&context, leases, &err), "%s", err.text);
-  cr_assert_not_null(worker = ck_door_connect(settings, CK_DOOR_WORK, &err), "%s", err.text);
+  cr_assert_not_null(worker = ck_door_connect(context.settings, CK_DOOR_WORK, &err), "%s",
+                     err.text);
 }
 
 static void leave(void) {
