@@ -68,7 +68,7 @@ int64_t t_status_int(const char *path, int64_t otherwise);
 json_t *t_daemon_entry(json_t *status, const char *name, int k);
 
 /* Waits until nothing is left to do: the spool is empty, everything is mirrored, the readable files
- * are written. Fails after ms. */
+ * are written. Fails if none of this goes on for ms. */
 void t_settle(int ms);
 /* t_settle and t_down, with the readable files recorded as durable in artifacts/.cursor, so that
  * the next start does not repair what the test then does to them. */
