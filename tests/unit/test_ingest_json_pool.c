@@ -3,11 +3,11 @@
 #include "ingest/parse/json_pool.h"
 
 #include <criterion/criterion.h>
-#include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "proto/random.h"
+#include "tests/unit/test_sanitized.h"
 
 #define PIECES 4000
 
@@ -52,10 +52,10 @@ Test(ingest_json_pool, pieces_of_all_sizes_do_not_overlap) {
 /* Of 64 MB no more than 1 MiB is kept. */
 Test(ingest_json_pool, memory_goes_back) {
   static void *pieces[500000];
-  struct mallinfo2 before = mallinfo2();
+  size_t before = allocated();
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; ++i)
     pieces[i] = ingest_json_pool_alloc(100);
-  cr_expect_gt(mallinfo2().uordblks, before.uordblks + 50000000);
+  cr_expect_gt(allocated(), before + 50000000);
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; ++i) ingest_json_pool_free(pieces[i]);
-  cr_expect_lt(mallinfo2().uordblks, before.uordblks + (5u << 18));
+  cr_expect_lt(allocated(), before + (5u << 18));
 }

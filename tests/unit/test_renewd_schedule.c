@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/test_sanitized.h"
 #include "test_renewd_year.h"
 
 /* The world, the run, and the referee of the whole. */
@@ -211,7 +212,7 @@ static void clean_up(void) {
   if (world.up) renew_state_free(&world.state);
 }
 
-Test(renewd_schedule, a_year, .timeout = 120) {
+Test(renewd_schedule, a_year, .timeout = 120 * SLOWER) {
   const char *given = getenv("CONVKEEP_TEST_SEED");
   uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)ck_now_ms();
   fprintf(stderr, "renewd_schedule: CONVKEEP_TEST_SEED=%llu\n", (unsigned long long)seed);

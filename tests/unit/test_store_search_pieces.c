@@ -7,6 +7,7 @@
 #include "store/search/fts.h"
 #include "store/search/marks.h"
 #include "store/search/tokens.h"
+#include "tests/unit/test_sanitized.h"
 #include "tests/unit/test_store_help.h"
 
 #define TEXTS 3000
@@ -128,7 +129,7 @@ static bool marks(struct ck_str text, struct ck_str piece) {
   return w.found;
 }
 
-Test(search_pieces, find_their_text_and_are_marked_in_it, .timeout = 60) {
+Test(search_pieces, find_their_text_and_are_marked_in_it, .timeout = 60 * SLOWER) {
   sqlite3 *db = make_index();
   sqlite3_stmt *s = prepare(db, "SELECT 1 FROM words WHERE words MATCH ?1 AND rowid = ?2");
   for (int i = 0; i < ROUNDS; ++i) {
