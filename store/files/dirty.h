@@ -16,8 +16,8 @@
 #define DIRTY_MOST_MS 3000
 #define DIRTY_REST 10
 #define DIRTY_REST_MAX 30000
-/* More than so many are not remembered: then the oldest are written at once, and until there is
- * room no more is read. */
+/* More than so many do not wait: then the oldest are written at once, and until there is room no
+ * more is read. Of those that are written, as many are remembered, the last ones. */
 #define DIRTY_FULL 10000
 
 struct dirty;
@@ -29,17 +29,20 @@ void dirty_clear(struct dirty *d);
 /* The conversation has changed, at this version. Versions grow. */
 void dirty_add(struct dirty *d, struct ck_str conversation, uint64_t version, int64_t now);
 bool dirty_full(const struct dirty *d);
-/* The least version that is not in a file; 0: all are. */
+/* The least version of those that wait; 0: none waits. */
 uint64_t dirty_least(const struct dirty *d);
 /* When the next one is to be written; INT64_MAX: there is none. quiet: nothing has changed for a
  * moment, or the store ends. *conversation: that one, valid until the next call of any other
  * function. */
 int64_t dirty_next(const struct dirty *d, bool quiet, struct ck_str *conversation);
 /* It is written with all changes up to this version, and that took so many ms. Changes up to it
- * that are added later are ignored. */
+ * that are added later are ignored, as long as it is remembered. */
 void dirty_written(struct dirty *d, struct ck_str conversation, uint64_t upto, int64_t took,
                    int64_t now);
-/* Forgets what is written and has rested, if changes up to this version were added. */
+/* Forgets what was written first, as far as it has rested and changes up to this version were
+ * added. */
 void dirty_tidy(struct dirty *d, uint64_t upto, int64_t now);
+/* How many entries all the calls have looked at, which says what they cost. */
+uint64_t dirty_looked(const struct dirty *d);
 
 #endif

@@ -459,3 +459,69 @@ Test(conversations, only_so_many_wait) {
   cr_expect_eq(next(d, true, ""), INT64_MAX);
   dirty_free(&d);
 }
+
+/* What is written is in the way of nothing, although the changes that it was written with are still
+ * to be added. And of those that wait, none is looked at for another's sake. */
+Test(conversations, as_many_as_there_are_are_written) {
+  enum { ALL = 5 * DIRTY_FULL, A_STEP = 60 };
+  struct dirty *d = dirty_new();
+  char id[16];
+  unsigned added = 0, written = 0;
+  int64_t now = 0;
+  while (written < ALL) {
+    struct ck_str at = {NULL, 0};
+    for (; added < ALL && !dirty_full(d); ++added) {
+      snprintf(id, sizeof id, "c%u", added);
+      dirty_add(d, ck_str_of(id), added + 1, ++now);
+      cr_assert_neq(dirty_next(d, false, &at), INT64_MAX);
+    }
+    snprintf(id, sizeof id, "c%u", written);
+    cr_assert_eq(dirty_least(d), written + 1);
+    cr_assert_neq(dirty_next(d, true, &at), INT64_MAX, "after %u of %u", written, added);
+    cr_assert(ck_str_is(at, id), "%.*s, not %s", (int)at.n, at.s, id);
+    dirty_written(d, ck_str_of(id), ALL, 1, ++now);
+    dirty_tidy(d, added, now);
+    ++written;
+  }
+  cr_expect_lt(dirty_looked(d), (uint64_t)ALL * A_STEP, "%llu",
+               (unsigned long long)dirty_looked(d));
+  dirty_add(d, ck_str_of(id), ALL, now); /* it is in the file */
+  cr_expect_eq(next(d, true, ""), INT64_MAX);
+  dirty_free(&d);
+}
+
+/* Against the plainest way to say which is next. */
+Test(conversations, the_next_is_the_one_that_is_due_first) {
+  enum { ALL = 40, STEPS = 20000 };
+  struct {
+    int64_t since, rests; /* since -1: it does not wait; -2: it never did */
+  } own[ALL];
+  struct dirty *d = dirty_new();
+  for (int i = 0; i < ALL; ++i) own[i].since = -2, own[i].rests = 0;
+  for (int64_t now = 1; now < STEPS; ++now) {
+    int which = (int)sh_below(ALL);
+    char id[16];
+    snprintf(id, sizeof id, "%d", which);
+    if (sh_below(2)) {
+      dirty_add(d, ck_str_of(id), (uint64_t)now, now);
+      if (own[which].since < 0) own[which].since = now;
+    } else {
+      int64_t took = (int64_t)sh_below(20);
+      dirty_written(d, ck_str_of(id), (uint64_t)now - 1, took, now);
+      if (own[which].since == -2) continue;
+      own[which].rests = now + took * DIRTY_REST;
+      own[which].since = -1;
+    }
+    for (int quiet = 0; quiet < 2; ++quiet) {
+      struct ck_str at;
+      int64_t first = INT64_MAX;
+      for (int i = 0; i < ALL; ++i) {
+        int64_t due = own[i].since + (quiet ? 0 : DIRTY_MOST_MS);
+        if (due < own[i].rests) due = own[i].rests;
+        if (own[i].since >= 0 && due < first) first = due;
+      }
+      cr_assert_eq(dirty_next(d, quiet, &at), first, "%d", (int)now);
+    }
+  }
+  dirty_free(&d);
+}
