@@ -57,12 +57,17 @@ struct cli_query {
 
 /* *rows is a JSON array of objects that the caller json_decrefs; NULL or unset on error. */
 int cli_query(struct cli *c, const struct cli_query *query, json_t **rows);
-/* The same with filters that are encoded already, as a MessagePack map; for arrays of values. */
+/* The same, page after page. *next: where the page begins; NULL: at the first row. It becomes where
+ * the next one does; NULL: there are no more rows. The caller frees it, also on error. */
+int cli_query_next(struct cli *c, const struct cli_query *query, char **next, json_t **rows);
+/* Both with filters that are encoded already, as a MessagePack map; for arrays of values. */
 int cli_query_packed(struct cli *c, const char *table, struct ck_str filters, unsigned limit,
                      json_t **rows);
-/* The same, page after page, until there are no more. */
+int cli_query_packed_next(struct cli *c, const char *table, struct ck_str filters, unsigned limit,
+                          char **next, json_t **rows);
+/* All pages put together. */
 int cli_query_packed_all(struct cli *c, const char *table, struct ck_str filters, json_t **rows);
-/* All rows, fetched page by page. *rows: as for cli_query. */
+/* The same with filters as in cli_query. *rows: as there. */
 int cli_query_all(struct cli *c, const char *table, const struct cli_filter *filters, size_t count,
                   json_t **rows);
 /* The first row whose column equals text; *row is NULL if there is none, else the caller

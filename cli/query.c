@@ -1,6 +1,8 @@
 /* What the store is asked for: rows and status, as JSON (client.h). */
 #include "cli/client.h"
 
+#include <stdlib.h>
+
 #include "proto/map.h"
 
 #define PAGE 1000
@@ -24,10 +26,13 @@ static int strange(const struct cli *c, zmq_msg_t *frame) {
   return CLI_FAILED;
 }
 
-static int rows_of(struct cli *c, struct ck_message *request, json_t **rows) {
-  struct ck_message answer;
+/* *next: see cli_query_next(). */
+static int query_rows(struct cli *c, struct ck_query query, char **next, json_t **rows) {
+  struct ck_message request = {.kind = CK_MSG_QUERY}, answer;
   zmq_msg_t frame;
-  int rc = cli_ask(c, request, &answer, &frame);
+  request.as.query = query;
+  if (next) request.as.query.cursor = ck_str_of(*next);
+  int rc = cli_ask(c, &request, &answer, &frame);
   if (rc != CLI_GO_ON) return rc;
   *rows = answer.kind == CK_MSG_ROWS ? cli_json_of(answer.as.rows.rows) : NULL;
   if (!json_is_array(*rows)) {
@@ -35,75 +40,78 @@ static int rows_of(struct cli *c, struct ck_message *request, json_t **rows) {
     *rows = NULL;
     return strange(c, &frame);
   }
+  if (next) {
+    free(*next);
+    *next = answer.as.rows.cursor.n ? ck_str_dup(answer.as.rows.cursor) : NULL;
+  }
   zmq_msg_close(&frame);
   return CLI_GO_ON;
 }
 
-static int query_rows(struct cli *c, struct ck_query query, json_t **rows) {
-  struct ck_message request = {.kind = CK_MSG_QUERY};
-  request.as.query = query;
-  return rows_of(c, &request, rows);
-}
-
 int cli_query_packed(struct cli *c, const char *table, struct ck_str filters, unsigned limit,
                      json_t **rows) {
-  return query_rows(c, (struct ck_query){0, ck_str_of(table), filters, limit, 0}, rows);
+  return cli_query_packed_next(c, table, filters, limit, NULL, rows);
+}
+
+int cli_query_packed_next(struct cli *c, const char *table, struct ck_str filters, unsigned limit,
+                          char **next, json_t **rows) {
+  struct ck_query query = {.table = ck_str_of(table), .filters = filters, .limit = limit};
+  return query_rows(c, query, next, rows);
 }
 
 int cli_query_packed_all(struct cli *c, const char *table, struct ck_str filters, json_t **rows) {
+  char *next = NULL;
+  int rc;
   *rows = json_array();
-  for (size_t n = PAGE; n == PAGE;) {
+  do {
     json_t *page;
-    int rc = query_rows(
-        c, (struct ck_query){0, ck_str_of(table), filters, PAGE, json_array_size(*rows)}, &page);
-    if (rc != CLI_GO_ON) {
-      json_decref(*rows);
-      return rc;
-    }
-    n = json_array_size(page);
+    rc = cli_query_packed_next(c, table, filters, PAGE, &next, &page);
+    if (rc != CLI_GO_ON) break;
     json_array_extend(*rows, page);
     json_decref(page);
-  }
-  return CLI_GO_ON;
+  } while (next);
+  free(next);
+  if (rc == CLI_GO_ON) return rc;
+  json_decref(*rows);
+  *rows = NULL;
+  return rc;
 }
 
-int cli_query(struct cli *c, const struct cli_query *query, json_t **rows) {
-  struct ck_buf map = {0};
-  struct ck_map m = ck_map_open(&map);
-  for (size_t i = 0; i < query->count; ++i) {
-    const struct cli_filter *filter = &query->filters[i];
-    if (filter->text)
-      ck_pair_text(&m, filter->name, filter->text);
+static void pack(struct ck_buf *map, const struct cli_filter *filters, size_t count) {
+  struct ck_map m = ck_map_open(map);
+  for (size_t i = 0; i < count; ++i) {
+    if (filters[i].text)
+      ck_pair_text(&m, filters[i].name, filters[i].text);
     else
-      ck_pair_int(&m, filter->name, filter->number);
+      ck_pair_int(&m, filters[i].name, filters[i].number);
   }
   ck_map_close(&m);
-  int rc = query_rows(
-      c,
-      (struct ck_query){0, ck_str_of(query->table), ck_buf_view(&map), query->limit, query->offset},
-      rows);
+}
+
+int cli_query_next(struct cli *c, const struct cli_query *query, char **next, json_t **rows) {
+  struct ck_buf map = {0};
+  pack(&map, query->filters, query->count);
+  int rc = query_rows(c,
+                      (struct ck_query){.table = ck_str_of(query->table),
+                                        .filters = ck_buf_view(&map),
+                                        .limit = query->limit,
+                                        .offset = query->offset},
+                      next, rows);
   ck_buf_free(&map);
   return rc;
 }
 
+int cli_query(struct cli *c, const struct cli_query *query, json_t **rows) {
+  return cli_query_next(c, query, NULL, rows);
+}
+
 int cli_query_all(struct cli *c, const char *table, const struct cli_filter *filters, size_t count,
                   json_t **rows) {
-  *rows = json_array();
-  for (;;) {
-    json_t *page;
-    int rc = cli_query(
-        c, &(struct cli_query){table, filters, count, PAGE, (unsigned)json_array_size(*rows)},
-        &page);
-    if (rc != CLI_GO_ON) {
-      json_decref(*rows);
-      *rows = NULL;
-      return rc;
-    }
-    size_t n = json_array_size(page);
-    json_array_extend(*rows, page);
-    json_decref(page);
-    if (n < PAGE) return CLI_GO_ON;
-  }
+  struct ck_buf map = {0};
+  pack(&map, filters, count);
+  int rc = cli_query_packed_all(c, table, ck_buf_view(&map), rows);
+  ck_buf_free(&map);
+  return rc;
 }
 
 int cli_query_one(struct cli *c, const char *table, const char *column, const char *text,

@@ -34,8 +34,7 @@ enum ck_filter_by {
   CK_BY_WORDS,     /* the column's text contains every word of the value (proto/words.h) */
   CK_BY_SORT,      /* the value is one of `choices`, and names the time by which rows are sorted */
   CK_BY_SINCE,     /* the time by which the rows are sorted is at least the value */
-  CK_BY_UNTIL,     /* it is before the value */
-  CK_BY_AFTER      /* rows after the one that has these values, an array, in the order's columns */
+  CK_BY_UNTIL      /* it is before the value */
 };
 
 /* L(SQL name, filter, column or choices, how): further filters of a list. */
@@ -55,10 +54,7 @@ enum ck_filter_by {
   L(local_conversations, sort, CK_SORTS, CK_BY_SORT) \
   L(local_conversations, since, NULL, CK_BY_SINCE) \
   L(local_conversations, until, NULL, CK_BY_UNTIL) \
-  L(conversation_links, begins, "remote_conversation_id", CK_BY_BEGINNING) \
-  L(places, after, NULL, CK_BY_AFTER) \
-  L(bodies, after, NULL, CK_BY_AFTER) \
-  L(executed, after, NULL, CK_BY_AFTER)
+  L(conversation_links, begins, "remote_conversation_id", CK_BY_BEGINNING)
 
 /* How conversations can be sorted; the first unless the QUERY says another. */
 #define CK_SORTS "last|updated|created"

@@ -205,13 +205,18 @@
 
 /* Anyone → store, snapshot: rows of one table. Answered with ROWS.
  *
- *   filters  map from a filter's name to its value (integer, text or nil): proto/filters.h */
+ *   filters  map from a filter's name to its value (integer, text or nil): proto/filters.h
+ *   offset   so many rows are left out, which costs as much as reading their keys
+ *   cursor   of the ROWS whose rows these come after; "": from the first on */
 #define CK_QUERY_FIELDS(F) \
-  F(UINT, request) F(TEXT, table) F(RAW, filters) F(UINT, limit) F(UINT, offset)
+  F(UINT, request) F(TEXT, table) F(RAW, filters) F(UINT, limit) F(UINT, offset) F(TEXT, cursor)
 
 /* The answer to QUERY: an array of row maps, in the order that docs/records.md gives for the table.
- * The rows are those of version `head`. */
-#define CK_ROWS_FIELDS(F) F(UINT, request) F(UINT, head) F(RAW, rows)
+ * The rows are those of version `head`.
+ *
+ *   cursor  for the rows after these, in a QUERY of the same table, filters and order; "": there
+ *           are none */
+#define CK_ROWS_FIELDS(F) F(UINT, request) F(UINT, head) F(RAW, rows) F(TEXT, cursor)
 
 /* Anyone → store, snapshot; also anyone → ingest, observe. Answered with INFO. */
 #define CK_STATUS_FIELDS(F) F(UINT, request)

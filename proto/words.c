@@ -3,7 +3,7 @@
 
 #include <locale.h>
 #include <pthread.h>
-#include <stdlib.h>
+#include <string.h>
 #include <wctype.h>
 
 static locale_t utf8;
@@ -11,19 +11,28 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void load(void) { utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0); }
 
+/* Appends the ASCII characters that s begins with. Returns how many. */
+static size_t lower_ascii(struct ck_buf *b, struct ck_str s) {
+  char *to = ck_buf_room(b, s.n);
+  size_t n = 0;
+  for (; n < s.n && (unsigned char)s.s[n] < 0x80; ++n)
+    to[n] = s.s[n] >= 'A' && s.s[n] <= 'Z' ? (char)(s.s[n] + 32) : s.s[n];
+  b->len += n;
+  return n;
+}
+
 void ck_buf_lower(struct ck_buf *b, struct ck_str s) {
   pthread_once(&once, load);
-  for (size_t i = 0, n; i < s.n; i += n) {
+  for (size_t i = lower_ascii(b, s), n; i < s.n;
+       i += n, i += lower_ascii(b, (struct ck_str){s.s + i, s.n - i})) {
     unsigned char first = (unsigned char)s.s[i];
     n = first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    char c = first >= 'A' && first <= 'Z' ? (char)(first + 32) : (char)first;
-    bool known = n > 1 && utf8 && n <= s.n - i && ck_utf8_ok((struct ck_str){s.s + i, n});
-    if (known)
+    if (n > s.n - i) n = s.n - i;
+    struct ck_str character = {s.s + i, n};
+    if (n > 1 && utf8 && ck_utf8_ok(character))
       ck_buf_utf8(b, towlower_l(ck_character_code(s.s + i, n), utf8));
-    else if (n == 1)
-      ck_buf_add(b, &c, 1);
     else
-      ck_buf_add(b, s.s + i, n = n <= s.n - i ? n : s.n - i);
+      ck_buf_str(b, character);
   }
 }
 
@@ -37,16 +46,36 @@ bool ck_same_words(struct ck_str a, struct ck_str b) {
   return same;
 }
 
+void ck_words_open(struct ck_words *w, struct ck_str words) {
+  *w = (struct ck_words){0};
+  ck_buf_lower(&w->words, words);
+}
+
+void ck_words_close(struct ck_words *w) {
+  ck_buf_free(&w->words);
+  ck_buf_free(&w->text);
+}
+
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+bool ck_words_in(struct ck_words *w, struct ck_str text) {
+  const char *at = w->words.data, *end = at + w->words.len;
+  ck_buf_clear(&w->text);
+  ck_buf_lower(&w->text, text);
+  while (at < end) {
+    const char *word = at;
+    while (at < end && !is_space(*at)) ++at;
+    size_t n = (size_t)(at - word);
+    if (n && (!w->text.len || !memmem(w->text.data, w->text.len, word, n))) return false;
+    ++at;
+  }
+  return true;
+}
+
 bool ck_has_words(struct ck_str text, struct ck_str words) {
-  struct ck_buf in = {0}, all = {0};
-  ck_buf_lower(&in, text);
-  ck_buf_lower(&all, words);
-  char *rest = ck_str_dup(ck_buf_view(&all)), *next = rest;
-  bool has = true;
-  for (char *word; has && (word = strsep(&next, " \t\n\r")) != NULL;)
-    has = !*word || (in.len && memmem(in.data, in.len, word, strlen(word)));
-  free(rest);
-  ck_buf_free(&in);
-  ck_buf_free(&all);
+  struct ck_words w;
+  ck_words_open(&w, words);
+  bool has = ck_words_in(&w, text);
+  ck_words_close(&w);
   return has;
 }

@@ -11,4 +11,13 @@ bool ck_same_words(struct ck_str a, struct ck_str b);
 /* True if the text contains every word of `words`, which are separated by ASCII white space. */
 bool ck_has_words(struct ck_str text, struct ck_str words);
 
+/* The same for many texts. */
+struct ck_words {
+  struct ck_buf words, text; /* in lower case; text: the last one */
+};
+
+void ck_words_open(struct ck_words *w, struct ck_str words);
+bool ck_words_in(struct ck_words *w, struct ck_str text);
+void ck_words_close(struct ck_words *w);
+
 #endif

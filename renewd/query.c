@@ -97,8 +97,11 @@ static void add(struct renew_queries *queries, const struct renew_query *query, 
   struct ck_buf map = {0};
   put_filters(&map, query->filters);
   struct ck_message m = {.kind = CK_MSG_QUERY};
-  m.as.query =
-      (struct ck_query){q->request, ck_str_of(query->table), ck_buf_view(&map), limit, offset};
+  m.as.query = (struct ck_query){.request = q->request,
+                                 .table = ck_str_of(query->table),
+                                 .filters = ck_buf_view(&map),
+                                 .limit = limit,
+                                 .offset = offset};
   ck_message_encode(&q->frame, &m);
   ck_buf_free(&map);
   if (!queries->head) queries->heard_at = ck_boot_ms();

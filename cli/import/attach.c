@@ -346,8 +346,8 @@ static json_t *look_up(struct cli_attach *a) {
   struct ck_map m = ck_map_open(&filters);
   ck_pair_text(&m, "hash", a->current.hash);
   ck_map_close(&m);
-  request.as.query =
-      (struct ck_query){0, CK_LIT("attachments"), ck_buf_view(&filters), NAMES_MAX, 0};
+  request.as.query = (struct ck_query){
+      .table = CK_LIT("attachments"), .filters = ck_buf_view(&filters), .limit = NAMES_MAX};
   if (ck_ask(a->c->client->snapshot, &request, &answer, &frame, ANSWER_MS, &err) == 0) {
     if (answer.kind == CK_MSG_ROWS) rows = cli_json_of(answer.as.rows.rows);
     zmq_msg_close(&frame);

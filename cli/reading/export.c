@@ -63,17 +63,19 @@ static int read_time(struct export *e, const char *option, const char *text,
 
 /* The oldest first. */
 static int find_all(struct export *e, const struct cli_filter *filters, size_t count) {
-  size_t n = PAGE;
-  for (unsigned offset = 0; n == PAGE; offset += PAGE) {
+  const struct cli_query query = {"local_conversations", filters, count, PAGE, 0};
+  char *next = NULL;
+  int rc;
+  do {
     json_t *rows, *row;
     size_t i;
-    int rc = cli_query(
-        e->c, &(struct cli_query){"local_conversations", filters, count, PAGE, offset}, &rows);
-    if (rc != CLI_GO_ON) return rc;
-    n = json_array_size(rows);
+    rc = cli_query_next(e->c, &query, &next, &rows);
+    if (rc != CLI_GO_ON) break;
     json_array_foreach(rows, i, row) keep_id(e, row);
     json_decref(rows);
-  }
+  } while (next);
+  free(next);
+  if (rc != CLI_GO_ON) return rc;
   json_t *turned = json_array();
   for (size_t i = json_array_size(e->ids); i-- > 0;)
     json_array_append(turned, json_array_get(e->ids, i));

@@ -24,6 +24,7 @@ struct query {
   size_t count;
   const char *state; /* of jobs: more than a filter of the store can tell; NULL: any */
   bool whole_ids;
+  char *next;         /* where the page begins, then where the next one does; NULL: there is none */
   size_t unexplained; /* pending jobs, while no renewd reports what they wait for */
 };
 
@@ -50,6 +51,7 @@ static int keep_word(void *self, const char *name, const char *value) {
 struct page {
   unsigned limit, offset;
   bool hidden, no_pager;
+  bool by_cursor; /* it begins where --next says */
 };
 
 static bool is_jobs(const struct query *q) { return strcmp(q->kind->word, "jobs") == 0; }
@@ -81,19 +83,23 @@ static bool is_list_of(const struct query *q, enum ck_table t) {
 
 static void say_none(const struct query *q, const struct page *page) {
   printf("no %s%s\n", q->kind->word,
-         q->count       ? " match"
-         : page->offset ? " from that offset on"
-                        : " yet");
+         q->count          ? " match"
+         : page->offset    ? " from that offset on"
+         : page->by_cursor ? " any more"
+                           : " yet");
 }
 
-/* What follows the rows, and how to go on. n: rows that the store gave; hidden: of them. */
-static void say_more(const struct query *q, const struct page *page, size_t n, size_t hidden) {
+/* What follows the rows, and how to go on. hidden: rows that are not shown. */
+static void say_more(const struct query *q, const struct page *page, size_t hidden) {
   if (hidden)
     printf("%zu hidden %s not shown; --hidden shows %s\n", hidden,
            ck_noun(hidden, "message is", "messages are"), ck_noun(hidden, "it", "them"));
   if (q->unexplained)
     puts("renewd is not running, so it is not known what jobs wait for; convkeep up starts it");
-  if (n && n == page->limit && cli_on_terminal())
+  if (!q->next || !cli_on_terminal()) return;
+  if (page->by_cursor)
+    printf("more: --next %s\n", q->next);
+  else
     printf("more: --offset %u\n", page->offset + page->limit);
 }
 
@@ -109,34 +115,55 @@ static int print_for_people(struct query *q, json_t *rows, const struct page *pa
   if (!page->no_pager && json_array_size(rows) + 3 > cli_terminal_height()) cli_pager_begin(&pager);
   cli_rows_print(q->kind, rows, q->whole_ids, ck_now_ms());
   if (n == 0) say_none(q, page);
-  say_more(q, page, n, hidden);
+  say_more(q, page, hidden);
   cli_pager_end(&pager);
   return CLI_DONE;
 }
 
-/* Leaves the rows in this state, and of those the ones that were asked for. */
-static void keep_state(json_t *rows, const char *state, unsigned limit, unsigned offset) {
-  for (size_t i = 0, found = 0; i < json_array_size(rows);) {
-    bool is = cli_state_is(json_array_get(rows, i), state);
-    if (is && found++ >= offset && i < limit)
-      ++i;
-    else
-      json_array_remove(rows, i);
+/* ---- lists that are put together here: their pages begin after a key ---- */
+
+/* Which of all these keys the page has. */
+static int choose(struct query *q, const struct page *page, const json_t *keys, size_t *from,
+                  size_t *count) {
+  size_t n = json_array_size(keys), i = 0;
+  *from = page->offset < n ? page->offset : n;
+  if (q->next) {
+    while (i < n && strcmp(json_string_value(json_array_get(keys, i)), q->next) != 0) ++i;
+    if (i == n)
+      return cli_fail(q->c, CLI_FAILED, "--next", "%s is not in this list; begin it without --next",
+                      q->next);
+    *from = i + 1;
   }
+  *count = n - *from < page->limit ? n - *from : page->limit;
+  free(q->next);
+  bool more = *count && *from + *count < n;
+  q->next = more ? ck_strdup(json_string_value(json_array_get(keys, *from + *count - 1))) : NULL;
+  return CLI_GO_ON;
+}
+
+/* Leaves the jobs in this state, and of those the ones that were asked for. */
+static int keep_state(struct query *q, json_t *rows, const struct page *page) {
+  json_t *keys = json_array();
+  size_t from, count;
+  for (size_t i = json_array_size(rows); i-- > 0;)
+    if (!cli_state_is(json_array_get(rows, i), q->state)) json_array_remove(rows, i);
+  for (size_t i = 0; i < json_array_size(rows); ++i)
+    json_array_append(keys, json_object_get(json_array_get(rows, i), "job_id"));
+  int rc = choose(q, page, keys, &from, &count);
+  for (size_t i = json_array_size(rows); rc == CLI_GO_ON && i-- > 0;)
+    if (i < from || i >= from + count) json_array_remove(rows, i);
+  json_decref(keys);
+  return rc;
 }
 
 static int fetch(struct query *q, const struct page *page, json_t **rows) {
-  unsigned limit = page->limit, offset = page->offset;
-  int rc = q->state
-               ? cli_query_all(q->c, q->kind->table, q->filters, q->count, rows)
-               : cli_query(q->c,
-                           &(struct cli_query){q->kind->table, q->filters, q->count, limit, offset},
-                           rows);
-  if (rc == CLI_GO_ON && is_jobs(q) && (q->state || !q->c->json)) {
-    rc = cli_add_states(q->c, *rows, &q->unexplained);
-    if (rc != CLI_GO_ON) json_decref(*rows);
-  }
-  if (rc == CLI_GO_ON && q->state) keep_state(*rows, q->state, limit, offset);
+  const struct cli_query query = {q->kind->table, q->filters, q->count, page->limit, page->offset};
+  int rc = q->state ? cli_query_all(q->c, query.table, query.filters, query.count, rows)
+                    : cli_query_next(q->c, &query, &q->next, rows);
+  if (rc != CLI_GO_ON) return rc;
+  if (is_jobs(q) && (q->state || !q->c->json)) rc = cli_add_states(q->c, *rows, &q->unexplained);
+  if (rc == CLI_GO_ON && q->state) rc = keep_state(q, *rows, page);
+  if (rc != CLI_GO_ON) json_decref(*rows);
   return rc;
 }
 
@@ -146,15 +173,21 @@ static int fetch(struct query *q, const struct page *page, json_t **rows) {
  * of the others. */
 static int fetch_messages(struct query *q, const json_t *conversation, const struct page *page,
                           json_t **rows) {
-  unsigned limit = page->limit, offset = page->offset;
   struct cli_reading r;
-  size_t *chosen;
+  size_t *chosen, from, count;
   int rc = cli_reading_load(q->c, conversation, &r);
   if (rc != CLI_GO_ON) return rc;
-  size_t n = cli_reading_all(&r, true, &chosen), from = offset < n ? offset : n;
+  json_t *keys = json_array();
+  size_t n = cli_reading_all(&r, true, &chosen);
+  for (size_t i = 0; i < n; ++i) {
+    struct ck_str id = r.steps[chosen[i]].id;
+    json_array_append_new(keys, json_stringn(id.s, id.n));
+  }
   *rows = json_array();
-  rc = cli_reading_rows(q->c, &r, chosen + from, n - from < limit ? n - from : limit, *rows);
+  rc = choose(q, page, keys, &from, &count);
+  if (rc == CLI_GO_ON) rc = cli_reading_rows(q->c, &r, chosen + from, count, *rows);
   if (rc != CLI_GO_ON) json_decref(*rows);
+  json_decref(keys);
   free(chosen);
   cli_reading_free(&r);
   return rc;
@@ -214,6 +247,8 @@ static void print_json(const struct query *q, const json_t *rows) {
     json_t *line = t < CK_TABLES ? cli_record_json(t, row) : json_incref(row),
            *question = json_object_get(row, "first_question");
     if (question) json_object_set(line, "first_question", question);
+    if (q->next && i + 1 == json_array_size(rows))
+      json_object_set_new(line, "next", json_string(q->next));
     cli_json_line(line);
     json_decref(line);
   }
@@ -251,7 +286,7 @@ static int answer(struct query *q, const struct page *page) {
 
 /* The options that are the same for all kinds. */
 struct wish {
-  const char *limit, *offset;
+  const char *limit, *offset, *next;
   bool whole_ids, hidden, no_pager;
 };
 
@@ -264,17 +299,25 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc == CLI_GO_ON) rc = cli_number(c, "--limit", wish.limit, 1, LIMIT_MAX, &limit);
   if (rc == CLI_GO_ON) rc = cli_number(c, "--offset", wish.offset, 0, INT32_MAX, &offset);
   if (rc != CLI_GO_ON) return rc;
+  if (wish.next && wish.offset)
+    return cli_usage_error(c, "--next", "it goes without --offset: it says where to begin");
   struct query q = {.c = c, .kind = cli_kind_named(argv[1]), .whole_ids = wish.whole_ids};
+  if (wish.next) q.next = ck_strdup(wish.next);
   rc = parse_filters(&q, &words);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
-  const struct page page = {(unsigned)limit, (unsigned)offset, wish.hidden, wish.no_pager};
-  return rc == CLI_GO_ON ? answer(&q, &page) : rc;
+  const struct page page = {(unsigned)limit, (unsigned)offset, wish.hidden, wish.no_pager,
+                            wish.next != NULL};
+  if (rc == CLI_GO_ON) rc = answer(&q, &page);
+  free(q.next);
+  return rc;
 }
 
 static const struct cli_argument arguments[] = {{"KIND", CLI_CHOICE, 0, CLI_KIND_WORDS}, {0}};
 static const struct cli_option options[] = {
     CLI_VALUE("limit", CLI_NUMBER, "N", struct wish, limit, "at most so many; 20, at most 1000"),
     CLI_VALUE("offset", CLI_NUMBER, "N", struct wish, offset, "without the first so many"),
+    CLI_VALUE("next", CLI_TEXT, "CURSOR", struct wish, next,
+              "those after the ones that an earlier answer has shown, which names the CURSOR"),
     CLI_FLAG("ids", struct wish, whole_ids, "ids, paths and reasons whole, however long the lines"),
     CLI_FLAG("hidden", struct wish, hidden, "messages: also those that nobody was meant to read"),
     CLI_FLAG("no-pager", struct wish, no_pager, "straight to the terminal"),
@@ -292,7 +335,9 @@ const struct cli_command cli_list = {
     "that the store refused.\n\n"
     "Conversations are in the order of their last messages. The messages of a conversation are\n"
     "in reading order, its end first. On a terminal ids are short, and long lines are cut. With\n"
-    "--json, each line is one record with all its columns.\n\n"
+    "--json, each line is one record with all its columns, and the last one has `next` if there\n"
+    "are more: what --next takes. So a page costs the same wherever it is, and what comes in\n"
+    "between moves no row to another page; with --offset it does.\n\n"
     "CONVERSATION: " CLI_HELP_CONVERSATION "\n\n"
     "TIME: " CLI_HELP_TIME,
     run,

@@ -30,47 +30,30 @@ static void add_place(struct cli_reading *r, const json_t *row, unsigned convers
   ck_reading_add(r->order, &place, conversation);
 }
 
-/* One page, after the row with this time and version. remote NULL: of messages that belong to no
- * conversation. */
-static int page_of_places(struct cli *c, const char *platform, const char *remote,
-                          const json_t *last, json_t **rows) {
+/* remote NULL: of messages that belong to no conversation. */
+static int load_places(struct cli *c, struct cli_reading *r, const char *platform,
+                       const char *remote, unsigned conversation) {
   struct ck_buf filters = {0};
   struct ck_map m = ck_map_open(&filters);
+  char *next = NULL;
+  int rc;
   if (platform) ck_pair_text(&m, "platform", platform);
   ck_pair_name(&m, "conversation_id");
   if (remote)
     ck_put_text(&filters, remote);
   else
     ck_put_nil(&filters);
-  if (last) {
-    ck_pair_name(&m, "after");
-    ck_put_array(&filters, 2);
-    ck_put_int(&filters, cli_member_int(last, "observed_at", 0));
-    ck_put_int(&filters, cli_member_int(last, "version", 0));
-  }
   ck_map_close(&m);
-  int rc = cli_query_packed(c, "places", ck_buf_view(&filters), PAGE, rows);
-  ck_buf_free(&filters);
-  return rc;
-}
-
-static int load_places(struct cli *c, struct cli_reading *r, const char *platform,
-                       const char *remote, unsigned conversation) {
-  json_t *last = NULL;
-  int rc = CLI_GO_ON;
-  for (bool more = true; more && rc == CLI_GO_ON;) {
+  do {
     json_t *rows, *row;
-    size_t i, n = 0;
-    rc = page_of_places(c, platform, remote, last, &rows);
+    size_t i;
+    rc = cli_query_packed_next(c, "places", ck_buf_view(&filters), PAGE, &next, &rows);
     if (rc != CLI_GO_ON) break;
-    n = json_array_size(rows);
     json_array_foreach(rows, i, row) add_place(r, row, conversation);
-    json_decref(last);
-    last = json_incref(json_array_get(rows, n ? n - 1 : 0));
     json_decref(rows);
-    more = n == PAGE;
-  }
-  json_decref(last);
+  } while (next);
+  free(next);
+  ck_buf_free(&filters);
   return rc;
 }
 
@@ -286,38 +269,15 @@ static int fetch_bodies(const struct batch *b, json_t **messages) {
   return rc;
 }
 
-/* Some of the executions of these messages, after the one with this id (NULL: the first). */
-static int page_of_executions(const struct batch *b, const char *after, json_t **rows) {
+static int fetch_executions(const struct batch *b, json_t **executions) {
   struct ck_buf filters = {0};
   struct ck_map m = ck_map_open(&filters);
   ck_pair_name(&m, "message_id");
   ck_put_array(&filters, (uint32_t)b->count);
   for (size_t i = 0; i < b->count; ++i) ck_put_str(&filters, step_of(b, i)->id);
-  if (after) {
-    ck_pair_name(&m, "after");
-    ck_put_array(&filters, 1);
-    ck_put_text(&filters, after);
-  }
   ck_map_close(&m);
-  int rc = cli_query_packed(b->c, "executed", ck_buf_view(&filters), PAGE, rows);
+  int rc = cli_query_packed_all(b->c, "executed", ck_buf_view(&filters), executions);
   ck_buf_free(&filters);
-  return rc;
-}
-
-static int fetch_executions(const struct batch *b, json_t **executions) {
-  int rc = CLI_GO_ON;
-  *executions = json_array();
-  for (size_t n = 1; n && rc == CLI_GO_ON;) {
-    size_t have = json_array_size(*executions);
-    const json_t *last = have ? json_array_get(*executions, have - 1) : NULL;
-    json_t *rows;
-    rc = page_of_executions(b, last ? cli_member(last, "instruction_id") : NULL, &rows);
-    if (rc != CLI_GO_ON) break;
-    n = json_array_size(rows);
-    json_array_extend(*executions, rows);
-    json_decref(rows);
-  }
-  if (rc != CLI_GO_ON) json_decref(*executions);
   return rc;
 }
 

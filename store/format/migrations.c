@@ -66,7 +66,8 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  *
  * ended: ends of clients' attempts that renewd has not logged yet.
  *
- * conversations_last: the order of the list of conversations (store/read/lists.c).
+ * conversations_last: the order of the list of conversations (store/read/lists.c); it has the
+ * titles, so that those without the wanted words are not fetched.
  *
  * attachments: files that lay beside conversations (store/files/attachments.h), by their SHA-256.
  * attachment_names: by which names they came. file: the id by which messages name it; "": unknown.
@@ -107,7 +108,7 @@ static const char system_tables[] =
         " next_attempt_at INTEGER NOT NULL, message_id TEXT NOT NULL,"
         " PRIMARY KEY (job_id, at)) STRICT, WITHOUT ROWID;"
         "CREATE INDEX conversations_last ON local_conversations"
-        " (coalesce(newest_at, last_message_at, created_at), platform);"
+        " (coalesce(newest_at, last_message_at, created_at), platform, title);"
         "CREATE INDEX jobs_superseded ON renewal_jobs (status)"
         " WHERE last_error GLOB '" CK_SUPERSEDED "*';"
         "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, WITHOUT ROWID;"

@@ -5,10 +5,11 @@
 
 #include "proto/filters.h"
 #include "proto/places.h"
-#include "proto/words.h"
 #include "store/database/question.h"
-#include "store/read/brake.h"
 #include "store/keys/keys.h"
+#include "store/read/brake.h"
+#include "store/read/has_words.h"
+#include "store/read/order.h"
 
 /* More rows than this are refused, so that an answer fits into a frame. One record always fits. */
 #define ROWS_BYTES (CK_FRAME_MAX - (16u << 10))
@@ -18,10 +19,10 @@
 struct list {
   const char *name;
   const char *columns; /* NULL: one of the six tables, with all its columns */
-  const char *order;
-  const char *time; /* by which it is sorted first; NULL: by none, or by one that is chosen */
-  const char *from; /* the table that it is read from; NULL: that of its name */
-  size_t part;      /* an answer ends once it has this many bytes; 0: it has all rows or fails */
+  const char *order;   /* of columns; no two rows are equal in it */
+  const char *time;    /* by which it is sorted first; NULL: by none, or by one that is chosen */
+  const char *from;    /* the table that it is read from; NULL: that of its name */
+  size_t part;         /* an answer ends once it has this many bytes; 0: it has all rows or fails */
 };
 
 /* What each can be filtered by is in proto/filters.h. */
@@ -58,7 +59,7 @@ static const struct list lists[] = {
      NULL, NULL, 0},
     {"originals",
      "lower(hex(id)) AS id, block, at, bytes, conversation, age, reader, messages, executions",
-     "block, at", NULL, NULL, 0},
+     "block, at, original", NULL, NULL, 0},
     {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC", NULL, NULL, 0},
     {"attachments",
      "file, name, hash, bytes, type, n.added_at, attachment_there(hash, bytes) AS there,"
@@ -80,12 +81,12 @@ static const struct {
 struct where {
   struct ck_buf *sql;
   const struct list *list;
-  const char *time;   /* by which the list is sorted first; NULL: by none */
-  bool chosen;        /* that stands before the list's own order */
-  struct ck_buf bind; /* struct ck_value, in the order of their numbers */
+  const char *time; /* by which the list is sorted first; NULL: by none */
+  struct order order;
+  struct ck_buf cursor; /* the bytes of what is bound from it */
+  struct ck_buf bind;   /* struct ck_value, in the order of their numbers */
   int count, terms;
-  bool due;
-  bool words;
+  bool due, words;
 };
 
 static const struct list *list_named(struct ck_str name) {
@@ -181,12 +182,6 @@ static int add_value_term(struct where *w, const char *column, int values, struc
   return 0;
 }
 
-static void add_after_term(struct where *w, int values) {
-  ck_buf_printf(w->sql, "(%s) > (", w->list->order);
-  add_numbers(w, values);
-  ck_buf_text(w->sql, ")");
-}
-
 /* U+10FFFF is in no id, and comes after all that is. */
 static void add_beginning(struct where *w, const char *column) {
   ck_buf_printf(w->sql, "%s >= ?%d AND %s < ?%d || char(0x10ffff)", column, w->count, column,
@@ -194,18 +189,10 @@ static void add_beginning(struct where *w, const char *column) {
   add_platforms(w, column);
 }
 
-static int columns_of(const char *order) {
-  int n = 1;
-  for (const char *p = order; (p = strchr(p, ',')) != NULL; ++p) n++;
-  return n;
-}
-
 /* The filters that are not about a value as it is. */
 static int add_other_term(struct where *w, const struct ck_filter *f, int values,
                           struct ck_err *err) {
-  if (f->by == CK_BY_AFTER && values == columns_of(w->list->order))
-    add_after_term(w, values);
-  else if (values >= 0)
+  if (values >= 0)
     return ck_fail(err, "query.filters: %s: wrong number of values", f->name);
   else if (f->by == CK_BY_MOST)
     ck_buf_printf(w->sql, "%s <= ?%d", f->column, w->count);
@@ -215,10 +202,8 @@ static int add_other_term(struct where *w, const struct ck_filter *f, int values
     ck_buf_printf(w->sql, "has_words(%s, ?%d)", f->column, w->count);
   else if (f->by == CK_BY_SINCE || f->by == CK_BY_UNTIL)
     ck_buf_printf(w->sql, "%s %s ?%d", w->time, f->by == CK_BY_SINCE ? ">=" : "<", w->count);
-  else if (f->by == CK_BY_SORT)
-    ck_buf_printf(w->sql, "?%d IS NOT NULL", w->count);
   else
-    return ck_fail(err, "query.filters: %s: wrong number of values", f->name);
+    ck_buf_printf(w->sql, "?%d IS NOT NULL", w->count);
   w->due |= f->by == CK_BY_MOST;
   w->words |= f->by == CK_BY_WORDS;
   return 0;
@@ -269,8 +254,7 @@ static int choose_time(struct where *w, struct ck_str map, struct ck_err *err) {
   struct ck_str name, sort = CK_LIT("last");
   uint32_t n;
   w->time = w->list->time;
-  w->chosen = ck_table_named(ck_str_of(w->list->name)) == CK_CONVERSATIONS;
-  if (!w->chosen) return 0;
+  if (ck_table_named(ck_str_of(w->list->name)) != CK_CONVERSATIONS) return 0;
   if (open_filters(map, &r, &n, err)) return -1;
   for (uint32_t i = 0; i < n && ck_read_str(&r, &name) == 0; ++i) {
     struct ck_str other;
@@ -278,7 +262,22 @@ static int choose_time(struct where *w, struct ck_str map, struct ck_err *err) {
   }
   for (size_t i = 0; i < sizeof sorts / sizeof *sorts; ++i)
     if (ck_str_is(sort, sorts[i].name)) w->time = sorts[i].time;
-  return w->time ? 0 : ck_fail(err, "query.filters: sort: must be %s", CK_SORTS);
+  if (!w->time) return ck_fail(err, "query.filters: sort: must be %s", CK_SORTS);
+  order_add_down(&w->order, w->time);
+  return 0;
+}
+
+/* The rows after the one that the cursor says. */
+static int add_after(struct where *w, struct ck_str cursor, struct ck_err *err) {
+  struct ck_value values[ORDER_MAX];
+  int first = w->count + 1;
+  if (cursor.n == 0) return 0;
+  if (order_read(&w->order, cursor, &w->cursor, values))
+    return ck_fail(err, "query.cursor: it is none of this list");
+  for (int i = 0; i < w->order.count; ++i) bind_later(w, values[i]);
+  ck_buf_text(w->sql, w->terms ? " AND " : " WHERE ");
+  order_after(w->sql, &w->order, first);
+  return 0;
 }
 
 static int add_where(struct where *w, struct ck_str map, const char **code, struct ck_err *err) {
@@ -296,42 +295,34 @@ static void add_columns(struct ck_buf *sql, const struct list *l, enum ck_table 
     db_columns(sql, t, "");
 }
 
-static void add_order(const struct where *w) {
-  ck_buf_text(w->sql, " ORDER BY ");
-  if (w->chosen) ck_buf_printf(w->sql, "%s DESC, ", w->time);
-  ck_buf_text(w->sql, w->due ? DUE_ORDER : w->list->order);
+/* For the six tables, versions are sorted first and the rows fetched afterwards. Sorting whole rows
+ * would need the text of all of them at once, including those that the offset skips. The values
+ * that the cursor needs are the last columns. */
+static void add_select(struct ck_buf *sql, const struct where *w) {
+  const char *from = table_of(w->list), *condition = ck_buf_cstr(w->sql);
+  ck_buf_text(sql, "SELECT ");
+  add_columns(sql, w->list, ck_table_named(ck_str_of(from)));
+  order_values(sql, &w->order);
+  ck_buf_printf(sql, " FROM %s", from);
+  if (!w->list->columns) ck_buf_printf(sql, " WHERE version IN (SELECT version FROM %s", from);
+  ck_buf_text(sql, condition);
+  order_by(sql, &w->order);
+  ck_buf_printf(sql, " LIMIT ?%d OFFSET ?%d", w->count + 1, w->count + 2);
+  if (w->list->columns) return;
+  ck_buf_text(sql, ")");
+  order_by(sql, &w->order);
 }
 
-/* For the six tables, versions are sorted first and the rows fetched afterwards. Sorting whole rows
- * would need the text of all of them at once, including those that the offset skips. */
-static int add_select(struct where *w, const struct ck_query *q, const char **code,
-                      struct ck_err *err) {
-  const char *from = table_of(w->list);
-  bool whole = !w->list->columns;
-  if (choose_time(w, q->filters, err)) return -1;
-  ck_buf_text(w->sql, "SELECT ");
-  add_columns(w->sql, w->list, ck_table_named(ck_str_of(from)));
-  ck_buf_printf(w->sql, " FROM %s", from);
-  if (whole) ck_buf_printf(w->sql, " WHERE version IN (SELECT version FROM %s", from);
-  if (add_where(w, q->filters, code, err)) return -1;
-  add_order(w);
-  ck_buf_printf(w->sql, " LIMIT ?%d OFFSET ?%d", w->count + 1, w->count + 2);
-  if (!whole) return 0;
-  ck_buf_text(w->sql, ")");
-  add_order(w);
+static int make_select(struct ck_buf *sql, struct where *w, const struct ck_query *q,
+                       const char **code, struct ck_err *err) {
+  if (choose_time(w, q->filters, err) || add_where(w, q->filters, code, err)) return -1;
+  order_add(&w->order, w->due ? DUE_ORDER : w->list->order);
+  if (add_after(w, q->cursor, err)) return -1;
+  add_select(sql, w);
   return 0;
 }
 
-static void has_words(sqlite3_context *context, int n, sqlite3_value **value) {
-  struct ck_str s[2];
-  for (int i = 0; i < 2 && i < n; ++i)
-    s[i] = (struct ck_str){(const char *)sqlite3_value_text(value[i]),
-                           (size_t)sqlite3_value_bytes(value[i])};
-  sqlite3_result_int(context, s[0].s && s[1].s && ck_has_words(s[0], s[1]));
-}
-
-static void encode_row(sqlite3_stmt *s, struct ck_buf *rows) {
-  int columns = sqlite3_column_count(s);
+static void encode_row(sqlite3_stmt *s, int columns, struct ck_buf *rows) {
   ck_put_map(rows, (uint32_t)columns);
   for (int c = 0; c < columns; ++c) {
     ck_put_text(rows, sqlite3_column_name(s, c));
@@ -345,41 +336,48 @@ static void encode_row(sqlite3_stmt *s, struct ck_buf *rows) {
   }
 }
 
-static int encode_rows(sqlite3 *db, sqlite3_stmt *s, const struct list *l, struct ck_buf *rows,
-                       const char **code, struct ck_err *err) {
-  size_t open = ck_open_array(rows);
+/* Appends the statement's rows, `limit` at most, until the answer is full. *last: SQLITE_ROW if
+ * there are more. */
+static int encode_rows(struct where *w, sqlite3_stmt *s, uint64_t limit, struct list_answer *answer,
+                       int *last, const char **code, struct ck_err *err) {
+  struct ck_buf *rows = answer->rows;
+  size_t open = ck_open_array(rows), part = w->list->part;
+  int columns = sqlite3_column_count(s) - w->order.count;
   uint32_t n = 0;
-  int rc = SQLITE_DONE;
-  while ((n == 0 || !l->part || rows->len <= l->part) && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+  while ((*last = sqlite3_step(s)) == SQLITE_ROW && n < limit && !(n && part && rows->len > part)) {
     size_t before = rows->len;
-    encode_row(s, rows);
+    encode_row(s, columns, rows);
+    if (n && rows->len > ROWS_BYTES && part) {
+      rows->len = before;
+      break;
+    }
     ++n;
-    if (rows->len <= ROWS_BYTES) continue;
-    if (!l->part) {
+    if (rows->len > ROWS_BYTES && !part) {
       *code = "too_large";
       return ck_fail(err, "the first %u rows already fill an answer; ask with a smaller limit", n);
     }
-    if (n == 1) continue;
-    rows->len = before;
-    --n;
-    break;
+    if (part || n == limit) order_cursor(answer->cursor, &w->order, s, columns);
   }
   ck_close_array(rows, open, n);
-  return rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(db, "query", err);
+  if (*last != SQLITE_ROW) ck_buf_clear(answer->cursor);
+  return 0;
 }
 
-static int run(sqlite3 *db, sqlite3_stmt *s, const struct where *w, const struct ck_query *q,
-               struct ck_buf *rows, const char **code, struct ck_err *err) {
+static int run(sqlite3 *db, sqlite3_stmt *s, struct where *w, const struct ck_query *q,
+               struct list_answer *answer, const char **code, struct ck_err *err) {
   const struct ck_value *value = (const struct ck_value *)(const void *)w->bind.data;
+  uint64_t limit = q->limit ? q->limit : LIST_LIMIT;
+  int last;
   for (int i = 0; i < w->count; ++i) db_bind_value(s, i + 1, &value[i]);
-  sqlite3_bind_int64(s, w->count + 1, q->limit ? (sqlite3_int64)q->limit : LIST_LIMIT);
+  sqlite3_bind_int64(s, w->count + 1, (sqlite3_int64)limit + 1);
   sqlite3_bind_int64(s, w->count + 2, (sqlite3_int64)q->offset);
-  return encode_rows(db, s, w->list, rows, code, err);
+  if (encode_rows(w, s, limit, answer, &last, code, err)) return -1;
+  return last == SQLITE_DONE || last == SQLITE_ROW ? 0 : db_fail(db, "query", err);
 }
 
-int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
-                struct ck_err *err) {
-  if (ck_str_is(q->table, "brakes")) return brake_query(db, q, rows, code, err);
+int lists_query(sqlite3 *db, const struct ck_query *q, struct list_answer *answer,
+                const char **code, struct ck_err *err) {
+  if (ck_str_is(q->table, "brakes")) return brake_query(db, q, answer->rows, code, err);
   *code = "bad_request";
   const struct list *l = list_named(q->table);
   if (!l) {
@@ -391,18 +389,18 @@ int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, cons
     return ck_fail(err, "query.limit: %llu is above %d", (unsigned long long)q->limit,
                    LIST_LIMIT_MAX);
   if (q->offset > INT64_MAX) return ck_fail(err, "query.offset: too large");
-  struct ck_buf sql = {0};
-  struct where w = {.sql = &sql, .list = l};
+  struct ck_buf sql = {0}, condition = {0};
+  struct where w = {.sql = &condition, .list = l};
   sqlite3_stmt *s = NULL;
-  int rc = add_select(&w, q, code, err);
-  if (rc == 0 && w.words)
-    sqlite3_create_function(db, "has_words", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, has_words,
-                            NULL, NULL);
+  int rc = make_select(&sql, &w, q, code, err);
+  if (rc == 0 && w.words) rc = has_words_sql(db, err);
   if (rc == 0 && sqlite3_prepare_v2(db, ck_buf_cstr(&sql), -1, &s, NULL) != SQLITE_OK)
     rc = db_fail(db, l->name, err);
   ck_buf_free(&sql);
-  if (rc == 0) rc = run(db, s, &w, q, rows, code, err);
+  ck_buf_free(&condition);
+  if (rc == 0) rc = run(db, s, &w, q, answer, code, err);
   sqlite3_finalize(s);
   ck_buf_free(&w.bind);
+  ck_buf_free(&w.cursor);
   return rc;
 }

@@ -9,10 +9,14 @@
 #define LIST_LIMIT 20 /* rows, if the query names no limit */
 #define LIST_LIMIT_MAX 1000
 
-/* Appends to `rows` an array with one map for each row. -1: err says why, and *code is the code for
- * PROBLEM: unknown_table, unknown_filter, bad_request, or too_large (the rows do not fit a frame).
- */
-int lists_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
-                struct ck_err *err);
+struct list_answer {
+  struct ck_buf *rows;   /* an array with one map for each row is appended */
+  struct ck_buf *cursor; /* becomes that of the last row; empty: there are no more rows */
+};
+
+/* Answers the query. -1: err says why, and *code is the code for PROBLEM: unknown_table,
+ * unknown_filter, bad_request, or too_large (the rows do not fit a frame). */
+int lists_query(sqlite3 *db, const struct ck_query *q, struct list_answer *answer,
+                const char **code, struct ck_err *err);
 
 #endif

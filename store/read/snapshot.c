@@ -35,7 +35,7 @@ struct snapshot {
   struct scan *scan;
   struct originals_reader *originals;
   struct searching *searching;
-  struct ck_buf out, body;
+  struct ck_buf out, body, cursor;
 };
 
 /* ---- answers: each fills *m, which may be a PROBLEM whose reason points into err ---- */
@@ -97,12 +97,14 @@ static void answer_since(struct snapshot *s, const struct ck_since *q, struct ck
 static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck_message *m,
                          struct ck_err *err) {
   const char *code;
-  if (lists_query(s->db, q, &s->body, &code, err)) {
+  struct list_answer answer = {&s->body, &s->cursor};
+  if (lists_query(s->db, q, &answer, &code, err)) {
     problem(m, q->request, code, err);
     return;
   }
   m->kind = CK_MSG_ROWS;
-  m->as.rows = (struct ck_rows){q->request, atomic_load(&s->context->head), ck_buf_view(&s->body)};
+  m->as.rows = (struct ck_rows){q->request, atomic_load(&s->context->head), ck_buf_view(&s->body),
+                                ck_buf_view(&s->cursor)};
 }
 
 /* The cursor is read before the records, so that everything at or below it is in the mirror by the
@@ -322,6 +324,7 @@ void snapshot_stop(struct snapshot **snapshot) {
   db_close(&s->db);
   ck_buf_free(&s->out);
   ck_buf_free(&s->body);
+  ck_buf_free(&s->cursor);
   free(s);
   *snapshot = NULL;
 }

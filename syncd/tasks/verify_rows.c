@@ -25,11 +25,11 @@ static bool is_dead_letter(const struct verify *v, struct ck_str key, uint64_t v
   return dead && (uint64_t)dead->version == version;
 }
 
-static int take_dead_letters(struct verify *v, struct ck_str rows, uint32_t *n,
-                             struct ck_err *err) {
+static int take_dead_letters(struct verify *v, struct ck_str rows, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(rows);
-  if (ck_read_array(&r, n)) return ck_fail(err, "the store's dead letters are no array");
-  for (uint32_t i = 0; i < *n; ++i) {
+  uint32_t n;
+  if (ck_read_array(&r, &n)) return ck_fail(err, "the store's dead letters are no array");
+  for (uint32_t i = 0; i < n; ++i) {
     struct ck_str letter;
     struct ck_reader map = r;
     uint32_t pairs;
@@ -44,22 +44,27 @@ static int take_dead_letters(struct verify *v, struct ck_str rows, uint32_t *n,
 
 int verify_read_dead_letters(struct verify *v, struct ck_err *err) {
   struct ck_buf filters = {0};
-  uint32_t n = LETTERS_A_PAGE;
-  int rc = 0;
+  struct ck_buf cursor = {0};
+  int rc;
   struct ck_map m = ck_map_open(&filters);
   ck_pair_text(&m, "sink", v->t->sink->name);
   ck_map_close(&m);
-  for (uint64_t at = 0; n == LETTERS_A_PAGE && rc == 0; at += LETTERS_A_PAGE) {
+  do {
     struct ck_message request = {.kind = CK_MSG_QUERY}, answer;
     zmq_msg_t frame;
-    request.as.query =
-        (struct ck_query){0, CK_LIT("dead_letters"), ck_buf_view(&filters), LETTERS_A_PAGE, at};
+    request.as.query = (struct ck_query){.table = CK_LIT("dead_letters"),
+                                         .filters = ck_buf_view(&filters),
+                                         .limit = LETTERS_A_PAGE,
+                                         .cursor = ck_buf_view(&cursor)};
     rc = sync_task_store(v->t, &request, &answer, &frame, err);
     if (rc) break;
-    rc = take_dead_letters(v, answer.as.rows.rows, &n, err);
+    rc = take_dead_letters(v, answer.as.rows.rows, err);
+    ck_buf_clear(&cursor);
+    ck_buf_str(&cursor, answer.as.rows.cursor);
     zmq_msg_close(&frame);
-  }
+  } while (rc == 0 && cursor.len);
   ck_buf_free(&filters);
+  ck_buf_free(&cursor);
   if (v->dead.n) qsort(v->dead.at, v->dead.n, sizeof *v->dead.at, compare_rows);
   return rc;
 }

@@ -226,6 +226,30 @@ static void check_related(void) {
   for (size_t i = 0; i < sizeof shown / sizeof *shown; ++i) json_decref(shown[i]);
 }
 
+/* Page after page is the whole list, each row once, also while more comes. */
+static void check_pages(const char *kind, const char *filter, const char *value, const char *key,
+                        size_t all) {
+  json_t *seen = json_object(), *row;
+  char *next = ck_strdup("");
+  for (bool first = true; next; first = false) {
+    size_t i;
+    json_t *rows = first ? t_lines(0, "list", kind, filter, value, "--limit", "7", "--offset", "0")
+                         : t_lines(0, "list", kind, filter, value, "--limit", "7", "--next", next);
+    free(next);
+    json_array_foreach(rows, i, row) {
+      const char *id = t_text_at(row, key);
+      T_CHECK(!json_object_get(seen, id), "%s comes twice", id);
+      json_object_set_new(seen, id, json_true());
+      T_CHECK(!json_object_get(row, "next") || i + 1 == json_array_size(rows), "%zu goes on", i);
+    }
+    const char *on = t_text_at(json_array_get(rows, json_array_size(rows) - 1), "next");
+    next = on ? ck_strdup(on) : NULL;
+    json_decref(rows);
+  }
+  T_CHECK(json_object_size(seen) == all, "%zu %s, not %zu", json_object_size(seen), kind, all);
+  json_decref(seen);
+}
+
 T_STORY(cli, lists_and_show, 60) {
   struct ck_buf b = {0};
   for (int i = 0; i < 30; i++)
@@ -252,6 +276,14 @@ T_STORY(cli, lists_and_show, 60) {
   T_CHECK(json_array_size(rows) == 3 && strcmp(t_text_at(rows, "0.id"), "m27") == 0,
           "the page begins with %s", t_text_at(rows, "0.id"));
   json_decref(rows);
+  check_pages("messages", "--since", "1970-01-01", "id", 30);
+  check_pages("messages", "--conversation-id", "y:c2", "id", 5);
+  check_pages("executions", "--target", "t", "instruction_id", 30);
+  check_pages("conversations", "--sort", "created", "local_conversation_id", 6);
+  check_pages("jobs", "--status", "waiting", "job_id", 1);
+  check_call(1, "query.cursor", "list", "messages", "--next", "x");
+  check_call(1, "not in this list", "list", "messages", "--conversation-id", "y:c2", "--next", "x");
+  check_call(2, "without --offset", "list", "messages", "--next", "x", "--offset", "1");
   static const struct {
     const char *word;
     size_t rows;

@@ -124,6 +124,41 @@ static void seen(const char *name, bool fits, const char *const words[]) {
 #define t_seen(name, ...) seen(name, true, (const char *const[]){__VA_ARGS__, NULL})
 #define t_seen_whole(name, ...) seen(name, false, (const char *const[]){__VA_ARGS__, NULL})
 
+#define TWICE(text) text text
+#define OFTEN(text) TWICE(TWICE(TWICE(TWICE(TWICE(text)))))
+
+/* Titles of which each character takes two columns, or none, or has several parts. */
+static void say_wide(struct t_producer *p) {
+  static const char *const titles[] = {
+      OFTEN("題"),
+      "a" OFTEN("題"),
+      OFTEN("ﾊﾝｶｸ"),
+      OFTEN("e\u0301"),
+      OFTEN("Z\u0338\u0321\u0334\u0337"),
+      OFTEN("👨‍👩‍👧‍👦"),
+      OFTEN("👩🏽‍🚀 "),
+      OFTEN("🇯🇵"),
+      OFTEN("❤️"),
+      OFTEN("한글"),
+      OFTEN("हिन्दी "),
+      OFTEN("مرحبا "),
+      OFTEN("\u200b"),
+  };
+  for (size_t i = 0; i < sizeof titles / sizeof *titles; ++i) {
+    char id[40];
+    snprintf(id, sizeof id, "77%06zu-1111-8000-a000-000000000001", i);
+    converse(p, id, titles[i], id, DAY + 600000 + 60000 * (long long)i);
+  }
+}
+
+/* The ids are below each other all the same. */
+T_STORY(terminal, wide_titles, 60) {
+  setlocale(LC_CTYPE, "C.UTF-8");
+  t_daemon("store", NULL);
+  say_wide(t_producer("test"));
+  t_seen("conversations-wide", "list", "conversations");
+}
+
 T_STORY(terminal, as_a_person_sees_it, 120) {
   setlocale(LC_CTYPE, "C.UTF-8");
   t_daemon("store", NULL);

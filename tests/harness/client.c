@@ -174,7 +174,8 @@ static void look(struct t_client *c) {
   ck_put_map(&filter, 1);
   ck_put_text(&filter, "client");
   ck_put_text(&filter, c->id);
-  request.as.query = (struct ck_query){0, CK_LIT("offers"), ck_buf_view(&filter), 100, 0};
+  request.as.query =
+      (struct ck_query){.table = CK_LIT("offers"), .filters = ck_buf_view(&filter), .limit = 100};
   int rc = ck_ask(c->snapshot, &request, &answer, &frame, ANSWER_MS, &err);
   ck_buf_free(&filter);
   if (rc) return; /* it is asked again */

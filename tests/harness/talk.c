@@ -78,7 +78,8 @@ static void ask_rows(const char *table, const char *filters, unsigned limit, uns
   t_pack(packed, map);
   json_decref(map);
   *request = (struct ck_message){.kind = CK_MSG_QUERY};
-  request->as.query = (struct ck_query){0, ck_str_of(table), ck_buf_view(packed), limit, offset};
+  request->as.query = (struct ck_query){
+      .table = ck_str_of(table), .filters = ck_buf_view(packed), .limit = limit, .offset = offset};
 }
 
 json_t *t_query(const char *table, const char *filters, unsigned limit, unsigned offset) {

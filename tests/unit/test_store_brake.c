@@ -19,8 +19,10 @@ static void ask(int64_t in_a_row) {
   ck_pair_text(&m, "local_conversation_id", "c1");
   ck_pair_int(&m, "in_a_row", in_a_row);
   ck_map_close(&m);
-  struct ck_query q = {1, CK_LIT("brakes"), ck_buf_view(&filters), 1, 0};
-  cr_assert_eq(lists_query(s.db, &q, &rows, &code, &err), 0, "%s: %s", code, err.text);
+  struct ck_buf cursor = {0};
+  struct list_answer answer = {&rows, &cursor};
+  struct ck_query q = {.table = CK_LIT("brakes"), .filters = ck_buf_view(&filters), .limit = 1};
+  cr_assert_eq(lists_query(s.db, &q, &answer, &code, &err), 0, "%s: %s", code, err.text);
   struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
   struct ck_str row;
   uint32_t n;

@@ -9,16 +9,21 @@
 
 static struct sh_store s;
 
-/* The keys of the rows, separated by blanks; or "CODE: reason". Valid until the next call. */
-static const char *list(const char *table, const char *filters, uint64_t limit, uint64_t offset) {
+static struct ck_buf cursor; /* of the last answer */
+
+/* The keys of the rows, separated by blanks; or "CODE: reason". Valid until the next call. after:
+ * a cursor, or NULL. */
+static const char *list_after(const char *table, const char *filters, uint64_t limit,
+                              uint64_t offset, const char *after) {
   static char out[4096];
   struct ck_buf map = {0}, rows = {0}, json = {0};
+  struct list_answer answer = {&rows, &cursor};
   struct ck_err err = {{0}};
   const char *code = "";
   if (filters) sh_pack(&map, filters);
-  struct ck_query q = {1, ck_str_of(table), ck_buf_view(&map), limit, offset};
+  struct ck_query q = {1, ck_str_of(table), ck_buf_view(&map), limit, offset, ck_str_of(after)};
   out[0] = '\0';
-  if (lists_query(s.db, &q, &rows, &code, &err)) {
+  if (lists_query(s.db, &q, &answer, &code, &err)) {
     snprintf(out, sizeof out, "%s: %s", code, err.text);
   } else {
     struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
@@ -42,6 +47,18 @@ static const char *list(const char *table, const char *filters, uint64_t limit, 
   return out;
 }
 
+static const char *list(const char *table, const char *filters, uint64_t limit, uint64_t offset) {
+  return list_after(table, filters, limit, offset, NULL);
+}
+
+/* The rows after the last one of the last answer. */
+static const char *list_on(const char *table, const char *filters, uint64_t limit) {
+  char *after = ck_str_dup(ck_buf_view(&cursor));
+  const char *got = list_after(table, filters, limit, 0, after);
+  free(after);
+  return got;
+}
+
 #define expect(table, filters, limit, offset, expected) \
   do { \
     const char *got = list(table, filters, limit, offset); \
@@ -56,7 +73,10 @@ static const char *list(const char *table, const char *filters, uint64_t limit, 
   } while (0)
 
 static void open_it(void) { sh_open(&s); }
-static void close_it(void) { sh_close(&s); }
+static void close_it(void) {
+  ck_buf_free(&cursor);
+  sh_close(&s);
+}
 
 TestSuite(lists, .init = open_it, .fini = close_it);
 
@@ -188,8 +208,9 @@ Test(lists, questions) {
   struct ck_err err;
   const char *code;
   sh_pack(&map, "{'local_conversation_id':['c0','c1']}");
-  struct ck_query q = {1, CK_LIT("questions"), ck_buf_view(&map), 0, 0};
-  cr_assert_eq(lists_query(s.db, &q, &rows, &code, &err), 0, "%s", err.text);
+  struct list_answer answer = {&rows, &cursor};
+  struct ck_query q = {.table = CK_LIT("questions"), .filters = ck_buf_view(&map)};
+  cr_assert_eq(lists_query(s.db, &q, &answer, &code, &err), 0, "%s", err.text);
   struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
   cr_assert_eq(ck_read_json(&r, &json), 0);
   cr_expect_str_eq(ck_buf_cstr(&json),
@@ -205,9 +226,10 @@ Test(lists, places_and_bodies) {
   sh_message(&s, "m4", 5, ",'conversation_id':'b'");
   expect("places", "{'conversation_id':'a','platform':'p'}", 0, 0, "m3 m1 m2");
   expect("places", "{'conversation_id':'a','platform':'q'}", 0, 0, "");
-  expect("places", "{'conversation_id':'a','after':[5,3]}", 0, 0, "m1 m2");
-  expect("places", "{'conversation_id':'a','after':[10,1]}", 1, 0, "m2");
-  expect("places", "{'conversation_id':'a','after':[10,2]}", 0, 0, "");
+  expect("places", "{'conversation_id':'a'}", 1, 0, "m3");
+  cr_expect_str_eq(list_on("places", "{'conversation_id':'a'}", 1), "m1");
+  cr_expect_str_eq(list_on("places", "{'conversation_id':'a'}", 1), "m2");
+  cr_expect_eq(cursor.len, 0);
   expect("bodies", "{'version':[4,1]}", 0, 0, "m1 m4");
   expect("bodies", "{'version':2}", 0, 0, "m2");
   expect("bodies", "{'version':[]}", 0, 0, "");
@@ -220,9 +242,8 @@ Test(lists, places_and_bodies) {
   }
   expect("executions", "{'message_id':['m1','m2']}", 0, 0, "e1 e2");
   expect("executed", "{'message_id':['m1','m3']}", 0, 0, "e1 e3");
-  expect("executed", "{'message_id':['m1','m3'],'after':['e1']}", 0, 0, "e3");
-  expect_refused("places", "{'after':[10]}", 0, 0, "bad_request: query.filters: after");
-  expect_refused("places", "{'after':10}", 0, 0, "bad_request: query.filters: after");
+  expect("executed", "{'message_id':['m1','m3']}", 1, 0, "e1");
+  cr_expect_str_eq(list_on("executed", "{'message_id':['m1','m3']}", 0), "e3");
   expect_refused("places", "{'raw_text':'x'}", 0, 0, "unknown_filter");
 }
 
@@ -333,6 +354,73 @@ Test(lists, pages_neither_repeat_nor_skip) {
   }
 }
 
+/* Every list goes on where its last answer ended, to its end, in its own order. */
+Test(lists, cursors_neither_repeat_nor_skip) {
+  static const struct {
+    const char *table, *filters;
+  } lists[] = {{"messages", NULL},
+               {"messages", "{'platform':'p'}"},
+               {"messages", "{'since':1,'until':3}"},
+               {"messages", "{'conversation_id':'a'}"},
+               {"places", "{'conversation_id':'a'}"},
+               {"local_conversations", NULL},
+               {"local_conversations", "{'sort':'updated'}"},
+               {"local_conversations", "{'sort':'created','title':'fish'}"},
+               {"renewal_jobs", NULL},
+               {"renewal_jobs", "{'next_attempt_at_max':3}"}};
+  for (int i = 0; i < 60; ++i) {
+    char id[16], text[200];
+    snprintf(id, sizeof id, "m%02d", (i * 37) % 60);
+    sh_message(&s, id, (int)sh_below(4), i % 3 ? ",'conversation_id':'a'" : "");
+    snprintf(text, sizeof text, ",'title':'%s','updated_at':%d,'created_at':%d,'newest_at':%d",
+             i % 2 ? "Fish" : "tank", (int)sh_below(3), 1 + (int)sh_below(2), (int)sh_below(3));
+    id[0] = 'c';
+    sh_conversation(&s, id, text);
+    snprintf(text, sizeof text,
+             "{'job_id':'j%s','local_conversation_id':'%s','message_id':'m%s','payload':'x',"
+             "'status':'pending','created_at':%d,'next_attempt_at':%d}",
+             id + 1, id, id + 1, (int)sh_below(3), (int)sh_below(4));
+    cr_assert_eq(sh_write(&s, CK_JOBS, text), 'n', "%s", s.reason.text);
+  }
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; ++i) {
+    char whole[4096], pages[4096];
+    snprintf(whole, sizeof whole, "%s", list(lists[i].table, lists[i].filters, 1000, 0));
+    cr_expect_eq(cursor.len, 0);
+    for (unsigned size = 1; size < 20; ++size) {
+      snprintf(pages, sizeof pages, "%s", list(lists[i].table, lists[i].filters, size, 0));
+      while (cursor.len)
+        snprintf(pages + strlen(pages), sizeof pages - strlen(pages), " %s",
+                 list_on(lists[i].table, lists[i].filters, size));
+      cr_expect_str_eq(pages, whole, "%s %s, %u a page:\n%s\n%s", lists[i].table,
+                       lists[i].filters ? lists[i].filters : "", size, pages, whole);
+    }
+  }
+}
+
+/* What comes or goes in between moves no other row to another page. */
+Test(lists, a_page_begins_where_the_last_one_ended) {
+  for (int i = 0; i < 6; ++i) {
+    char id[16];
+    snprintf(id, sizeof id, "m%d", i);
+    sh_message(&s, id, 10 * i, "");
+  }
+  expect("messages", NULL, 2, 0, "m5 m4");
+  sh_message(&s, "m9", 90, "");
+  sh_message(&s, "m3b", 35, "");
+  cr_expect_str_eq(list_on("messages", NULL, 2), "m3b m3");
+  cr_expect_str_eq(list_on("messages", "{'since':10}", 9), "m2 m1");
+}
+
+Test(lists, what_is_no_cursor_is_refused) {
+  static const char *const bad[] = {"x",  "0",    "90",       "92",        "9205",
+                                    "FF", "93c0", "9205a16d", "92a1ffa16d"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
+    const char *got = list_after("executed", NULL, 0, 0, bad[i]);
+    cr_expect(strncmp(got, "bad_request: query.cursor", 25) == 0, "%s: %s", bad[i], got);
+  }
+  cr_expect_str_eq(list_after("messages", NULL, 0, 0, "9205a16d"), "");
+}
+
 /* Any single record can be asked for, however large; rows that do not fit into a frame are refused,
  * not cut off. */
 Test(lists, large_rows) {
@@ -350,7 +438,8 @@ Test(lists, large_rows) {
   expect("messages", "{'id':'m1'}", 0, 0, "m1");
   expect_refused("messages", NULL, 0, 0, "too_large");
   expect("bodies", "{'version':[1,2]}", 0, 0, "m0");
-  expect("bodies", "{'version':[1,2],'after':[1]}", 0, 0, "m1");
+  cr_expect_str_eq(list_on("bodies", "{'version':[1,2]}", 0), "m1");
+  cr_expect_eq(cursor.len, 0);
 }
 
 /* ---- what a list costs ---- */
@@ -425,6 +514,11 @@ Test(lists, none_is_read_to_its_end) {
       {"local_conversations", "{'sort':'updated'}", "conversations_updated", false},
       {"local_conversations", "{'sort':'updated','since':5}", "conversations_updated", false},
       {"local_conversations", "{'sort':'updated','platform':'p'}", "conversations_updated", false},
+      {"local_conversations", "{'sort':'created'}", "conversations_created", false},
+      {"local_conversations", "{'sort':'created','since':5,'platform':'p'}",
+       "conversations_created", false},
+      {"local_conversations", "{'title':'fish'}", "conversations_last", false},
+      {"local_conversations", "{'title':'fish','sort':'created'}", "conversations_created", false},
       {"local_conversations", "{'automation_status':'auto'}", "conversations_status", true},
       {"local_conversations", "{'begins':'chatgpt:'}", "sqlite_autoindex_local_conversations_1",
        true},

@@ -87,8 +87,9 @@ Test(migrations, indexes_are_those_of_the_records) {
       {"messages", "conversation_id, observed_at | observed_at, platform | original"},
       {"executions", "executed_at, target, tool | instruction_id! | message_id | original"},
       {"sessions", "conversation_id | id! | last_activity_at, platform"},
-      {"local_conversations", "automation_status, updated_at DESC | local_conversation_id! | "
-                              "platform | updated_at, platform"}, /* platform: after the newest */
+      {"local_conversations", /* platform, title: after the newest */
+       "automation_status, updated_at DESC | created_at, platform, title | local_conversation_id! "
+       "| platform, title | updated_at, platform, title"},
       {"conversation_links", "client_id, updated_at DESC | link_id! | local_conversation_id, "
                              "is_active, updated_at DESC | platform, remote_conversation_id!"},
       {"renewal_jobs",
