@@ -252,6 +252,8 @@ static void take_up(struct ingest_changeset *s, const struct ingest_observation 
   ck_arena_reset(&s->passing);
   s->time = moment_of(s, o);
   s->message_id = message_id(s, o);
+  s->calls = 0;
+  s->called_at = INGEST_NO_TIME;
 }
 
 static struct ck_str role_of(const struct ingest_observation *o) {
@@ -293,9 +295,24 @@ static struct ck_str execution_id(struct ingest_changeset *s, const struct inges
               : hashed(&s->passing, "exec_", parts, sizeof parts / sizeof *parts);
 }
 
+/* When it was executed: at a time of its own, or of the message. Those of one time are a
+ * millisecond apart, so that they stay in their order. */
+static struct ingest_moment execution_time(struct ingest_changeset *s, int64_t told) {
+  struct ingest_moment time = s->time;
+  unsigned later = s->calls++;
+  if (told != INGEST_NO_TIME) {
+    later = s->same = told == s->called_at ? s->same + 1 : 0;
+    time.told = s->called_at = told;
+  }
+  if (time.told != INGEST_NO_TIME) time.told += later;
+  time.at += later;
+  return time;
+}
+
 int ingest_changeset_execution(struct ingest_changeset *s, const struct ingest_execution *e,
                                struct ck_err *err) {
   struct ck_row r = {.table = CK_EXECUTIONS};
+  struct ingest_moment time = execution_time(s, e->executed_at);
   s->row_is_message = false;
   r.v[CK_EXECUTIONS_INSTRUCTION_ID] = ck_text(execution_id(s, e));
   r.v[CK_EXECUTIONS_MESSAGE_ID] = ck_text(s->message_id);
@@ -309,7 +326,7 @@ int ingest_changeset_execution(struct ingest_changeset *s, const struct ingest_e
   r.v[CK_EXECUTIONS_RESULT_ERROR] = text_or_nothing(e->error);
   r.v[CK_EXECUTIONS_HTTP_STATUS] = e->http_status;
   put_times(&r, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_CREATED_AT,
-            e->executed_at == INGEST_NO_TIME ? s->time.told : e->executed_at, s->time.at);
+            time.told, time.at);
   r.v[CK_EXECUTIONS_ORIGINAL] = text_or_nothing(s->original);
   return make(s, &r, err);
 }

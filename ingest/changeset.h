@@ -41,6 +41,9 @@ struct ingest_changeset {
   /* Of the last message. */
   struct ck_str message_id;
   struct ingest_moment time;
+  unsigned calls;    /* executions of it so far */
+  int64_t called_at; /* what the last of them told; INGEST_NO_TIME: none did */
+  unsigned same;     /* how many in a row before it told that, too */
   /* Who and where. */
   bool routed; /* the page's host is known, and route is set */
   struct ingest_route route;

@@ -227,6 +227,52 @@ Test(ingest_changeset, the_age_of_what_has_no_time) {
   check_ages(INGEST_NO_TIME, 1700000000000, 1700000000000, 1700000000000);
 }
 
+/* The executions of a message that is observed at `at`: their times and when they were created. */
+static void stand_at(int64_t at, bool assumed, const int64_t *told, size_t n,
+                     const char *expected) {
+  struct ingest_execution list[8];
+  struct ingest_changeset s = {0};
+  struct ingest_changeset_facts facts = {0};
+  struct ck_buf rows = {0}, got = {0};
+  struct ck_err err;
+  for (size_t i = 0; i < n; ++i)
+    list[i] = (struct ingest_execution){
+        .target = CK_LIT("a"), .tool = CK_LIT("b"), .executed_at = told[i], .no_result = true};
+  struct ingest_observation o = {.platform = CK_LIT("own"),
+                                 .message_id = CK_LIT("m"),
+                                 .has_text = true,
+                                 .observed_at = at,
+                                 .time_assumed = assumed,
+                                 .executions = list,
+                                 .execution_count = n};
+  int rc = ingest_changeset_alone(&s, &o, (struct ck_str){0}, NOW, 0, &facts, &err);
+  cr_assert_eq(rc, 0, "%s", err.text);
+  dump(&rows, ck_buf_view(&s.out));
+  ck_buf_cstr(&rows);
+  for (char *line = strtok(rows.data, "\n"); line; line = strtok(NULL, "\n")) {
+    const char *time = strstr(line, "\"executed_at\":");
+    if (!time) time = strstr(line, "\"created_at\":");
+    if (strncmp(line, "executions", 10) == 0) ck_buf_printf(&got, "%s", time);
+  }
+  cr_expect_str_eq(ck_buf_cstr(&got), expected);
+  ck_buf_free(&rows);
+  ck_buf_free(&got);
+  ingest_changeset_free(&s);
+}
+
+/* Those of one message and one time stay in their order: they are a millisecond apart. */
+Test(ingest_changeset, executions_stay_in_their_order) {
+#define AT(time) "\"executed_at\":" time "}"
+#define MADE(time) "\"created_at\":" time "}"
+  static const int64_t none[] = {INGEST_NO_TIME, INGEST_NO_TIME, INGEST_NO_TIME},
+                       same[] = {9, 9, 9, 5}, mixed[] = {INGEST_NO_TIME, 9, INGEST_NO_TIME, 9, 9};
+  stand_at(7, false, none, 1, AT("7"));
+  stand_at(7, false, none, 3, AT("7") AT("8") AT("9"));
+  stand_at(7, true, none, 3, MADE("7") MADE("8") MADE("9"));
+  stand_at(7, false, same, 4, AT("9") AT("10") AT("11") AT("5"));
+  stand_at(7, true, mixed, 5, MADE("7") AT("9") MADE("9") AT("10") AT("11"));
+}
+
 /* Its id is a hash of what identifies it; everything else is as given. */
 Test(ingest_changeset, an_execution_of_a_message_that_is_there) {
   const char *text =
