@@ -42,8 +42,7 @@ struct chatgpt_node {
   json_t *json;
   const json_t *message;
   bool kept, hidden;
-  bool says_parent;                     /* it has that member; what it names: */
-  struct ck_str parent_text, parent_id; /* as it is written, and as an id */
+  struct ck_str parent_text, parent_id; /* as it is written, and as an id; empty: it names none */
   const struct chatgpt_label *label;
   const struct chatgpt_origin *origin; /* NULL: it names none */
   struct chatgpt_node *parent;         /* of the file; NULL also where the file's is missing */

@@ -35,7 +35,6 @@ static struct ck_str lasting_key(struct chatgpt *c, struct ck_str s) {
 
 static void read_parent(struct chatgpt *c, struct chatgpt_node *node) {
   struct ck_str id = ingest_json_id(node->json, "parent", &c->arena);
-  node->says_parent = json_object_get(node->json, "parent") != NULL;
   node->parent_text = lasting_key(c, ingest_json_text(node->json, "parent"));
   node->parent_id = ck_str_eq(id, node->parent_text) ? node->parent_text : lasting(c, id);
 }

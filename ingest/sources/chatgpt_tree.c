@@ -123,21 +123,22 @@ static void link_children(struct chatgpt *c) {
     const json_t *children = json_object_get(parent->json, "children");
     for (size_t k = 0; k < json_array_size(children); ++k) {
       struct chatgpt_node *child = find(c, ingest_json_str(json_array_get(children, k)));
-      if (child && !child->parent && !child->says_parent) child->parent = parent;
+      if (child && !child->parent && !child->parent_id.n) child->parent = parent;
     }
     chatgpt_close(parent);
   }
 }
 
 static void link_nodes(struct chatgpt *c) {
-  bool all_say = true;
+  size_t roots = 0, silent = 0;
   for (size_t i = 0; i < c->count; ++i) {
     struct chatgpt_node *node = &c->nodes[i];
     node->parent = named(c, node->parent_text, node->parent_id);
     if (!node->parent && node->parent_id.n) note(c, "message whose parent is missing");
-    all_say = all_say && node->says_parent;
+    roots += !node->parent;
+    silent += !node->parent_id.n;
   }
-  if (!all_say) link_children(c);
+  if (roots > 1 && silent) link_children(c);
 }
 
 /* ---- cycles ---- */
