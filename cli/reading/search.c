@@ -167,18 +167,27 @@ static void print_json(const struct search *s) {
 static void warn(const struct search *s) {
   struct ck_buf notes = {0};
   put_notes(&notes, s);
-  fputs(ck_buf_cstr(&notes), stderr);
+  char *text = ck_strdup(ck_buf_cstr(&notes));
+  for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+    cli_warn(s->c, NULL, "%s", line);
+  free(text);
   ck_buf_free(&notes);
 }
 
 /* ---- the command ---- */
+
+static bool has_words(int argc, char **argv) {
+  for (int i = 1; i < argc; ++i)
+    if (ck_trim(ck_str_of(argv[i])).n) return true;
+  return false;
+}
 
 static int read_wish(struct cli *c, int *argc, char **argv, struct wish *w, struct search *s) {
   int rc = cli_options(c, argc, argv, w);
   if (rc == CLI_GO_ON) rc = cli_number(c, "--limit", w->limit, 1, LIMIT_MAX, &s->limit);
   if (rc == CLI_GO_ON) rc = cli_moment(c, "--since", w->since, &s->asked.since);
   if (rc == CLI_GO_ON) rc = cli_moment(c, "--until", w->until, &s->asked.until);
-  bool any = *argc > 1 || w->in || w->platform || w->role || w->since || w->until;
+  bool any = has_words(*argc, argv) || w->in || w->platform || w->role || w->since || w->until;
   if (rc == CLI_GO_ON && !any)
     return cli_usage_error(c, NULL, "nothing to look for; convkeep search WORDS…");
   return rc;

@@ -167,6 +167,19 @@ static void lines_are(const char *want, const char *const words[]) {
 #define t_hits(want, ...) \
   lines_are(want, (const char *const[]){"search", "--json", __VA_ARGS__, NULL})
 
+/* Also what is no failure is an object on standard error. */
+static void warns_of_what_is_cut(void) {
+  struct ck_buf query = {0};
+  while (query.len < 70000) ck_buf_text(&query, "fish ");
+  struct t_result r = t_convkeep("search", "--json", ck_buf_cstr(&query));
+  json_t *o = json_loads(r.err, 0, NULL);
+  T_CHECK(r.code == 0 && t_int_at(o, "code", -1) == 0 && t_text_at(o, "error"), "search says %s",
+          r.err);
+  json_decref(o);
+  t_result_free(&r);
+  ck_buf_free(&query);
+}
+
 T_STORY(search, options, 60) {
   struct t_producer *p = writer();
   say_some(p);
@@ -182,9 +195,11 @@ T_STORY(search, options, 60) {
   t_hits("a1", "\"fish one\"", "--rank");
   t_hits("a2", "--role", "assistant");
   t_do(2, "search");
+  t_do(2, "search", "", " ");
   t_do(2, "search", "fish", "--limit", "0");
   t_do(2, "search", "fish", "--since", "soon");
   t_do(1, "search", "fish", "--in", "no such conversation");
+  warns_of_what_is_cut();
 }
 
 /* ---- page after page ---- */
