@@ -343,14 +343,15 @@ T_STORY(import_database, the_originals_in_it, 60) {
   static const char both[] = CHAT("a1") "--" CHAT("a2");
   make_predecessor("old.db");
   t_sql_run("old.db", "CREATE TABLE block_parts (block, part, data, PRIMARY KEY (block, part))"
-                      " WITHOUT ROWID; CREATE TABLE originals (id, block, at, bytes, reader)");
+                      " WITHOUT ROWID; CREATE TABLE originals (id, block, at, bytes, reader,"
+                      " conversation DEFAULT 1, age DEFAULT 0)");
   int n = (int)sizeof CHAT("a1") - 1;
   add_block("old.db", 7, CK_LIT(both));
-  run_in(
-      "old.db",
-      "INSERT INTO originals VALUES (X'00', 7, %d, %d, 'claude 1'), (X'01', 7, 0, %d, 'claude 1'),"
-      " (X'02', 8, 0, 9, 'claude 1'), (X'03', 7, 5, 9999, 'other 1')",
-      n + 2, n, n);
+  run_in("old.db",
+         "INSERT INTO originals (id, block, at, bytes, reader) VALUES"
+         " (X'00', 7, %d, %d, 'claude 1'), (X'01', 7, 0, %d, 'claude 1'),"
+         " (X'02', 8, 0, 9, 'claude 1'), (X'03', 7, 5, 9999, 'other 1')",
+         n + 2, n, n);
   json_t *line = t_import(1, "old.db");
   T_CHECK(t_int_at(line, "originals", 0) == 2 && t_int_at(line, "failed", 0) == 2, "%s",
           json_dumps(line, 0));
