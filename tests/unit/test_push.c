@@ -239,7 +239,8 @@ Test(push, the_producer_is_killed_and_its_next_run_goes_on) {
   /* Changesets of the first run were applied before, or are dropped as an older run's. */
   cr_expect_eq(sh_ring_int("SELECT count(*) FROM messages"), 100);
   cr_expect_eq(sh_ring_int("SELECT max(version) FROM messages"), 100);
-  cr_expect_eq(sh_ring_int("SELECT epoch FROM producers WHERE id = 'one'"), 2);
+  /* More, if a slow store was greeted again. */
+  cr_expect_geq(sh_ring_int("SELECT epoch FROM producers WHERE id = 'one'"), 2);
   add_messages(&p, "late", 0, 100);
   for (int64_t until = ck_boot_ms() + 5000; !ck_push_usurped(p.push) && ck_boot_ms() < until;)
     turn(&p, 50);
