@@ -1,7 +1,7 @@
-/* The readable files of the form `records`: how far the thread is behind at 2,000 messages a
- * second, what they cost the writers, how long writing the files of 100,000 messages again takes,
- * and how fast a folder with a million files is. BENCH_FILES: the number of files in that folder; 0
- * leaves this out. */
+/* The readable files: what each form costs the writers, and how long writing the files of 100,000
+ * messages again takes; of the form `records` also how far the thread is behind at 2,000 messages a
+ * second, and how fast a folder with a million files is. BENCH_FILES: the number of files in that
+ * folder; 0 leaves this out. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -296,20 +296,64 @@ static void round_of(int r, struct bench_series *with, struct bench_series *with
   bench_add(loss, 100 * (1 - both / alone));
 }
 
+/* ---- the forms ---- */
+
+struct cost {
+  struct bench_series with, without, loss;
+  double over, fresh;
+};
+
+static void use_form(const char *form) { setenv("CONVKEEP_ARTIFACTS_FORM", form, 1); }
+
+static struct cost measure(const char *form, uint64_t *seed) {
+  struct cost c = {0};
+  use_form(form);
+  for (int r = 0; r < bench_rounds(); ++r) round_of(r, &c.with, &c.without, &c.loss, (*seed)++);
+  rebuild(&c.over, &c.fresh, (*seed)++);
+  return c;
+}
+
+static void print_cost(const char *form, struct cost *c) {
+  printf("| `%s` | %s | %s | %s | %s | %s |\n", form, bench_cell(&c->without, 0),
+         bench_cell(&c->with, 0), bench_cell(&c->loss, 0), bench_number(c->over, 1),
+         bench_number(c->fresh, 1));
+}
+
+static void print_verdicts(const char *form, struct cost *c) {
+  char *loss = ck_sprintf("Readable files, %s: what the writers lose", form),
+       *again = ck_sprintf("Readable files, %s: written again", form);
+  double seconds = c->over > c->fresh ? c->over : c->fresh;
+  printf("Of `%s`: what the writers lose: %s; written again: %s.\n", form,
+         bench_verdict(loss, bench_share(&c->loss, 0.5), false, 10, " %"),
+         bench_verdict(again, seconds, false, 60, " s"));
+  free(loss);
+  free(again);
+}
+
+static void print_forms(const char *const forms[], struct cost *costs, size_t n) {
+  printf("\nChangesets a second at %d in flight, and the seconds in which the files of %s messages "
+         "in %d conversations are written again.\n\n"
+         "| form | without files | while they are written | less, %% | again, s | … into a new "
+         "folder, s |\n|:--|--:|--:|--:|--:|--:|\n",
+         IN_FLIGHT, bench_number(REBUILT, 0), BENCH_CONVERSATIONS);
+  for (size_t i = 0; i < n; ++i) print_cost(forms[i], &costs[i]);
+  printf("\n");
+  for (size_t i = 0; i < n; ++i) print_verdicts(forms[i], &costs[i]);
+}
+
 int main(void) {
+  static const char *const forms[] = {"records", "conversations", "none"};
+  enum { FORMS = sizeof forms / sizeof *forms };
   const char *given = getenv("BENCH_FILES");
   unsigned files = given ? (unsigned)strtoul(given, NULL, 10) / 2 * 2 : FILES;
-  struct bench_series behind = {0}, last = {0}, with = {0}, without = {0}, loss = {0};
+  struct bench_series behind = {0}, last = {0};
+  struct cost costs[FORMS];
   uint64_t seed = 7000;
-  double over, fresh;
-  setenv("CONVKEEP_ARTIFACTS_FORM", "records", 1);
-  for (int r = 0; r < bench_rounds(); ++r) {
-    keep_up(&behind, &last, seed++);
-    round_of(r, &with, &without, &loss, seed++);
-  }
-  rebuild(&over, &fresh, seed);
-  printf("## Readable files\n\nTwo files per message; the files and the index of %d conversations' "
-         "sessions are written too.\n\n"
+  use_form("records");
+  for (int r = 0; r < bench_rounds(); ++r) keep_up(&behind, &last, seed++);
+  for (size_t i = 0; i < FORMS; ++i) costs[i] = measure(forms[i], &seed);
+  printf("## Readable files\n\nOf the form `records`: two files per message, and those of %d "
+         "conversations' sessions with their index.\n\n"
          "| | |\n"
          "|:--|--:|\n",
          BENCH_CONVERSATIONS);
@@ -321,18 +365,9 @@ int main(void) {
       bench_number(bench_share(&behind, 1), 0));
   printf("| … all files, with sessions and index, after the last receipt, ms | %s |\n",
          bench_cell(&last, 0));
-  printf("| changesets a second at %d in flight, without files | %s |\n", IN_FLIGHT,
-         bench_cell(&without, 0));
-  printf("| … while files are written | %s |\n| … less, %% | %s |\n", bench_cell(&with, 0),
-         bench_cell(&loss, 0));
-  printf("| all files of %s messages written again, s | %s |\n| … into a new folder, s | %s |\n",
-         bench_number(REBUILT, 0), bench_number(over, 1), bench_number(fresh, 1));
-  printf(
-      "\nBehind: %s. What the writers lose: %s. Written again: %s.\n",
-      bench_verdict("Readable files: how far behind", bench_share(&behind, 1), false, 2000, " ms"),
-      bench_verdict("Readable files: what the writers lose", bench_share(&loss, 0.5), false, 10,
-                    " %"),
-      bench_verdict("Readable files: written again", over > fresh ? over : fresh, false, 60, " s"));
+  printf("\nBehind: %s.\n", bench_verdict("Readable files: how far behind", bench_share(&behind, 1),
+                                          false, 2000, " ms"));
+  print_forms(forms, costs, FORMS);
   if (files) print_crowd(files);
   leave_all();
   return 0;

@@ -135,3 +135,55 @@ T_STORY(disk, the_spool_full, 200) {
   }
   load_check(&l, 60000);
 }
+
+/* ---- the files of conversations ---- */
+
+/* So many conversations, with this in their titles and texts of some KB. */
+static void converse(int conversations, const char *title) {
+  struct ck_buf lines = {0};
+  char text[6001];
+  memset(text, 'x', sizeof text - 1);
+  text[sizeof text - 1] = '\0';
+  for (int i = 0; i < conversations; ++i)
+    ck_buf_printf(&lines,
+                  "{'platform': 'chatgpt', 'conversation_id': 'c%d', 'message_id': '%s%d',"
+                  " 'role': 'user', 'page_title': '%s %d', 'observed_at': %d, 'text': '%s'}\n",
+                  i, title, i, title, i, (*title == 'F' ? 1000 : 2000) + i, text);
+  t_import_lines(0, "%s", ck_buf_cstr(&lines));
+  ck_buf_free(&lines);
+}
+
+static bool all_written(void) {
+  return t_status_int("artifacts.cursor", -1) == t_status_int("version", 0);
+}
+
+static void check_folder(const char *what, const char *command) {
+  T_CHECK(system(command) == 0, "%s", what);
+}
+
+/* The store goes on without room for its readable files. They come when there is room, under the
+ * titles of then, and nothing else is left, also if the store was killed meanwhile. */
+T_STORY(disk, the_readable_files_full, 100) {
+  T_CHECK(mkdir("artifacts", 0700) == 0, "no artifacts");
+  mount_small("artifacts", "16m");
+  t_up();
+  converse(20, "Fish");
+  T_UNTIL(30000, all_written(), "the files are not written");
+  fill("artifacts/ballast", 48 << 10);
+  converse(60, "Tank");
+  T_UNTIL(30000, *an_error(), "a full disk is not said");
+  t_note("%s", an_error());
+  t_kill("store", SIGKILL);
+  T_UNTIL(30000, t_status_int("version", -1) > 0, "the store does not come back");
+  T_UNTIL(30000, *an_error(), "a full disk is not said again");
+  T_CHECK(unlink("artifacts/ballast") == 0, "cannot make room");
+  T_UNTIL(30000, all_written() && !*an_error(), "the files do not come: %s", an_error());
+  check_folder("each has two files", "test $(ls artifacts/conversations | wc -l) = 120");
+  check_folder("under their titles of now",
+               "test $(ls artifacts/conversations | grep -c Tank) = 120");
+  check_folder("of 60 conversations", "test $(cat artifacts/conversations/*.md | grep '^id: ' |"
+                                      " sort -u | wc -l) = 60");
+  check_folder("nothing is left", "test -z \"$(ls -A artifacts | grep -v '^\\.names' |"
+                                  " grep -vx 'conversations\\|\\.cursor')\"");
+  t_doctor_finds(0, "artifacts", "ok", "");
+}
