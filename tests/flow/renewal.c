@@ -287,14 +287,14 @@ T_STORY(renewal, by_hand, 60) {
   t_up();
   r_say("m0", "user", target);
   r_say("m1", "user", target);
-  snprintf(at, sizeof at, "%lld", (long long)r_now_plus(800));
-  int64_t due = strtoll(at, NULL, 10);
   t_import_lines(0, "{'platform': 'x', 'text': 'of another one', 'message_id': 'other', "
                     "'role': 'user', 'conversation_id': 'other', 'observed_at': 1}\n");
   t_do(1, "renew", CONVERSATION, "--payload", "in my own words", "--message", "other");
   t_do(1, "renew", CONVERSATION, "--payload", "in my own words", "--message", "nobody said it");
   t_do(0, "renew", CONVERSATION, "--payload", "in my own words", "--message", "m0", "--at", "+1h");
   T_CHECK(t_count("renewal_jobs") == 1, "%lld jobs were made", (long long)t_count("renewal_jobs"));
+  int64_t due = r_now_plus(800 * T_SLOWER);
+  snprintf(at, sizeof at, "%lld", (long long)due);
   t_do(0, "renew", CONVERSATION, "--payload", "in my own words", "--at", at);
   r_wait_status("m1", "done", 8000);
   const struct t_request *r = t_http_request(h, 0);
