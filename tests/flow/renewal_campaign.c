@@ -29,12 +29,14 @@
 #define SEVEN_WEEKS_MS INT64_C(4233600000)
 
 /* The pace, in milliseconds, each chosen at random up to twice this. TURN_MS is for CHATS_LEAST
- * conversations: more of them do not say more together. A slower ring needs a slower pace: what is
- * followed by the next message, or by a kill, before renewd has seen it is never delivered. */
-#define TURN_MS (2200 * T_SLOWER)
+ * conversations: more of them do not say more together. A slower ring has a slower pace, by the
+ * time that renewd took to start: what is followed by the next message, or by a kill, before renewd
+ * has seen it is never delivered. */
+#define TURN_MS 2200
 #define ANSWER_MS 60
-#define KILL_MS (500 * T_SLOWER)
-#define HISTORY_MS (1000 * T_SLOWER)
+#define KILL_MS 500
+#define HISTORY_MS 1000
+#define START_MS 1000
 #define STUCK_MS (60000 * T_SLOWER)
 
 #define MEMBERS 4
@@ -50,12 +52,16 @@ struct campaign {
   struct t_process *member[MEMBERS];
   unsigned kills[MEMBERS], imports, said;
   struct t_process *import;
+  int64_t renewd_at; /* when it was started last */
+  int64_t slower;    /* the factor by which the pauses are longer */
   int64_t turn_ms, kill_at, history_at, script_at;
   bool at_start;  /* the next kill may come during a start */
   bool finishing; /* nobody speaks or is killed any more */
 };
 
-static int64_t around(int64_t ms) { return ck_boot_ms() + (int64_t)t_random_below(2 * ms + 1); }
+static int64_t around(const struct campaign *k, int64_t ms) {
+  return ck_boot_ms() + (int64_t)t_random_below((uint64_t)(2 * ms * k->slower + 1));
+}
 
 /* ---- the ring, without `up`, whose delays before a restart would grow each time ---- */
 
@@ -70,6 +76,7 @@ static void revive(struct campaign *k) {
       if (k->member[i]->ready >= 0) close(k->member[i]->ready);
     }
     k->member[i] = t_daemon_try(names[i], NULL);
+    if (i == RENEWD) k->renewd_at = ck_boot_ms();
   }
 }
 
@@ -88,6 +95,7 @@ static bool is_ready(struct campaign *k, int i) {
   if (read(p->ready, word, sizeof word) <= 0) return false;
   close(p->ready);
   p->ready = -1;
+  if (i == RENEWD) k->slower = 1 + (ck_boot_ms() - k->renewd_at) / START_MS;
   return true;
 }
 
@@ -95,9 +103,9 @@ static bool is_ready(struct campaign *k, int i) {
  * to read, the longer it takes, and somebody has to come to deliver something. */
 static void kill_some(struct campaign *k) {
   bool are_ready = is_ready(k, STORE) && is_ready(k, RENEWD);
-  if (!are_ready && !k->at_start) k->kill_at = around(KILL_MS);
+  if (!are_ready && !k->at_start) k->kill_at = around(k, KILL_MS);
   if (ck_boot_ms() < k->kill_at) return;
-  k->kill_at = around(KILL_MS);
+  k->kill_at = around(k, KILL_MS);
   k->at_start = t_random_below(4) == 0;
   uint64_t which = t_random_below(10);
   if (which < 6) kill_member(k, RENEWD);
@@ -193,7 +201,7 @@ static void begin_chats(struct campaign *k) {
     snprintf(id, sizeof id, "c%zu", i);
     put_on_auto(p, id, target_of(k, i));
     if (i % 100 == 99) commit(p);
-    k->ledger.chats[i].next_at = around(k->turn_ms);
+    k->ledger.chats[i].next_at = around(k, k->turn_ms);
   }
   for (size_t i = 0; i < OLD_CHATS; i++) {
     snprintf(id, sizeof id, "old%zu", i);
@@ -208,7 +216,7 @@ static void plan_next(const struct campaign *k, struct chat *c, bool human) {
   uint64_t how = t_random_below(10);
   bool at_once = !human && (how < 3 || how == 9);
   c->human_next = !human && how < 4;
-  c->next_at = around(at_once ? ANSWER_MS : k->turn_ms);
+  c->next_at = around(k, at_once ? ANSWER_MS : k->turn_ms);
 }
 
 static void say(struct campaign *k, size_t chat) {
@@ -269,7 +277,7 @@ static bool is_importing(struct campaign *k) {
           (unsigned)k->import->status);
   k->import = NULL;
   k->imports++;
-  k->history_at = around(HISTORY_MS);
+  k->history_at = around(k, HISTORY_MS);
   return false;
 }
 
@@ -384,6 +392,7 @@ static void finish(struct campaign *k) {
 }
 
 static void set_up(struct campaign *k) {
+  k->slower = 1;
   k->wanted = t_deliveries() ? t_deliveries() : t_long() ? DELIVERIES_LONG : DELIVERIES;
   size_t chats = k->wanted / DELIVERIES_A_CHAT;
   k->ledger.chat_count = chats > CHATS_LEAST ? chats : CHATS_LEAST;
@@ -423,7 +432,7 @@ T_STORY(renewal_campaign, each_once_or_listed, 900) {
   begin_to_follow(&k);
   k.ledger.client = t_client_new("firefox", plan_of, &k);
   int64_t begin = ck_boot_ms();
-  k.kill_at = around(KILL_MS);
+  k.kill_at = around(&k, KILL_MS);
   run(&k);
   int64_t took = ck_boot_ms() - begin;
   finish(&k);
