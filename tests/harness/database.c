@@ -80,6 +80,7 @@ void t_sql_run(const char *file, const char *statements) {
   sqlite3 *db = NULL;
   char *error = NULL;
   T_CHECK(sqlite3_open(file, &db) == SQLITE_OK, "cannot open %s", file);
+  sqlite3_busy_timeout(db, 5000);
   T_CHECK(sqlite3_exec(db, statements, NULL, NULL, &error) == SQLITE_OK, "%s: %s", file, error);
   sqlite3_close(db);
 }
