@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/test_sanitized.h"
+
 /* ids: the messages' ids, the first being the root; the age is 10. */
 static void put_chain(const char *conversation, const char *ids, const char *more) {
   char parent[20] = "null";
@@ -268,7 +270,7 @@ Test(apply, derived_ids_are_undone_with_their_changeset) {
 }
 
 /* Not the time of a look for each of them. */
-Test(apply, a_long_copy_is_quick, .timeout = 60) {
+Test(apply, a_long_copy_is_quick, .timeout = 60 * SLOWER) {
   for (int c = 0; c < 2; ++c) {
     for (int i = 0; i < 20000; ++i) {
       char *json = ck_sprintf("{'id':'m%d','platform':'p','conversation_id':'c%d','role':'user',"

@@ -10,6 +10,7 @@
 
 #include "proto/clock.h"
 #include "store/originals/originals.h"
+#include "tests/unit/test_sanitized.h"
 
 static _Atomic bool stops;
 static char ids[2000][CK_ORIGINAL_ID + 1];
@@ -119,7 +120,7 @@ static void pack(void) {
 
 static int64_t stored(void) { return sh_int(&s, "SELECT sum(length(data)) FROM block_parts"); }
 
-Test(apply, older_originals_cost_next_to_nothing, .timeout = 60) {
+Test(apply, older_originals_cost_next_to_nothing, .timeout = 60 * SLOWER) {
   export(100, 100, 1, 3000);
   pack();
   int64_t one = stored();
@@ -139,7 +140,7 @@ Test(apply, older_originals_cost_next_to_nothing, .timeout = 60) {
 }
 
 /* Blocks that have lost most of what was in them give the rest up. */
-Test(apply, what_is_left_in_a_block_moves_too, .timeout = 60) {
+Test(apply, what_is_left_in_a_block_moves_too, .timeout = 60 * SLOWER) {
   export(100, 100, 1, 3000);
   int64_t one = stored();
   export(100, 30, 2, 100);
@@ -154,7 +155,7 @@ Test(apply, what_is_left_in_a_block_moves_too, .timeout = 60) {
 }
 
 /* The store may end after any step. */
-Test(apply, packing_may_be_interrupted, .timeout = 120) {
+Test(apply, packing_may_be_interrupted, .timeout = 120 * SLOWER) {
   export(20, 20, 1, 100000);
   export(20, 20, 2, 100000);
   for (int most = 1; most < 60; most += 1 + most / 8) {
@@ -170,7 +171,7 @@ Test(apply, packing_may_be_interrupted, .timeout = 120) {
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM blocks WHERE state <> 'whole'"), 0);
 }
 
-Test(apply, a_damaged_block_is_not_packed, .timeout = 60) {
+Test(apply, a_damaged_block_is_not_packed, .timeout = 60 * SLOWER) {
   struct ck_err err;
   export(20, 20, 1, 1000);
   export(20, 20, 2, 1000);
@@ -181,7 +182,7 @@ Test(apply, a_damaged_block_is_not_packed, .timeout = 60) {
 }
 
 /* One that is large is packed while both fit into the window; a larger one stays where it is. */
-Test(apply, large_originals_are_packed_up_to_a_limit, .timeout = 120) {
+Test(apply, large_originals_are_packed_up_to_a_limit, .timeout = 120 * SLOWER) {
   export(1, 1, 1, 5000000);
   int64_t one = stored();
   export(1, 1, 2, 100);
