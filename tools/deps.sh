@@ -18,6 +18,7 @@ package_of() {
     libcurl) echo libcurl4-openssl-dev ;;
     libpq) echo libpq-dev ;;
     libarchive) echo libarchive-dev ;;
+    zlib) echo zlib1g-dev ;;
     libzstd) echo libzstd-dev ;;
     nettle) echo nettle-dev ;;
     md4c) echo libmd4c-dev ;;
@@ -77,7 +78,7 @@ want_for() { # PURPOSE…
         case $purpose in
         run)
             want ca-certificates pkg-config \
-                $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive libzstd \
+                $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive zlib libzstd \
                     nettle jansson md4c)
             ;;
         test)

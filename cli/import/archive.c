@@ -1,5 +1,5 @@
-/* A stack of libarchive's readers: the lowest one reads the file, each other one the current member
- * of the one below it. */
+/* A stack of readers: the lowest one reads the file, each other one the current member of the one
+ * below it. They are libarchive's, but for what is compressed with gzip or zstd (inflate.h). */
 #include "cli/import/archive.h"
 
 #include <archive.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/import/inflate.h"
 #include "cli/import/name.h"
 
 #define BLOCK (64u << 10)
@@ -18,7 +19,9 @@ struct level {
   struct cli_archive *of;
   struct level *below;
   struct archive *reader;
-  char *input; /* BLOCK bytes that the reader is given at a time */
+  struct cli_inflate *inflate; /* not NULL: instead of the reader */
+  bool entered;                /* that, and its only member has begun */
+  char *input;                 /* BLOCK bytes that either is given at a time */
   /* The current member: */
   char *name;                  /* "" for that of a compressed file */
   char head[CLI_ARCHIVE_HEAD]; /* its first bytes, which are looked at before anybody reads it */
@@ -86,12 +89,19 @@ static bool is_bomb(const struct level *l) {
          l->unpacked / CLI_ARCHIVE_RATIO > l->of->consumed - l->began;
 }
 
+static int next_inflated(struct level *l, struct ck_err *err) {
+  ssize_t n = cli_inflate_read(l->inflate, &l->block, err);
+  l->block_n = n > 0 ? (size_t)n : 0;
+  return n > 0 ? 1 : (int)n;
+}
+
 /* Gets the next block of the member. 1; 0 at its end; -1 with the reason, again at each call.
  * A warning is about a checksum or a size: it comes with the last block, or at the end, and the
  * bytes are not those that were packed. */
 static int next_block(struct level *l, struct ck_err *err) {
   const void *block;
   la_int64_t at;
+  if (l->inflate) return next_inflated(l, err);
   if (l->damage) return ck_fail(err, "%s", l->damage);
   int rc = archive_read_data_block(l->reader, &block, &l->block_n, &at);
   if (rc == ARCHIVE_RETRY) rc = archive_read_data_block(l->reader, &block, &l->block_n, &at);
@@ -141,18 +151,27 @@ static ssize_t member_read(struct level *l, char *bytes, size_t n, struct ck_err
 
 /* ---- levels ---- */
 
-static la_ssize_t read_file(struct archive *reader, void *self, const void **bytes) {
+/* The next bytes of the file, or of the member below. */
+static ssize_t next_input(void *self, const char **bytes, struct ck_err *err) {
   struct level *l = self;
   ssize_t n;
+  *bytes = l->input;
+  if (l->below) return member_read(l->below, l->input, BLOCK, err);
   do n = read(l->of->fd, l->input, BLOCK);
   while (n < 0 && errno == EINTR);
-  if (n < 0) {
-    archive_set_error(reader, errno, "%s", strerror(errno));
-    return ARCHIVE_FATAL;
-  }
+  if (n < 0) return ck_fail(err, "%s", strerror(errno));
   l->of->consumed += n;
-  *bytes = l->input;
   return n;
+}
+
+static la_ssize_t give_input(struct archive *reader, void *self, const void **bytes) {
+  struct ck_err err;
+  const char *input;
+  ssize_t n = next_input(self, &input, &err);
+  *bytes = input;
+  if (n >= 0) return n;
+  archive_set_error(reader, EIO, "%s", err.text);
+  return ARCHIVE_FATAL;
 }
 
 static la_int64_t seek_file(struct archive *reader, void *self, la_int64_t offset, int whence) {
@@ -163,21 +182,10 @@ static la_int64_t seek_file(struct archive *reader, void *self, la_int64_t offse
   return ARCHIVE_FATAL;
 }
 
-static la_ssize_t read_below(struct archive *reader, void *self, const void **bytes) {
-  struct level *l = self;
-  struct ck_err err;
-  ssize_t n = member_read(l->below, l->input, BLOCK, &err);
-  if (n < 0) {
-    archive_set_error(reader, EIO, "%s", err.text);
-    return ARCHIVE_FATAL;
-  }
-  *bytes = l->input;
-  return n;
-}
-
 static void pop(struct cli_archive *a) {
   struct level *l = a->top;
   archive_read_free(l->reader);
+  cli_inflate_free(&l->inflate);
   a->top = l->below;
   --a->depth;
   free(l->name);
@@ -189,20 +197,25 @@ static void pop(struct cli_archive *a) {
 /* The filters are named one by one: some of those of archive_read_support_filter_all would start
  * programs. */
 static int open_reader(struct level *l) {
-  struct archive *r = l->reader;
-  archive_read_support_filter_gzip(r);
+  struct archive *r = l->reader = archive_read_new();
   archive_read_support_filter_bzip2(r);
   archive_read_support_filter_xz(r);
-  archive_read_support_filter_zstd(r);
   archive_read_support_format_zip(r);
   if (!l->below) archive_read_support_format_7zip(r); /* which seeks */
   archive_read_support_format_tar(r);
   archive_read_support_format_raw(r);
   archive_read_support_format_empty(r);
   archive_read_set_callback_data(r, l);
-  archive_read_set_read_callback(r, l->below ? read_below : read_file);
+  archive_read_set_read_callback(r, give_input);
   if (!l->below) archive_read_set_seek_callback(r, seek_file);
   return archive_read_open1(r);
+}
+
+/* The first bytes of the file, or of the current member. *fixed: room for those of the file. */
+static struct ck_str head_of(const struct cli_archive *a, char fixed[CLI_ARCHIVE_LITTLE]) {
+  if (a->top) return cli_archive_head(a);
+  ssize_t n = pread(a->fd, fixed, CLI_ARCHIVE_LITTLE, 0);
+  return (struct ck_str){fixed, n > 0 ? (size_t)n : 0};
 }
 
 /* Opens the file, or the current member, as an archive. */
@@ -210,16 +223,21 @@ static int push(struct cli_archive *a, struct ck_err *err) {
   if (a->depth == CLI_ARCHIVE_DEPTH)
     return ck_fail(err, "archives inside each other, more than %d deep: not read",
                    CLI_ARCHIVE_DEPTH);
-  if (a->top && ck_str_starts(cli_archive_head(a), SEVEN))
+  char fixed[CLI_ARCHIVE_LITTLE];
+  struct ck_str head = head_of(a, fixed);
+  if (a->top && ck_str_starts(head, SEVEN))
     return ck_fail(err, "a 7z file inside an archive: unpack it, and import what comes out");
   struct level *l = ck_zalloc(sizeof *l);
   l->of = a;
   l->below = a->top;
   l->name = ck_strdup("");
   l->input = ck_alloc(BLOCK);
-  l->reader = archive_read_new();
   a->top = l;
   ++a->depth;
+  if (cli_inflate_is(head)) {
+    l->inflate = cli_inflate_new(head, next_input, l);
+    return 0;
+  }
   if (open_reader(l) == ARCHIVE_OK) return 0;
   reader_failed(l, err);
   pop(a);
@@ -258,6 +276,16 @@ static char *name_of(struct archive_entry *entry) {
 }
 
 /* Looks at the first bytes of the member that begins here. */
+static int look_at_member(struct level *l, struct ck_err *err) {
+  while (l->head_n < CLI_ARCHIVE_HEAD) {
+    ssize_t n = unpack(l, l->head + l->head_n, CLI_ARCHIVE_HEAD - l->head_n, err);
+    if (n < 0 && !l->head_n) return -1;
+    if (n <= 0) break; /* what is wrong is said again when the head has been read */
+    l->head_n += (size_t)n;
+  }
+  return 0;
+}
+
 static int enter_member(struct level *l, struct archive_entry *entry, struct ck_err *err) {
   bool raw = archive_format(l->reader) == ARCHIVE_FORMAT_RAW;
   free(l->name);
@@ -272,13 +300,7 @@ static int enter_member(struct level *l, struct archive_entry *entry, struct ck_
     return ck_fail(err, "it begins like an archive, and is none that can be read");
   if (archive_entry_is_encrypted(entry))
     return ck_fail(err, "it is encrypted: unpack it with its password, and import what comes out");
-  while (l->head_n < CLI_ARCHIVE_HEAD) {
-    ssize_t n = unpack(l, l->head + l->head_n, CLI_ARCHIVE_HEAD - l->head_n, err);
-    if (n < 0 && !l->head_n) return -1;
-    if (n <= 0) break; /* what is wrong is said again when the head has been read */
-    l->head_n += (size_t)n;
-  }
-  return 0;
+  return look_at_member(l, err);
 }
 
 /* The path to the current member, from the lowest level up. */
@@ -295,11 +317,24 @@ static const char *named(struct cli_archive *a) {
   return ck_buf_cstr(&a->name);
 }
 
+/* What is compressed is one file. */
+static int advance_inflated(struct cli_archive *a, struct ck_err *err) {
+  struct level *l = a->top;
+  if (l->entered) {
+    pop(a);
+    return 0;
+  }
+  l->entered = true;
+  l->began = a->consumed;
+  return look_at_member(l, err) ? -1 : 1;
+}
+
 /* The next header of the top level. 1: a file begins, and is looked at. 0: the level has ended and
  * is closed. 2: it was no file. -1 with the reason. */
 static int advance(struct cli_archive *a, struct ck_err *err) {
   struct level *l = a->top;
   struct archive_entry *entry;
+  if (l->inflate) return advance_inflated(a, err);
   int rc = archive_read_next_header(l->reader, &entry);
   if (rc == ARCHIVE_EOF) {
     pop(a);

@@ -16,7 +16,7 @@
 #include "proto/error.h"
 #include "proto/text.h"
 
-#define CLI_ARCHIVE_DEPTH 4 /* archives inside each other; a compressed file is one */
+#define CLI_ARCHIVE_DEPTH 6 /* archives inside each other; a compressed file is one */
 #define CLI_ARCHIVE_RATIO 250
 #define CLI_ARCHIVE_FREE (INT64_C(256) << 20)
 #define CLI_ARCHIVE_FREE_ALL (INT64_C(1) << 30)

@@ -235,6 +235,95 @@ Test(cli_archive, what_stands_before_a_damage_is_read) {
   ck_buf_free(&text);
 }
 
+/* The bytes that are read of a compressed file that is cut off, which end where they must. */
+static size_t read_of_cut(struct ck_str bytes, struct ck_str text) {
+  char expected[80];
+  struct ck_buf got = {0};
+  struct ck_err err;
+  const char *name;
+  int fd = fd_of(bytes);
+  struct cli_archive *a = cli_archive_new(fd, NULL);
+  cr_assert_eq(cli_archive_next(a, &name, &err), 1, "%s", err.text);
+  read_all(a, &got);
+  size_t n = strcspn(ck_buf_cstr(&got), "<");
+  snprintf(expected, sizeof expected, "<the compressed data is cut off at byte %zu>", bytes.n);
+  cr_expect_str_eq(got.data + n, expected);
+  cr_assert(n <= text.n && memcmp(got.data, text.s, n) == 0);
+  cli_archive_free(&a);
+  close(fd);
+  ck_buf_free(&got);
+  return n;
+}
+
+/* gzip: all that there is, up to the byte. zstd: all whole blocks. */
+Test(cli_archive, all_before_the_cut_of_a_compressed_file_is_read) {
+  static const struct {
+    int filter;
+    size_t lost; /* at most */
+  } filters[] = {{ARCHIVE_FILTER_GZIP, 2000}, {ARCHIVE_FILTER_ZSTD, (128 << 10) + 2000}};
+  struct ck_buf text = noise(1u << 20);
+  const struct t_member file = {"one", ck_buf_view(&text)}, little = TEXT("two", "[1, 2, 3]");
+  for (size_t i = 0; i < 2; ++i) {
+    struct ck_buf whole = t_archive(0, filters[i].filter, &file, 1),
+                  few = t_archive(0, filters[i].filter, &little, 1);
+    for (size_t part = 1; part < 8; ++part) {
+      size_t cut = whole.len * part / 8, there = text.len / 8 * part,
+             n = read_of_cut((struct ck_str){whole.data, cut}, ck_buf_view(&text));
+      cr_expect(n + filters[i].lost > there, "%zu: %zu of %zu bytes", i, n, there);
+    }
+    /* gzip ends with a check; zstd here with these bytes themselves. */
+    cr_expect_eq(read_of_cut((struct ck_str){few.data, few.len - 1}, little.bytes),
+                 little.bytes.n - i);
+    ck_buf_free(&whole);
+    ck_buf_free(&few);
+  }
+  ck_buf_free(&text);
+}
+
+/* gzip's members and zstd's frames, one after another; some of them are empty, or hold no data. */
+Test(cli_archive, compressed_files_that_were_put_one_after_another) {
+  static const char zeroes[1024];
+  const struct t_member files[] = {TEXT("", "one\n"), TEXT("", ""), TEXT("", "two\n")};
+  const struct ck_str beside[] = {{zeroes, sizeof zeroes}, CK_LIT("\x50\x2a\x4d\x18\x03\0\0\0abc")};
+  const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_ZSTD};
+  for (size_t i = 0; i < 2; ++i) {
+    struct ck_buf all = {0};
+    char expected[120];
+    for (size_t f = 0; f < 3; ++f) {
+      struct ck_buf one = t_archive(0, filters[i], &files[f], 1);
+      ck_buf_str(&all, ck_buf_view(&one));
+      ck_buf_free(&one);
+    }
+    ck_buf_str(&all, beside[i]);
+    char *got = listed(ck_buf_view(&all));
+    cr_expect_str_eq(got, "=one\ntwo\n;");
+    free(got);
+    snprintf(expected, sizeof expected, "=one\ntwo\n<the compressed data is damaged at byte ");
+    ck_buf_text(&all, "\x1f but not a member");
+    got = listed(ck_buf_view(&all));
+    cr_expect(strncmp(got, expected, strlen(expected)) == 0, "%s", got);
+    free(got);
+    ck_buf_free(&all);
+  }
+}
+
+/* A block that is full says nothing of whether there is more. */
+Test(cli_archive, compressed_files_of_whole_blocks) {
+  for (size_t blocks = 1; blocks < 4; ++blocks) {
+    struct ck_buf text = noise(blocks << 17);
+    const struct t_member file = {"", ck_buf_view(&text)};
+    const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_ZSTD};
+    for (size_t i = 0; i < 2; ++i) {
+      struct ck_buf all = t_archive(0, filters[i], &file, 1);
+      char *got = listed(ck_buf_view(&all));
+      cr_expect(strlen(got) == text.len + 2 && memcmp(got + 1, text.data, text.len) == 0);
+      free(got);
+      ck_buf_free(&all);
+    }
+    ck_buf_free(&text);
+  }
+}
+
 /* Changes the CRC-32 of those bytes wherever it is in the zip file. */
 static void spoil_checksum(struct ck_buf *zip, struct ck_str bytes) {
   uint32_t crc = ~UINT32_C(0);
