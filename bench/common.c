@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/spawn.h"
@@ -280,6 +282,21 @@ double bench_run(const char *output, const char *const argv[]) {
   while (!bench_ended(pid, &code)) usleep(1000);
   if (code) bench_fail("%s ends with %d", argv[0], code);
   return (double)(ck_mono_us() - began) / 1e6;
+}
+
+double bench_cpu(pid_t pid) {
+  clockid_t clock;
+  struct timespec used;
+  if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used))
+    bench_fail("the processor time of process %d cannot be read", (int)pid);
+  return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+double bench_cpu_children(void) {
+  struct rusage use;
+  getrusage(RUSAGE_CHILDREN, &use);
+  return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+         (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
 }
 
 /* The number in the one line that the program prints. */
