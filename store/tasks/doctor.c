@@ -231,11 +231,12 @@ static int check_counts(struct doctor *d, struct ck_err *err) {
   for (int t = 0; t < CK_TABLES; ++t) {
     const char *name = ck_tables[t].name;
     ck_buf_printf(&sql,
-                  "%sSELECT '%s: ' || iif(n < counted, (counted - n) || ' missing, ', '') || n ||"
+                  "%sSELECT '%s: ' || iif(n < counted, '%s' || (counted - n) || ' missing, ', '')"
+                  " || n ||"
                   " ' are there, ' || counted || ' were counted'"
                   " FROM (SELECT (SELECT count(*) FROM %s) AS n, %s AS counted FROM store)"
                   " WHERE n <> counted",
-                  t ? " UNION ALL " : "", name, name, name);
+                  t ? " UNION ALL " : "", name, t == CK_MESSAGES ? "" : "at least ", name, name);
     ck_buf_printf(&recount, "%s%s = (SELECT count(*) FROM %s)", t ? ", " : "", name, name);
   }
   ck_buf_text(&recount, "'");

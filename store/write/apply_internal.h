@@ -140,6 +140,9 @@ struct entry *apply_find_pending(struct apply *a, struct ck_str id, struct ck_er
 
 /* ---- apply_sessions.c ---- */
 
+/* May this execution or session, which is inserted, have been there before? An execution if its
+ * message was; a session if a message of its day was, or no new one comes with it. */
+bool sessions_knew(struct apply *a, const struct entry *e);
 /* The changeset has inserted this message or execution (or a record that no session counts). */
 void sessions_inserted(struct apply *a, const struct entry *e);
 /* The changeset has put this record, which was there. */

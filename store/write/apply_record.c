@@ -168,11 +168,13 @@ static int drop_job_notes(struct apply *a, const struct entry *e, const struct c
 
 /* Was the new record there before, until somebody deleted it? Of a message the index of ids tells.
  * Other tables miss a row, and what it is about was there before: its messages, or none is said. */
-static bool is_back(const struct apply *a, const struct entry *e) {
+static bool is_back(struct apply *a, const struct entry *e) {
   enum ck_table t = e->row.table;
   bool new_messages = a->fresh[CK_MESSAGES] > a->back[CK_MESSAGES];
   if (t == CK_MESSAGES) return e->back;
-  return a->missing[t] > a->returned[t] + a->back[t] && (a->knows || !new_messages);
+  if (a->missing[t] <= a->returned[t] + a->back[t]) return false;
+  if (t == CK_EXECUTIONS || t == CK_SESSIONS) return sessions_knew(a, e);
+  return a->knows || !new_messages;
 }
 
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err) {

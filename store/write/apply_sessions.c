@@ -17,6 +17,35 @@ static bool was_there(struct apply *a, struct ck_str message) {
   return !m || m->born == 0 || m->back;
 }
 
+/* ---- the session's day ---- */
+
+#define DAY_BYTES (sizeof "YYYY-MM-DD" - 1)
+#define FOLDER_BYTES 20 /* msg/YYYY/MM/DD/ */
+
+/* The folder of the messages that a session counts, whose id ends with their day. */
+static void day_folder(char folder[FOLDER_BYTES], struct ck_str session) {
+  const char *day = session.n < DAY_BYTES ? NULL : session.s + session.n - DAY_BYTES;
+  folder[0] = '\0';
+  if (day)
+    snprintf(folder, FOLDER_BYTES, CK_MESSAGES_FOLDER "%.4s/%.2s/%.2s/", day, day + 5, day + 8);
+}
+
+/* False: it does not count the known message, which was first observed on another day. */
+static bool is_day_of_message(const struct apply *a, struct ck_str session) {
+  char folder[FOLDER_BYTES];
+  day_folder(folder, session);
+  return folder[0] && a->run.known_message &&
+         ck_str_starts(ck_row_text(&a->run.known_message->row, CK_MESSAGES_STATIC_PATH), folder);
+}
+
+/* ---- what the run has ---- */
+
+bool sessions_knew(struct apply *a, const struct entry *e) {
+  if (e->row.table == CK_EXECUTIONS)
+    return was_there(a, ck_row_text(&e->row, CK_EXECUTIONS_MESSAGE_ID));
+  return a->run.messages == 0 || is_day_of_message(a, ck_row_key(&e->row));
+}
+
 void sessions_inserted(struct apply *a, const struct entry *e) {
   if (e->row.table == CK_MESSAGES) {
     a->run.messages += !e->back;
@@ -38,27 +67,6 @@ void sessions_repeats(struct apply *a, const struct entry *e) {
 
 bool sessions_run_inserts(const struct session_run *run) {
   return run->messages + run->executions + run->back + run->doubtful > 0;
-}
-
-/* ---- the session's day ---- */
-
-#define DAY_BYTES (sizeof "YYYY-MM-DD" - 1)
-#define FOLDER_BYTES 20 /* msg/YYYY/MM/DD/ */
-
-/* The folder of the messages that a session counts, whose id ends with their day. */
-static void day_folder(char folder[FOLDER_BYTES], struct ck_str session) {
-  const char *day = session.n < DAY_BYTES ? NULL : session.s + session.n - DAY_BYTES;
-  folder[0] = '\0';
-  if (day)
-    snprintf(folder, FOLDER_BYTES, CK_MESSAGES_FOLDER "%.4s/%.2s/%.2s/", day, day + 5, day + 8);
-}
-
-/* False: it does not count the known message, which was first observed on another day. */
-static bool is_day_of_message(const struct apply *a, struct ck_str session) {
-  char folder[FOLDER_BYTES];
-  day_folder(folder, session);
-  return folder[0] && a->run.known_message &&
-         ck_str_starts(ck_row_text(&a->run.known_message->row, CK_MESSAGES_STATIC_PATH), folder);
 }
 
 /* ---- PUT ---- */

@@ -546,6 +546,29 @@ Test(apply, a_record_of_any_table_that_comes_back_is_counted_once) {
   cr_expect_eq(sh_int(&s, "SELECT sessions FROM store"), 2);
 }
 
+/* While rows are missing, what comes with a new message in the changeset of a known one is new. */
+Test(apply, what_is_new_beside_what_is_known_does_not_come_back) {
+  say_everything(0, false);
+  cr_assert_eq(sh_commit(&s), 0);
+  int64_t executions = sh_int(&s, "SELECT count(*) FROM executions");
+  by_hand("DELETE FROM executions; DELETE FROM sessions");
+  say_of_day(0, 0);
+  sh_put(&s, CK_MESSAGES,
+         "{'id':'n','platform':'p','role':'user','raw_text':'','observed_at':90000000}");
+  sh_put(&s, CK_EXECUTIONS,
+         "{'instruction_id':'en','message_id':'n','target':'t','tool':'u','result_ok':1,"
+         "'executed_at':90000000}");
+  sh_put(&s, CK_SESSIONS,
+         "{'id':'p@1970-01-02','platform':'p','started_at':90000000,"
+         "'last_activity_at':90000000}");
+  cr_assert_eq(sh_apply(&s), 'n', "%s", s.reason.text);
+  cr_assert_eq(sh_commit(&s), 0);
+  cr_expect_eq(sh_int(&s, "SELECT executions FROM store"), executions + 1);
+  say_everything(0, false);
+  cr_assert_eq(sh_commit(&s), 0);
+  expect_counted();
+}
+
 /* Also if its record went with them; and what is new is counted beside what comes back. */
 Test(apply, a_session_that_comes_back_counts_what_is_there) {
   say_whole_day(true);
