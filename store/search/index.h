@@ -20,7 +20,7 @@
 #define SEARCH_FILE CK_PLACE_SEARCH
 #define SEARCH_MARK 0x636b7364 /* "cksd" */
 /* Another number for every change of the tables or of what search_tokens gives. */
-#define SEARCH_VERSION 2
+#define SEARCH_VERSION 3
 
 #define SEARCH_BLOCK 1024 /* entries */
 /* Of an entry's sum of words: 0 if it has none; with this bit if some are in the column `tool`. */

@@ -42,10 +42,10 @@ static struct ck_str take_phrase(struct search_marks *m, struct ck_str s, struct
   return (struct ck_str){s.s + n + 2, s.n - n - 2};
 }
 
-/* The tokens that FTS5 is asked for (search_match), so that what is marked is what it finds. */
+/* The tokens that FTS5 is asked for, so that what is marked is what it finds. */
 static void add_term(struct search_marks *m, const struct search_term *t, unsigned number) {
   struct ck_buf asked = {0};
-  search_match(&asked, t->text, t->kind == SEARCH_PREFIX);
+  search_phrases(&asked, t->text, t->kind == SEARCH_PREFIX);
   for (struct ck_str s = ck_buf_view(&asked); s.n;) {
     if (*s.s != '"') {
       s = (struct ck_str){s.s + 1, s.n - 1};
@@ -84,11 +84,12 @@ unsigned search_marks_wanted(const struct search_marks *m, enum search_column co
 /* ---- finding them ---- */
 
 /* As many as a phrase can have, each with what stands beside it. */
-#define RING (2 * SEARCH_PHRASE_MAX)
+#define RING (3 * SEARCH_PHRASE_MAX)
 
 struct seen {
   char text[SEARCH_TOKEN_MAX];
-  size_t n, from, place;
+  size_t n, from;
+  size_t place, first; /* first: where a word begins that SEARCH_JOINED stands before */
 };
 
 struct finder {
@@ -102,14 +103,27 @@ struct finder {
   size_t place; /* of the last one; from 1 */
 };
 
+/* As it is, or with its parts joined. */
+static bool is_token(const struct seen *s, struct ck_str asked) {
+  size_t joined = s->n && s->text[0] == SEARCH_JOINED;
+  return s->n == asked.n + joined && memcmp(s->text + joined, asked.s, asked.n) == 0;
+}
+
 /* The token of the text at this place that is the one asked for; NULL: there is none. */
 static const struct seen *seen_at(const struct finder *f, size_t place, struct ck_str asked) {
   for (size_t i = f->count; i > 0 && f->count - i < RING; --i) {
     const struct seen *s = &f->ring[(i - 1) % RING];
     if (s->place < place) break;
-    if (s->place == place && s->n == asked.n && memcmp(s->text, asked.s, asked.n) == 0) return s;
+    if (s->place == place && is_token(s, asked)) return s;
   }
   return NULL;
+}
+
+/* The place of the part that begins at this byte. */
+static size_t place_of_part(const struct finder *f, size_t from) {
+  for (size_t i = f->count; i > 0 && f->count - i < RING; --i)
+    if (f->ring[(i - 1) % RING].from == from) return f->ring[(i - 1) % RING].first;
+  return f->place;
 }
 
 static bool is_last(const struct phrase *p, struct ck_str token) {
@@ -130,11 +144,12 @@ static size_t end_of(const struct finder *f, const struct phrase *p, const struc
 static bool ends_here(const struct finder *f, const struct phrase *p, const struct search_token *t,
                       struct search_mark *mark) {
   if (!(p->columns & f->column) || f->place < p->count || !is_last(p, t->text)) return false;
-  size_t from = t->from;
+  size_t from = t->from, place = f->place;
   for (size_t i = p->count - 1; i > 0; --i) {
-    const struct seen *s = seen_at(f, f->place - (p->count - i), p->tokens[i - 1]);
+    const struct seen *s = seen_at(f, place - 1, p->tokens[i - 1]);
     if (!s) return false;
     from = s->from;
+    place = s->first;
   }
   *mark = (struct search_mark){from, end_of(f, p, t), p->term};
   return true;
@@ -142,9 +157,10 @@ static bool ends_here(const struct finder *f, const struct phrase *p, const stru
 
 static int take_token(void *self, const struct search_token *t) {
   struct finder *f = self;
-  struct seen *s = &f->ring[f->count++ % RING];
   if (!t->beside) f->place++;
-  *s = (struct seen){.n = t->text.n, .from = t->from, .place = f->place};
+  size_t first = *t->text.s == SEARCH_JOINED ? place_of_part(f, t->from) : f->place;
+  struct seen *s = &f->ring[f->count++ % RING];
+  *s = (struct seen){.n = t->text.n, .from = t->from, .place = f->place, .first = first};
   memcpy(s->text, t->text.s, t->text.n);
   for (size_t i = 0; i < f->m->count; ++i) {
     struct search_mark mark;

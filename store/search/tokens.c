@@ -18,7 +18,7 @@ struct border {
 };
 
 struct word {
-  char folded[SEARCH_TOKEN_MAX];
+  char folded[SEARCH_WORD_MAX];
   size_t n;
   size_t from, to;                  /* in the text */
   struct border borders[PARTS_MAX]; /* of as many as there is room for */
@@ -71,7 +71,7 @@ static void find_border(struct word *d, const struct letter *l, size_t at) {
 static void add_letter(struct word *d, const struct letter *l, size_t from, size_t to) {
   if (d->n == 0) d->from = from;
   d->to = to;
-  if (d->cut || d->n + l->n > SEARCH_TOKEN_MAX) {
+  if (d->cut || d->n + l->n > SEARCH_WORD_MAX) {
     d->cut = true;
     return;
   }
@@ -107,11 +107,21 @@ static void give_part(struct walk *w, struct border from, struct border to, bool
   give(w, (struct search_token){.text = text, .from = from.at, .to = to.at, .beside = beside});
 }
 
+/* The word from a part on, at the place of the last one. */
+static void give_joined(struct walk *w, struct border from) {
+  struct word *d = &w->word;
+  char text[SEARCH_TOKEN_MAX] = {SEARCH_JOINED};
+  size_t n = d->n - from.folded;
+  memcpy(text + 1, d->folded + from.folded, n);
+  give(w,
+       (struct search_token){.text = {text, n + 1}, .from = from.at, .to = d->to, .beside = true});
+}
+
 static void end_word(struct walk *w) {
   struct word *d = &w->word;
   if (d->n == 0) return;
   size_t parts = count_parts(d);
-  struct border end = {d->n, d->to}, at = {0, d->from};
+  struct border begin = {0, d->from}, end = {d->n, d->to}, at = begin;
   for (size_t i = 0; i < parts; ++i) {
     bool last = i + 1 == parts;
     struct border next = last ? end : d->borders[i];
@@ -119,6 +129,7 @@ static void end_word(struct walk *w) {
     if (!last) give_part(w, at, end, true);
     at = next;
   }
+  for (size_t i = 0; i + 1 < parts; ++i) give_joined(w, i ? d->borders[i - 1] : begin);
   d->n = d->border_count = d->digit_borders = 0;
   d->cut = d->upper_twice = false;
 }
@@ -198,16 +209,21 @@ int search_tokens(struct ck_str text, search_token_fn *fn, void *self) {
 
 /* ---- asking for a text ---- */
 
-/* The two ways in which a text may stand in the index: with its words in parts, and whole. */
+/* So many words of a phrase may be names that the text has in parts. */
+#define JOINED_MAX 8
+
+/* The ways in which a text may stand in the index: with its words in parts, and whole. */
 struct phrase {
   struct ck_buf parts, whole;
-  size_t count;      /* tokens of parts */
-  size_t whole_at;   /* where the last token of `whole` begins */
-  size_t whole_upto; /* the end of the word in the text that is in `whole` */
-  bool split;        /* they differ */
-  size_t end_at;     /* where the last token of `parts` begins */
-  bool pair, alone;  /* it is two characters of a run; the last character of a run */
-  bool after_pair;   /* the one before it is two characters of the same run */
+  size_t count;             /* tokens of parts */
+  size_t whole_at;          /* where the last token of `whole` begins */
+  size_t whole_upto;        /* the end of the word in the text that is in `whole` */
+  bool split;               /* they differ */
+  size_t end_at;            /* where the last token of `parts` begins */
+  bool pair, alone;         /* it is two characters of a run; the last character of a run */
+  bool after_pair;          /* the one before it is two characters of the same run */
+  size_t words[JOINED_MAX]; /* where the first words of `whole` begin */
+  size_t word_count;
 };
 
 static size_t add_token(struct ck_buf *b, struct ck_str token) {
@@ -229,10 +245,12 @@ static int add_to_phrase(void *self, const struct search_token *t) {
   }
   if (p->count++ == SEARCH_PHRASE_MAX) return 1;
   p->end_at = add_token(&p->parts, t->text);
-  if (t->from >= p->whole_upto) p->whole_at = add_token(&p->whole, t->text);
   p->after_pair = p->pair;
   p->pair = t->run && !t->last;
   p->alone = t->last;
+  if (t->from < p->whole_upto) return 0;
+  p->whole_at = add_token(&p->whole, t->text);
+  if (!t->run && p->word_count < JOINED_MAX) p->words[p->word_count++] = p->whole_at;
   return 0;
 }
 
@@ -245,24 +263,79 @@ static bool open_run(struct phrase *p) {
   return false;
 }
 
-static void add_phrase(struct ck_buf *match, const struct ck_buf *tokens, bool prefix) {
-  ck_buf_text(match, "\"");
-  ck_buf_str(match, ck_buf_view(tokens));
+static void add_phrase(struct ck_buf *match, const char *before, struct ck_str tokens,
+                       bool prefix) {
+  ck_buf_printf(match, "\"%s", before);
+  ck_buf_str(match, tokens);
   ck_buf_text(match, prefix ? "\"*" : "\"");
 }
 
-bool search_match(struct ck_buf *match, struct ck_str text, bool prefix) {
-  struct phrase p = {0};
-  search_tokens(text, add_to_phrase, &p);
-  bool any = p.count > 0, open = any && p.count <= SEARCH_PHRASE_MAX && open_run(&p);
-  if (any && p.split) ck_buf_text(match, "(");
-  if (any) add_phrase(match, &p.parts, prefix || open);
-  if (any && p.split) {
+/* From a word to the next one, or to the end: `"user found"`; joined: `".user found"`. */
+static void add_neighbours(struct ck_buf *match, const struct phrase *p, size_t i, bool joined,
+                           bool prefix) {
+  static const char mark[] = {SEARCH_JOINED, '\0'};
+  struct ck_str whole = ck_buf_view(&p->whole);
+  bool last = i + 1 == p->word_count;
+  size_t from = p->words[i], to = whole.n;
+  const char *blank = last ? NULL : memchr(whole.s + p->words[i + 1], ' ', to - p->words[i + 1]);
+  if (blank) to = (size_t)(blank - whole.s);
+  add_phrase(match, joined ? mark : "", (struct ck_str){whole.s + from, to - from},
+             prefix && to == whole.n);
+}
+
+/* Some of the words may be names in parts: one is, and all neighbours are in the text. */
+static void add_joined(struct ck_buf *match, const struct phrase *p, bool prefix) {
+  ck_buf_text(match, " OR ((");
+  for (size_t i = 0; i < p->word_count; ++i) {
+    if (i) ck_buf_text(match, " OR ");
+    add_neighbours(match, p, i, true, prefix);
+  }
+  ck_buf_text(match, ")");
+  if (p->words[0]) {
+    const char *blank = memchr(p->whole.data + p->words[0], ' ', p->whole.len - p->words[0]);
+    ck_buf_text(match, " AND ");
+    add_phrase(match, "", (struct ck_str){p->whole.data, (size_t)(blank - p->whole.data)}, false);
+  }
+  for (size_t i = 0; i < p->word_count && p->word_count > 1; ++i) {
+    ck_buf_text(match, " AND (");
+    add_neighbours(match, p, i, false, prefix);
     ck_buf_text(match, " OR ");
-    add_phrase(match, &p.whole, prefix || open);
+    add_neighbours(match, p, i, true, prefix);
     ck_buf_text(match, ")");
   }
+  ck_buf_text(match, ")");
+}
+
+/* Reads the text. Returns whether the last word may go on. */
+static bool make_phrase(struct phrase *p, struct ck_str text, bool prefix) {
+  search_tokens(text, add_to_phrase, p);
+  if (p->count && p->count <= SEARCH_PHRASE_MAX) prefix |= open_run(p);
+  /* Nothing follows the last word. */
+  if (p->word_count && p->words[p->word_count - 1] == p->whole_at) p->word_count--;
+  return prefix;
+}
+
+static bool add_match(struct ck_buf *match, struct ck_str text, bool prefix, bool joined) {
+  struct phrase p = {0};
+  prefix = make_phrase(&p, text, prefix);
+  joined &= p.word_count > 0;
+  if (p.split || joined) ck_buf_text(match, "(");
+  if (p.count) add_phrase(match, "", ck_buf_view(&p.parts), prefix);
+  if (p.split) {
+    ck_buf_text(match, " OR ");
+    add_phrase(match, "", ck_buf_view(&p.whole), prefix);
+  }
+  if (joined) add_joined(match, &p, prefix);
+  if (p.split || joined) ck_buf_text(match, ")");
   ck_buf_free(&p.parts);
   ck_buf_free(&p.whole);
-  return any;
+  return p.count > 0;
+}
+
+bool search_match(struct ck_buf *match, struct ck_str text, bool prefix) {
+  return add_match(match, text, prefix, true);
+}
+
+bool search_phrases(struct ck_buf *out, struct ck_str text, bool prefix) {
+  return add_match(out, text, prefix, false);
 }

@@ -5,23 +5,29 @@
  * What a letter is, and how it is folded (case, diacritics), is what SQLite's unicode61 says with
  * remove_diacritics 2. Full-width forms and ligatures are folded too.
  *
- * "getUserById" gives get, user, by, id, and beside them getuserbyid, userbyid and byid.
- * "我用Python" gives 我用, 用, python: of a run of Han, Kana, Hangul, Thai … or emoji, every two
- * neighbours and the last one alone. */
+ * "getUserById" gives get, user, by, id; beside the first three getuserbyid, userbyid and byid,
+ * which follow what stands before them; and beside the last .getuserbyid, .userbyid and .byid,
+ * which what stands after them follows. "我用Python" gives 我用, 用, python: of a run of Han, Kana,
+ * Hangul, Thai … or emoji, every two neighbours and the last one alone. */
 #ifndef CK_STORE_SEARCH_TOKENS_H
 #define CK_STORE_SEARCH_TOKENS_H
 
 #include "proto/error.h"
 #include "proto/text.h"
 
-/* A token has at most so many bytes; of a longer word the rest is left out. */
-#define SEARCH_TOKEN_MAX 64
+/* Of a longer word the rest is left out. In bytes. */
+#define SEARCH_WORD_MAX 64
+#define SEARCH_TOKEN_MAX (SEARCH_WORD_MAX + 1)
+
+/* Before a word, or its end, that stands at the place of its last part. In no other token. */
+#define SEARCH_JOINED '.'
 
 struct search_token {
   struct ck_str text; /* folded; no blank and no quote; valid until the function returns */
   size_t from, to;    /* where it is in the text, in bytes */
   bool beside;        /* stands at the place of the token before it, a part of a word: that part
-                         and the rest of the word */
+                         and the rest of the word; or, after SEARCH_JOINED, one of its parts and the
+                         rest, at the place of the last part */
   bool run;           /* one or two characters of a run */
   bool last;          /* the last character of a run, alone */
 };
@@ -34,11 +40,18 @@ typedef int search_token_fn(void *self, const struct search_token *t);
 int search_tokens(struct ck_str text, search_token_fn *fn, void *self);
 
 /* Appends the expression of FTS5 that finds `text` as it stands there: its words one after another,
- * and of a run any piece of it. prefix: the last word may go on. false: the text has no token, and
- * nothing was appended. Of a longer text than SEARCH_PHRASE_MAX tokens only the beginning is asked
- * for. */
+ * however they are written (getUserById, getuserbyid), and of a run any piece of it. prefix: the
+ * last word may go on. false: the text has no token, and nothing was appended. Of a longer text
+ * than SEARCH_PHRASE_MAX tokens only the beginning is asked for.
+ *
+ * If names in parts are followed by other words, a text that has all pairs of neighbours, of which
+ * one is such a name and what follows it, is taken for one that has them all in order. */
 #define SEARCH_PHRASE_MAX 64
 bool search_match(struct ck_buf *match, struct ck_str text, bool prefix);
+
+/* Appends the one or two phrases of it that stand in a text, `"get user"` and `"getuser"`, in which
+ * a word may stand as SEARCH_JOINED says. */
+bool search_phrases(struct ck_buf *out, struct ck_str text, bool prefix);
 
 /* Reads the letters from SQLite; the other functions do it at their first call, and end the process
  * if it fails. -1 with the reason: this SQLite has no FTS5. */

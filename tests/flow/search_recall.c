@@ -156,6 +156,11 @@ static const struct {
     {"parseURL", "camel", "", ""},
     {"parseurl2", "camel", "", ""},
     {"iphone15", "camel", "", ""},
+    {"\"getuserbyid or httpservererror in\"", "camel", "", ""},
+    {"\"byid or\"", "camel", "", ""},
+    {"\"call getuserbyid or\"", "camel", "", ""},
+    {"\"parseurl2, iphone15\"", "camel", "", ""},
+    {"\"getuserbyid httpservererror\"", "", "", ""},
     {"phone", "camel", "", ""},
     /* paths */
     {"/usr/local/bin/convkeep", "path", "", ""},

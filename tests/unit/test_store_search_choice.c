@@ -36,9 +36,10 @@ Test(search_choice, of_entries) {
        "{ text title } : (\"disk\") AND { text title } : (\"full\")");
   asks("disk* tool:bash", SEARCH_CHOICE_THOSE,
        "{ text title } : (\"disk\"*) AND { tool } : (\"bash\")");
-  asks("disk -full -\"a b\"", SEARCH_CHOICE_THOSE,
-       "({ text title } : (\"disk\")) NOT ({ text title } : (\"full\") OR { text title } : (\"a "
-       "b\"))");
+  asks(
+      "disk -full -\"a b\"", SEARCH_CHOICE_THOSE,
+      "({ text title } : (\"disk\")) NOT ({ text title } : (\"full\") OR { text title } : ((\"a b\""
+      " OR ((\".a b\")))))");
   asks("-disk", SEARCH_CHOICE_OTHERS, "{ text title } : (\"disk\")");
   asks("title:disk", SEARCH_CHOICE_THOSE, "{ title } : (\"disk\")");
   asks("title:disk full", SEARCH_CHOICE_THOSE, "{ text title } : (\"full\")");

@@ -1,6 +1,6 @@
 /* A piece of a text finds it, from the beginning of a word, or of a part of one, to the end of one:
- * any piece of a run, and whatever scripts stand beside each other. CONVKEEP_TEST_SEED=N repeats a
- * failure. */
+ * any piece of a run, and whatever scripts stand beside each other. In lower case too, from there
+ * to the end of a whole word. CONVKEEP_TEST_SEED=N repeats a failure. */
 #include <criterion/criterion.h>
 #include <sqlite3.h>
 
@@ -41,18 +41,20 @@ static void make_text(struct ck_buf *b) {
 struct edges {
   size_t from[EDGES], to[EDGES];
   size_t n;
+  bool whole; /* a word's parts end where it ends */
 };
 
 static int note_edges(void *self, const struct search_token *t) {
   struct edges *e = self;
+  if (t->beside && e->whole && t->to > e->to[e->n - 1]) e->to[e->n - 1] = t->to;
   if (t->beside || e->n == EDGES) return 0;
   e->from[e->n] = t->from;
   e->to[e->n++] = t->run && !t->last ? t->from : t->to;
   return 0;
 }
 
-static struct ck_str piece_of(struct ck_str text) {
-  struct edges e = {0};
+static struct ck_str piece_of(struct ck_str text, bool whole) {
+  struct edges e = {.whole = whole};
   search_tokens(text, note_edges, &e);
   if (e.n == 0) return (struct ck_str){0};
   size_t first = sh_below(e.n), last = first + sh_below(e.n - first);
@@ -117,30 +119,53 @@ static bool look(void *self, const struct search_mark *mark) {
   return !w->found;
 }
 
-/* Where it stands. */
-static bool marks(struct ck_str text, struct ck_str piece) {
+/* Where the piece stands, if it is asked for in these letters. */
+static bool marks(struct ck_str text, struct ck_str piece, struct ck_str asked) {
   struct search_query q = {.term_count = 1};
   size_t from = (size_t)(piece.s - text.s);
   struct wanted w = {.from = from, .to = from + piece.n};
-  q.terms[0] = (struct search_term){SEARCH_PHRASE, SEARCH_IN(SEARCH_TEXT), false, piece};
+  q.terms[0] = (struct search_term){SEARCH_PHRASE, SEARCH_IN(SEARCH_TEXT), false, asked};
   struct search_marks *m = search_marks_new(&q);
   search_marks_find(m, text, SEARCH_TEXT, look, &w);
   search_marks_free(&m);
   return w.found;
 }
 
-Test(search_pieces, find_their_text_and_are_marked_in_it, .timeout = 60 * SLOWER) {
+typedef void each_fn(sqlite3_stmt *s, int at, struct ck_str text, struct ck_str piece);
+
+static void each_piece(bool whole, each_fn *fn) {
   sqlite3 *db = make_index();
   sqlite3_stmt *s = prepare(db, "SELECT 1 FROM words WHERE words MATCH ?1 AND rowid = ?2");
   for (int i = 0; i < ROUNDS; ++i) {
     int at = (int)sh_below(TEXTS);
-    struct ck_str text = ck_buf_view(&texts[at]), piece = piece_of(text);
-    if (piece.n == 0) continue;
-    cr_expect(finds(s, at, piece), "\"%.*s\" does not find \"%s\"", (int)piece.n, piece.s, text.s);
-    cr_expect(marks(text, piece), "\"%.*s\" is not marked in \"%s\"", (int)piece.n, piece.s,
-              text.s);
+    struct ck_str text = ck_buf_view(&texts[at]), piece = piece_of(text, whole);
+    if (piece.n) fn(s, at, text, piece);
   }
   sqlite3_finalize(s);
   sqlite3_close(db);
   for (int i = 0; i < TEXTS; ++i) ck_buf_free(&texts[i]);
 }
+
+static void check_piece(sqlite3_stmt *s, int at, struct ck_str text, struct ck_str piece) {
+  cr_expect(finds(s, at, piece), "\"%.*s\" does not find \"%s\"", (int)piece.n, piece.s, text.s);
+  cr_expect(marks(text, piece, piece), "\"%.*s\" is not marked in \"%s\"", (int)piece.n, piece.s,
+            text.s);
+}
+
+Test(search_pieces, find_their_text_and_are_marked_in_it, .timeout = 60 * SLOWER) {
+  each_piece(false, check_piece);
+}
+
+/* As LIKE finds it: "getuserbyid ok" in a text with "getUserById ok". */
+static void check_lower(sqlite3_stmt *s, int at, struct ck_str text, struct ck_str piece) {
+  char lower[512];
+  cr_assert_lt(piece.n, sizeof lower);
+  for (size_t i = 0; i < piece.n; ++i)
+    lower[i] = piece.s[i] >= 'A' && piece.s[i] <= 'Z' ? (char)(piece.s[i] + 'a' - 'A') : piece.s[i];
+  struct ck_str asked = {lower, piece.n};
+  cr_expect(finds(s, at, asked), "\"%.*s\" does not find \"%s\"", (int)piece.n, lower, text.s);
+  cr_expect(marks(text, piece, asked), "\"%.*s\" is not marked in \"%s\"", (int)piece.n, lower,
+            text.s);
+}
+
+Test(search_pieces, find_their_text_in_lower_case, .timeout = 60 * SLOWER) { each_piece(true, check_lower); }

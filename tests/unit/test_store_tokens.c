@@ -52,20 +52,23 @@ Test(store_tokens, words_are_folded) {
 Test(store_tokens, names_are_given_in_parts_and_whole) {
   static const struct cut cuts[] = {
       {"snake_case_name", "snake case name"},
-      {"camelCase", "camel +camelcase case"},
-      {"getUserById", "get +getuserbyid user +userbyid by +byid id"},
-      {"HTTPServer", "http +httpserver server"},
-      {"sha256", "sha +sha256 256"},
-      {"v1.2.3-rc4", "v +v1 1 2 3 rc +rc4 4"},
+      {"camelCase", "camel +camelcase case +.camelcase"},
+      {"getUserById", "get +getuserbyid user +userbyid by +byid id"
+                      " +.getuserbyid +.userbyid +.byid"},
+      {"HTTPServer", "http +httpserver server +.httpserver"},
+      {"sha256", "sha +sha256 256 +.sha256"},
+      {"v1.2.3-rc4", "v +v1 1 +.v1 2 3 rc +rc4 4 +.rc4"},
       {"--no-pager -x", "no pager x"},
-      {"/usr/local/lib64", "usr local lib +lib64 64"},
+      {"/usr/local/lib64", "usr local lib +lib64 64 +.lib64"},
       {"user@example.com", "user example com"},
       {"https://example.com/a?b=c#d", "https example com a b c d"},
       {"3fa85f64-5717-4562", "3fa85f64 5717 4562"},
       {"42camelCase42camel", "42 +42camelcase42camel camel +camelcase42camel case +case42camel 42"
-                             " +42camel camel"},
+                             " +42camel camel +.42camelcase42camel +.camelcase42camel"
+                             " +.case42camel +.42camel"},
       {"mp3ToMp4File2", "mp +mp3tomp4file2 3 +3tomp4file2 to +tomp4file2 mp +mp4file2 4 +4file2"
-                        " file +file2 2"},
+                        " file +file2 2 +.mp3tomp4file2 +.3tomp4file2 +.tomp4file2 +.mp4file2"
+                        " +.4file2 +.file2"},
       {"x4camelCase42camel", "x4camelcase42camel"},
       {"aBcDeFgHiJkLmNoPqRsT", "abcdefghijklmnopqrst"},
       {"USA", "usa"},
@@ -118,7 +121,7 @@ Test(store_tokens, a_long_word_is_cut) {
   size_t n = 0;
   for (int i = 0; i < 100; ++i) ck_buf_text(&b, "xé");
   search_tokens(ck_buf_view(&b), longest, &n);
-  cr_expect_eq(n, SEARCH_TOKEN_MAX);
+  cr_expect_eq(n, SEARCH_WORD_MAX);
   ck_buf_free(&b);
 }
 
@@ -129,16 +132,19 @@ Test(store_tokens, expressions) {
     const char *match;
   } asked[] = {
       {"word", false, "\"word\""},
-      {"two words", false, "\"two words\""},
+      {"two words", false, "(\"two words\" OR ((\".two words\")))"},
+      {"a b c", false,
+       "(\"a b c\" OR ((\".a b\" OR \".b c\") AND (\"a b\" OR \".a b\")"
+       " AND (\"b c\" OR \".b c\")))"},
       {"pag", true, "\"pag\"*"},
       {"camelCase", false, "(\"camel case\" OR \"camelcase\")"},
       {"useCamelC", true, "(\"use camel c\"* OR \"usecamelc\"*)"},
       {"数据", false, "\"数据\""},
       {"数据库", false, "\"数据 据库\""},
       {"用", false, "\"用\"*"},
-      {"用Python写", false, "\"用 python 写\"*"},
+      {"用Python写", false, "(\"用 python 写\"* OR ((\".python 写\"*) AND \"用 python\"))"},
       {"用Python", false, "\"用 python\""},
-      {"\"quo\" AND NOT *", false, "\"quo and not\""},
+      {"\"quo\" NOT *", false, "(\"quo not\" OR ((\".quo not\")))"},
       {"...", false, NULL},
       {"", true, NULL},
   };
