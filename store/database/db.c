@@ -275,10 +275,12 @@ int db_open_checkpointer(sqlite3 **db, struct ck_err *err) {
 }
 
 void db_close(sqlite3 **db) {
-  if (!*db) return;
   sqlite3_stmt *s;
-  while ((s = sqlite3_next_stmt(*db, NULL))) sqlite3_finalize(s);
-  sqlite3_close(*db);
+  /* The first attempt takes leave of FTS5's tables, which finalize statements of their own. */
+  if (sqlite3_close(*db) != SQLITE_OK) {
+    while ((s = sqlite3_next_stmt(*db, NULL))) sqlite3_finalize(s);
+    sqlite3_close(*db);
+  }
   *db = NULL;
 }
 

@@ -41,7 +41,8 @@ int db_open_checkpointer(sqlite3 **db, struct ck_err *err);
 /* For any other connection to a database that may be a stranger's: what its schema holds does not
  * run. Sets extended result codes too. */
 void db_harden(sqlite3 *db);
-/* Finalizes the statements that are left and closes. *db may be NULL, and is NULL afterwards. */
+/* Finalizes the statements that are left and closes. None may be left that reads a table of FTS5.
+ * *db may be NULL, and is NULL afterwards. */
 void db_close(sqlite3 **db);
 
 /* Fills err with SQLite's message and extended code. Returns -1. Does not return if an fsync

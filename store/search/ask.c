@@ -39,8 +39,6 @@ struct search_asker {
 
 /* ---- the index's file ---- */
 
-static void close_index(struct search_asker *a) { search_index_close_reader(&a->index); }
-
 static int is_over(void *self) {
   struct search_asker *a = self;
   return atomic_load(a->stop) || ck_boot_ms() >= a->deadline;
@@ -54,11 +52,11 @@ static int open_index(struct search_asker *a, struct ck_err *err) {
     rc = errno == ENOENT ? 1 : ck_fail(err, SEARCH_FILE ": %s", strerror(errno));
   else if (a->index && st.st_dev == a->device && st.st_ino == a->inode)
     return 0;
-  close_index(a);
+  db_close(&a->index);
   if (rc == 0) rc = search_index_reader(&a->index, err);
   a->device = st.st_dev;
   a->inode = st.st_ino;
-  if (rc) close_index(a);
+  if (rc) db_close(&a->index);
   return rc > 0 ? ck_fail(err, SEARCH_FILE ": it is not made yet") : rc;
 }
 
@@ -274,7 +272,7 @@ static int drop_damaged(struct search_asker *a, struct ck_err *err) {
   int kind = sqlite3_errcode(a->index) & 0xff;
   if (kind != SQLITE_CORRUPT && kind != SQLITE_NOTADB) return -1;
   ck_log(CK_WARN, SEARCH_FILE, "search_damaged", "reason=%s", ck_quotedz(err->text));
-  close_index(a);
+  db_close(&a->index);
   search_index_drop(&ignored);
   return ck_fail_in(err, SEARCH_FILE " is damaged, and is made again: ask again later");
 }
@@ -302,7 +300,7 @@ struct search_asker *search_asker_new(sqlite3 *database, const _Atomic bool *sto
 void search_asker_free(struct search_asker **asker) {
   struct search_asker *a = *asker;
   if (!a) return;
-  close_index(a);
+  db_close(&a->index);
   search_source_free(&a->source);
   sqlite3_finalize(a->message);
   sqlite3_finalize(a->link);

@@ -31,7 +31,7 @@ static int check_words(struct ck_err *err) {
              ? -1
              : 0;
   }
-  search_index_close_reader(&db);
+  db_close(&db);
   return rc;
 }
 
@@ -111,6 +111,6 @@ int search_check(sqlite3 *database, bool (*goes_on)(void *self), void *self,
                  check_both(&c, err)
              ? -1
              : 0;
-  search_index_close_reader(&c.index);
+  db_close(&c.index);
   return rc < 0 ? -1 : 0;
 }

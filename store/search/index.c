@@ -194,7 +194,7 @@ struct search_index *search_index_open(const char *store_id, uint64_t *cursor, s
 void search_index_close(struct search_index **x) {
   if (!*x) return;
   db_finalize_all((*x)->s, STATEMENT_COUNT);
-  sqlite3_close((*x)->db);
+  db_close(&(*x)->db);
   free(*x);
   *x = NULL;
 }
@@ -354,11 +354,6 @@ void search_index_rollback(struct search_index *x) {
 }
 
 /* ---- reading ---- */
-
-void search_index_close_reader(sqlite3 **db) {
-  sqlite3_close(*db);
-  *db = NULL;
-}
 
 int search_index_reader(sqlite3 **db, struct ck_err *err) {
   const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;

@@ -65,9 +65,7 @@ int search_index_commit(struct search_index *x, uint64_t cursor, struct ck_err *
 void search_index_rollback(struct search_index *x);
 
 /* A connection that only reads it. 1: there is no index of this version yet; the thread that makes
- * it does so as soon as it sees that. *db is to be closed in any case. */
+ * it does so as soon as it sees that. *db is to be closed (db_close) in any case. */
 int search_index_reader(sqlite3 **db, struct ck_err *err);
-/* Every statement of the caller's must be finalized. (db_close would finalize FTS5's own, too.) */
-void search_index_close_reader(sqlite3 **db);
 
 #endif

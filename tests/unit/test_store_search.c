@@ -245,6 +245,33 @@ Test(store_search, titles_are_hits_and_choose_conversations) {
   cr_expect(ck_str_is(answer.hits[0].title, "Of dogs"));
 }
 
+/* Entries of a conversation lie anywhere, and those of a message that has moved before the others.
+ * Whole blocks of others lie between, since a question without words looks at blocks. */
+Test(store_search, of_a_conversation_all_entries_are_found) {
+  start();
+  put("moved", "c2", "user", 1, "hello");
+  put("a", "c1", "user", 2, "hello");
+  sql("BEGIN");
+  for (int i = 0; i < 2 * SEARCH_BLOCK; ++i) {
+    char id[16];
+    snprintf(id, sizeof id, "m%d", i);
+    put(id, "c2", "user", 3, "others");
+  }
+  sql("COMMIT");
+  put("b", "c1", "user", 4, "hello");
+  reached();
+  FINDS("in:c1 hello", "b a");
+  FINDS("in:c1", "b a");
+  put("c", "c3", "user", 6, "hello");
+  put("moved", "c3", "user", 5, "hello");
+  reached();
+  FINDS("in:c3 hello", "c moved");
+  put("a", "c3", "user", 2, "hello");
+  reached();
+  FINDS("in:c3", "c moved a");
+  FINDS("in:c1 hello", "b");
+}
+
 /* What comes in between changes nothing in what follows. */
 Test(store_search, pages_follow_each_other) {
   start();
@@ -393,12 +420,14 @@ Test(store_search, another_stores_index_is_replaced) {
 /* Bytes in the middle of the file: what is read of them is an error, and the index is made again.
  */
 Test(store_search, a_damaged_index_is_made_again) {
+  sql("BEGIN");
   for (int i = 0; i < 2000; ++i) {
     char id[16], text[64];
     snprintf(id, sizeof id, "m%d", i);
     snprintf(text, sizeof text, "word w%d of many", i);
     put(id, "c", "user", i, text);
   }
+  sql("COMMIT");
   start();
   reached();
   stop();
