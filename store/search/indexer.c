@@ -1,4 +1,4 @@
-/* Reads a chunk of records, and puts it and the new cursor into the index in one transaction.
+/* Reads chunks of records, and puts them and the new cursor into the index in one transaction.
  * Paced, so that it slows nothing else down. */
 #include "store/search/indexer.h"
 
@@ -19,6 +19,7 @@
 #define PACE_MAX_MS 500
 #define REST 4
 #define QUIET_MS 100
+#define CHUNKS_MAX 8 /* that share a transaction then */
 #define LOOK_MS 50   /* how often the thread checks during a pause whether the store stops */
 #define SAME_MS 1000 /* how often it checks whether the file is still there */
 #define STOP_MS 500  /* for what is still to be read at a stop */
@@ -124,12 +125,11 @@ static int failed(struct indexer *x, const struct ck_err *err) {
   return trouble(x, err);
 }
 
-static int put_all(struct indexer *x, const struct search_item *items, int count, uint64_t upto) {
+static int put_all(struct indexer *x, const struct search_item *items, int count) {
   struct ck_err err;
-  if (search_index_begin(x->index, &err)) return failed(x, &err);
   for (int i = 0; i < count; ++i)
     if (search_index_put(x->index, &items[i], &err)) return failed(x, &err);
-  return search_index_commit(x->index, upto, &err) ? failed(x, &err) : 0;
+  return 0;
 }
 
 /* Sets when the next chunk may begin. */
@@ -139,29 +139,49 @@ static void rest(struct indexer *x) {
   x->next_at = now + (x->behind || ms > PACE_MS ? ms : PACE_MS);
 }
 
-static int make_chunk(struct indexer *x) {
-  struct ck_err err;
-  const struct search_item *items;
-  uint64_t durable = atomic_load(&x->context->head), upto;
-  x->began = ck_boot_ms();
-  int count = search_source_chunk(x->source, x->cursor, &items, &upto, &x->behind, &err);
-  if (count < 0) return trouble(x, &err);
-  if (!x->behind && upto < durable) upto = durable;
-  if (upto < x->cursor) return begin_again(x, "ahead"); /* an older copy was put back */
-  if (put_all(x, items, count, upto)) return -1;
-  x->cursor = upto;
-  atomic_store(&x->context->search_cursor, upto);
-  rest(x);
-  return 0;
-}
-
-/* ---- the loop ---- */
-
 static void look_at_head(struct indexer *x) {
   uint64_t head = atomic_load(&x->context->head);
   if (head != x->seen) x->moved_at = ck_boot_ms();
   x->seen = head;
 }
+
+/* Nobody writes, and there is more to read. */
+static bool at_leisure(struct indexer *x) {
+  look_at_head(x);
+  return x->behind && ck_boot_ms() >= x->moved_at + QUIET_MS && !stopping(x);
+}
+
+/* Puts the records after *cursor into the transaction, which it begins if it is the first. 1: there
+ * is no transaction, the index is made again. */
+static int make_chunk(struct indexer *x, uint64_t *cursor, bool first) {
+  struct ck_err err;
+  const struct search_item *items;
+  uint64_t durable = atomic_load(&x->context->head), upto;
+  int count = search_source_chunk(x->source, *cursor, &items, &upto, &x->behind, &err);
+  if (count < 0) return failed(x, &err);
+  if (!x->behind && upto < durable) upto = durable;
+  if (upto < *cursor) return begin_again(x, "ahead") ? -1 : 1; /* an older copy was put back */
+  if (first && search_index_begin(x->index, &err)) return failed(x, &err);
+  *cursor = upto;
+  return put_all(x, items, count);
+}
+
+static int make_chunks(struct indexer *x) {
+  struct ck_err err;
+  uint64_t cursor = x->cursor;
+  x->began = ck_boot_ms();
+  for (int n = 0; n == 0 || (n < CHUNKS_MAX && at_leisure(x)); ++n) {
+    int rc = make_chunk(x, &cursor, n == 0);
+    if (rc) return rc < 0 ? -1 : 0;
+  }
+  if (search_index_commit(x->index, cursor, &err)) return failed(x, &err);
+  x->cursor = cursor;
+  atomic_store(&x->context->search_cursor, cursor);
+  rest(x);
+  return 0;
+}
+
+/* ---- the loop ---- */
 
 /* When the next chunk is due; INT64_MAX: there is nothing to read. */
 static int64_t chunk_at(const struct indexer *x) {
@@ -176,7 +196,7 @@ static int turn(struct indexer *x) {
   look_at_head(x);
   if (ck_boot_ms() < x->retry_at) return 0;
   if (open_index(x) || look_at_index(x)) return -1;
-  if (chunk_at(x) <= ck_boot_ms() && make_chunk(x)) return -1;
+  if (chunk_at(x) <= ck_boot_ms() && make_chunks(x)) return -1;
   all_is_well(x);
   return 0;
 }
@@ -200,7 +220,7 @@ static void wait_for_work(struct indexer *x) {
 static void finish(struct indexer *x) {
   if (x->troubled || open_index(x)) return;
   while (chunk_at(x) != INT64_MAX && !out_of_time(x))
-    if (make_chunk(x)) return;
+    if (make_chunks(x)) return;
 }
 
 static void *run(void *self) {
