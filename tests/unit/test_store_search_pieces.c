@@ -168,4 +168,6 @@ static void check_lower(sqlite3_stmt *s, int at, struct ck_str text, struct ck_s
             text.s);
 }
 
-Test(search_pieces, find_their_text_in_lower_case, .timeout = 60 * SLOWER) { each_piece(true, check_lower); }
+Test(search_pieces, find_their_text_in_lower_case, .timeout = 60 * SLOWER) {
+  each_piece(true, check_lower);
+}
