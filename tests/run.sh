@@ -3,7 +3,7 @@
 # usage: tests/run.sh BUILD SUITE…
 #   CONVKEEP_FAULT=short|long   how far fault goes
 #   FUZZ_SECONDS                how long each fuzz target runs
-#   TEST_PROGRAMS               where the test programs are, if not in BUILD/tests
+#   TEST_PROGRAMS               where those test programs are that are not in BUILD/tests
 #
 # Counted are a Criterion suite's tests, fuzz's targets, and what the last line of make, mutants and
 # compose says; any other suite counts as one.
@@ -22,7 +22,8 @@ for name in $(compgen -e CONVKEEP_); do
 done
 export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:exitcode=99:detect_stack_use_after_return=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-exitcode=99:suppressions=$PWD/tests/tsan.supp}
+# die_after_fork: a test's child has threads of its own.
+export TSAN_OPTIONS=${TSAN_OPTIONS:-exitcode=99:die_after_fork=0:suppressions=$PWD/tests/tsan.supp}
 
 passed=0 failed=0 child='' summary='' failures=''
 end() {
@@ -51,9 +52,11 @@ limited() { # SECONDS COMMAND…
 # time, for a backoff, a lease or the end of a process: JOBS is so high that two cores have work
 # and so low that each test still has the processor when its deadlines need it.
 criterion() { # LIMIT SUITE JOBS
+    local program=$build/tests/$2
+    [ -x "$program" ] || program=$programs/$2
     # Criterion itself leaks some bytes if it runs several tests with a limit at once, which the
     # leak sanitizer would report.
-    limited "$1" "$programs/$2" --jobs $((slower > 1 ? 1 : $3))
+    limited "$1" "$program" --jobs $((slower > 1 ? 1 : $3))
 }
 
 # Sanitized programs are slower.
@@ -133,8 +136,8 @@ count() { # SUITE CODE LOG: adds to passed and failed
         ;;
     *) [ "$2" = 0 ] && good=1 ;;
     esac
-    # The sanitizer looks for leaks after the test has passed.
-    bad=$((bad + $(grep -ac 'ERROR: [A-Za-z]*Sanitizer: \|: runtime error: ' "$3")))
+    # A race does not end a test, and leaks are looked for after it has passed.
+    bad=$((bad + $(grep -acE '(ERROR|WARNING): [A-Za-z]*Sanitizer: |: runtime error: ' "$3")))
     [ "$2" = 0 ] || [ "$bad" -gt 0 ] || bad=1
     passed=$((passed + good)) failed=$((failed + bad))
     [ "$bad" = 0 ] || failures+=$(what_failed "$3")$'\n'

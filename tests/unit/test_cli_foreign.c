@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/random.h"
 #include "proto/wire.h"
 
 #define MESSAGES \
@@ -329,13 +330,16 @@ Test(foreign, flipped_bytes, .timeout = 240) {
   make_many();
   load();
   const char *given = getenv("CONVKEEP_TEST_SEED");
-  unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)getpid();
-  fprintf(stderr, "CONVKEEP_TEST_SEED=%u\n", seed);
+  struct ck_random random = {given ? strtoull(given, NULL, 10) : (uint64_t)getpid()};
+  fprintf(stderr, "CONVKEEP_TEST_SEED=%llu\n", (unsigned long long)random.state);
   for (int i = 0; i < 1000; ++i) {
     struct ck_err err = {{0}};
     char *bent = ck_alloc((size_t)whole_n);
     memcpy(bent, whole, (size_t)whole_n);
-    for (int k = 0; k < 1 + i % 20; ++k) bent[rand_r(&seed) % whole_n] = (char)rand_r(&seed);
+    for (int k = 0; k < 1 + i % 20; ++k) {
+      int64_t at = ck_random_upto(&random, whole_n - 1);
+      bent[at] = (char)ck_random_next(&random);
+    }
     store(bent, whole_n);
     free(bent);
     int rc = read_file("bent", &err);
