@@ -29,14 +29,15 @@
 #define SEVEN_WEEKS_MS INT64_C(4233600000)
 
 /* The pace, in milliseconds, each chosen at random up to twice this. TURN_MS is for CHATS_LEAST
- * conversations: more of them do not say more together. A slower ring has a slower pace, by the
- * time that renewd took to start: what is followed by the next message, or by a kill, before renewd
- * has seen it is never delivered. */
+ * conversations: more of them do not say more together. A slower ring has a slower pace, as many
+ * times as more is said for one delivery than SAID_MOST, after the first SAID_FIRST: what is
+ * followed by the next message, or by a kill, before renewd has seen it is never delivered. */
 #define TURN_MS 2200
 #define ANSWER_MS 60
 #define KILL_MS 500
 #define HISTORY_MS 1000
-#define START_MS 1000
+#define SAID_MOST 8
+#define SAID_FIRST 400
 #define STUCK_MS (60000 * T_SLOWER)
 
 #define MEMBERS 4
@@ -52,15 +53,14 @@ struct campaign {
   struct t_process *member[MEMBERS];
   unsigned kills[MEMBERS], imports, said;
   struct t_process *import;
-  int64_t renewd_at; /* when it was started last */
-  int64_t slower;    /* the factor by which the pauses are longer */
   int64_t turn_ms, kill_at, history_at, script_at;
   bool at_start;  /* the next kill may come during a start */
   bool finishing; /* nobody speaks or is killed any more */
 };
 
 static int64_t around(const struct campaign *k, int64_t ms) {
-  return ck_boot_ms() + (int64_t)t_random_below((uint64_t)(2 * ms * k->slower + 1));
+  size_t slower = 1 + k->said / (SAID_MOST * k->done + SAID_FIRST);
+  return ck_boot_ms() + (int64_t)t_random_below(2 * (uint64_t)ms * slower + 1);
 }
 
 /* ---- the ring, without `up`, whose delays before a restart would grow each time ---- */
@@ -76,7 +76,6 @@ static void revive(struct campaign *k) {
       if (k->member[i]->ready >= 0) close(k->member[i]->ready);
     }
     k->member[i] = t_daemon_try(names[i], NULL);
-    if (i == RENEWD) k->renewd_at = ck_boot_ms();
   }
 }
 
@@ -95,7 +94,6 @@ static bool is_ready(struct campaign *k, int i) {
   if (read(p->ready, word, sizeof word) <= 0) return false;
   close(p->ready);
   p->ready = -1;
-  if (i == RENEWD) k->slower = 1 + (ck_boot_ms() - k->renewd_at) / START_MS;
   return true;
 }
 
@@ -392,7 +390,6 @@ static void finish(struct campaign *k) {
 }
 
 static void set_up(struct campaign *k) {
-  k->slower = 1;
   k->wanted = t_deliveries() ? t_deliveries() : t_long() ? DELIVERIES_LONG : DELIVERIES;
   size_t chats = k->wanted / DELIVERIES_A_CHAT;
   k->ledger.chat_count = chats > CHATS_LEAST ? chats : CHATS_LEAST;
