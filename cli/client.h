@@ -58,7 +58,8 @@ struct cli_query {
 /* *rows is a JSON array of objects that the caller json_decrefs; NULL or unset on error. */
 int cli_query(struct cli *c, const struct cli_query *query, json_t **rows);
 /* The same, page after page. *next: where the page begins; NULL: at the first row. It becomes where
- * the next one does; NULL: there are no more rows. The caller frees it, also on error. */
+ * the next one does; NULL: there are no more rows. The caller frees it, also on error. offset: rows
+ * left out of each page. */
 int cli_query_next(struct cli *c, const struct cli_query *query, char **next, json_t **rows);
 /* Both with filters that are encoded already, as a MessagePack map; for arrays of values. */
 int cli_query_packed(struct cli *c, const char *table, struct ck_str filters, unsigned limit,

@@ -107,7 +107,7 @@ check "no Criterion: nothing done" nothing_done
 machine no_pkg_config pkg-config pkgconf
 libraries_but no_pkg_config none
 on no_pkg_config all
-names "no pkg-config" "$packages pkg-config"
+names "no pkg-config" "$(printf "%s\n" $packages pkg-config | sort | xargs)"
 
 machine no_compiler cc gcc
 libraries_but no_compiler none

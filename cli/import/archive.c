@@ -118,8 +118,8 @@ static int next_block(struct level *l, struct ck_err *err) {
   return 1;
 }
 
-/* Reads on in the member from libarchive, at most to the end of a block: so what stands before a
- * damage is had. */
+/* Reads on in the member from libarchive or inflate, at most to the end of a block: so what stands
+ * before a damage is had. */
 static ssize_t unpack(struct level *l, char *bytes, size_t n, struct ck_err *err) {
   int rc = 1;
   while (rc == 1 && !l->gap && !l->block_n) rc = next_block(l, err);

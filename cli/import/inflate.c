@@ -1,7 +1,6 @@
 /* See inflate.h. */
 #include "cli/import/inflate.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #define ZLIB_CONST
@@ -9,6 +8,7 @@
 #include <zstd.h>
 
 #define BLOCK (128u << 10)  /* at least ZSTD_DStreamOutSize() */
+#define BLOCK_HEAD 3        /* bytes, of zstd (RFC 8878) */
 #define GZIP_ONLY (15 + 16) /* the greatest window; with gzip's head and check */
 #define GZIP_MAGIC "\x1f\x8b"
 #define ZSTD_MAGIC "\x28\xb5\x2f\xfd"
@@ -18,6 +18,7 @@ struct cli_inflate {
   void *self;
   z_stream gzip;
   ZSTD_DCtx *zstd; /* NULL: it is gzip */
+  size_t want;     /* bytes that end the present block and begin the next; zstd only */
   const char *in;  /* in_n bytes that have come and are not unpacked */
   size_t in_n;
   int64_t came; /* bytes of the compressed file */
@@ -38,9 +39,10 @@ cli_inflate_new(struct ck_str head,
   struct cli_inflate *z = ck_zalloc(sizeof *z);
   z->next = next;
   z->self = self;
-  if (ck_str_starts(head, ZSTD_MAGIC)) z->zstd = ZSTD_createDCtx();
-  bool made = z->zstd || inflateInit2(&z->gzip, GZIP_ONLY) == Z_OK;
-  assert(made); /* only memory can be lacking */
+  bool is_zstd = ck_str_starts(head, ZSTD_MAGIC);
+  if (is_zstd && (z->zstd = ZSTD_createDCtx())) z->want = ZSTD_initDStream(z->zstd);
+  bool made = is_zstd ? z->zstd != NULL : inflateInit2(&z->gzip, GZIP_ONLY) == Z_OK;
+  if (!made) abort(); /* only memory can be lacking */
   return z;
 }
 
@@ -71,14 +73,17 @@ static const char *step_gzip(struct cli_inflate *z, size_t *got) {
   return z->gzip.msg ? z->gzip.msg : zError(rc);
 }
 
+/* One block at a time, without the head of the next: of a call that fails, zstd gives nothing. */
 static const char *step_zstd(struct cli_inflate *z, size_t *got) {
-  ZSTD_inBuffer in = {z->in, z->in_n, 0};
+  size_t most = z->want > BLOCK_HEAD ? z->want - BLOCK_HEAD : z->want;
+  ZSTD_inBuffer in = {z->in, most && most < z->in_n ? most : z->in_n, 0};
   ZSTD_outBuffer out = {z->out, BLOCK, 0};
   size_t rc = ZSTD_decompressStream(z->zstd, &out, &in);
   z->inside = rc != 0 && (z->inside || in.pos > 0);
   z->in += in.pos;
   z->in_n -= in.pos;
   *got = out.pos;
+  if (!ZSTD_isError(rc)) z->want = rc ? rc : ZSTD_initDStream(z->zstd);
   return ZSTD_isError(rc) ? ZSTD_getErrorName(rc) : NULL;
 }
 

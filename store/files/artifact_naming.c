@@ -168,9 +168,9 @@ static int is_known(struct artifacts *a, sqlite3_stmt *known, struct ck_str id) 
   return artifacts_trouble(a, SQL_TROUBLE, CK_LIT(DB_FILE), &err);
 }
 
-/* The conversation's files are at `name`, which is nobody's. If it has another name, at which there
- * is nothing, they get that one. A copy that a person has made stays. 1: the name it had is free.
- */
+/* The JSON at `name` is this conversation's, and no name is recorded for it. If the recorded name
+ * has no JSON, the files move there; if that has its own, this is a person's copy and stays; else
+ * `name` is recorded. 1: the name recorded before is free. */
 static int take_over(struct artifacts *a, struct ck_str id, struct ck_str name) {
   struct ck_err err;
   struct ck_buf has = {0};
@@ -204,17 +204,26 @@ static int adopt(struct artifacts *a, sqlite3_stmt *known, struct ck_str name) {
   return rc;
 }
 
+static int folder_failed(struct artifacts *a) {
+  struct ck_err err;
+  int why = errno;
+  ck_fail(&err, ARTIFACT_FOLDER "/" ARTIFACT_CONVERSATIONS ": %s", strerror(why));
+  errno = why;
+  return artifacts_put_failed(a, CK_LIT(ARTIFACT_CONVERSATIONS), &err);
+}
+
 /* 1: names have become free that may be another file's. */
 static int adopt_each(struct artifacts *a, sqlite3_stmt *known, DIR *dir) {
   const char *ending = artifact_conversation_endings[1];
   int rc = 0, freed = 0;
-  for (struct dirent *e; rc >= 0 && (e = readdir(dir));) {
+  for (struct dirent *e; rc >= 0 && (errno = 0, e = readdir(dir));) {
     size_t n = strlen(e->d_name), tail = strlen(ending);
     if (artifacts_out_of_time(a)) return -1;
     if (n <= tail || strcmp(e->d_name + n - tail, ending) != 0) continue;
     rc = adopt(a, known, (struct ck_str){e->d_name, n - tail});
     freed |= rc > 0;
   }
+  if (rc >= 0 && errno) return folder_failed(a);
   return rc < 0 ? -1 : freed;
 }
 
@@ -243,12 +252,7 @@ int artifact_naming_adopt(struct artifacts *a) {
   struct ck_err err;
   DIR *dir = open_dir(a);
   if (!dir && errno == ENOENT) return 0;
-  if (!dir) {
-    int why = errno;
-    ck_fail(&err, ARTIFACT_FOLDER "/" ARTIFACT_CONVERSATIONS ": %s", strerror(why));
-    errno = why;
-    return artifacts_put_failed(a, CK_LIT(ARTIFACT_CONVERSATIONS), &err);
-  }
+  if (!dir) return folder_failed(a);
   sqlite3_stmt *known =
       db_prepare(a->db, "SELECT 1 FROM local_conversations WHERE local_conversation_id = ?1", &err);
   int rc =

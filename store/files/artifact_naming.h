@@ -1,5 +1,6 @@
-/* The names of conversations' files. names.h records them, after the files got them: a kill or a
- * power cut may come between, and then the files tell.
+/* The names of conversations' files. Names are recorded (names.h) after the files got them. If a
+ * kill or a power cut comes between, the JSON, which is written and renamed first, says whose they
+ * are.
  *
  * Functions return -1 after artifacts_trouble, and are called again later. */
 #ifndef CK_STORE_ARTIFACT_NAMING_H

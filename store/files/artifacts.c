@@ -137,9 +137,12 @@ static int begin_again(struct artifacts *a) {
   return artifact_others_begin(a);
 }
 
+/* What fails here is tried again when the folder is opened. */
 static int restart_form(struct artifacts *a) {
   a->version = a->own->read + 1;
-  return a->form->restart ? a->form->restart(a) : 0;
+  if (!a->form->restart || a->form->restart(a) == 0) return 0;
+  close_folder(a);
+  return -1;
 }
 
 /* Makes all files again. */
@@ -180,7 +183,7 @@ static int check_folder(struct artifacts *a) {
   ck_log(CK_WARN, ARTIFACT_FOLDER, "artifacts_gone", "version=%llu",
          (unsigned long long)a->own->cursor);
   close_folder(a);
-  return open_folder(a) || begin_again(a) ? -1 : 0;
+  return open_folder(a) || restart(a) ? -1 : 0;
 }
 
 /* ---- a chunk of records ---- */
@@ -383,7 +386,7 @@ static void finish(struct artifacts *a) {
   struct artifact_thread *t = a->own;
   if (t->trouble || open_folder(a)) return;
   while (!artifacts_out_of_time(a) && make_more(a)) continue;
-  if (t->trouble || !artifact_folder_same(&a->folder)) return;
+  if (t->trouble || a->folder.fd < 0 || !artifact_folder_same(&a->folder)) return;
   move_cursor(a);
   if (a->index_due && a->form->act(a)) return;
   atomic_store(&a->context->artifacts_cursor, t->cursor);

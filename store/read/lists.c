@@ -377,6 +377,7 @@ static int run(sqlite3 *db, sqlite3_stmt *s, struct where *w, const struct ck_qu
 
 int lists_query(sqlite3 *db, const struct ck_query *q, struct list_answer *answer,
                 const char **code, struct ck_err *err) {
+  ck_buf_clear(answer->cursor);
   if (ck_str_is(q->table, "brakes")) return brake_query(db, q, answer->rows, code, err);
   *code = "bad_request";
   const struct list *l = list_named(q->table);

@@ -151,16 +151,21 @@ static bool at_leisure(struct indexer *x) {
   return x->behind && ck_boot_ms() >= x->moved_at + QUIET_MS && !stopping(x);
 }
 
-/* Puts the records after *cursor into the transaction, which it begins if it is the first. 1: there
- * is no transaction, the index is made again. */
+/* What make_chunk returns besides 0 and -1. */
+enum { AGAIN = 1, ENOUGH };
+
+/* Puts the records after *cursor into the transaction, which it begins if it is the first. AGAIN:
+ * there is no transaction, the index is made again. ENOUGH: what comes next cannot be read; the
+ * first chunk of the next turn says why. */
 static int make_chunk(struct indexer *x, uint64_t *cursor, bool first) {
   struct ck_err err;
   const struct search_item *items;
   uint64_t durable = atomic_load(&x->context->head), upto;
   int count = search_source_chunk(x->source, *cursor, &items, &upto, &x->behind, &err);
+  if (count < 0 && !first) return x->behind = true, ENOUGH;
   if (count < 0) return failed(x, &err);
   if (!x->behind && upto < durable) upto = durable;
-  if (upto < *cursor) return begin_again(x, "ahead") ? -1 : 1; /* an older copy was put back */
+  if (upto < *cursor) return begin_again(x, "ahead") ? -1 : AGAIN; /* an older copy was put back */
   if (first && search_index_begin(x->index, &err)) return failed(x, &err);
   *cursor = upto;
   return put_all(x, items, count);
@@ -172,6 +177,7 @@ static int make_chunks(struct indexer *x) {
   x->began = ck_boot_ms();
   for (int n = 0; n == 0 || (n < CHUNKS_MAX && at_leisure(x)); ++n) {
     int rc = make_chunk(x, &cursor, n == 0);
+    if (rc == ENOUGH) break;
     if (rc) return rc < 0 ? -1 : 0;
   }
   if (search_index_commit(x->index, cursor, &err)) return failed(x, &err);

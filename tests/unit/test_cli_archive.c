@@ -280,6 +280,45 @@ Test(cli_archive, all_before_the_cut_of_a_compressed_file_is_read) {
   ck_buf_free(&text);
 }
 
+/* Where the block after the one at `at` begins; the first one is after 6 bytes of the frame's head.
+ */
+static size_t next_zstd_block(const struct ck_buf *b, size_t at) {
+  const unsigned char *h = (const unsigned char *)b->data + at;
+  return at ? at + 3 + (h[0] | (size_t)h[1] << 8 | (size_t)h[2] << 16) / 8 : 6;
+}
+
+/* Of zstd all blocks before the one that is damaged, which is told by its place. */
+Test(cli_archive, all_before_the_damage_of_a_compressed_file_is_read) {
+  struct ck_buf text = noise(1u << 20);
+  const struct t_member file = {"one", ck_buf_view(&text)};
+  struct ck_buf bytes = t_archive(0, ARCHIVE_FILTER_ZSTD, &file, 1);
+  size_t at = next_zstd_block(&bytes, 0);
+  for (size_t block = 1; block < 8; ++block) {
+    struct ck_buf got = {0};
+    struct ck_err err;
+    const char *name;
+    long place = 0;
+    at = next_zstd_block(&bytes, at);
+    char kept = bytes.data[at];
+    bytes.data[at] |= 6; /* a type of block that there is not */
+    int fd = fd_of(ck_buf_view(&bytes));
+    struct cli_archive *a = cli_archive_new(fd, NULL);
+    cr_assert_eq(cli_archive_next(a, &name, &err), 1, "%s", err.text);
+    read_all(a, &got);
+    size_t n = strcspn(ck_buf_cstr(&got), "<");
+    cr_expect(n == block << 17 && memcmp(got.data, text.data, n) == 0, "%zu: %zu bytes", block, n);
+    sscanf(got.data + n, "<the compressed data is damaged at byte %ld", &place);
+    cr_expect(place > 0 && (size_t)place <= at && (size_t)place + (1u << 17) > at, "%ld for %zu",
+              place, at);
+    bytes.data[at] = kept;
+    cli_archive_free(&a);
+    close(fd);
+    ck_buf_free(&got);
+  }
+  ck_buf_free(&bytes);
+  ck_buf_free(&text);
+}
+
 /* gzip's members and zstd's frames, one after another; some of them are empty, or hold no data. */
 Test(cli_archive, compressed_files_that_were_put_one_after_another) {
   static const char zeroes[1024];

@@ -20,6 +20,7 @@ static void ask(int64_t in_a_row) {
   ck_pair_int(&m, "in_a_row", in_a_row);
   ck_map_close(&m);
   struct ck_buf cursor = {0};
+  ck_buf_text(&cursor, "of another list");
   struct list_answer answer = {&rows, &cursor};
   struct ck_query q = {.table = CK_LIT("brakes"), .filters = ck_buf_view(&filters), .limit = 1};
   cr_assert_eq(lists_query(s.db, &q, &answer, &code, &err), 0, "%s: %s", code, err.text);
@@ -30,6 +31,8 @@ static void ask(int64_t in_a_row) {
   past.stopped = ck_map_int(row, "stopped", -1);
   past.sixtieth_at = ck_map_int(row, "sixtieth_at", -1);
   past.has_sixtieth = past.sixtieth_at != -1;
+  cr_assert_eq(cursor.len, 0);
+  ck_buf_free(&cursor);
   ck_buf_free(&filters);
   ck_buf_free(&rows);
 }
