@@ -52,11 +52,11 @@ static void cut(const char *path, struct ck_str bytes, size_t at) {
             at);
   cr_expect(ck_str_starts(ck_buf_view(&all), ck_buf_cstr(&some)),
             "%s cut at %zu: not what the whole file begins with", path, at);
-  /* Of lines, nobody can know that more were to come. */
+  /* Of lines, and of arrays one after another, nobody can know that more were to come. */
   size_t said = at;
   while (said && strchr(" \t\r", bytes.s[said - 1])) --said;
   bool between = strcmp(part.format, "empty") == 0 || !said || bytes.s[said - 1] == '\n' ||
-                 bytes.s[at] == '\n';
+                 bytes.s[at] == '\n' || (bytes.s[said - 1] == ']' && bytes.s[at] == '[');
   cr_expect(part.error[0] || part.failures || part.observations == whole.observations || between,
             "%s cut at %zu: %u observations of %u, and nothing is said", path, at,
             part.observations, whole.observations);
