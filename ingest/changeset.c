@@ -295,8 +295,8 @@ static struct ck_str execution_id(struct ingest_changeset *s, const struct inges
               : hashed(&s->passing, "exec_", parts, sizeof parts / sizeof *parts);
 }
 
-/* When it was executed: at a time of its own, or of the message. Neighbours of one
- * time are a millisecond apart, so that they stay in their order. */
+/* When it was executed: at a time of its own, or of the message. Neighbours of one time
+ * are a millisecond apart, so that they stay in their order. */
 static struct ingest_moment execution_time(struct ingest_changeset *s, int64_t told) {
   struct ingest_moment time = s->time;
   unsigned later = s->calls++;

@@ -176,7 +176,7 @@ static void warn(const struct search *s) {
 
 /* ---- the command ---- */
 
-static bool has_words(int argc, char **argv) {
+static bool says_words(int argc, char **argv) {
   for (int i = 1; i < argc; ++i)
     if (ck_trim(ck_str_of(argv[i])).n) return true;
   return false;
@@ -187,7 +187,7 @@ static int read_wish(struct cli *c, int *argc, char **argv, struct wish *w, stru
   if (rc == CLI_GO_ON) rc = cli_number(c, "--limit", w->limit, 1, LIMIT_MAX, &s->limit);
   if (rc == CLI_GO_ON) rc = cli_moment(c, "--since", w->since, &s->asked.since);
   if (rc == CLI_GO_ON) rc = cli_moment(c, "--until", w->until, &s->asked.until);
-  bool any = has_words(*argc, argv) || w->in || w->platform || w->role || w->since || w->until;
+  bool any = says_words(*argc, argv) || w->in || w->platform || w->role || w->since || w->until;
   if (rc == CLI_GO_ON && !any)
     return cli_usage_error(c, NULL, "nothing to look for; convkeep search WORDS…");
   return rc;

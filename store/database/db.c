@@ -276,7 +276,8 @@ int db_open_checkpointer(sqlite3 **db, struct ck_err *err) {
 
 void db_close(sqlite3 **db) {
   sqlite3_stmt *s;
-  /* The first attempt takes leave of FTS5's tables, which finalize statements of their own. */
+  /* Even if sqlite3_close fails, it disconnects virtual tables, and FTS5 finalizes its own
+   * statements with them. What is left is ours. */
   if (sqlite3_close(*db) != SQLITE_OK) {
     while ((s = sqlite3_next_stmt(*db, NULL))) sqlite3_finalize(s);
     sqlite3_close(*db);

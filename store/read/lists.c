@@ -8,7 +8,6 @@
 #include "store/database/question.h"
 #include "store/keys/keys.h"
 #include "store/read/brake.h"
-#include "store/read/has_words.h"
 #include "store/read/order.h"
 
 /* More rows than this are refused, so that an answer fits into a frame. One record always fits. */
@@ -86,7 +85,7 @@ struct where {
   struct ck_buf cursor; /* the bytes of what is bound from it */
   struct ck_buf bind;   /* struct ck_value, in the order of their numbers */
   int count, terms;
-  bool due, words;
+  bool due;
 };
 
 static const struct list *list_named(struct ck_str name) {
@@ -205,7 +204,6 @@ static int add_other_term(struct where *w, const struct ck_filter *f, int values
   else
     ck_buf_printf(w->sql, "?%d IS NOT NULL", w->count);
   w->due |= f->by == CK_BY_MOST;
-  w->words |= f->by == CK_BY_WORDS;
   return 0;
 }
 
@@ -394,7 +392,6 @@ int lists_query(sqlite3 *db, const struct ck_query *q, struct list_answer *answe
   struct where w = {.sql = &condition, .list = l};
   sqlite3_stmt *s = NULL;
   int rc = make_select(&sql, &w, q, code, err);
-  if (rc == 0 && w.words) rc = has_words_sql(db, err);
   if (rc == 0 && sqlite3_prepare_v2(db, ck_buf_cstr(&sql), -1, &s, NULL) != SQLITE_OK)
     rc = db_fail(db, l->name, err);
   ck_buf_free(&sql);

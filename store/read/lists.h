@@ -1,5 +1,5 @@
 /* Answers QUERY: lists of records, filtered, and in the orders of docs/records.md. For read-only
- * connections. */
+ * connections that have has_words (store/read/has_words.h). */
 #ifndef CK_STORE_LISTS_H
 #define CK_STORE_LISTS_H
 

@@ -1,6 +1,7 @@
 /* See order.h. A cursor is a MessagePack array in hexadecimal digits. */
 #include "store/read/order.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "proto/pack.h"
@@ -11,7 +12,7 @@
 static const char digits[] = "0123456789abcdef";
 
 static void add(struct order *o, struct ck_str sql, bool down) {
-  if (o->count == ORDER_MAX) return;
+  assert(o->count < ORDER_MAX);
   o->by[o->count].sql = sql;
   o->by[o->count++].down = down;
 }

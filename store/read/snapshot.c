@@ -10,6 +10,7 @@
 #include "store/files/attachments.h"
 #include "store/originals/originals.h"
 #include "store/tasks/task.h"
+#include "store/read/has_words.h"
 #include "store/read/lists.h"
 #include "store/read/ranges.h"
 #include "store/read/searching.h"
@@ -301,8 +302,9 @@ struct snapshot *snapshot_start(struct context *context, struct leases *leases,
   s->leases = leases;
   s->reports = reports;
   bool ok = db_open_reader(&s->db, err) == 0 && attachment_sql(s->db, err) == 0 &&
-            (s->scan = scan_new(s->db, err)) && (s->originals = originals_reader_new(s->db, err)) &&
-            open_pair(s, err) == 0 && (s->searching = searching_start(context, err)) &&
+            has_words_sql(s->db, err) == 0 && (s->scan = scan_new(s->db, err)) &&
+            (s->originals = originals_reader_new(s->db, err)) && open_pair(s, err) == 0 &&
+            (s->searching = searching_start(context, err)) &&
             (s->door = ck_door_bind(context->settings, CK_DOOR_SNAPSHOT, err));
   if (ok) sqlite3_progress_handler(s->db, STEPS_A_LOOK, stops, context);
   if (ok) s->started = pthread_create(&s->thread, NULL, run, s) == 0;

@@ -89,7 +89,7 @@ unsigned search_marks_wanted(const struct search_marks *m, enum search_column co
 struct seen {
   char text[SEARCH_TOKEN_MAX];
   size_t n, from;
-  size_t place, first; /* first: where a word begins that SEARCH_JOINED stands before */
+  size_t place, first; /* first: the place of its first part, if it is joined; else `place` */
 };
 
 struct finder {

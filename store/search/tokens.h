@@ -5,9 +5,10 @@
  * What a letter is, and how it is folded (case, diacritics), is what SQLite's unicode61 says with
  * remove_diacritics 2. Full-width forms and ligatures are folded too.
  *
- * "getUserById" gives get, user, by, id; beside the first three getuserbyid, userbyid and byid,
- * which follow what stands before them; and beside the last .getuserbyid, .userbyid and .byid,
- * which what stands after them follows. "我用Python" gives 我用, 用, python: of a run of Han, Kana,
+ * "getUserById" gives get, user, by, id. At the place of each part but the last there is also the
+ * word from there on (getuserbyid, userbyid, byid): it follows what stands before. At the place of
+ * the last part these stand too, with a dot (.getuserbyid …): what comes after follows them.
+ * "我用Python" gives 我用, 用, python: of a run of Han, Kana,
  * Hangul, Thai … or emoji, every two neighbours and the last one alone. */
 #ifndef CK_STORE_SEARCH_TOKENS_H
 #define CK_STORE_SEARCH_TOKENS_H

@@ -29,10 +29,10 @@ int rules_clean(struct ck_row *write, struct ck_err *err);
 
 /* Fills in the times and the age of a PUT that does not say them. Such a write leaves its own times
  * out (observed_at, executed_at, started_at, last_activity_at, last_message_at), and its created_at
- * says when ingest accepted it. A PUT whose time is ahead of the clock by more than CK_AHEAD_MS,
- * but not by more than a day, counts as one for a conversation's last_message_at and for a link, by
- * which follow-ups are decided. One that is ahead by more is none for its conversation, and below
- * all others in its session and link.
+ * says when ingest accepted it. A conversation or a link whose time is ahead of the clock by more
+ * than CK_AHEAD_MS, but not by more than a day, is taken for one without a time, because follow-ups
+ * are decided by it. A time that is ahead by more is none for its conversation, and below all
+ * others in its session and link.
  *
  * - A message or execution gets created_at as a time that is made up (made_up).
  * - For a new session, conversation or link, and for any if `news`, created_at becomes its time.

@@ -1,4 +1,5 @@
 /* Lists have the orders, filters and limits of docs/records.md; pages neither repeat nor skip. */
+#include "store/read/has_words.h"
 #include "test_store_help.h"
 
 #include <inttypes.h>
@@ -72,7 +73,11 @@ static const char *list_on(const char *table, const char *filters, uint64_t limi
               filters ? filters : "", got, part); \
   } while (0)
 
-static void open_it(void) { sh_open(&s); }
+static void open_it(void) {
+  struct ck_err err;
+  sh_open(&s);
+  cr_assert_eq(has_words_sql(s.db, &err), 0, "%s", err.text);
+}
 static void close_it(void) {
   ck_buf_free(&cursor);
   sh_close(&s);
