@@ -215,11 +215,14 @@ void ingest_accept_begin(struct ingest_acceptor *a, const struct ingest_conversa
 void ingest_accept_message(struct ingest_acceptor *a, const struct ingest_observation *o,
                            const char *place) {
   struct ck_err err;
-  if (ingest_changeset_message(&a->many, o, &err)) {
+  if (!o->has_text) {
+    ingest_changeset_known(&a->many, o);
+  } else if (ingest_changeset_message(&a->many, o, &err)) {
     fail(a, place, err.text);
     return;
+  } else {
+    keep(a);
   }
-  keep(a);
   for (size_t i = 0; i < o->execution_count; ++i) {
     if (ingest_changeset_execution(&a->many, &o->executions[i], &err) == 0) {
       keep(a);

@@ -57,7 +57,8 @@ int ingest_accept(struct ingest_acceptor *a, const struct ingest_observation *o,
                   const char *place, struct ck_str original, int64_t age, uint64_t *number,
                   struct ck_err *err);
 
-/* Adds a conversation: begin, each of its messages, end. It becomes as few changesets as hold it
+/* Adds a conversation: begin, each of its messages (one without text is there already, and has
+ * executions), end. It becomes as few changesets as hold it
  * (changeset.h). What is wrong with one row is told to the giver, and the others go in. c, original
  * and giver must last until the end. */
 void ingest_accept_begin(struct ingest_acceptor *a, const struct ingest_conversation *c,

@@ -166,10 +166,14 @@ void ingest_changeset_begin(struct ingest_changeset *s, const struct ingest_conv
   s->cut |= c->url.n > TITLE_MAX || c->details.n > DETAILS_MAX;
   s->wanted = fit(&s->context, ck_trim(c->current));
   s->created_at = c->created_at;
+  s->target_kind = text_or_nothing(c->target_kind);
+  s->target_id = text_or_nothing(c->target_id);
+  s->target_payload = text_or_nothing(c->target_payload);
   find_conversation(s, text_or_nothing(c->id));
   /* Beside a row, its changeset has what is said of the conversation, the title and the address in
    * two rows. */
-  size_t beside = 2 * (s->title.as.s.n + s->url.as.s.n) + s->summary.as.s.n + s->details.as.s.n;
+  size_t beside = 2 * (s->title.as.s.n + s->url.as.s.n) + s->summary.as.s.n + s->details.as.s.n +
+                  s->target_payload.as.s.n;
   size_t room = INGEST_RECORD_MAX - beside - 16384;
   if (s->room > room) s->room = room;
 }
@@ -201,10 +205,10 @@ static void put(struct ingest_changeset *s, struct ck_row *row) {
 }
 
 /* The next row, until it is kept. -1: it is too large for a record. */
-static int make(struct ingest_changeset *s, struct ck_row *row, struct ck_err *err) {
+static int make(struct ingest_changeset *s, struct ck_row *row, int64_t age, struct ck_err *err) {
   clean_names(s, row);
   ck_buf_clear(&s->row);
-  ck_mutation_put(&s->row, row, s->row_age);
+  ck_mutation_put(&s->row, row, age ? age : s->row_age);
   if (s->row.len <= s->room) return 0;
   return ck_fail(err, "too large: %zu bytes once it is packed, at most %zu", s->row.len, s->room);
 }
@@ -247,9 +251,9 @@ static struct ck_str message_id(struct ingest_changeset *s, const struct ingest_
   return hashed(&s->passing, "msg_", parts, sizeof parts / sizeof *parts);
 }
 
-/* The observation whose rows come next. */
-static void take_up(struct ingest_changeset *s, const struct ingest_observation *o) {
+void ingest_changeset_known(struct ingest_changeset *s, const struct ingest_observation *o) {
   ck_arena_reset(&s->passing);
+  s->known = !o->has_text && !s->alone;
   s->time = moment_of(s, o);
   s->message_id = message_id(s, o);
   s->calls = 0;
@@ -264,7 +268,7 @@ static struct ck_str role_of(const struct ingest_observation *o) {
 int ingest_changeset_message(struct ingest_changeset *s, const struct ingest_observation *o,
                              struct ck_err *err) {
   struct ck_row r = {.table = CK_MESSAGES};
-  take_up(s, o);
+  ingest_changeset_known(s, o);
   s->row_is_message = true;
   r.v[CK_MESSAGES_ID] = ck_text(s->message_id);
   r.v[CK_MESSAGES_PLATFORM] = ck_text(s->platform);
@@ -282,10 +286,10 @@ int ingest_changeset_message(struct ingest_changeset *s, const struct ingest_obs
   r.v[CK_MESSAGES_DETAILS] = text_or_nothing(o->details);
   r.v[CK_MESSAGES_ORIGINAL] = text_or_nothing(s->original);
   if (!s->alone) r.v[CK_MESSAGES_LIVE] = ck_int(0);
-  if (make(s, &r, err) == 0) return 0;
+  if (make(s, &r, o->age, err) == 0) return 0;
   r.v[CK_MESSAGES_DETAILS] = (struct ck_value){0};
   s->cut |= o->details.n > 0;
-  return make(s, &r, err);
+  return make(s, &r, o->age, err);
 }
 
 static struct ck_str execution_id(struct ingest_changeset *s, const struct ingest_execution *e) {
@@ -319,7 +323,8 @@ int ingest_changeset_execution(struct ingest_changeset *s, const struct ingest_e
   r.v[CK_EXECUTIONS_TARGET] = ck_text(e->target);
   r.v[CK_EXECUTIONS_TOOL] = ck_text(e->tool);
   r.v[CK_EXECUTIONS_PARAMS] = text_or_nothing(e->params);
-  r.v[CK_EXECUTIONS_PARAMS_KIND] = ck_textz(e->params_kind ? e->params_kind : "none");
+  if (e->params_kind || !s->known)
+    r.v[CK_EXECUTIONS_PARAMS_KIND] = ck_textz(e->params_kind ? e->params_kind : "none");
   if (!e->no_result) r.v[CK_EXECUTIONS_RESULT_OK] = ck_int(e->ok);
   r.v[CK_EXECUTIONS_RESULT_DATA] = text_or_nothing(e->result);
   r.v[CK_EXECUTIONS_RESULT_SUMMARY] = summary_of(s, e->result);
@@ -328,7 +333,7 @@ int ingest_changeset_execution(struct ingest_changeset *s, const struct ingest_e
   put_times(&r, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_CREATED_AT,
             time.told, time.at);
   r.v[CK_EXECUTIONS_ORIGINAL] = text_or_nothing(s->original);
-  return make(s, &r, err);
+  return make(s, &r, e->age, err);
 }
 
 /* ---- what the rows of session, conversation and link say of the messages ---- */
@@ -497,7 +502,7 @@ int ingest_changeset_alone(struct ingest_changeset *s, const struct ingest_obser
     if (ingest_changeset_message(s, o, err)) return -1;
     ingest_changeset_keep(s);
   } else {
-    take_up(s, o);
+    ingest_changeset_known(s, o);
   }
   for (size_t i = 0; i < o->execution_count; ++i) {
     if (ingest_changeset_execution(s, &o->executions[i], err)) return -1;

@@ -30,7 +30,8 @@ struct ingest_changeset {
   uint32_t mutations;
   struct ck_arena context, passing; /* text of the conversation; of one observation */
   bool alone;                       /* one observation */
-  bool given;                       /* the conversation has rows, here or in changesets before */
+  bool known; /* the message is there: rows of executions have only what is said of them now */
+  bool given; /* the conversation has rows, here or in changesets before */
   int64_t now, age;
   int64_t row_age; /* of a message and its executions */
   struct ck_str original;
@@ -76,6 +77,8 @@ int ingest_changeset_message(struct ingest_changeset *s, const struct ingest_obs
                              struct ck_err *err);
 int ingest_changeset_execution(struct ingest_changeset *s, const struct ingest_execution *e,
                                struct ck_err *err);
+/* The executions that come next are of this observation's message, which is there. */
+void ingest_changeset_known(struct ingest_changeset *s, const struct ingest_observation *o);
 /* True if the changeset has to be closed before it can keep what was made last. */
 bool ingest_changeset_is_full(const struct ingest_changeset *s);
 void ingest_changeset_keep(struct ingest_changeset *s);

@@ -21,6 +21,7 @@ struct ingest_execution {
   struct ck_str result, error; /* empty: none */
   struct ck_value http_status;
   int64_t executed_at; /* INGEST_NO_TIME: the observation's */
+  int64_t age;         /* how new what is said here is; 0: as the conversation */
 };
 
 /* A ck_value's state tells a missing field from null. */
@@ -37,6 +38,7 @@ struct ingest_observation {
   uint64_t number;   /* which one of its file it is, from 1; 0: it is of none */
   struct ck_value conversation_id, page_url, page_title, client_id, organization_id;
   struct ck_value target_kind, target_id, target_payload;
+  int64_t age; /* how new what is said of the message is; 0: as the conversation, or its own time */
   const struct ingest_execution *executions;
   size_t execution_count;
   unsigned unknown;     /* number of names that are not in docs/cli.md */
@@ -53,6 +55,9 @@ struct ingest_conversation {
   struct ck_str details; /* a JSON object (docs/records.md); empty: none */
   int64_t created_at;    /* INGEST_NO_TIME: unknown */
   int64_t age;           /* how new all this is: the source's time of its last change; 0: unknown */
+  struct ck_str target_kind, target_id,
+      target_payload; /* how it is reached; empty: as the link says */
+  bool partly;        /* its messages come in several originals, which are not of it alone */
 };
 
 /* Rows of another store, as they stand there; they belong together. */

@@ -26,7 +26,9 @@ struct ck_original {
   int64_t age;                          /* how new what it says is, ms (docs/records.md); of a log,
                                            the number of its first element in the file */
   struct ck_str reader;                 /* the name and number of the reader that read it */
-  uint64_t messages, executions;        /* records that were read from it */
+  uint64_t messages, executions;        /* records that were read from it; 0 with a log */
+  uint64_t log; /* a run of a log whose lines depend on those before them: which log's, a hash of
+                   its first line; 0: none. A log's runs come in their order */
 };
 
 void ck_original_encode(struct ck_buf *b, const struct ck_original *o);

@@ -20,6 +20,7 @@ struct foreign_originals {
   bool pending; /* the list is at a row that was not written yet */
   bool over;    /* the list cannot be read on */
   char *reader; /* of the batch */
+  int64_t log;  /* likewise */
   int packed;   /* a nameless file with the data of a block */
   struct cli_archive *archive;
   int64_t block; /* that is being unpacked */
@@ -35,10 +36,11 @@ static int prepare(struct foreign_originals *o, struct ck_err *err) {
     const char *is;
     if (foreign_is_plain(o->db, tables[i], &is, err) <= 0) return -1;
   }
-  o->list = foreign_prepare(o->db,
-                            "SELECT block, at, bytes, reader, iif(conversation = 0, max(age, 1), 0)"
-                            " FROM main.originals ORDER BY reader, block, at",
-                            err);
+  o->list =
+      foreign_prepare(o->db,
+                      "SELECT block, at, bytes, reader, iif(conversation = 0, max(age, 1), 0),"
+                      " log FROM main.originals ORDER BY log, reader, block, at",
+                      err);
   o->part = foreign_prepare(
       o->db, "SELECT data FROM main.block_parts WHERE block = ?1 ORDER BY part", err);
   return o->list && o->part && (o->packed = cli_nameless(err)) >= 0 ? 0 : -1;
@@ -133,10 +135,12 @@ static int write_one(struct foreign_originals *o, int to, struct ck_err *err) {
 
 static bool is_of_batch(struct foreign_originals *o, uint64_t count, uint64_t *first) {
   const char *reader = (const char *)sqlite3_column_text(o->list, 3);
-  int64_t own = sqlite3_column_int64(o->list, 4);
+  int64_t own = sqlite3_column_int64(o->list, 4), log = sqlite3_column_int64(o->list, 5);
   if (!reader) reader = "";
+  if (count && o->log) return log == o->log;
   if (count) return *first == 0 && own <= 0 && strcmp(o->reader, reader) == 0;
   *first = own > 0 ? (uint64_t)own : 0;
+  o->log = log;
   free(o->reader);
   o->reader = ck_strdup(reader);
   return true;
@@ -156,7 +160,7 @@ int foreign_originals_next(struct foreign_originals *o, int to, uint64_t *count,
   if (o->over) return 0;
   while ((rc = next_row(o)) == SQLITE_ROW && is_of_batch(o, *count, first)) {
     off_t begun = lseek(to, 0, SEEK_CUR);
-    if (begun >= BATCH) break;
+    if (begun >= BATCH && !o->log) break;
     o->pending = false;
     if (write_one(o, to, err)) {
       bool cut = ftruncate(to, begun) == 0 && lseek(to, begun, SEEK_SET) == begun;

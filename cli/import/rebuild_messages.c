@@ -1,6 +1,7 @@
 /* convkeep rebuild messages: every original goes through ingest again, as if its file came for the
- * first time. Small ones of one reader go together, as the array that an export is; a run of lines
- * or a large one is a file by itself. */
+ * first time. Small ones of one reader go together, as the array that an export is; the runs of a
+ * log whose lines depend on those before them go together in their order, with an empty line
+ * between two; another run of lines or a large one is a file by itself. */
 #include "cli/rebuild.h"
 
 #include <stdio.h>
@@ -74,7 +75,21 @@ static ssize_t next_of_array(void *self, off_t at, struct ck_buf *raw, bool *wai
   return (ssize_t)g->bytes.len;
 }
 
-/* ---- one by itself ---- */
+/* ---- one by itself, or one after another ---- */
+
+static void forget_one(struct group *g) {
+  cli_fetch_free(&g->one);
+  *g->one.id = '\0';
+}
+
+/* Goes on to the next original, after an empty line. True: that line is sent now. */
+static bool next_run(struct group *g, struct ck_buf *raw) {
+  if (!*g->one.id || g->one.at < g->one.bytes || g->at + 1 >= g->upto) return false;
+  ++g->at;
+  forget_one(g);
+  ck_put_str(raw, CK_LIT("\n"));
+  return true;
+}
 
 static ssize_t next_of_one(void *self, off_t at, struct ck_buf *raw, bool *wait,
                            struct ck_err *err) {
@@ -82,9 +97,11 @@ static ssize_t next_of_one(void *self, off_t at, struct ck_buf *raw, bool *wait,
   (void)wait;
   int rc = CLI_GO_ON;
   if (at == 0) {
-    cli_fetch_free(&g->one);
-    rc = cli_fetch_find(g->c, id_of(g, g->first), "", "", &g->one);
+    forget_one(g);
+    g->at = g->first;
   }
+  if (next_run(g, raw)) return 1;
+  if (!*g->one.id) rc = cli_fetch_find(g->c, id_of(g, g->at), "", "", &g->one);
   if (rc == CLI_GO_ON && *g->one.id) rc = cli_fetch_next(g->c, &g->one, SMALL);
   if (rc != CLI_GO_ON || !*g->one.id) {
     ck_fail(err, "the original cannot be read");
@@ -115,7 +132,12 @@ static void say_failures(struct cli *c, const char *name, const struct cli_sent 
 static int send_group(struct group *g, bool array, struct totals *t) {
   struct cli_sent sent;
   char name[80];
-  snprintf(name, sizeof name, array ? "originals" : "original %s", id_of(g, g->first));
+  bool run = cli_member_int(json_array_get(g->list, g->first), "log", 0) != 0;
+  snprintf(name, sizeof name,
+           array ? "originals"
+           : run ? "log %s.jsonl"
+                 : "original %s",
+           id_of(g, g->first));
   const struct cli_pieces pieces = {.name = name,
                                     .fd = -1,
                                     .again = true,
@@ -147,6 +169,15 @@ static bool is_small(const json_t *original) {
          cli_member_int(original, "conversation", 0) != 0;
 }
 
+static int64_t log_of(const json_t *original) { return cli_member_int(original, "log", 0); }
+
+/* Does it go with the first one, after so many? */
+static bool together(const json_t *first, const json_t *next, size_t so_many) {
+  if (log_of(first)) return log_of(next) == log_of(first);
+  return is_small(first) && is_small(next) && so_many < GROUP_MAX &&
+         strcmp(cli_member(next, "reader"), cli_member(first, "reader")) == 0;
+}
+
 /* The list has those that go together side by side. */
 static int send_all(struct cli *c, const json_t *list, struct totals *t) {
   int rc = CLI_GO_ON;
@@ -154,10 +185,7 @@ static int send_all(struct cli *c, const json_t *list, struct totals *t) {
   for (size_t i = 0, upto; i < n && rc == CLI_GO_ON; i = upto) {
     const json_t *first = json_array_get(list, i);
     bool array = is_small(first);
-    for (upto = i + 1; array && upto < n && upto - i < GROUP_MAX; ++upto) {
-      const json_t *next = json_array_get(list, upto);
-      if (!is_small(next) || strcmp(cli_member(next, "reader"), cli_member(first, "reader")) != 0)
-        break;
+    for (upto = i + 1; upto < n && together(first, json_array_get(list, upto), upto - i); ++upto) {
     }
     struct group g = {.c = c, .list = list, .first = i, .upto = upto};
     rc = send_group(&g, array, t);
@@ -168,6 +196,7 @@ static int send_all(struct cli *c, const json_t *list, struct totals *t) {
 static int by_reader(const void *a, const void *b) {
   const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
   int by = is_small(x) - is_small(y);
+  if (by == 0) by = (log_of(x) > log_of(y)) - (log_of(x) < log_of(y));
   if (by == 0) by = strcmp(cli_member(x, "reader"), cli_member(y, "reader"));
   int64_t place = cli_member_int(x, "place", 0) - cli_member_int(y, "place", 0);
   return by ? by : place < 0 ? -1 : place > 0;

@@ -126,6 +126,7 @@ void ingest_blocks_begin(struct ingest_blocks *b, const char *id, struct ck_str 
   b->at = b->raw.len;
   b->bytes = bytes;
   b->age = age;
+  b->log = 0;
   b->messages = b->executions = b->missing = 0;
   set(&b->reader, ck_str_of(reader));
   set(&b->platform, (struct ck_str){0});
@@ -145,6 +146,8 @@ void ingest_blocks_conversation(struct ingest_blocks *b, struct ck_str platform,
   b->age = age;
 }
 
+void ingest_blocks_log(struct ingest_blocks *b, uint64_t log) { b->log = log; }
+
 void ingest_blocks_count(struct ingest_blocks *b, uint64_t messages, uint64_t executions,
                          uint64_t missing) {
   b->messages += messages;
@@ -162,14 +165,16 @@ static void add_entry(const struct ingest_blocks *b, struct ck_buf *list, size_t
       .conversation = named ? ck_buf_view(&b->conversation) : (struct ck_str){0},
       .age = b->age,
       .reader = ck_buf_view(&b->reader),
-      .messages = b->messages + b->missing,
-      .executions = b->executions};
+      .messages = b->log ? 0 : b->messages + b->missing,
+      .executions = b->log ? 0 : b->executions,
+      .log = b->log};
   ck_original_encode(list, &original);
 }
 
 /* It is compressed when all else that reading it took is gone. */
 static void end_large(struct ingest_blocks *b) {
   struct ck_buf data = {0}, list = {0};
+  if (b->log) send_gathered(b); /* in the order of the log */
   compress(b, &data, b->bytes);
   add_entry(b, &list, 0);
   send_block(b, ck_buf_view(&data), b->bytes.n, &list, 1);
@@ -178,7 +183,7 @@ static void end_large(struct ingest_blocks *b) {
 }
 
 void ingest_blocks_end(struct ingest_blocks *b) {
-  bool gave = b->messages + b->executions + b->missing > 0;
+  bool gave = b->log || b->messages + b->executions + b->missing > 0;
   b->open = false;
   /* Of a conversation without messages none tells that it is there, so it is read each time. */
   b->missing += !gave && b->conversation.len;

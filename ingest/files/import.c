@@ -133,7 +133,7 @@ static void on_begin(void *self, const struct ingest_conversation *c, const char
   struct ingest_import *i = self;
   (void)place;
   i->in_conversation = true;
-  ingest_blocks_conversation(&i->blocks, c->platform, c->id, c->age);
+  if (!c->partly) ingest_blocks_conversation(&i->blocks, c->platform, c->id, c->age);
   ingest_accept_begin(i->all->acceptor, c, ingest_blocks_id(&i->blocks), &i->giver);
 }
 
@@ -201,9 +201,10 @@ static void on_rows(void *self, const struct ingest_rows *rows, const char *plac
 /* ---- originals ---- */
 
 static void begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                           const char *reader, uint64_t first) {
+                           const char *reader, uint64_t first, uint64_t log) {
   struct ingest_import *i = self;
   ingest_blocks_begin(&i->blocks, id, bytes, kept, reader, (int64_t)first);
+  ingest_blocks_log(&i->blocks, log);
 }
 
 static void end_original(void *self) { ingest_blocks_end(&((struct ingest_import *)self)->blocks); }

@@ -30,12 +30,16 @@ struct held {
 struct ingest_reader {
   struct ingest_visitor visitor;
   struct ingest_split *split;
+  char *name;
   const struct ingest_source *source;
+  void *state;                       /* the source's, of this file */
+  uint64_t log;                      /* of struct ck_original */
   const struct ingest_source *named; /* what the file's name says, where no element says more */
   char head[HEAD]; /* the first bytes, until there are enough to recognise what is not JSON */
   size_t head_n;
   bool begun;                     /* the head was checked */
   bool over;                      /* nothing more is read */
+  bool ending;                    /* what is read now has no end but that of the file */
   bool ended;                     /* the file has ended: */
   bool whole;                     /* and was not cut off; else: */
   uint64_t end_offset, end_index; /* where */
@@ -75,10 +79,11 @@ static void stop_unknown(struct ingest_reader *r) {
     stop(r, r->source->refusal);
     return;
   }
-  ck_fail(&r->error,
-          "unknown format: expected conversations.json of ChatGPT or Claude.ai, or observations as "
-          "JSON lines (%s: %s)",
-          first->place, first->reason.text);
+  ck_fail(
+      &r->error,
+      "unknown format: expected conversations.json of ChatGPT or Claude.ai, a Claude Code session, "
+      "or observations as JSON lines (%s: %s)",
+      first->place, first->reason.text);
   r->over = true;
 }
 
@@ -161,16 +166,44 @@ static bool parse(struct ingest_reader *r, struct ingest_parsed *p, char *bytes,
   return parse_once(r, p, bytes, n, place, NULL) == 0;
 }
 
+static void read_parsed(struct ingest_reader *r, struct ingest_parsed *p) {
+  if (r->source->open && !r->state) r->state = r->source->open(r->name);
+  p->element.state = r->state;
+  r->source->read(&r->visitor, &p->element);
+}
+
+/* The source hands out what it has held back. */
+static void flush(struct ingest_reader *r) {
+  if (r->state) r->source->flush(&r->visitor, r->state);
+}
+
 static void read_element(struct ingest_reader *r, char *bytes, size_t n,
                          const struct ingest_place *place) {
   struct ingest_parsed p;
-  if (parse(r, &p, bytes, n, place)) r->source->read(&r->visitor, &p.element);
+  if (parse(r, &p, bytes, n, place)) read_parsed(r, &p);
   ingest_parsed_free(&p);
+}
+
+/* Is it the last line of a log that is still being written? */
+static bool is_half(const struct ingest_reader *r, const char *bytes, size_t n,
+                    const struct ingest_place *place) {
+  struct ck_err err;
+  if (!r->ending || !r->source || !r->source->open || !place->lines) return false;
+  char *copy = ck_alloc(n + 1); /* it may be changed by being parsed */
+  memcpy(copy, bytes, n);
+  json_t *json = ingest_json_parse(copy, n, 0, NULL, NULL, &err);
+  json_decref(json);
+  free(copy);
+  return !json;
 }
 
 static void take_element(void *self, char *bytes, size_t n, const struct ingest_place *place) {
   struct ingest_reader *r = self;
   if (r->over) return;
+  if (is_half(r, bytes, n, place)) {
+    r->visitor.note(r->visitor.self, "last line not complete", 1);
+    return;
+  }
   ++r->elements;
   if (!r->originals.begin) {
     read_element(r, bytes, n, place);
@@ -194,11 +227,24 @@ static const char *reader_name(const struct ingest_source *source, char name[ING
   return name;
 }
 
+/* A log is known by its first line, which stays when the log grows, moves or is compressed. */
+static void name_log(struct ingest_reader *r, const struct ingest_unit *first) {
+  char hash[33];
+  size_t n;
+  const struct ingest_part *part = ingest_unit_parts(first, &n);
+  struct ck_str line = {first->bytes.data + part->at, part->n};
+  if (!r->source->open || r->log) return;
+  ck_hash_id(hash, &line, 1);
+  hash[16] = '\0';
+  r->log = strtoull(hash, NULL, 16) | 1; /* not 0 */
+}
+
 static void begin_original(struct ingest_reader *r, const struct ingest_unit *unit) {
   char name[INGEST_READER_NAME];
+  name_log(r, unit);
   bool kept = r->again || unit->kept.state != CK_KEPT_NOTHING;
   r->originals.begin(r->originals.self, unit->id, ck_buf_view(&unit->bytes), kept,
-                     reader_name(r->source, name), unit->first);
+                     reader_name(r->source, name), unit->first, r->log);
 }
 
 /* One element by itself. The first one of a file may tell that this is a log: then it is not read
@@ -212,7 +258,7 @@ static void read_single(struct ingest_reader *r, struct ingest_unit *unit,
   if (known && !is_element) r->replaced = replaced; /* it is parsed once more, to be read */
   if (is_element) {
     begin_original(r, unit);
-    r->source->read(&r->visitor, &p.element);
+    read_parsed(r, &p);
   }
   ingest_parsed_free(&p); /* before the end, which may compress a large original */
   if (is_element) r->originals.end(r->originals.self);
@@ -227,11 +273,13 @@ static void read_run(struct ingest_reader *r, struct ingest_unit *unit) {
     place.index = unit->first + i;
     read_element(r, unit->bytes.data + parts[i].at, parts[i].n, &place);
   }
+  flush(r);
   r->originals.end(r->originals.self);
 }
 
 /* The file is a log after all. At its end, nothing more comes to its last run. */
 static void regroup(struct ingest_reader *r) {
+  r->units.gaps = r->source->open != NULL;
   ingest_units_regroup(&r->units, r->first);
   if (r->ended) ingest_units_end_run(&r->units);
 }
@@ -248,7 +296,8 @@ static void read_first(struct ingest_reader *r) {
   size_t n;
   const struct ingest_part *parts = ingest_unit_parts(unit, &n);
   bool was_log = r->source && r->source->log;
-  if (is_whole(unit))
+  bool depends = r->source && r->source->open; /* others do, on its lines */
+  if (is_whole(unit) && !depends)
     r->originals.whole(r->originals.self, unit->kept.messages);
   else if (was_log)
     read_run(r, unit);
@@ -306,6 +355,7 @@ static void note_replaced(const struct ingest_reader *r) {
 static void settle(struct ingest_reader *r) {
   if (r->over) return;
   r->over = true;
+  flush(r);
   note_replaced(r);
   if (!r->whole && r->end_index)
     ck_fail(&r->error, "cut off at byte %llu, in %s %llu", (unsigned long long)r->end_offset,
@@ -333,16 +383,24 @@ static void recognise_first(struct ingest_reader *r) {
   if (known && r->source->log) regroup(r);
 }
 
+/* Small elements at the beginning are parsed until one tells the source. */
+static void recognise_small(struct ingest_reader *r) {
+  const struct ingest_unit *first;
+  while (!r->over && !r->source && (first = r->units.head) && first->state == INGEST_UNIT_NEW &&
+         first->size <= TAKE_OVER)
+    recognise_first(r);
+}
+
 void ingest_reader_go(struct ingest_reader *r, bool look_up) {
+  recognise_small(r);
   while (!r->over && r->units.head) {
     const struct ingest_unit *first = r->units.head;
     bool blind = !look_up || r->again || (!r->source && r->tried_all);
-    if (!r->source && first->state == INGEST_UNIT_NEW && first->size <= TAKE_OVER)
-      recognise_first(r);
-    else if (first->state == INGEST_UNIT_KNOWN || blind)
+    if (first->state == INGEST_UNIT_KNOWN || blind)
       read_first(r);
     else
       return;
+    recognise_small(r);
   }
   if (r->over) ingest_units_free(&r->units);
   if (r->ended) settle(r);
@@ -373,6 +431,7 @@ struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_vi
   struct ingest_reader *r = ck_zalloc(sizeof *r);
   struct ingest_split_ops ops = {r, take_element, take_fault};
   r->visitor = *visitor;
+  r->name = ck_strdup(name);
   r->outline_from = INGEST_OUTLINE_BYTES;
   r->named = ingest_sniff_name(name);
   r->is_json = true;
@@ -386,6 +445,8 @@ void ingest_reader_free(struct ingest_reader **reader) {
   ingest_split_free(&(*reader)->split);
   ingest_units_free(&(*reader)->units);
   forget_held(*reader);
+  if ((*reader)->state) (*reader)->source->close((*reader)->state);
+  free((*reader)->name);
   ck_buf_free(&(*reader)->utf8);
   free(*reader);
   *reader = NULL;
@@ -451,6 +512,9 @@ void ingest_reader_end(struct ingest_reader *r) {
   if (!r->begun) begin(r);
   if (!r->over) end_text(r);
   if (r->over) return;
+  recognise_small(r);
+  if (r->over) return;
+  r->ending = true;
   r->whole = ingest_split_end(r->split, &r->end_offset, &r->end_index);
   r->ended = true;
   ingest_units_end_run(&r->units);

@@ -14,9 +14,10 @@ struct ingest_originals_ops {
   void *self;
   /* What the visitor gets from now on comes from this original. kept: its bytes are there already.
    * bytes are valid until the end, id during the call. reader: the source's name and version.
-   * first: of a run of a log, the number of its first element in the file; else 0. */
+   * first: of a run of a log, the number of its first element in the file; else 0. log: of struct
+   * ck_original. */
   void (*begin)(void *self, const char *id, struct ck_str bytes, bool kept, const char *reader,
-                uint64_t first);
+                uint64_t first, uint64_t log);
   void (*end)(void *self);
   /* The store has all that this original gives: so many messages, which are not given. */
   void (*whole)(void *self, uint64_t messages);

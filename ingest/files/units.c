@@ -51,15 +51,23 @@ void ingest_units_end_run(struct ingest_units *u) {
   append(u, run);
 }
 
+/* Is there an empty line between the run's last line and this one? */
+static bool after_gap(const struct ingest_unit *run, const struct ingest_place *place) {
+  size_t n;
+  const struct ingest_part *parts = ingest_unit_parts(run, &n);
+  return place->lines && place->line > parts[n - 1].place.line + 1;
+}
+
 void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
                          const struct ingest_place *place, uint64_t first) {
   uint64_t window = (place->offset + bytes.n) / INGEST_RUN_BYTES;
-  if (u->run && !first && window != u->run_window) ingest_units_end_run(u);
+  bool ends = first ? u->gaps && u->run && after_gap(u->run, place) : window != u->run_window;
+  if (u->run && ends) ingest_units_end_run(u);
   bool begins = !u->run;
   if (begins) u->run = ck_zalloc(sizeof *u->run);
   u->run_window = window;
   struct ingest_unit *run = u->run;
-  if (begins) run->first = first ? first : place->index;
+  if (begins) run->first = first ? first + place->index - 1 : place->index;
   if (!place->lines) ck_buf_text(&run->bytes, begins ? "[" : ",\n");
   add_part(run, run->bytes.len, bytes.n, place);
   ck_buf_str(&run->bytes, bytes);

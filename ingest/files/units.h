@@ -40,6 +40,7 @@ struct ingest_units {
   struct ingest_unit *head, **tail;
   struct ingest_unit *run; /* that is being gathered; not in the list */
   uint64_t run_window;
+  bool gaps; /* an empty line ends a run, too: several are read again, one after another */
   size_t bytes, count; /* of all in the list; bytes with what their parts take */
 };
 
@@ -47,7 +48,7 @@ struct ingest_units {
 void ingest_units_add(struct ingest_units *u, struct ck_buf *bytes,
                       const struct ingest_place *place);
 /* Adds an element of a log to the run. first: if it is not 0, the run goes on to the end of the
- * file, and its first element has this number. */
+ * file, and the file's first element has this number. */
 void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
                          const struct ingest_place *place, uint64_t first);
 /* The run ends here, if there is one. */

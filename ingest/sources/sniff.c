@@ -48,6 +48,8 @@ static bool is_claude_comments(const json_t *o) {
   return json_is_array(json_object_get(o, "threads")) && json_object_size(o) == 1;
 }
 
+static bool is_claude_code_agent(const json_t *o) { return has(o, "agentType") && !has(o, "uuid"); }
+
 static bool is_nothing(const json_t *o) {
   (void)o;
   return false;
@@ -96,6 +98,8 @@ static const struct {
           "Claude.ai's artifact.json, the versions of a published artifact"),
   WITHOUT("artifact_comments.json", "claude comments", is_claude_comments,
           "Claude.ai's comments on an artifact"),
+  WITHOUT(NULL, "claude code agent", is_claude_code_agent,
+          "what Claude Code says of a subagent beside its session"),
   WITHOUT("comments.json", "claude comments", is_nothing, "Claude.ai's comments on an artifact"),
 };
 /* clang-format on */
@@ -133,10 +137,6 @@ static bool is_openwebui(const json_t *o) {
 static bool is_grok(const json_t *o) { return has(o, "conversation") && has(o, "responses"); }
 static bool is_loglines(const json_t *o) { return has(o, "loglines"); }
 static bool is_codex(const json_t *o) { return has(o, "payload") && has(o, "type"); }
-static bool is_claude_code(const json_t *o) {
-  return has(o, "type") && (has(o, "sessionId") || has(o, "leafUuid") ||
-                            has(json_object_get(o, "message"), "content"));
-}
 static bool is_copilot(const json_t *o) {
   return (has(o, "requests") && has(o, "responderUsername")) ||
          (has(o, "type") && json_is_object(json_object_get(o, "data")) && has(o, "parentId"));
@@ -156,7 +156,8 @@ static bool is_oasst(const json_t *o) { return has(o, "message_tree_id"); }
 #define REFUSED(source_name, is, what) \
   { .name = source_name, .knows = is, .refusal = "this is " what "; " IMPORTS }
 #define IMPORTS \
-  "convkeep imports conversations.json of ChatGPT or Claude.ai, and observations as JSON lines"
+  "convkeep imports conversations.json of ChatGPT or Claude.ai, sessions of Claude Code, and " \
+  "observations as JSON lines"
 
 /* clang-format off */
 static const struct ingest_source refused[] = {
@@ -170,7 +171,6 @@ static const struct ingest_source refused[] = {
   REFUSED("grok",            is_grok,            "a Grok export"),
   REFUSED("claude code web", is_loglines,        "a Claude Code web log"),
   REFUSED("codex",           is_codex,           "a Codex CLI rollout"),
-  REFUSED("claude code",     is_claude_code,     "a Claude Code session"),
   REFUSED("copilot",         is_copilot,         "a GitHub Copilot chat"),
   REFUSED("cursor",          is_cursor,          "a Cursor transcript"),
   REFUSED("opencode",        is_opencode,        "an opencode session"),
@@ -184,10 +184,9 @@ static const struct ingest_source refused[] = {
  * that know more than their own. */
 #define WIDE 4
 const struct ingest_source *const ingest_sources[] = {
-    &ingest_source_convkeep,       &ingest_source_claude_memories,
-    &ingest_source_claude_project, &ingest_source_claude_design,
-    &ingest_source_chatgpt,        &ingest_source_claude,
-    &ingest_source_jsonl,          NULL};
+    &ingest_source_convkeep,      &ingest_source_claude_memories, &ingest_source_claude_project,
+    &ingest_source_claude_design, &ingest_source_chatgpt,         &ingest_source_claude,
+    &ingest_source_claude_code,   &ingest_source_jsonl,           NULL};
 
 /* The first source of those from `from` to `to` that knows the element. */
 static const struct ingest_source *known(size_t from, size_t to, const json_t *element) {

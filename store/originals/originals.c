@@ -5,8 +5,9 @@
 
 #include "store/database/statements.h"
 
-/* The same lines can stand in several files, or twice in one: the last place counts. */
-#define AGE "iif(?2 = 0, max(age, ?3), ?3)"
+/* The same lines can stand in several files, or twice in one: the last place counts. In a log whose
+ * lines depend on those before them they have their own times. */
+#define AGE "CASE WHEN log <> 0 THEN age WHEN ?2 = 0 THEN max(age, ?3) ELSE ?3 END"
 
 /* S(NAME, sql) */
 #define STATEMENTS(S) \
@@ -17,11 +18,12 @@
   S(PARTS, "SELECT count(*) FROM block_parts WHERE block = ?1") \
   S(THERE, \
     "SELECT 1 FROM originals o JOIN blocks b USING (block) WHERE o.id = ?1 AND b.state = 'whole'") \
-  S(PUT, "INSERT INTO originals (id, block, at, bytes, conversation, age, reader, messages, " \
-         "executions)" \
-         " VALUES (?1, ?7, ?8, ?9, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET block = ?7," \
-         " at = ?8, bytes = ?9, conversation = ?2, age = " AGE ", reader = ?4, messages = ?5," \
-         " executions = ?6") \
+  S(PUT, \
+    "INSERT INTO originals (id, block, at, bytes, conversation, age, reader, messages, " \
+    "executions, log)" \
+    " VALUES (?1, ?7, ?8, ?9, ?2, ?3, ?4, ?5, ?6, ?10) ON CONFLICT (id) DO UPDATE SET block = ?7," \
+    " at = ?8, bytes = ?9, conversation = ?2, age = " AGE ", reader = ?4, messages = ?5," \
+    " executions = ?6") \
   S(NOTE, "UPDATE originals SET conversation = ?2, age = " AGE ", reader = ?4, messages = ?5, " \
           "executions = ?6" \
           " WHERE id = ?1 AND (conversation, age, reader, messages, executions)" \
@@ -138,6 +140,7 @@ static int save(struct originals *o, enum statement name, const struct ck_origin
     sqlite3_bind_int64(s, 7, block);
     sqlite3_bind_int64(s, 8, (int64_t)one->at);
     sqlite3_bind_int64(s, 9, (int64_t)one->bytes);
+    sqlite3_bind_int64(s, 10, (int64_t)one->log);
   }
   return run(o, name, err);
 }

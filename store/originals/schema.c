@@ -10,7 +10,8 @@
  *
  * originals: id: the first half of the SHA-256 of the original, 16 bytes; conversation: a hash of
  * platform and conversation, 0 for none or several. Both are short because there may be as many
- * originals as conversations, times the exports of each.
+ * originals as conversations, times the exports of each. log: which log's run it is, if its lines
+ * depend on those of the runs before it, in the order of block and at; 0 for none.
  *
  * originals_grown: conversations that have several originals, to be packed together.
  *
@@ -24,7 +25,7 @@ const char originals_schema[] =
     "CREATE TABLE originals (original INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
     " block INTEGER NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL,"
     " conversation INTEGER NOT NULL, age INTEGER NOT NULL, reader TEXT NOT NULL,"
-    " messages INTEGER NOT NULL, executions INTEGER NOT NULL) STRICT;"
+    " messages INTEGER NOT NULL, executions INTEGER NOT NULL, log INTEGER NOT NULL) STRICT;"
     "CREATE INDEX originals_block ON originals (block);"
     "CREATE INDEX originals_conversation ON originals (conversation, age) WHERE conversation <> 0;"
     "CREATE TABLE originals_grown (conversation INTEGER PRIMARY KEY) STRICT;"

@@ -57,7 +57,8 @@ static const struct list lists[] = {
     {"dead_letters", "sink, table_name, key, version, reason, at", "at DESC, sink, table_name, key",
      NULL, NULL, 0},
     {"originals",
-     "lower(hex(id)) AS id, block, at, bytes, conversation, age, reader, messages, executions",
+     "lower(hex(id)) AS id, block, at, bytes, conversation, age, reader, messages, executions, "
+     "log",
      "block, at, original", NULL, NULL, 0},
     {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC", NULL, NULL, 0},
     {"attachments",

@@ -344,7 +344,7 @@ T_STORY(import_database, the_originals_in_it, 60) {
   make_predecessor("old.db");
   t_sql_run("old.db", "CREATE TABLE block_parts (block, part, data, PRIMARY KEY (block, part))"
                       " WITHOUT ROWID; CREATE TABLE originals (id, block, at, bytes, reader,"
-                      " conversation DEFAULT 1, age DEFAULT 0)");
+                      " conversation DEFAULT 1, age DEFAULT 0, log DEFAULT 0)");
   int n = (int)sizeof CHAT("a1") - 1;
   add_block("old.db", 7, CK_LIT(both));
   run_in("old.db",

@@ -255,7 +255,7 @@ static char *everything(void) {
         strcmp(tables[i], "block_parts") == 0 ? "(SELECT block, part, hex(data) FROM block_parts)"
         : strcmp(tables[i], "originals") == 0
             ? "(SELECT original, hex(id), block, at, bytes, conversation, age, reader, messages,"
-              " executions FROM originals)"
+              " executions, log FROM originals)"
             : tables[i]);
     json_t *rows = t_sql("artifact.db", sql);
     char *text = json_dumps(rows, JSON_SORT_KEYS);
@@ -315,6 +315,53 @@ T_STORY(originals, make_deleted_rows_again, 90) {
   t_do(0, "import", "../out/export.json");
   T_CHECK(t_count("conversation_links") == 2, "the links are not there again");
   gives_the_export();
+}
+
+/* Lines of a session: a question, and an answer in two lines, which has the first one's id. */
+static void add_turns(struct ck_buf *b, int from, int upto) {
+  for (int i = from; i < upto; i++) {
+    char parent[16];
+    snprintf(parent, sizeof parent, i ? "\"b%d\"" : "null", i - 1);
+    ck_buf_printf(
+        b,
+        "{\"type\":\"user\",\"uuid\":\"u%d\",\"parentUuid\":%s,\"sessionId\":\"s\","
+        "\"timestamp\":\"2026-03-01T10:%02d:%02dZ\",\"message\":{\"content\":\"%0400d\"}}\n",
+        i, parent, i / 60, i % 60, i);
+    for (int k = 0; k < 2; k++)
+      ck_buf_printf(
+          b,
+          "{\"type\":\"assistant\",\"uuid\":\"%c%d\",\"parentUuid\":\"%c%d\","
+          "\"sessionId\":\"s\",\"timestamp\":\"2026-03-01T10:%02d:%02dZ\","
+          "\"message\":{\"id\":\"m%d\",\"content\":[{\"type\":\"text\",\"text\":\"%0200d\"}]}}\n",
+          k ? 'b' : 'a', i, k ? 'a' : 'u', i, i / 60, i % 60, i, k);
+  }
+}
+
+#define TURNS 300
+
+/* A log's lines depend on those before them, and the log comes in several originals. */
+T_STORY(originals, of_a_session_are_read_again_in_their_order, 90) {
+  struct ck_buf b = {0};
+  add_turns(&b, 0, TURNS / 3);
+  t_write_file("../out/s.jsonl", b.data, b.len);
+  t_do(0, "import", "../out/s.jsonl");
+  add_turns(&b, TURNS / 3, TURNS);
+  t_write_file("../out/s.jsonl", b.data, b.len);
+  t_do(0, "import", "../out/s.jsonl");
+  T_CHECK(t_count("messages") == 2 * TURNS, "%lld messages", (long long)t_count("messages"));
+  char *before = everything();
+  t_do(0, "rebuild", "messages");
+  char *after = everything();
+  T_CHECK(strcmp(before, after) == 0, "a rebuild right after an import changes something");
+  static const char places[] = "SELECT id, parent_id, position, raw_text FROM messages ORDER BY id";
+  json_t *there = t_sql("artifact.db", places);
+  t_sql_run("artifact.db", "DELETE FROM messages");
+  t_do(0, "rebuild", "messages");
+  json_t *again = t_sql("artifact.db", places);
+  T_CHECK(json_equal(there, again), "after a rebuild the messages are others");
+  json_decref(there), json_decref(again);
+  free(before), free(after);
+  ck_buf_free(&b);
 }
 
 T_STORY(originals, that_are_damaged_do_not_stop_a_rebuild, 90) {

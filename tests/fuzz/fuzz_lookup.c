@@ -110,7 +110,8 @@ static const struct said *said_of(const struct file *f, const char *id) {
 }
 
 static void on_begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                              const char *reader, uint64_t first) {
+                              const char *reader, uint64_t first, uint64_t log) {
+  (void)log;
   const struct file *f = self;
   char own[CK_ORIGINAL_ID + 1];
   const struct said *said = said_of(f, id);

@@ -40,8 +40,12 @@ static inline void sum_keep(struct sum *s) {
 
 static inline void sum_many(struct sum *s, const struct ingest_observation *o) {
   struct ck_err err;
-  if (ingest_changeset_message(&s->many, o, &err)) return;
-  sum_keep(s);
+  if (!o->has_text) {
+    ingest_changeset_known(&s->many, o);
+  } else {
+    if (ingest_changeset_message(&s->many, o, &err)) return;
+    sum_keep(s);
+  }
   for (size_t i = 0; i < o->execution_count; ++i)
     if (ingest_changeset_execution(&s->many, &o->executions[i], &err) == 0) sum_keep(s);
 }

@@ -52,15 +52,21 @@ static const struct {
     {"claude-ai/simonw-artifacts.json", "claude", 20, 0, 0, 0, "", ""},
     {"claude-ai/simonw-example.json", "claude", 2, 0, 0, 0, "", ""},
     {"claude-ai/structurer-example.json", "claude", 4, 0, 0, 0, "", ""},
-    {"claude-code/agentsessions-claude-small.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
-    {"claude-code/agentsview-queued.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
-    {"claude-code/ccl-representative.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
-    {"claude-code/ccl-edge_cases.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
-    {"claude-code/ccl-todowrite_examples.jsonl", "claude code", 0, 0, 0, 0, "", "Claude Code"},
-    {"claude-code/ccv-1af7fc5e-8455-4414-9ccd-011d40f70b2a.jsonl", "claude code", 0, 0, 0, 0, "",
-     "Claude Code"},
-    {"claude-code/ccv-5c0375b4-57a5-4f26-b12d-d022ee4e51b7.jsonl", "claude code", 0, 0, 0, 0, "",
-     "Claude Code"},
+    {"claude-code/agentsessions-claude-small.jsonl", "claude code", 13, 4, 0, 0, "", ""},
+    {"claude-code/agentsview-queued.jsonl", "claude code", 3, 0, 0, 0, "", ""},
+    {"claude-code/ccl-edge_cases.jsonl", "claude code", 11, 4, 3, 2,
+     "line 13: expected an object, got text", ""},
+    {"claude-code/ccl-representative.jsonl", "claude code", 11, 4, 0, 2, "", ""},
+    {"claude-code/ccl-todowrite_examples.jsonl", "claude code", 11, 6, 0, 3, "", ""},
+    {"claude-code/ccv-1af7fc5e-8455-4414-9ccd-011d40f70b2a.jsonl", "claude code", 21, 24, 0, 4, "",
+     ""},
+    {"claude-code/ccv-5c0375b4-57a5-4f26-b12d-d022ee4e51b7.jsonl", "claude code", 45, 42, 0, 13, "",
+     ""},
+    {"claude-code/large.jsonl", "claude code", 10, 2, 0, 0, "", ""},
+    {"claude-code/polylogue-acompact.jsonl", "claude code", 3, 0, 0, 0, "", ""},
+    {"claude-code/polylogue-main.jsonl", "claude code", 12, 5, 0, 0, "", ""},
+    {"claude-code/subagent-agent.jsonl", "claude code", 3, 2, 0, 0, "", ""},
+    {"claude-code/subagent-main.jsonl", "claude code", 2, 1, 0, 0, "", ""},
     {"codex/agentsessions-codex-small.jsonl", "codex", 0, 0, 0, 0, "", "Codex"},
     {"copilot/agentsessions-cli-small.jsonl", "copilot", 0, 0, 0, 0, "", "GitHub Copilot"},
     {"copilot/dealenx-chat.json", "copilot", 0, 0, 0, 0, "", "GitHub Copilot"},
@@ -391,8 +397,9 @@ Test(ingest_sources, bad_lines_before_the_first_good_one) {
              "JSON lines (line 1: ");
   text_gives("x.jsonl", "one\n{\"two\":2}\n{\"platform\":\"x\",\"text\":\"a\"}\nfour\n",
              "observations", 1, 3, NULL, NULL);
-  text_gives("x.jsonl", "one\n{\"sessionId\":\"s\",\"type\":\"t\"}\n", "claude code", 0, 0, NULL,
-             "Claude Code");
+  text_gives("x.jsonl", "one\n{\"payload\":{},\"type\":\"t\"}\n", "codex", 0, 0, NULL, "Codex");
+  text_gives("x.jsonl", "one\n{\"sessionId\":\"s\",\"type\":\"t\"}\n", "claude code", 0, 1, NULL,
+             NULL);
   text_gives("x.jsonl", ck_buf_cstr(&b), "unknown", 0, 0, NULL, "unknown format");
   ck_buf_free(&b);
 }

@@ -1,0 +1,276 @@
+/* Sessions of Claude Code: where in which conversation a line stands. docs/formats.md describes the
+ * format. */
+#include "ingest/sources/claude_code.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/sources/claude.h"
+
+static const struct ck_str nothing = {0};
+
+void code_note(const struct code_line *line, const char *kind) {
+  line->visitor->note(line->visitor->self, kind, 1);
+}
+
+void code_note_of(const struct code_line *line, const char *kind, struct ck_str what) {
+  char text[120];
+  what = ck_utf8_cut(what.n ? what : CK_LIT("none"), 60);
+  snprintf(text, sizeof text, "%s: %.*s", kind, (int)what.n, what.s);
+  code_note(line, text);
+}
+
+/* ---- which conversation ---- */
+
+static struct ck_str joined(struct code_file *f, struct ck_str a, const char *between,
+                            struct ck_str b) {
+  struct ck_buf all = {0};
+  ck_buf_str(&all, a);
+  ck_buf_text(&all, between);
+  ck_buf_str(&all, b);
+  return ck_arena_keep(&f->passing, &all);
+}
+
+/* A conversation beside a session. */
+static struct code_chat *beside(const struct code_line *line, const char *what, struct ck_str id) {
+  struct code_file *f = line->file;
+  struct ck_str session = line->session, under = session;
+  struct code_chat *c;
+  if (ck_str_starts(session, "agent-")) return code_chat_of(f, session, session);
+  if (f->workflow.n) under = joined(f, joined(f, session, "/workflow-", f->workflow), "", nothing);
+  c = code_chat_of(f, joined(f, under, what, id), session);
+  if (!c->parent.n) c->parent = ck_arena_copy(&f->lasting, session);
+  return c;
+}
+
+static struct code_chat *chat_of(const struct code_line *line) {
+  struct code_file *f = line->file;
+  const json_t *fork = json_object_get(line->json, "forkedFrom");
+  struct ck_str agent = ingest_json_text(line->json, "agentId"),
+                from = ingest_json_text(fork, "sessionId");
+  bool side = json_is_true(json_object_get(line->json, "isSidechain"));
+  if (side && !agent.n) agent = f->agent;
+  if (side && agent.n) return beside(line, "/agent-", agent);
+  if (side && line->above) return line->above->chat;
+  if (side) return beside(line, "/side-", line->id);
+  struct code_chat *own = code_chat_of(f, line->session, line->session);
+  own->lent = false;
+  if (!from.n || ck_str_eq(from, line->session)) return own;
+  if (!own->forked_from.n) own->forked_from = ck_arena_copy(&f->lasting, from);
+  bool known = session_get(&f->table, 'o', nothing, from);
+  struct code_chat *parent = code_chat_of(f, from, from);
+  if (!known) parent->lent = true;
+  return parent;
+}
+
+/* ---- what a line is ---- */
+
+static struct ck_str session_of(struct code_file *f, const json_t *json) {
+  static const char *const names[] = {"sessionId", "session_id"};
+  struct ck_str id = {0};
+  for (size_t i = 0; i < sizeof names / sizeof *names && !id.n; ++i)
+    id = ck_trim(ingest_json_text(json, names[i]));
+  if (id.n) return id;
+  if (f->last_chat) return f->last_chat->session;
+  if (!f->made_session.n) {
+    char hash[33];
+    struct ck_str text = ingest_json_any(json, &f->passing);
+    ck_hash_id(hash, &text, 1);
+    f->made_session = ck_arena_copy(&f->lasting, joined(f, CK_LIT("first-"), "", ck_str_of(hash)));
+  }
+  return f->made_session;
+}
+
+/* The line's uuid, else what is made of all of it. */
+static struct ck_str id_of(struct code_file *f, const json_t *json) {
+  struct ck_str id = ck_trim(ingest_json_text(json, "uuid"));
+  char hash[33];
+  if (id.n) return ck_arena_copy(&f->passing, id);
+  struct ck_str text = ingest_json_any(json, &f->passing);
+  ck_hash_id(hash, &text, 1);
+  return joined(f, CK_LIT("line-"), "", ck_str_of(hash));
+}
+
+static void find_time(struct code_line *line) {
+  const struct code_chat *c = line->chat;
+  line->time_assumed = !ingest_json_time(json_object_get(line->json, "timestamp"), &line->at);
+  if (line->time_assumed) line->at = c->time == INGEST_NO_TIME ? 0 : c->time;
+  line->age = line->at;
+}
+
+/* Which line is above, and whose it is. False: the line was read before. */
+static bool find_place(struct code_line *line) {
+  static const char *const names[] = {"parentUuid", "logicalParentUuid"};
+  struct code_file *f = line->file;
+  struct ck_str parent = {0};
+  if (session_get(&f->table, 'l', line->session, line->id)) return false;
+  for (size_t i = 0; i < sizeof names / sizeof *names && !parent.n; ++i)
+    parent = ck_trim(ingest_json_text(line->json, names[i]));
+  if (parent.n) line->above = session_get(&f->table, 'l', line->session, parent);
+  if (parent.n && !line->above) line->missing = parent;
+  line->chat = chat_of(line);
+  if (!parent.n && !json_object_get(line->json, names[0])) line->above = line->chat->last_line;
+  return true;
+}
+
+void code_place_set(const struct code_line *line, struct ck_str message, int64_t depth) {
+  struct code_file *f = line->file;
+  struct code_place *above = line->above;
+  if (!above || !message.n || !ck_str_eq(above->message, message) || above->chat != line->chat) {
+    struct code_place *own = ck_arena_get(&f->lasting, sizeof *own);
+    bool same = !message.n && above;
+    *own = (struct code_place){same ? above->message : ck_arena_copy(&f->lasting, message),
+                               same ? above->depth : depth, line->chat};
+    above = own;
+  }
+  session_set(&f->table, 'l', line->session, line->id, above);
+  line->chat->last_line = above;
+}
+
+void code_pass(struct code_line *line) {
+  if (line->missing.n)
+    code_place_set(line, line->missing, -1);
+  else
+    code_place_set(line, nothing, 0);
+}
+
+int64_t code_depth(const struct code_line *line) {
+  if (line->missing.n) return -1;
+  if (!line->above) return 1;
+  return line->above->depth < 0 ? -1 : line->above->depth + 1;
+}
+
+struct ck_str code_parent(const struct code_line *line) {
+  return line->above ? line->above->message : line->missing;
+}
+
+/* ---- all types ---- */
+
+static const struct code_type {
+  const char *name;
+  void (*read)(struct code_line *line); /* NULL: nothing is taken */
+  bool placed;                          /* it has a place among the messages */
+} types[] = {
+    {"user", code_read_user, true},
+    {"assistant", code_read_assistant, true},
+    {"system", code_read_system, true},
+    {"attachment", code_read_attachment, true},
+    {"queue-operation", code_read_queue, true},
+    {"summary", code_read_summary, false},
+    {"custom-title", code_read_title, false},
+    {"ai-title", code_read_title, false},
+    {"progress", code_pass, true},
+    {"file-history-snapshot", NULL, false},
+    {"permission-mode", NULL, false},
+    {"mode", NULL, false},
+    {"last-prompt", NULL, false},
+    {"agent-name", NULL, false},
+    {"agent-color", NULL, false},
+    {"agent-setting", NULL, false},
+    {"tag", NULL, false},
+    {"pr-link", NULL, false},
+    {"frame-link", NULL, false},
+    {"worktree-state", NULL, false},
+    {"started", NULL, false},
+    {"result", NULL, false},
+    {"relocated", NULL, false},
+    {"bridge-session", NULL, false},
+    {"atis-latch", NULL, false},
+    {"content-replacement", NULL, false},
+    {"attribution-snapshot", NULL, false},
+    {"marble-origami-commit", NULL, false},
+    {"marble-origami-snapshot", NULL, false},
+    {"speculation-accept", NULL, false},
+};
+
+static const struct code_type *type_of(struct ck_str name) {
+  for (size_t i = 0; i < sizeof types / sizeof *types; ++i)
+    if (ck_str_is(name, types[i].name)) return &types[i];
+  return NULL;
+}
+
+/* ---- the file ---- */
+
+static bool knows(const json_t *element) {
+  static const char *const names[] = {"sessionId", "leafUuid", "uuid"};
+  const json_t *message = json_object_get(element, "message");
+  struct ck_str type = ingest_json_text(element, "type");
+  bool names_one = json_object_get(message, "content") != NULL;
+  for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+    names_one |= json_object_get(element, names[i]) != NULL;
+  return type.n && (names_one || (json_object_get(element, "messageId") &&
+                                  json_object_get(element, "snapshot")));
+}
+
+/* The part of the path between two others; empty: it is not there. */
+static struct ck_str part_of(const char *path, const char *after, const char *before) {
+  const char *at = strstr(path, after);
+  if (!at) return nothing;
+  at += strlen(after);
+  const char *end = strstr(at, before);
+  return end ? (struct ck_str){at, (size_t)(end - at)} : nothing;
+}
+
+static void *open_file(const char *name) {
+  struct code_file *f = ck_zalloc(sizeof *f);
+  const char *last = strrchr(name, '/'), *projects = strstr(name, "/projects/");
+  last = last ? last + 1 : name;
+  if (name[0] == '/' && projects && !strstr(name, ": "))
+    f->home = ck_arena_copy(&f->lasting, (struct ck_str){name, (size_t)(projects - name)});
+  f->workflow = ck_arena_copy(&f->lasting, part_of(name, "/workflows/", "/"));
+  f->agent = ck_arena_copy(&f->lasting, part_of(last, "agent-", ".jsonl"));
+  return f;
+}
+
+static void close_file(void *self) {
+  struct code_file *f = self;
+  struct code_chat **list = (struct code_chat **)(void *)f->chats.data;
+  for (size_t i = 0; i < f->chats.len / sizeof *list; ++i) code_chat_free(list[i]);
+  session_table_free(&f->table);
+  ck_buf_free(&f->chats);
+  ck_buf_free(&f->changed);
+  ck_arena_free(&f->lasting);
+  ck_arena_free(&f->passing);
+  free(f);
+}
+
+static void flush(const struct ingest_visitor *visitor, void *self) {
+  code_give_all(self, visitor);
+}
+
+static void read_element(const struct ingest_visitor *visitor,
+                         const struct ingest_element *element) {
+  struct code_file *f = element->state;
+  const json_t *json = element->json, *message = json_object_get(json, "message");
+  struct ck_str name = ingest_json_text(json, "type");
+  const struct code_type *type = type_of(name);
+  struct code_line line = {.file = f, .visitor = visitor, .json = json};
+  if (json_is_object(message)) line.message = message;
+  ingest_place_text(line.where, element->place, NULL, nothing);
+  if (!type) code_note_of(&line, "line of unknown type", name);
+  if (type && !type->read) return;
+  line.session = session_of(f, json);
+  line.id = id_of(f, json);
+  if (type && !type->placed && !line.message) {
+    type->read(&line);
+    return;
+  }
+  if (!find_place(&line)) return;
+  find_time(&line);
+  f->last_chat = line.chat;
+  code_chat_note(&line);
+  if (type)
+    type->read(&line);
+  else
+    code_pass(&line);
+}
+
+const struct ingest_source ingest_source_claude_code = {.name = "claude code",
+                                                        .version = 1,
+                                                        .log = true,
+                                                        .knows = knows,
+                                                        .read = read_element,
+                                                        .open = open_file,
+                                                        .flush = flush,
+                                                        .close = close_file};
