@@ -7,25 +7,14 @@
 
 #include "ingest/parse/json.h"
 #include "ingest/sources/source.h"
+#include "ingest/files/decode.h"
+#include "ingest/files/held.h"
 #include "ingest/files/parsed.h"
-#include "ingest/files/split.h"
 #include "ingest/files/units.h"
-#include "ingest/files/utf16.h"
 #include "proto/wire.h"
 
-#define TAKE_OVER (64u << 10)  /* a larger element is not copied */
-#define HEAD INGEST_UTF16_HEAD /* as many as ingest_sniff_bytes needs, too */
-#define WAIT_MOST 4096         /* elements that wait for the store's answer */
-/* Limits of the failures that are held back until the format is known. */
-#define HELD_MAX 1000         /* failures; at so many the format counts as unknown */
-#define HELD_BYTES (4u << 20) /* raw bytes of all of them */
-#define HELD_RAW (64u << 10)  /* raw bytes of one */
-
-struct held {
-  char place[INGEST_PLACE_TEXT];
-  struct ck_err reason;
-  struct ck_str raw; /* in the arena */
-};
+#define TAKE_OVER (64u << 10) /* a larger element is not copied */
+#define WAIT_MOST 4096        /* elements that wait for the store's answer */
 
 struct ingest_reader {
   struct ingest_visitor visitor;
@@ -35,25 +24,18 @@ struct ingest_reader {
   void *state;                       /* the source's, of this file */
   uint64_t log;                      /* of struct ck_original */
   const struct ingest_source *named; /* what the file's name says, where no element says more */
-  char head[HEAD]; /* the first bytes, until there are enough to recognise what is not JSON */
-  size_t head_n;
-  bool begun;                     /* the head was checked */
+  struct ingest_decode decode;
   bool over;                      /* nothing more is read */
   bool ending;                    /* what is read now has no end but that of the file */
   bool ended;                     /* the file has ended: */
   bool whole;                     /* and was not cut off; else: */
   uint64_t end_offset, end_index; /* where */
   bool is_json;                   /* as far as its first bytes tell */
-  bool is_utf16;
-  struct ingest_utf16 utf16;
-  struct ck_buf utf8; /* what has come of a UTF-16 file, as UTF-8 */
   uint64_t elements;
-  unsigned replaced;
+  unsigned replaced;   /* in what was parsed */
   size_t outline_from; /* an element with more bytes is read by its outline */
   struct ck_err error;
-  struct held *held;
-  size_t held_count, held_room, held_bytes;
-  struct ck_arena held_raw;
+  struct ingest_held held; /* failures, until the format is known */
   /* Only if originals are told: */
   struct ingest_originals_ops originals;
   struct ingest_units units;
@@ -68,12 +50,10 @@ static void stop(struct ingest_reader *r, const char *why) {
   r->over = true;
 }
 
-/* ---- failures before the format is known ----
- * If an element is recognised later, they are bad lines of a good file, and each is reported. If
- * none is, the file as a whole is wrong, and one error says so. */
+/* ---- failures ---- */
 
 static void stop_unknown(struct ingest_reader *r) {
-  const struct held *first = &r->held[0];
+  const struct ingest_held_failure *first = &r->held.failures[0];
   if (r->named) {
     r->source = r->named;
     stop(r, r->source->refusal);
@@ -87,42 +67,14 @@ static void stop_unknown(struct ingest_reader *r) {
   r->over = true;
 }
 
-static void hold(struct ingest_reader *r, const char *place, const char *reason,
-                 struct ck_str raw) {
-  if (r->held_count == r->held_room)
-    r->held =
-        ck_realloc(r->held, (r->held_room = r->held_room ? r->held_room * 2 : 8) * sizeof *r->held);
-  struct held *h = &r->held[r->held_count++];
-  snprintf(h->place, sizeof h->place, "%s", place);
-  ck_fail(&h->reason, "%s", reason);
-  raw = ck_utf8_ok(raw) ? ck_utf8_cut(raw, HELD_RAW) : (struct ck_str){0};
-  h->raw = raw.n && r->held_bytes + raw.n <= HELD_BYTES ? ck_arena_copy(&r->held_raw, raw)
-                                                        : (struct ck_str){0};
-  r->held_bytes += h->raw.n;
-  if (r->held_count == HELD_MAX) stop_unknown(r);
-}
-
-static void forget_held(struct ingest_reader *r) {
-  free(r->held);
-  r->held = NULL;
-  r->held_count = r->held_room = 0;
-  ck_arena_free(&r->held_raw);
-}
-
-static void tell_held(struct ingest_reader *r) {
-  for (size_t i = 0; i < r->held_count; ++i)
-    r->visitor.failure(r->visitor.self, r->held[i].place, r->held[i].reason.text, r->held[i].raw);
-  forget_held(r);
-}
-
 static void fail_at(struct ingest_reader *r, const struct ingest_place *place, const char *reason,
                     struct ck_str raw) {
   char where[INGEST_PLACE_TEXT];
   ingest_place_text(where, place, r->source ? r->source->element : NULL, (struct ck_str){0});
   if (r->source)
     r->visitor.failure(r->visitor.self, where, reason, raw);
-  else
-    hold(r, where, reason, raw);
+  else if (!ingest_held_add(&r->held, where, reason, raw))
+    stop_unknown(r);
 }
 
 /* ---- elements ---- */
@@ -136,7 +88,7 @@ static void recognise(struct ingest_reader *r, const json_t *element,
   }
   r->source = source;
   if (source->read)
-    tell_held(r);
+    ingest_held_tell(&r->held, &r->visitor);
   else
     stop(r, source->refusal);
 }
@@ -346,9 +298,10 @@ void ingest_reader_told(struct ingest_reader *r, struct ck_str had) {
 }
 
 static void note_replaced(const struct ingest_reader *r) {
-  if (!r->replaced) return;
+  unsigned n = ingest_reader_replaced(r);
+  if (!n) return;
   r->visitor.note(r->visitor.self, "half of a surrogate pair, or U+0000 in a name: read as U+FFFD",
-                  r->replaced);
+                  n);
 }
 
 /* All is read: what went wrong with the file as a whole. */
@@ -444,38 +397,18 @@ void ingest_reader_free(struct ingest_reader **reader) {
   if (!*reader) return;
   ingest_split_free(&(*reader)->split);
   ingest_units_free(&(*reader)->units);
-  forget_held(*reader);
+  ingest_held_free(&(*reader)->held);
   if ((*reader)->state) (*reader)->source->close((*reader)->state);
   free((*reader)->name);
-  ck_buf_free(&(*reader)->utf8);
+  ingest_decode_free(&(*reader)->decode);
   free(*reader);
   *reader = NULL;
 }
 
-#define MARK "\xef\xbb\xbf" /* the byte order mark */
-
-/* Feeds the splitter, but not with a byte order mark at the beginning of the file. */
-static void split(struct ingest_reader *r, struct ck_str bytes, bool first) {
-  size_t mark = first && ck_str_starts(bytes, MARK) ? 3 : 0;
-  if (mark) ingest_split_skip(r->split, mark);
-  if (bytes.n > mark) ingest_split_feed(r->split, bytes.s + mark, bytes.n - mark);
-}
-
-static void take_bytes(struct ingest_reader *r, struct ck_str bytes, bool first) {
-  if (!r->is_utf16) {
-    split(r, bytes, first);
-    return;
-  }
-  ck_buf_clear(&r->utf8);
-  ingest_utf16_feed(&r->utf16, bytes, &r->utf8, &r->replaced);
-  split(r, ck_buf_view(&r->utf8), first);
-}
-
 /* The head is complete: stops if the file is not JSON; else feeds it. */
 static void begin(struct ingest_reader *r) {
-  struct ck_str head = {r->head, r->head_n};
+  struct ck_str head = {r->decode.head, r->decode.head_n};
   const char *refusal = ingest_sniff_bytes(head);
-  r->begun = true;
   if (refusal && r->named) {
     r->source = r->named;
     stop(r, r->source->refusal);
@@ -486,31 +419,19 @@ static void begin(struct ingest_reader *r) {
     r->is_json = false;
     return;
   }
-  r->is_utf16 = ingest_utf16_is(&r->utf16, head);
-  take_bytes(r, head, true);
+  ingest_decode_begin(&r->decode, r->split);
 }
 
 bool ingest_reader_feed(struct ingest_reader *r, const char *bytes, size_t n) {
-  while (!r->begun && n) {
-    r->head[r->head_n++] = *bytes++;
-    --n;
-    if (r->head_n == HEAD) begin(r);
-  }
-  if (r->begun && !r->over && n) take_bytes(r, (struct ck_str){bytes, n}, false);
+  if (!r->over && ingest_decode_head(&r->decode, &bytes, &n)) begin(r);
+  if (!r->over && n) ingest_decode_feed(&r->decode, r->split, (struct ck_str){bytes, n});
   return !r->over;
-}
-
-/* A character that a UTF-16 file has only begun. */
-static void end_text(struct ingest_reader *r) {
-  ck_buf_clear(&r->utf8);
-  if (r->is_utf16) ingest_utf16_end(&r->utf16, &r->utf8, &r->replaced);
-  split(r, ck_buf_view(&r->utf8), false);
 }
 
 void ingest_reader_end(struct ingest_reader *r) {
   if (r->ended) return;
-  if (!r->begun) begin(r);
-  if (!r->over) end_text(r);
+  if (!r->over && !r->decode.begun) begin(r);
+  if (!r->over) ingest_decode_end(&r->decode, r->split);
   if (r->over) return;
   recognise_small(r);
   if (r->over) return;
@@ -533,4 +454,6 @@ bool ingest_reader_without_messages(const struct ingest_reader *r) {
 
 const char *ingest_reader_error(const struct ingest_reader *r) { return r->error.text; }
 
-unsigned ingest_reader_replaced(const struct ingest_reader *r) { return r->replaced; }
+unsigned ingest_reader_replaced(const struct ingest_reader *r) {
+  return r->replaced + r->decode.replaced;
+}
