@@ -12,6 +12,7 @@
 
 #include "proto/random.h"
 #include "proto/wire.h"
+#include "tests/unit/test_sanitized.h"
 
 #define MESSAGES \
   "CREATE TABLE messages (id TEXT PRIMARY KEY, platform TEXT, conversation_id TEXT, role TEXT," \
@@ -303,7 +304,7 @@ Test(foreign, rows_in_a_ring, .timeout = 60) {
 
 /* Cut at a thousand places: it never crashes, and a part is read where the tables' list is whole.
  */
-Test(foreign, cut_files, .timeout = 120) {
+Test(foreign, cut_files, .timeout = 120 * SLOWER) {
   make_many();
   load();
   unsigned part = 0, last = 0;
@@ -326,7 +327,7 @@ Test(foreign, cut_files, .timeout = 120) {
 }
 
 /* Bytes are flipped anywhere: it ends, and no row comes twice from one reading. */
-Test(foreign, flipped_bytes, .timeout = 240) {
+Test(foreign, flipped_bytes, .timeout = 240 * SLOWER) {
   make_many();
   load();
   const char *given = getenv("CONVKEEP_TEST_SEED");

@@ -11,6 +11,7 @@
 #include "proto/clock.h"
 #include "proto/follow.h"
 #include "proto/push.h"
+#include "tests/unit/test_sanitized.h"
 
 static struct sh_ring r;
 static struct ck_memory_unacked *unacked;
@@ -232,7 +233,7 @@ Test(follow, a_cursor_beyond_the_head_is_of_another_history) {
 
 /* Two records that nearly fill a frame each, after small ones: each answer ends before the record
  * that would not fit. */
-Test(follow, the_largest_records) {
+Test(follow, the_largest_records, .timeout = 60 * SLOWER) {
   struct seen s, late;
   size_t n = CK_FRAME_MAX - (66u << 10);
   char *text = ck_alloc(n + 1);

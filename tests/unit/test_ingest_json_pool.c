@@ -49,7 +49,8 @@ Test(ingest_json_pool, pieces_of_all_sizes_do_not_overlap) {
   }
 }
 
-/* Of 64 MB no more than 1 MiB is kept. */
+/* Of 64 MB no more than 1 MiB is kept, which the sanitizers' mallocs round up to 16 times 80 KiB.
+ */
 Test(ingest_json_pool, memory_goes_back) {
   static void *pieces[500000];
   size_t before = allocated();
@@ -57,5 +58,5 @@ Test(ingest_json_pool, memory_goes_back) {
     pieces[i] = ingest_json_pool_alloc(100);
   cr_expect_gt(allocated(), before + 50000000);
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; ++i) ingest_json_pool_free(pieces[i]);
-  cr_expect_lt(allocated(), before + (5u << 18));
+  cr_expect_leq(allocated(), before + (5u << 18));
 }
