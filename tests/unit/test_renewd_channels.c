@@ -188,8 +188,10 @@ Test(renewd_exec, a_child_that_holds_the_pipe, .init = begin, .fini = finish) {
 /* ---- webhook ---- */
 
 static struct {
-  int listener, port, requests;
-  const char *answer; /* NULL: closes without one; "": none, and the connection stays open */
+  int listener, port;
+  _Atomic int requests;
+  /* NULL: closes without one; "": none, and the connection stays open */
+  const char *_Atomic answer;
   char request[8192];
   pthread_t thread;
 } server;
@@ -214,11 +216,12 @@ static void *serve(void *unused) {
   for (int fd; (fd = accept(server.listener, NULL, NULL)) >= 0;) {
     read_request(fd);
     server.requests++;
-    if (server.answer && !server.answer[0] && holds < 16) {
+    const char *answer = server.answer;
+    if (answer && !answer[0] && holds < 16) {
       held[holds++] = fd;
       continue;
     }
-    if (server.answer) send(fd, server.answer, strlen(server.answer), MSG_NOSIGNAL);
+    if (answer) send(fd, answer, strlen(answer), MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
     char rest[256];
     while (recv(fd, rest, sizeof rest, 0) > 0) {
@@ -300,8 +303,8 @@ Test(renewd_webhook, an_answer_without_end, .init = begin_serving, .fini = finis
   struct renew_result r = post(large, "/hook");
   is(r, RENEW_FAILED, "http 403: xxx");
   cr_assert_lt(strlen(r.error), 330);
-  free(large);
   stop_serving();
+  free(large);
 }
 
 Test(renewd_webhook, retry_after, .init = begin_serving, .fini = finish) {
