@@ -37,10 +37,11 @@ static struct code_chat *beside(const struct code_line *line, const char *what, 
   struct code_file *f = line->file;
   struct ck_str session = line->session, under = session;
   struct code_chat *c;
-  if (ck_str_starts(session, "agent-")) return code_chat_of(f, session, session);
+  bool named_after_agent = ck_str_starts(session, "agent-"); /* whose it is, it does not say */
   if (f->workflow.n) under = joined(f, joined(f, session, "/workflow-", f->workflow), "", nothing);
-  c = code_chat_of(f, joined(f, under, what, id), session);
-  if (!c->parent.n) c->parent = ck_arena_copy(&f->lasting, session);
+  c = code_chat_of(f, named_after_agent ? session : joined(f, under, what, id), session);
+  c->beside = true;
+  if (!c->parent.n && !named_after_agent) c->parent = ck_arena_copy(&f->lasting, session);
   return c;
 }
 

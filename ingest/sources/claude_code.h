@@ -73,6 +73,7 @@ struct code_open_call {
 struct code_chat {
   struct ck_str id, session, parent; /* parent: the conversation that it was begun by; or empty */
   bool lent;                         /* another file's: what a fork has copied */
+  bool beside;                       /* of a tool, not of a person: it is not gone on with */
   struct ck_str parent_message, parent_call;
   struct ck_str title, cwd, branch, version, model, forked_from;
   int title_rank;

@@ -108,7 +108,7 @@ static void begin(struct code_file *f, const struct ingest_visitor *visitor,
                                       .age = c->clock + (f->home.n > 0),
                                       .partly = true};
   if (!c->lent) about.details = details_of(f, c);
-  if (!c->lent && !c->parent.n) {
+  if (!c->lent && !c->beside) {
     about.target_kind = CK_LIT("exec");
     about.target_id = CK_LIT("claude");
     about.target_payload = payload_of(f, c);

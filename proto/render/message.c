@@ -37,6 +37,21 @@ enum render_outcome render_outcome_of(const struct ck_row *execution) {
   return none ? RENDER_NO_RESULT : RENDER_FAILED;
 }
 
+/* A result that came as text and as an object, which tells the same in more words for programs
+ * (docs/formats.md, Claude Code): a reader wants the text. */
+static void take_text_of_forms(struct render_execution *e) {
+  if (!ck_str_starts(e->result, "{\"text\":")) return;
+  json_t *forms = json_loadb(e->result.s, e->result.n, JSON_ALLOW_NUL, NULL);
+  bool both = json_object_size(forms) == 2 && json_object_get(forms, "toolUseResult");
+  const json_t *text = json_object_get(forms, "text");
+  if (both && json_string_length(text)) {
+    e->forms = forms;
+    e->result = render_text_of(text);
+  } else {
+    json_decref(forms);
+  }
+}
+
 /* A result that is the error itself is shown once. */
 static struct render_execution execution_of(const struct ck_row *row) {
   struct render_execution e = {.id = ck_row_key(row),
@@ -47,6 +62,7 @@ static struct render_execution execution_of(const struct ck_row *row) {
                                .result = ck_row_text(row, CK_EXECUTIONS_RESULT_DATA),
                                .error = ck_row_text(row, CK_EXECUTIONS_RESULT_ERROR),
                                .outcome = render_outcome_of(row)};
+  take_text_of_forms(&e);
   if (ck_str_eq(e.result, e.error)) e.result = (struct ck_str){0};
   return e;
 }
@@ -108,6 +124,7 @@ void render_message_of(struct render_message *m, const struct ck_row *row,
 
 void render_message_free(struct render_message *m) {
   json_decref(m->details);
+  for (size_t i = 0; i < m->execution_count; ++i) json_decref(m->executions[i].forms);
   free(m->executions);
   *m = (struct render_message){0};
 }

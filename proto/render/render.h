@@ -27,6 +27,7 @@ enum render_outcome { RENDER_NO_RESULT, RENDER_FAILED, RENDER_OK };
 struct render_execution {
   struct ck_str id, target, tool, params, params_kind, result, error;
   enum render_outcome outcome;
+  json_t *forms; /* the result as text and as an object, if there are both: `result` is its text */
 };
 
 /* That of a row of `executions`. */

@@ -315,6 +315,17 @@ Test(sessions, the_link_says_where_it_is) {
         "{\"session_id\":\"S\",\"cwd\":\"/w\",\"home\":\"/home/ada/.claude\"}");
 }
 
+/* What a tool has begun is not gone on with. */
+Test(sessions, a_subagent_has_no_target) {
+  line("{'type':'user','uuid':'a','parentUuid':null,'sessionId':'S','isSidechain':true,"
+       "'agentId':'1','timestamp':'" AT("01") "','message':{'role':'user','content':'Look'}}");
+  line("{'type':'user','uuid':'b','parentUuid':null,'sessionId':'agent-2','isSidechain':true,"
+       "'agentId':'2','timestamp':'" AT("02") "','message':{'role':'user','content':'Look'}}");
+  import(ck_buf_view(&file), 0);
+  sh_is(&s, CK_LINKS, "link:claude-code:S/agent-1", "target_kind", "NULL");
+  sh_is(&s, CK_LINKS, "link:claude-code:agent-2", "target_kind", "NULL");
+}
+
 /* A line that is still being written is no failure. */
 Test(sessions, half_a_line_at_the_end) {
   USER("u", "null", AT("01"), "'Go'");

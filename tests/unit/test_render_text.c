@@ -114,6 +114,15 @@ Test(render_text, tools_and_thinking_are_a_line_each) {
   expect_text(call, "{'kind':'call'}", true,
               "── assistant · call ──\nprint(1)\n▾ python\nprint(1)\nprint(2)\nprint(3)\n▾ ok\n1\n"
               "▾ web get\n▾ failed\nno route\n▾ web get\n▾ no result\n");
+  /* Of a result as text and as an object, the text. */
+  static const char forms[] =
+      "{'role':'assistant','raw_text':'','observed_at':5,'created_at':5,'executions':["
+      "{'target':'Bash','tool':'Bash','params':'ls','result_ok':1,"
+      "'result_data':'{\\'text\\':\\'a.txt\\',\\'toolUseResult\\':{\\'code\\':0}}'},"
+      "{'target':'Bash','tool':'Bash','params':'cat','result_ok':1,"
+      "'result_data':'{\\'text\\':\\'a.txt\\'}'}]}";
+  expect_text(forms, "{}", false,
+              "── assistant ──\n▸ Bash: ls → ok: a.txt\n▸ Bash: cat → ok: {\"text\":\"a.txt\"}\n");
   /* What was said to the tool is not shown twice. */
   expect_text("{'role':'assistant','raw_text':'print(1)','observed_at':5,'created_at':5,"
               "'executions':[{'target':'python','tool':'python','params':'print(1)','result_ok':1,"
