@@ -107,7 +107,7 @@ int cli_connect(struct cli *c, bool create, unsigned parts) {
   if (rc == CLI_GO_ON) rc = cli_enter(c, create);
   if (rc != CLI_GO_ON) return rc;
   c->client = ck_zalloc(sizeof *c->client);
-  c->client->starts_nothing = parts == 0;
+  c->client->starts_beside = parts != 0;
   c->client->up_ran = up_runs();
   if (parts && cli_store_is_here(c) && !create && access(CK_PLACE_DATABASE, F_OK) &&
       !store_was_here(c))
@@ -152,6 +152,13 @@ static int step_private(struct cli *c) {
   return CLI_FAILED;
 }
 
+static bool may_start(const struct cli *c) {
+  struct cli_presence p;
+  if (!store_missing(c)) return false;
+  cli_presence_look(&p);
+  return c->client->starts_beside || !cli_presence_any(&p);
+}
+
 /* After an unanswered request: restarts a private store that died, or starts one if the ring has
  * ended since. Then reconnects. */
 static int look_around(struct cli *c) {
@@ -159,7 +166,7 @@ static int look_around(struct cli *c) {
   int rc = CLI_GO_ON;
   if (k->ring)
     rc = step_private(c);
-  else if (!k->starts_nothing && store_missing(c))
+  else if (may_start(c))
     rc = start_private(c, CLI_PART(CLI_STORE));
   return rc == CLI_GO_ON ? reconnect(c) : rc;
 }

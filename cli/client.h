@@ -15,13 +15,13 @@ struct cli_client {
   bool up_ran; /* `up` ran here when the command connected */
   void *snapshot;
   struct cli_ring *ring; /* the private ring; NULL if a store is already running */
-  bool starts_nothing;
+  bool starts_beside;    /* a store, also while another part of the ring runs */
   struct cli_writer *writer;
 };
 
 /* Loads the settings, enters the data folder (create: creates it if missing) and connects to the
- * store. parts: the daemons to start privately if no ring is up; 0: nothing is started, because
- * something of the ring runs. */
+ * store. parts: the daemons to start privately if no ring is up; 0: none as long as something of
+ * the ring runs. */
 int cli_connect(struct cli *c, bool create, unsigned parts);
 /* The store's doors are on this machine, so its lock tells whether it runs. */
 bool cli_store_is_here(const struct cli *c);
