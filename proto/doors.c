@@ -246,8 +246,9 @@ static int check_unused(const struct ck_settings *s, enum ck_door door, struct c
                                    : strerror(why));
 }
 
+/* monitor: watches it; or NULL. */
 static void *make(const struct ck_settings *s, enum ck_door door, bool binding,
-                  struct ck_err *err) {
+                  struct ck_monitor *monitor, struct ck_err *err) {
   const struct door_info *info = &doors[door];
   const char *endpoint = ck_set_text(s, info->setting);
   if (ck_door_check(s, door, binding, err) || (binding && check_unused(s, door, err))) return NULL;
@@ -263,21 +264,29 @@ static void *make(const struct ck_settings *s, enum ck_door door, bool binding,
   bool curve = ck_door_wants_curve(s, door);
   bool ok =
       !curve || (binding ? use_curve_server(socket, err) : use_curve_client(socket, err)) == 0;
+  if (ok && monitor) ok = ck_monitor_open(monitor, socket, err) == 0;
   if (ok && (binding ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint)) != 0) {
     ck_fail(err, "%s: %s: %s", names[door], endpoint, zmq_strerror(errno));
     ok = false;
   }
+  if (!ok && monitor) ck_monitor_close(monitor, socket);
   if (!ok) ck_door_close(&socket, 0);
   if (ok && binding) bound[door] = inode_of(file_of(s, door));
   return socket;
 }
 
 void *ck_door_bind(const struct ck_settings *s, enum ck_door door, struct ck_err *err) {
-  return make(s, door, true, err);
+  return make(s, door, true, NULL, err);
 }
 
 void *ck_door_connect(const struct ck_settings *s, enum ck_door door, struct ck_err *err) {
-  return make(s, door, false, err);
+  return make(s, door, false, NULL, err);
+}
+
+void *ck_door_connect_watched(const struct ck_settings *s, enum ck_door door,
+                              struct ck_monitor *monitor, struct ck_err *err) {
+  *monitor = (struct ck_monitor){0};
+  return make(s, door, false, monitor, err);
 }
 
 void ck_door_close(void **socket, int linger_ms) {

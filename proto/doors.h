@@ -13,6 +13,7 @@
 #define CK_PROTO_DOORS_H
 
 #include "proto/error.h"
+#include "proto/monitor.h"
 #include "proto/settings.h"
 #include <zmq.h>
 
@@ -50,6 +51,10 @@ void *ck_door_bind(const struct ck_settings *s, enum ck_door door, struct ck_err
 /* Connects to a door; the other side need not be there yet. A SUB socket has no subscription yet.
  * NULL with the reason. Close with ck_door_close. */
 void *ck_door_connect(const struct ck_settings *s, enum ck_door door, struct ck_err *err);
+/* The same, and monitor knows whether it is connected. Close with ck_monitor_close, then
+ * ck_door_close. */
+void *ck_door_connect_watched(const struct ck_settings *s, enum ck_door door,
+                              struct ck_monitor *monitor, struct ck_err *err);
 /* Closes the socket and sets *socket to NULL; *socket may be NULL. linger_ms: how long queued
  * frames may still be sent, in the background. */
 void ck_door_close(void **socket, int linger_ms);

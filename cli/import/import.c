@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/import/attach.h"
+#include "cli/import/await.h"
 #include "cli/import/attach_name.h"
 #include "cli/import/name.h"
 #include "cli/import/foreign.h"
@@ -88,7 +89,8 @@ static void counts_text(struct ck_buf *line, const struct cli_sent *r) {
   ck_buf_printf(&failed, "%llu failed", (unsigned long long)r->failed);
   cli_paint(line, cli_colour(), r->failed ? CLI_RED : CLI_PLAIN, ck_buf_view(&failed));
   if (r->resent)
-    ck_buf_printf(line, " (sent %u times because ingest was restarted; the last counts)",
+    ck_buf_printf(line,
+                  " (sent %u times because the connection to ingest was lost; the last counts)",
                   r->resent + 1);
   ck_buf_free(&failed);
 }
@@ -520,6 +522,6 @@ const struct cli_command cli_import = {
     "ingest runs and its store has been away for 5 s, returns when every observation is safe in\n"
     "the spool: `N taken, waiting for the store`. Works whether or not the ring is up. If ingest\n"
     "is restarted meanwhile, the file is sent again from the start, and the counts are those of\n"
-    "the last time.",
+    "the last time. An ingest that is only silent is waited for.",
     run,
     NULL};

@@ -10,6 +10,7 @@
 #include "cli/fetch.h"
 #include "cli/out.h"
 #include "cli/rows.h"
+#include "cli/import/await.h"
 #include "cli/import/send.h"
 #include "cli/task.h"
 #include "cli/time.h"

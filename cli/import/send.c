@@ -1,7 +1,6 @@
 /* See send.h. */
 #include "cli/import/send.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +10,13 @@
 #include "proto/clock.h"
 #include "proto/doors.h"
 
-#define SILENCE_MS 2000
-#define PATIENCE_MS 60000 /* how long to wait for an ingest that has answered before */
-#define FIRST_MS 8000     /* how long to wait for the first answer */
-/* Each silence in a row may last 2 s longer, up to this: starting over every 2 s would never get a
- * file past a slow disk. */
-#define SILENCE_MAX_MS 10000
+/* How long to wait for an ingest that is not there: one that has answered before, and a first one.
+ */
+#define PATIENCE_MS 60000
+#define FIRST_MS 8000
 #define RETRY_MS 200
 #define PROBLEMS_MAX 1000
-#define LOOK_MS 20
-#define PACKING_MS 5000  /* without any progress */
-#define WAITING_MS 10000 /* without a receipt, before the user is told */
+#define WAITING_MS 10000 /* without an answer or a receipt, before the user is told */
 
 /* How far an attempt to send the file is. */
 enum stage {
@@ -35,6 +30,7 @@ enum stage {
 /* Starts from zero whenever the file is sent from its beginning. */
 struct attempt {
   enum stage stage;
+  bool opened;             /* ingest has answered MORE */
   uint64_t request, piece; /* pieces sent */
   off_t at;                /* bytes sent */
   uint64_t taken, receipted;
@@ -44,6 +40,7 @@ struct attempt {
 struct times {
   int64_t fresh;      /* last sent or received */
   int64_t heard;      /* last received; 0: never */
+  int64_t connected;  /* when the connection was last seen; at first, when it was wanted */
   int64_t progress;   /* last receipt */
   int64_t hold_until; /* send nothing before */
 };
@@ -51,12 +48,13 @@ struct times {
 struct sending {
   struct cli *c;
   void *door;
+  struct ck_monitor ingest;
   const struct cli_pieces *pieces;
   bool wait;           /* for every receipt */
   bool wait_for_input; /* the source has no bytes yet */
   struct attempt attempt;
   struct times times;
-  unsigned silences, problems;
+  unsigned problems;
   bool said_waiting;
   struct cli_sent *sent;
   struct ck_err err;
@@ -94,10 +92,15 @@ static int send_message(struct sending *s, const struct ck_message *m) {
   return rc;
 }
 
+static void close_door(struct sending *s) {
+  ck_monitor_close(&s->ingest, s->door);
+  ck_door_close(&s->door, 0);
+}
+
 static int connect_door(struct sending *s) {
   struct ck_err err;
-  ck_door_close(&s->door, 0);
-  s->door = ck_door_connect(s->c->settings, CK_DOOR_OBSERVE, &err);
+  close_door(s);
+  s->door = ck_door_connect_watched(s->c->settings, CK_DOOR_OBSERVE, &s->ingest, &err);
   if (s->door) return CLI_GO_ON;
   cli_error(s->c, NULL, "%s", err.text);
   return CLI_FAILED;
@@ -111,7 +114,7 @@ static void begin(struct sending *s) {
 }
 
 static int begin_again(struct sending *s) {
-  if (s->times.heard) ++s->sent->resent; /* else no ingest was there yet to lose it */
+  if (s->attempt.opened) ++s->sent->resent; /* else ingest has taken nothing of it */
   begin(s);
   return connect_door(s);
 }
@@ -203,6 +206,7 @@ static void take_imported(struct sending *s, const struct ck_imported *m) {
 static void take_more(struct sending *s, const struct ck_more *m) {
   if (m->receipted > s->attempt.receipted || m->receipted == m->taken)
     s->times.progress = ck_boot_ms();
+  s->attempt.opened = true;
   s->attempt.taken = m->taken;
   s->attempt.receipted = m->receipted;
   if (m->piece == s->attempt.piece && s->attempt.stage == OWED) s->attempt.stage = SENDING;
@@ -215,7 +219,6 @@ static int handle(struct sending *s, const struct ck_message *m) {
               (m->kind == CK_MSG_PROBLEM && m->as.problem.request == s->attempt.request);
   if (!ours) return 0;
   s->times.fresh = s->times.heard = ck_boot_ms();
-  s->silences = 0;
   if (m->kind == CK_MSG_MORE) take_more(s, &m->as.more);
   if (m->kind == CK_MSG_IMPORTED) take_imported(s, &m->as.imported);
   if (m->kind != CK_MSG_PROBLEM) return 0;
@@ -250,35 +253,47 @@ static int give_up(struct sending *s, const char *why) {
   return CLI_NOBODY;
 }
 
-/* Gives up, or starts over, if ingest owes an answer and has been silent for too long. */
-static int check_silence(struct sending *s) {
-  int64_t now = ck_boot_ms();
-  if (s->attempt.stage == SENDING) return CLI_GO_ON;
-  if (!s->times.heard && now - s->times.progress > FIRST_MS)
+/* Gives up once ingest has been away for too long. */
+static int check_away(struct sending *s) {
+  int64_t away = ck_boot_ms() - s->times.connected;
+  if (cli_up_ended(s->c))
+    return give_up(s, "the ring has ended; convkeep up starts it, or says why it does not start");
+  if (!s->times.heard && away > FIRST_MS)
     return give_up(s, "no ingest answers: start the ring with convkeep up; if it is up, see "
                       "logs/ingest.log");
-  if (s->times.heard && now - s->times.heard > PATIENCE_MS)
+  if (away > PATIENCE_MS)
     return give_up(s, "ingest has not answered for a minute; see logs/ingest.log");
-  int64_t limit = SILENCE_MS * (1 + (int64_t)s->silences);
-  if (now - s->times.fresh > (limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS)) {
-    if (cli_up_ended(s->c))
-      return give_up(s, "the ring has ended; convkeep up starts it, or says why it does not start");
-    ++s->silences;
-    return begin_again(s);
-  }
-  if (!s->said_waiting && s->attempt.taken > s->attempt.receipted &&
-      now - s->times.progress > WAITING_MS) {
-    s->said_waiting = true;
-    cli_progress_clear();
-    cli_warn(s->c, s->pieces->name,
-             "no receipts from the store, so it waits; what was accepted is safe in the spool");
-  }
+  return CLI_GO_ON;
+}
+
+static void say_waiting(struct sending *s, const char *why) {
+  s->said_waiting = true;
+  cli_progress_clear();
+  cli_warn(s->c, s->pieces->name, "%s", why);
+}
+
+/* Ingest lives as long as the connection does, however long it is silent: it is at work, or
+ * stopped. What it had taken of this file is lost with the connection. */
+static int check_ingest(struct sending *s) {
+  int64_t now = ck_boot_ms();
+  if (s->ingest.lost) return begin_again(s);
+  if (s->ingest.connected) s->times.connected = now;
+  if (s->attempt.stage == SENDING) return CLI_GO_ON;
+  if (!s->ingest.connected) return check_away(s);
+  if (s->said_waiting) return CLI_GO_ON;
+  if (now - s->times.fresh > WAITING_MS)
+    say_waiting(s, "ingest is there, but does not answer, so this waits; see convkeep status");
+  else if (s->attempt.taken > s->attempt.receipted && now - s->times.progress > WAITING_MS)
+    say_waiting(s,
+                "no receipts from the store, so it waits; what was accepted is safe in the spool");
   return CLI_GO_ON;
 }
 
 static void wait_for_news(const struct sending *s) {
-  zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0}, {NULL, s->pieces->fd, ZMQ_POLLIN, 0}};
-  zmq_poll(items, s->wait_for_input ? 2 : 1, RETRY_MS);
+  zmq_pollitem_t items[] = {{s->door, 0, ZMQ_POLLIN, 0},
+                            {s->ingest.events, 0, ZMQ_POLLIN, 0},
+                            {NULL, s->pieces->fd, ZMQ_POLLIN, 0}};
+  zmq_poll(items, s->wait_for_input ? 3 : 2, RETRY_MS);
 }
 
 /* ingest does not know this import (it was restarted), or cannot accept another one now: starts
@@ -295,7 +310,7 @@ static int take_problem(struct sending *s) {
 
 static int send_file(struct sending *s) {
   int rc = connect_door(s);
-  s->times.progress = ck_boot_ms();
+  s->times.progress = s->times.connected = ck_boot_ms();
   begin(s);
   while (rc == CLI_GO_ON && s->attempt.stage != DONE) {
     if (interrupted) {
@@ -310,10 +325,11 @@ static int send_file(struct sending *s) {
       return CLI_FAILED;
     }
     wait_for_news(s);
+    ck_monitor_look(&s->ingest);
     if (hear(s))
       rc = take_problem(s);
     else if (s->attempt.stage != DONE)
-      rc = check_silence(s);
+      rc = check_ingest(s);
     show_progress(s);
   }
   cli_progress_clear();
@@ -325,7 +341,7 @@ int cli_send_pieces(struct cli *c, const struct cli_pieces *pieces, bool wait,
   struct sending s = {.c = c, .pieces = pieces, .wait = wait, .sent = sent};
   *sent = (struct cli_sent){0};
   int rc = send_file(&s);
-  ck_door_close(&s.door, 0);
+  close_door(&s);
   return rc;
 }
 
@@ -368,37 +384,6 @@ int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
   int rc = cli_send_pieces(c, &pieces, wait, sent);
   if (rc == CLI_GO_ON) set_fault(sent, &f.fault);
   return rc;
-}
-
-/* Packing only saves room: it is not waited for if it does not get on. */
-static bool packs(const json_t *info, int64_t *waiting, int64_t *moved_at) {
-  int64_t now = ck_boot_ms(),
-          left = cli_member_int(json_object_get(info, "originals"), "waiting", 0);
-  if (left != *waiting) *moved_at = now;
-  *waiting = left;
-  return left > 0 && now - *moved_at < PACKING_MS;
-}
-
-int cli_await_files(struct cli *c) {
-  int64_t waiting = -1, moved_at = 0;
-  while (c->client->ring && !cli_interrupted()) {
-    json_t *info;
-    int rc = cli_status_of(c, &info);
-    if (rc != CLI_GO_ON) return rc;
-    int64_t version = cli_member_int(info, "version", 0),
-            files = cli_member_int(json_object_get(info, "artifacts"), "cursor", 0);
-    bool packing = packs(info, &waiting, &moved_at);
-    json_decref(info);
-    if (files >= version && !packing) break;
-    if (files < version)
-      cli_progress("readable files", (uint64_t)files, (uint64_t)version);
-    else
-      cli_progress("packing originals", 0, 0);
-    cli_ring_step(c->client->ring);
-    poll(NULL, 0, LOOK_MS);
-  }
-  cli_progress_clear();
-  return CLI_DONE;
 }
 
 void cli_sent_free(struct cli_sent *sent) {

@@ -6,9 +6,9 @@
  *
  * MORE 0 may arrive in between: it only reports how many observations were accepted and receipted.
  *
- * If ingest is silent for 2 s or answers PROBLEM because it does not know this import, it was
- * restarted. The file is then sent again from the start; what was accepted before counts as
- * unchanged, so nothing is stored twice.
+ * If the connection to ingest is lost, as when it is restarted, the file is sent again from the
+ * start; what was accepted before counts as unchanged, so nothing is stored twice. An ingest that
+ * is only silent is waited for.
  */
 #ifndef CLI_IMPORT_SEND_H
 #define CLI_IMPORT_SEND_H
@@ -29,7 +29,7 @@ struct cli_sent {
   bool skipped;     /* the error says which file without messages it is; it does not count */
   json_t *failures; /* [{"place", "reason"}] */
   json_t *notes;    /* {kind: count}: what went in and should be known */
-  unsigned resent;  /* how often it was sent again because ingest was restarted */
+  unsigned resent;  /* how often it was sent again because ingest was lost */
 };
 
 /* What is sent, a piece at a time. */
@@ -58,10 +58,6 @@ int cli_send_pieces(struct cli *c, const struct cli_pieces *pieces, bool wait,
 int cli_send(struct cli *c, struct cli_source *source, bool wait, char *bytes,
              struct cli_sent *sent);
 void cli_sent_free(struct cli_sent *sent);
-
-/* Waits until a private store has written the readable files of what was sent, and packed its
- * originals. Returns CLI_DONE, or the exit code after reporting the error. */
-int cli_await_files(struct cli *c);
 
 void cli_catch_signals(void);
 bool cli_interrupted(void);

@@ -1,9 +1,12 @@
 /* A file that is imported again changes nothing, whatever was asked and answered about its
  * originals; and what is missing is read again from it. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/flow/exports.h"
 #include "tests/harness/base.h"
@@ -194,4 +197,66 @@ T_STORY(import_again, while_the_store_is_away, 90) {
   T_CHECK(t_count("originals") == originals && t_count("block_parts") == parts,
           "%lld originals in %lld parts, not %lld in %lld", (long long)t_count("originals"),
           (long long)t_count("block_parts"), (long long)originals, (long long)parts);
+}
+
+/* ---- ingest falls silent, or is lost, in the middle ---- */
+
+#define PIPE "../out/pipe"
+#define SILENCE_US 2600000
+
+/* Begins to import the lines that are written to *fd. */
+static struct t_process *begin_import(int *fd) {
+  char program[512];
+  snprintf(program, sizeof program, "%s/bin/convkeep", t_build());
+  const char *argv[] = {program, "import", "-", NULL};
+  T_CHECK(mkfifo(PIPE, 0600) == 0, "no pipe");
+  *fd = open(PIPE, O_RDWR | O_CLOEXEC);
+  return t_start("import", PIPE, false, argv);
+}
+
+static void write_message(int fd, char id) {
+  dprintf(fd,
+          "{\"platform\": \"x\", \"text\": \"t\", \"role\": \"user\", \"message_id\": \"%c\", "
+          "\"conversation_id\": \"c\", \"observed_at\": 1}\n",
+          id);
+}
+
+static void ends_with(struct t_process *import, const char *report, bool again) {
+  T_CHECK(t_wait_end(import, 30000) == 0, "the import failed");
+  T_CHECK(t_said(import, report), "it does not say: %s", report);
+  T_CHECK(t_said(import, "sent 2 times because the connection to ingest was lost") == again,
+          "whether it was sent again");
+  T_CHECK(t_count("messages") == 3, "%lld messages", (long long)t_count("messages"));
+}
+
+/* A stopped ingest is as silent as a dead one, and has its connections. */
+T_STORY(import_again, not_because_ingest_is_silent, 60) {
+  int fd;
+  t_daemon("store", NULL);
+  struct t_process *ingest = t_daemon("ingest", NULL), *import = begin_import(&fd);
+  write_message(fd, 'a');
+  T_UNTIL(10000, t_exists("artifact.db") && t_count("messages") == 1, "a line is not stored");
+  t_signal(ingest, SIGSTOP);
+  write_message(fd, 'b');
+  write_message(fd, 'c');
+  close(fd);
+  usleep(SILENCE_US);
+  T_CHECK(!t_ended(import), "it did not wait");
+  t_signal(ingest, SIGCONT);
+  ends_with(import, "3 new, 0 updated, 0 unchanged, 0 failed", false);
+}
+
+T_STORY(import_again, because_ingest_was_killed, 60) {
+  int fd;
+  t_daemon("store", NULL);
+  struct t_process *ingest = t_daemon("ingest", NULL), *import = begin_import(&fd);
+  write_message(fd, 'a');
+  T_UNTIL(10000, t_exists("artifact.db") && t_count("messages") == 1, "a line is not stored");
+  t_signal(ingest, SIGKILL);
+  t_wait_end(ingest, 5000);
+  t_daemon("ingest", NULL);
+  write_message(fd, 'b');
+  write_message(fd, 'c');
+  close(fd);
+  ends_with(import, "2 new, 0 updated, 1 unchanged, 0 failed", true);
 }
