@@ -9,7 +9,7 @@
 #   libpq                    only in syncd/sinks/sink_postgres*.c
 #   libarchive               only in cli/import/archive.c and cli/reading/export_zip.c
 #   nettle                   only in proto/sha256.c
-#   zlib                     only in cli/import/inflate.c
+#   zlib, liblzma            only in cli/import/inflate.c
 #   zstd                     only in ingest/, store/originals/ and cli/import/inflate.c
 #   md4c                     only in proto/render/
 #   another room's header    a daemon includes its own and proto's; proto its own; cli its own and
@@ -130,7 +130,7 @@ BEGIN {
     archive_elsewhere = "libarchive outside cli/import/archive.c and cli/reading/export_zip.c"
     nettle_elsewhere = "nettle outside proto/sha256.c"
     md4c_elsewhere = "md4c outside proto/render/"
-    zlib_elsewhere = "zlib outside cli/import/inflate.c"
+    zlib_elsewhere = "zlib or liblzma outside cli/import/inflate.c"
     zstd_elsewhere = "zstd outside ingest/, store/originals/ and cli/import/inflate.c"
     curl_elsewhere = "curl outside proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c, " \
                      "renewd/channel_*.c"
@@ -230,7 +230,8 @@ FNR == 1 {
     if (header ~ /^(libpq|postgresql)/ && !is_libpq) breach(libpq_elsewhere)
     if (header ~ /^archive(_entry)?\.h$/ && FILENAME != "cli/import/archive.c" &&
         FILENAME != "cli/reading/export_zip.c") breach(archive_elsewhere)
-    if (header == "zlib.h" && FILENAME != "cli/import/inflate.c") breach(zlib_elsewhere)
+    if ((header == "zlib.h" || header == "lzma.h") && FILENAME != "cli/import/inflate.c")
+        breach(zlib_elsewhere)
     if (header ~ /^zstd/ && !is_zstd && FILENAME != "cli/import/inflate.c") breach(zstd_elsewhere)
     if (header ~ /^md4c/ && folder != "proto/render") breach(md4c_elsewhere)
     if (header ~ /^nettle\// && FILENAME != "proto/sha256.c") breach(nettle_elsewhere)

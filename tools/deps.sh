@@ -19,6 +19,7 @@ package_of() {
     libpq) echo libpq-dev ;;
     libarchive) echo libarchive-dev ;;
     zlib) echo zlib1g-dev ;;
+    liblzma) echo liblzma-dev ;;
     libzstd) echo libzstd-dev ;;
     nettle) echo nettle-dev ;;
     md4c) echo libmd4c-dev ;;
@@ -78,8 +79,8 @@ want_for() { # PURPOSE…
         case $purpose in
         run)
             want ca-certificates pkg-config \
-                $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive zlib libzstd \
-                    nettle jansson md4c)
+                $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive zlib liblzma \
+                    libzstd nettle jansson md4c)
             ;;
         test)
             # The client in docs/wire.md is Python, and is run as it stands there.

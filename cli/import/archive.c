@@ -1,5 +1,5 @@
 /* A stack of readers: the lowest one reads the file, each other one the current member of the one
- * below it. They are libarchive's, but for what is compressed with gzip or zstd (inflate.h). */
+ * below it. They are libarchive's, but for what is compressed with gzip, zstd or xz (inflate.h). */
 #include "cli/import/archive.h"
 
 #include <archive.h>
@@ -13,7 +13,13 @@
 #include "cli/import/name.h"
 
 #define BLOCK (64u << 10)
-#define TAR_AT 257 /* where a tar file has its mark */
+/* libarchive is given so many bytes at a time: when unpacking fails, it loses what came of them. */
+#define SLICE (4u << 10)
+/* In the head of a tar file's member: the mark, which old ones lack, and the sum of all its bytes,
+ * in which the sum itself counts as blanks. */
+#define TAR_MARK_AT 257
+#define TAR_SUM_AT 148
+#define TAR_SUM_BYTES 8
 
 struct level {
   struct cli_archive *of;
@@ -21,7 +27,9 @@ struct level {
   struct archive *reader;
   struct cli_inflate *inflate; /* not NULL: instead of the reader */
   bool entered;                /* that, and its only member has begun */
-  char *input;                 /* BLOCK bytes that either is given at a time */
+  char *input;                 /* BLOCK bytes that were read for either */
+  const char *rest;            /* rest_n of them, which the reader has not been given */
+  size_t rest_n;
   /* The current member: */
   char *name;                  /* "" for that of a compressed file */
   char head[CLI_ARCHIVE_HEAD]; /* its first bytes, which are looked at before anybody reads it */
@@ -48,6 +56,17 @@ struct cli_archive {
 
 #define SEVEN "7z\xbc\xaf\x27\x1c" /* how a 7z file begins */
 
+static bool is_tar(struct ck_str head) {
+  if (head.n < CLI_ARCHIVE_HEAD) return false;
+  if (memcmp(head.s + TAR_MARK_AT, "ustar", 5) == 0) return true;
+  char text[TAR_SUM_BYTES + 1] = "", *end;
+  unsigned long sum = ' ' * TAR_SUM_BYTES;
+  memcpy(text, head.s + TAR_SUM_AT, TAR_SUM_BYTES);
+  for (size_t i = 0; i < CLI_ARCHIVE_HEAD; ++i)
+    if (i < TAR_SUM_AT || i >= TAR_SUM_AT + TAR_SUM_BYTES) sum += (unsigned char)head.s[i];
+  return *head.s && strtoul(text, &end, 8) == sum && end > text;
+}
+
 bool cli_archive_is(struct ck_str head) {
   static const struct {
     const char *bytes;
@@ -64,7 +83,7 @@ bool cli_archive_is(struct ck_str head) {
                 {SEVEN, sizeof SEVEN - 1}};
   for (size_t i = 0; i < sizeof magics / sizeof *magics; ++i)
     if (head.n >= magics[i].n && memcmp(head.s, magics[i].bytes, magics[i].n) == 0) return true;
-  return head.n >= TAR_AT + 5 && memcmp(head.s + TAR_AT, "ustar", 5) == 0;
+  return is_tar(head);
 }
 
 /* ---- a member's bytes ---- */
@@ -165,17 +184,27 @@ static ssize_t next_input(void *self, const char **bytes, struct ck_err *err) {
 }
 
 static la_ssize_t give_input(struct archive *reader, void *self, const void **bytes) {
+  struct level *l = self;
   struct ck_err err;
-  const char *input;
-  ssize_t n = next_input(self, &input, &err);
-  *bytes = input;
-  if (n >= 0) return n;
-  archive_set_error(reader, EIO, "%s", err.text);
-  return ARCHIVE_FATAL;
+  if (!l->rest_n) {
+    ssize_t n = next_input(l, &l->rest, &err);
+    if (n < 0) {
+      archive_set_error(reader, EIO, "%s", err.text);
+      return ARCHIVE_FATAL;
+    }
+    l->rest_n = (size_t)n;
+  }
+  size_t given = l->rest_n < SLICE ? l->rest_n : SLICE;
+  *bytes = l->rest;
+  l->rest += given;
+  l->rest_n -= given;
+  return (la_ssize_t)given;
 }
 
 static la_int64_t seek_file(struct archive *reader, void *self, la_int64_t offset, int whence) {
-  const struct level *l = self;
+  struct level *l = self;
+  if (whence == SEEK_CUR) offset -= (la_int64_t)l->rest_n;
+  l->rest_n = 0;
   off_t at = lseek(l->of->fd, offset, whence);
   if (at >= 0) return at;
   archive_set_error(reader, errno, "%s", strerror(errno));
@@ -199,7 +228,6 @@ static void pop(struct cli_archive *a) {
 static int open_reader(struct level *l) {
   struct archive *r = l->reader = archive_read_new();
   archive_read_support_filter_bzip2(r);
-  archive_read_support_filter_xz(r);
   archive_read_support_format_zip(r);
   if (!l->below) archive_read_support_format_7zip(r); /* which seeks */
   archive_read_support_format_tar(r);
@@ -234,11 +262,8 @@ static int push(struct cli_archive *a, struct ck_err *err) {
   l->input = ck_alloc(BLOCK);
   a->top = l;
   ++a->depth;
-  if (cli_inflate_is(head)) {
-    l->inflate = cli_inflate_new(head, next_input, l);
-    return 0;
-  }
-  if (open_reader(l) == ARCHIVE_OK) return 0;
+  l->inflate = cli_inflate_new(head, next_input, l);
+  if (l->inflate || open_reader(l) == ARCHIVE_OK) return 0;
   reader_failed(l, err);
   pop(a);
   return -1;

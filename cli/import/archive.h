@@ -23,7 +23,7 @@
 #define CLI_ARCHIVE_NAME 4096 /* bytes of a member's name; longer ones are cut */
 
 /* The first bytes of a file, by which it is recognised; all but a tar file by the first 16. */
-#define CLI_ARCHIVE_HEAD 262
+#define CLI_ARCHIVE_HEAD 512
 #define CLI_ARCHIVE_LITTLE 16
 
 /* True if these first bytes of a file begin something that can be opened. */

@@ -204,7 +204,8 @@ Test(cli_archive, cut_and_flipped_ones_end_with_a_reason) {
 /* Text that hardly compresses; the caller frees it. */
 static struct ck_buf noise(size_t n) {
   struct ck_buf b = {0};
-  for (uint32_t x = 1; b.len < n; x = x * 1664525 + 1013904223) ck_buf_printf(&b, "%08x", x);
+  for (uint32_t x = 2463534242; b.len < n; x ^= x << 13, x ^= x >> 17, x ^= x << 5)
+    ck_buf_printf(&b, "%08x", x);
   return b;
 }
 
@@ -255,15 +256,18 @@ static size_t read_of_cut(struct ck_str bytes, struct ck_str text) {
   return n;
 }
 
-/* gzip: all that there is, up to the byte. zstd: all whole blocks. */
+/* gzip and xz: all that there is, up to the byte. zstd: all whole blocks. */
 Test(cli_archive, all_before_the_cut_of_a_compressed_file_is_read) {
   static const struct {
     int filter;
-    size_t lost; /* at most */
-  } filters[] = {{ARCHIVE_FILTER_GZIP, 2000}, {ARCHIVE_FILTER_ZSTD, (128 << 10) + 2000}};
+    size_t lost;   /* at most */
+    size_t little; /* lost of a small file that lacks its last byte */
+  } filters[] = {{ARCHIVE_FILTER_GZIP, 2000, 0},
+                 {ARCHIVE_FILTER_ZSTD, (128 << 10) + 2000, 1},
+                 {ARCHIVE_FILTER_XZ, 2000, 0}};
   struct ck_buf text = noise(1u << 20);
   const struct t_member file = {"one", ck_buf_view(&text)}, little = TEXT("two", "[1, 2, 3]");
-  for (size_t i = 0; i < 2; ++i) {
+  for (size_t i = 0; i < 3; ++i) {
     struct ck_buf whole = t_archive(0, filters[i].filter, &file, 1),
                   few = t_archive(0, filters[i].filter, &little, 1);
     for (size_t part = 1; part < 8; ++part) {
@@ -271,9 +275,9 @@ Test(cli_archive, all_before_the_cut_of_a_compressed_file_is_read) {
              n = read_of_cut((struct ck_str){whole.data, cut}, ck_buf_view(&text));
       cr_expect(n + filters[i].lost > there, "%zu: %zu of %zu bytes", i, n, there);
     }
-    /* gzip ends with a check; zstd here with these bytes themselves. */
+    /* gzip and xz end with a check; zstd here with these bytes themselves. */
     cr_expect_eq(read_of_cut((struct ck_str){few.data, few.len - 1}, little.bytes),
-                 little.bytes.n - i);
+                 little.bytes.n - filters[i].little);
     ck_buf_free(&whole);
     ck_buf_free(&few);
   }
@@ -319,13 +323,15 @@ Test(cli_archive, all_before_the_damage_of_a_compressed_file_is_read) {
   ck_buf_free(&text);
 }
 
-/* gzip's members and zstd's frames, one after another; some of them are empty, or hold no data. */
+/* gzip's members, zstd's frames and xz's streams, one after another; some of them are empty, or
+ * hold no data. */
 Test(cli_archive, compressed_files_that_were_put_one_after_another) {
   static const char zeroes[1024];
   const struct t_member files[] = {TEXT("", "one\n"), TEXT("", ""), TEXT("", "two\n")};
-  const struct ck_str beside[] = {{zeroes, sizeof zeroes}, CK_LIT("\x50\x2a\x4d\x18\x03\0\0\0abc")};
-  const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_ZSTD};
-  for (size_t i = 0; i < 2; ++i) {
+  const struct ck_str beside[] = {
+      {zeroes, sizeof zeroes}, CK_LIT("\x50\x2a\x4d\x18\x03\0\0\0abc"), {zeroes, sizeof zeroes}};
+  const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_ZSTD, ARCHIVE_FILTER_XZ};
+  for (size_t i = 0; i < 3; ++i) {
     struct ck_buf all = {0};
     char expected[120];
     for (size_t f = 0; f < 3; ++f) {
@@ -351,8 +357,8 @@ Test(cli_archive, compressed_files_of_whole_blocks) {
   for (size_t blocks = 1; blocks < 4; ++blocks) {
     struct ck_buf text = noise(blocks << 17);
     const struct t_member file = {"", ck_buf_view(&text)};
-    const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_ZSTD};
-    for (size_t i = 0; i < 2; ++i) {
+    const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_ZSTD, ARCHIVE_FILTER_XZ};
+    for (size_t i = 0; i < 3; ++i) {
       struct ck_buf all = t_archive(0, filters[i], &file, 1);
       char *got = listed(ck_buf_view(&all));
       cr_expect(strlen(got) == text.len + 2 && memcmp(got + 1, text.data, text.len) == 0);
@@ -361,6 +367,40 @@ Test(cli_archive, compressed_files_of_whole_blocks) {
     }
     ck_buf_free(&text);
   }
+}
+
+/* Of a member that is packed in a zip, all that comes before the last 4 KiB before the cut or the
+ * damage. */
+Test(cli_archive, what_is_packed_in_a_zip_is_read_up_to_the_fault) {
+  enum { LOST = 12 << 10 }; /* unpacked: the text shrinks to about half */
+  struct ck_buf text = noise(1u << 20);
+  const struct t_member file = {"one", ck_buf_view(&text)};
+  struct ck_buf whole = zip(&file, 1);
+  for (size_t part = 1; part < 16; ++part) {
+    struct ck_buf got = {0};
+    struct ck_err err;
+    const char *name;
+    size_t at = whole.len / 16 * part, there = text.len / 16 * part;
+    char kept[64];
+    bool cut = part % 2 == 0;
+    memcpy(kept, whole.data + at, sizeof kept);
+    memset(whole.data + at, 0xff, sizeof kept);
+    int fd = fd_of((struct ck_str){whole.data, cut ? at : whole.len});
+    struct cli_archive *a = cli_archive_new(fd, NULL);
+    cr_assert_eq(cli_archive_next(a, &name, &err), 1, "%zu: %s", part, err.text);
+    read_all(a, &got);
+    size_t n = strcspn(ck_buf_cstr(&got), "<");
+    cr_expect(got.data[n] == '<', "no reason");
+    size_t same = 0;
+    while (same < n && same < text.len && got.data[same] == text.data[same]) ++same;
+    cr_expect(same + LOST > there, "%zu: %zu of %zu bytes", part, same, there);
+    memcpy(whole.data + at, kept, sizeof kept);
+    cli_archive_free(&a);
+    close(fd);
+    ck_buf_free(&got);
+  }
+  ck_buf_free(&whole);
+  ck_buf_free(&text);
 }
 
 /* Changes the CRC-32 of those bytes wherever it is in the zip file. */
@@ -432,6 +472,35 @@ Test(cli_archive, a_tar_file) {
   cr_expect(cli_archive_is((struct ck_str){b.data, CLI_ARCHIVE_HEAD}));
   cr_expect_not(cli_archive_is((struct ck_str){b.data, CLI_ARCHIVE_HEAD - 1}));
   expect(&b, "a/one.json=1;two.json=2;");
+}
+
+/* Makes tar files of 1979 of newer ones: without the mark, and with another sum. */
+static void make_old(struct ck_buf *tar, size_t members) {
+  for (char *head = tar->data; members--; head += 1024) {
+    unsigned sum = 0;
+    memset(head + 257, 0, 255);
+    memset(head + 148, ' ', 8);
+    for (int i = 0; i < 512; ++i) sum += (unsigned char)head[i];
+    snprintf(head + 148, 8, "%06o", sum);
+  }
+}
+
+Test(cli_archive, an_old_tar_file) {
+  const struct t_member files[] = {TEXT("a/one.json", "1"), TEXT("two.json", "2")};
+  const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_ZSTD, ARCHIVE_FILTER_XZ,
+                         ARCHIVE_FILTER_BZIP2};
+  struct ck_buf tar = t_archive(ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, files, 2);
+  make_old(&tar, 2);
+  const struct t_member packed = {"any", ck_buf_view(&tar)};
+  for (size_t i = 0; i < sizeof filters / sizeof *filters; ++i) {
+    struct ck_buf b = t_archive(0, filters[i], &packed, 1);
+    expect(&b, "a/one.json=1;two.json=2;");
+  }
+  cr_expect(cli_archive_is(packed.bytes));
+  tar.data[0] ^= 1;
+  cr_expect_not(cli_archive_is(packed.bytes), "the sum is another");
+  tar.data[0] ^= 1;
+  expect(&tar, "a/one.json=1;two.json=2;");
 }
 
 Test(cli_archive, a_name_that_is_not_utf8_is_text_all_the_same) {
