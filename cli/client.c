@@ -179,10 +179,10 @@ int cli_ask_about(struct cli *c, const char *where, struct ck_message *request,
     int64_t asked = ck_boot_ms();
     *answer = (struct ck_message){0};
     if (ck_ask(c->client->snapshot, request, answer, frame, ANSWER_MS, &err) == 0) return CLI_GO_ON;
-    if (answer->kind == CK_MSG_PROBLEM && ck_boot_ms() - asked < ANSWER_MS) {
-      cli_error(c, where, "%s", err.text);
-      return CLI_FAILED;
-    }
+    if (answer->kind == CK_MSG_PROBLEM && ck_boot_ms() - asked < ANSWER_MS)
+      return ck_str_is(answer->as.problem.code, CK_BAD_CURSOR)
+                 ? cli_usage_error(c, "--next", "%s", err.text)
+                 : cli_fail(c, CLI_FAILED, where, "%s", err.text);
     if (ck_boot_ms() >= until) return cli_nobody(c);
     int rc = look_around(c);
     if (rc != CLI_GO_ON) return rc;

@@ -447,6 +447,7 @@ static int answer_from(zmq_msg_t *frame, uint64_t number, struct ck_message *ans
 int ck_ask(void *dealer, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame,
            int timeout_ms, struct ck_err *err) {
   static uint64_t numbers;
+  static _Thread_local char code[40];
   uint64_t *number = ck_message_request(request);
   if (!number) return ck_fail(err, "%s is not a request", ck_message_name(request->kind));
   *number = ++numbers;
@@ -467,6 +468,8 @@ int ck_ask(void *dealer, struct ck_message *request, struct ck_message *answer, 
   }
   if (answer->kind != CK_MSG_PROBLEM) return 0;
   ck_fail(err, "%.*s", (int)answer->as.problem.reason.n, answer->as.problem.reason.s);
+  snprintf(code, sizeof code, "%.*s", (int)answer->as.problem.code.n, answer->as.problem.code.s);
+  answer->as.problem = (struct ck_problem){.code = ck_str_of(code)};
   zmq_msg_close(frame);
   return -1;
 }

@@ -98,7 +98,8 @@ struct ck_str ck_frame(zmq_msg_t *frame);
 /* Gives the request a number, sends it to a door that answers (snapshot, work, observe), and waits
  * for the answer with that number; others are discarded. 0: the answer, which points into frame;
  * the caller closes frame. -1 with the reason, and nothing to close: it is not a request, it cannot
- * be sent, no answer came within timeout_ms, or the answer is PROBLEM (err has its reason). */
+ * be sent, no answer came within timeout_ms, or the answer is PROBLEM: err has its reason, and
+ * as.problem.code stays until this thread's next question. */
 struct ck_message;
 int ck_ask(void *dealer, struct ck_message *request, struct ck_message *answer, zmq_msg_t *frame,
            int timeout_ms, struct ck_err *err);

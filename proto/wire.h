@@ -298,6 +298,8 @@
  *
  *   code    a word for programs: epoch, store_id, sink, busy, …
  *   reason  a sentence for people */
+/* Its code, if the cursor of a QUERY or SEARCH is none of that list. */
+#define CK_BAD_CURSOR "bad_cursor"
 #define CK_PROBLEM_FIELDS(F) F(UINT, request) F(TEXT, code) F(TEXT, reason)
 
 /* Daemon → store, intake, at start and every second: what `convkeep status` shows. Not numbered,

@@ -120,18 +120,93 @@ static int print_for_people(struct query *q, json_t *rows, const struct page *pa
   return CLI_DONE;
 }
 
-/* ---- lists that are put together here: their pages begin after a key ---- */
+/* ---- jobs in a state, which only we can tell ---- */
+
+/* Where the rows end that have no more than `most` jobs in the state. */
+static size_t end_of(const struct query *q, const json_t *rows, size_t most) {
+  size_t i = 0;
+  for (size_t n = json_array_size(rows); i < n; ++i)
+    if (cli_state_is(json_array_get(rows, i), q->state) && most-- == 0) break;
+  return i;
+}
+
+/* Adds those of the store's next `limit` rows, `most` at most. If these have more, fewer rows are
+ * asked for, so that the store's cursor is right after the last one. */
+static int add_in_state(struct query *q, size_t limit, size_t most, json_t *rows) {
+  const struct cli_query query = {q->kind->table, q->filters, q->count, (unsigned)limit, 0};
+  char *next = q->next ? ck_strdup(q->next) : NULL;
+  json_t *page = NULL, *row;
+  size_t i, unexplained = 0, end = 0;
+  int rc = cli_query_next(q->c, &query, &next, &page);
+  if (rc == CLI_GO_ON) rc = cli_add_states(q->c, page, &unexplained);
+  if (rc == CLI_GO_ON) end = end_of(q, page, most);
+  bool fewer = rc == CLI_GO_ON && end < json_array_size(page);
+  if (rc == CLI_GO_ON && !fewer) {
+    json_array_foreach(page, i, row) if (cli_state_is(row, q->state)) json_array_append(rows, row);
+    q->unexplained += unexplained;
+    free(q->next);
+    q->next = next;
+  } else {
+    free(next);
+  }
+  json_decref(page);
+  return fewer ? add_in_state(q, end, most, rows) : rc;
+}
+
+static int find_in_state(struct query *q, size_t limit, size_t wanted, json_t *rows) {
+  int rc;
+  do {
+    rc = add_in_state(q, limit, wanted - json_array_size(rows), rows);
+    limit = 2 * limit < LIMIT_MAX ? 2 * limit : LIMIT_MAX;
+  } while (rc == CLI_GO_ON && q->next && json_array_size(rows) < wanted);
+  return rc;
+}
+
+/* Another page follows only if there is another job in the state. */
+static int look_for_more(struct query *q) {
+  char *next = q->next;
+  json_t *one = json_array();
+  q->next = ck_strdup(next);
+  int rc = find_in_state(q, 1, 1, one);
+  free(q->next);
+  q->next = json_array_size(one) ? next : NULL;
+  if (!q->next) free(next);
+  json_decref(one);
+  return rc;
+}
+
+static int fetch_in_state(struct query *q, const struct page *page, json_t **rows) {
+  json_t *all = json_array();
+  int rc = find_in_state(q, page->limit, (size_t)page->offset + page->limit, all);
+  if (rc == CLI_GO_ON && q->next) rc = look_for_more(q);
+  *rows = rc == CLI_GO_ON ? json_array() : NULL;
+  for (size_t i = page->offset; i < json_array_size(all) && *rows; ++i)
+    json_array_append(*rows, json_array_get(all, i));
+  json_decref(all);
+  return rc;
+}
+
+static int fetch(struct query *q, const struct page *page, json_t **rows) {
+  if (q->state) return fetch_in_state(q, page, rows);
+  const struct cli_query query = {q->kind->table, q->filters, q->count, page->limit, page->offset};
+  int rc = cli_query_next(q->c, &query, &q->next, rows);
+  if (rc != CLI_GO_ON) return rc;
+  if (is_jobs(q) && !q->c->json) rc = cli_add_states(q->c, *rows, &q->unexplained);
+  if (rc != CLI_GO_ON) json_decref(*rows);
+  return rc;
+}
+
+/* ---- of one conversation: a page begins after a message ---- */
 
 /* Which of all these keys the page has. */
 static int choose(struct query *q, const struct page *page, const json_t *keys, size_t *from,
                   size_t *count) {
   size_t n = json_array_size(keys), i = 0;
   *from = page->offset < n ? page->offset : n;
+  *count = 0;
   if (q->next) {
     while (i < n && strcmp(json_string_value(json_array_get(keys, i)), q->next) != 0) ++i;
-    if (i == n)
-      return cli_fail(q->c, CLI_FAILED, "--next", "%s is not in this list; begin it without --next",
-                      q->next);
+    if (i == n) return cli_usage_error(q->c, "--next", "%s is not in this list", q->next);
     *from = i + 1;
   }
   *count = n - *from < page->limit ? n - *from : page->limit;
@@ -140,34 +215,6 @@ static int choose(struct query *q, const struct page *page, const json_t *keys, 
   q->next = more ? ck_strdup(json_string_value(json_array_get(keys, *from + *count - 1))) : NULL;
   return CLI_GO_ON;
 }
-
-/* Leaves the jobs in this state, and of those the ones that were asked for. */
-static int keep_state(struct query *q, json_t *rows, const struct page *page) {
-  json_t *keys = json_array();
-  size_t from, count;
-  for (size_t i = json_array_size(rows); i-- > 0;)
-    if (!cli_state_is(json_array_get(rows, i), q->state)) json_array_remove(rows, i);
-  for (size_t i = 0; i < json_array_size(rows); ++i)
-    json_array_append(keys, json_object_get(json_array_get(rows, i), "job_id"));
-  int rc = choose(q, page, keys, &from, &count);
-  for (size_t i = json_array_size(rows); rc == CLI_GO_ON && i-- > 0;)
-    if (i < from || i >= from + count) json_array_remove(rows, i);
-  json_decref(keys);
-  return rc;
-}
-
-static int fetch(struct query *q, const struct page *page, json_t **rows) {
-  const struct cli_query query = {q->kind->table, q->filters, q->count, page->limit, page->offset};
-  int rc = q->state ? cli_query_all(q->c, query.table, query.filters, query.count, rows)
-                    : cli_query_next(q->c, &query, &q->next, rows);
-  if (rc != CLI_GO_ON) return rc;
-  if (is_jobs(q) && (q->state || !q->c->json)) rc = cli_add_states(q->c, *rows, &q->unexplained);
-  if (rc == CLI_GO_ON && q->state) rc = keep_state(q, *rows, page);
-  if (rc != CLI_GO_ON) json_decref(*rows);
-  return rc;
-}
-
-/* ---- of one conversation ---- */
 
 /* A page of the conversation's messages, from the end of the current branch to its beginning, then
  * of the others. */

@@ -84,6 +84,7 @@ struct where {
   const char *time; /* by which the list is sorted first; NULL: by none */
   struct order order;
   struct ck_buf cursor; /* the bytes of what is bound from it */
+  struct ck_buf last;   /* the row that the answer ends with, as order_keep has it */
   struct ck_buf bind;   /* struct ck_value, in the order of their numbers */
   int count, terms;
   bool due;
@@ -163,10 +164,12 @@ static void add_platforms(struct where *w, const char *column) {
 
 /* values: -1 for one value by itself, which may be nil. */
 static int add_value_term(struct where *w, const char *column, int values, struct ck_err *err) {
-  bool message_id =
-      ck_table_named(ck_str_of(w->list->name)) == CK_MESSAGES && strcmp(column, "id") == 0;
-  /* Of places: the index of the conversation is used, not that of the times. */
-  const char *unused = w->list->from && strcmp(column, "platform") == 0 ? "+" : "";
+  enum ck_table t = ck_table_named(ck_str_of(w->list->name));
+  bool message_id = t == CK_MESSAGES && strcmp(column, "id") == 0;
+  /* Of places, the index of the conversation is used, not that of the times; of links that of the
+   * times, not that of the remote ids, by which they would have to be sorted. */
+  bool elsewhere = w->list->from || t == CK_LINKS;
+  const char *unused = elsewhere && strcmp(column, "platform") == 0 ? "+" : "";
   if (message_id && values >= 0)
     return ck_fail(err, "query.filters: messages.id: must be one value; bodies has several");
   if (message_id) {
@@ -267,12 +270,14 @@ static int choose_time(struct where *w, struct ck_str map, struct ck_err *err) {
 }
 
 /* The rows after the one that the cursor says. */
-static int add_after(struct where *w, struct ck_str cursor, struct ck_err *err) {
+static int add_after(struct where *w, struct ck_str cursor, const char **code, struct ck_err *err) {
   struct ck_value values[ORDER_MAX];
   int first = w->count + 1;
   if (cursor.n == 0) return 0;
-  if (order_read(&w->order, cursor, &w->cursor, values))
-    return ck_fail(err, "query.cursor: it is none of this list");
+  if (order_read(&w->order, cursor, &w->cursor, values)) {
+    *code = CK_BAD_CURSOR;
+    return ck_fail(err, "this cursor is none of this list, or of another order");
+  }
   for (int i = 0; i < w->order.count; ++i) bind_later(w, values[i]);
   ck_buf_text(w->sql, w->terms ? " AND " : " WHERE ");
   order_after(w->sql, &w->order, first);
@@ -316,7 +321,7 @@ static int make_select(struct ck_buf *sql, struct where *w, const struct ck_quer
                        const char **code, struct ck_err *err) {
   if (choose_time(w, q->filters, err) || add_where(w, q->filters, code, err)) return -1;
   order_add(&w->order, w->due ? DUE_ORDER : w->list->order);
-  if (add_after(w, q->cursor, err)) return -1;
+  if (add_after(w, q->cursor, code, err)) return -1;
   add_select(sql, w);
   return 0;
 }
@@ -355,10 +360,10 @@ static int encode_rows(struct where *w, sqlite3_stmt *s, uint64_t limit, struct 
       *code = "too_large";
       return ck_fail(err, "the first %u rows already fill an answer; ask with a smaller limit", n);
     }
-    if (part || n == limit) order_cursor(answer->cursor, &w->order, s, columns);
+    order_keep(&w->last, &w->order, s, columns);
   }
   ck_close_array(rows, open, n);
-  if (*last != SQLITE_ROW) ck_buf_clear(answer->cursor);
+  if (*last == SQLITE_ROW) order_cursor(answer->cursor, &w->order, &w->last);
   return 0;
 }
 
@@ -390,7 +395,7 @@ int lists_query(sqlite3 *db, const struct ck_query *q, struct list_answer *answe
                    LIST_LIMIT_MAX);
   if (q->offset > INT64_MAX) return ck_fail(err, "query.offset: too large");
   struct ck_buf sql = {0}, condition = {0};
-  struct where w = {.sql = &condition, .list = l};
+  struct where w = {.sql = &condition, .list = l, .order = {.list = l->name}};
   sqlite3_stmt *s = NULL;
   int rc = make_select(&sql, &w, q, code, err);
   if (rc == 0 && sqlite3_prepare_v2(db, ck_buf_cstr(&sql), -1, &s, NULL) != SQLITE_OK)
@@ -401,5 +406,6 @@ int lists_query(sqlite3 *db, const struct ck_query *q, struct list_answer *answe
   sqlite3_finalize(s);
   ck_buf_free(&w.bind);
   ck_buf_free(&w.cursor);
+  ck_buf_free(&w.last);
   return rc;
 }

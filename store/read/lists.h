@@ -15,7 +15,7 @@ struct list_answer {
 };
 
 /* Answers the query. -1: err says why, and *code is the code for PROBLEM: unknown_table,
- * unknown_filter, bad_request, or too_large (the rows do not fit a frame). */
+ * unknown_filter, CK_BAD_CURSOR, bad_request, or too_large (the rows do not fit a frame). */
 int lists_query(sqlite3 *db, const struct ck_query *q, struct list_answer *answer,
                 const char **code, struct ck_err *err);
 

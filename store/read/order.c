@@ -1,9 +1,11 @@
-/* See order.h. A cursor is a MessagePack array in hexadecimal digits. */
+/* See order.h. A cursor is a MessagePack array in hexadecimal digits: the list's and its order's
+ * checksum, then the values. */
 #include "store/read/order.h"
 
 #include <assert.h>
 #include <string.h>
 
+#include "proto/crc32c.h"
 #include "proto/pack.h"
 #include "store/database/db.h"
 
@@ -88,15 +90,30 @@ void order_after(struct ck_buf *sql, const struct order *o, int first) {
 
 /* ---- the cursor ---- */
 
-void order_cursor(struct ck_buf *cursor, const struct order *o, sqlite3_stmt *s, int column) {
-  struct ck_buf bytes = {0};
-  ck_put_array(&bytes, (uint32_t)o->count);
+static uint32_t checksum(const struct order *o) {
+  uint32_t sum = ck_crc32c(0, o->list, strlen(o->list));
+  for (int i = 0; i < o->count; ++i) {
+    sum = ck_crc32c(sum, o->by[i].sql.s, o->by[i].sql.n);
+    sum = ck_crc32c(sum, o->by[i].down ? ">" : "<", 1);
+  }
+  return sum;
+}
+
+void order_keep(struct ck_buf *row, const struct order *o, sqlite3_stmt *s, int column) {
+  ck_buf_clear(row);
   for (int i = 0; i < o->count; ++i) {
     if (sqlite3_column_type(s, column + i) == SQLITE_INTEGER)
-      ck_put_int(&bytes, sqlite3_column_int64(s, column + i));
+      ck_put_int(row, sqlite3_column_int64(s, column + i));
     else
-      ck_put_str(&bytes, db_str(s, column + i));
+      ck_put_str(row, db_str(s, column + i));
   }
+}
+
+void order_cursor(struct ck_buf *cursor, const struct order *o, const struct ck_buf *row) {
+  struct ck_buf bytes = {0};
+  ck_put_array(&bytes, (uint32_t)o->count + 1);
+  ck_put_int(&bytes, checksum(o));
+  ck_buf_str(&bytes, ck_buf_view(row));
   ck_buf_clear(cursor);
   for (size_t i = 0; i < bytes.len; ++i) {
     unsigned char byte = (unsigned char)bytes.data[i];
@@ -122,6 +139,7 @@ static int read_value(struct ck_reader *r, struct ck_value *v) {
 
 int order_read(const struct order *o, struct ck_str cursor, struct ck_buf *bytes,
                struct ck_value values[ORDER_MAX]) {
+  struct ck_value sum;
   uint32_t n;
   if (cursor.n % 2 || !ck_str_is_hex(cursor)) return -1;
   ck_buf_clear(bytes);
@@ -130,7 +148,8 @@ int order_read(const struct order *o, struct ck_str cursor, struct ck_buf *bytes
     ck_buf_add(bytes, &byte, 1);
   }
   struct ck_reader r = ck_reader_of(ck_buf_view(bytes));
-  if (ck_read_array(&r, &n) || (int)n != o->count) return -1;
+  if (ck_read_array(&r, &n) || (int)n != o->count + 1 || read_value(&r, &sum)) return -1;
+  if (sum.state != CK_INT || sum.as.i != checksum(o)) return -1;
   for (int i = 0; i < o->count; ++i)
     if (read_value(&r, &values[i])) return -1;
   return ck_reader_rest(r).n ? -1 : 0;

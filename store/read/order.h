@@ -11,6 +11,7 @@
 
 /* What a list is sorted by, the first first. No two rows have the same values, and none is NULL. */
 struct order {
+  const char *list; /* its name */
   struct {
     struct ck_str sql; /* an expression */
     bool down;         /* the greatest first */
@@ -29,9 +30,12 @@ void order_by(struct ck_buf *sql, const struct order *o);
 /* Appends the condition that a row comes after the values that are bound to ?first and up. */
 void order_after(struct ck_buf *sql, const struct order *o, int first);
 
-/* Makes `cursor` the text of the values that stand in the statement's columns from this one on. */
-void order_cursor(struct ck_buf *cursor, const struct order *o, sqlite3_stmt *s, int column);
-/* Reads it into values[], which point into *bytes. 0; -1: it is no cursor of this order. */
+/* Makes `row` the values that stand in the statement's columns from this one on. */
+void order_keep(struct ck_buf *row, const struct order *o, sqlite3_stmt *s, int column);
+/* Makes `cursor` the text of such a row. */
+void order_cursor(struct ck_buf *cursor, const struct order *o, const struct ck_buf *row);
+/* Reads it into values[], which point into *bytes. 0; -1: it is no cursor of this list and order.
+ */
 int order_read(const struct order *o, struct ck_str cursor, struct ck_buf *bytes,
                struct ck_value values[ORDER_MAX]);
 

@@ -78,8 +78,12 @@ static bool is_being_made(struct searching *s) {
 }
 
 static int find(struct searching *s, const struct ck_search *q, struct search_answer *a,
-                struct ck_found *found, struct ck_err *err) {
+                struct ck_found *found, const char **code, struct ck_err *err) {
   struct search_query query;
+  *code = CK_BAD_CURSOR;
+  if (!search_cursor_ok(q->cursor, q->rank))
+    return ck_fail(err, "this cursor is none of this search");
+  *code = "index";
   uint64_t head = atomic_load(&s->context->head);
   read_query(q, &query);
   const struct search_question question = {
@@ -107,11 +111,12 @@ static void answer(struct searching *s, const struct ck_search *q) {
   struct ck_message m = {.kind = CK_MSG_FOUND};
   struct search_answer a;
   struct ck_err err = {{0}};
+  const char *code;
   ck_buf_clear(&s->hits);
   ck_buf_clear(&s->out);
-  if (find(s, q, &a, &m.as.found, &err)) {
+  if (find(s, q, &a, &m.as.found, &code, &err)) {
     m.kind = CK_MSG_PROBLEM;
-    m.as.problem = (struct ck_problem){q->request, CK_LIT("index"), ck_str_of(err.text)};
+    m.as.problem = (struct ck_problem){q->request, ck_str_of(code), ck_str_of(err.text)};
   }
   ck_message_encode(&s->out, &m);
 }

@@ -168,22 +168,28 @@ static int read_hit(struct search_asker *a, const struct ask_entry *e, struct se
 
 /* ---- the cursor: "KIND KEY ENTRY" ---- */
 
-static void read_cursor(const struct search_question *q, struct ask_entry *after) {
-  char text[64] = "", kind;
-  long long key, entry;
-  *after = (struct ask_entry){.key = INT64_MAX, .entry = INT64_MAX};
-  if (q->cursor.n == 0 || q->cursor.n >= sizeof text) return;
-  memcpy(text, q->cursor.s, q->cursor.n);
-  if (sscanf(text, "%c %lld %lld", &kind, &key, &entry) != 3 || kind != (q->rank ? 'r' : 'n'))
-    return;
-  after->key = key;
-  after->entry = entry;
+static void write_cursor(bool rank, const struct ask_entry *last, char out[64]) {
+  snprintf(out, 64, "%c %lld %lld", rank ? 'r' : 'n', (long long)last->key, (long long)last->entry);
 }
 
-static void write_cursor(const struct search_question *q, const struct ask_entry *last,
-                         char out[64]) {
-  snprintf(out, 64, "%c %lld %lld", q->rank ? 'r' : 'n', (long long)last->key,
-           (long long)last->entry);
+/* One that is written back is the same, or it is none. */
+static bool read_cursor(struct ck_str cursor, bool rank, struct ask_entry *after) {
+  char text[64] = "", same[64];
+  long long key, entry;
+  *after = (struct ask_entry){.key = INT64_MAX, .entry = INT64_MAX};
+  if (cursor.n == 0) return true;
+  if (cursor.n >= sizeof text) return false;
+  memcpy(text, cursor.s, cursor.n);
+  if (sscanf(text, "%*c %lld %lld", &key, &entry) != 2) return false;
+  after->key = key;
+  after->entry = entry;
+  write_cursor(rank, after, same);
+  return ck_str_is(cursor, same);
+}
+
+bool search_cursor_ok(struct ck_str cursor, bool rank) {
+  struct ask_entry after;
+  return read_cursor(cursor, rank, &after);
 }
 
 /* ---- a question ---- */
@@ -198,7 +204,7 @@ static int read_hits(struct search_asker *a, const struct search_question *q, st
     if (rc < 0) return -1;
     a->hit_count += (size_t)rc;
   }
-  if (i && (i < p->count || p->left)) write_cursor(q, &p->at[i - 1], out->cursor);
+  if (i && (i < p->count || p->left)) write_cursor(q->rank, &p->at[i - 1], out->cursor);
   return 0;
 }
 
@@ -220,7 +226,7 @@ static int find(struct search_asker *a, const struct search_question *q, struct 
   struct ask_words words = {.choice = search_query_entries(q->query, &match)};
   struct ask_pick p = {.most = q->limit + SPARE};
   words.match = ck_buf_view(&match);
-  read_cursor(q, &p.after);
+  read_cursor(q->cursor, q->rank, &p.after);
   p.at = ck_alloc(p.most * sizeof *p.at);
   int rc = words.choice == SEARCH_CHOICE_NONE ? 0 : pick(a, q, &words, &p, err);
   if (rc && is_over(a)) {

@@ -19,8 +19,7 @@ struct search_question {
   const struct search_query *query;
   struct ck_str conversation; /* a local_conversation_id; empty: any */
   size_t limit;               /* hits wanted */
-  struct ck_str cursor; /* of the answer whose hits these come after; empty: from the first on;
-                           what is no cursor counts as empty */
+  struct ck_str cursor; /* of the answer whose hits these come after; empty: from the first on */
   bool rank;            /* the best first; else the newest, by observed_at */
 };
 
@@ -43,6 +42,9 @@ struct search_answer {
   char cursor[64];  /* for the hits after these; "": there are none */
   uint64_t indexed; /* the index has all records up to this version */
 };
+
+/* False: it is no cursor of such a question's answer. search_ask must not be given it. */
+bool search_cursor_ok(struct ck_str cursor, bool rank);
 
 /* 0; or -1 with the reason: the index cannot be read, or is not there yet. */
 int search_ask(struct search_asker *a, const struct search_question *q, struct search_answer *out,

@@ -285,8 +285,16 @@ T_STORY(cli, lists_and_show, 60) {
   check_pages("executions", "--target", "t", "instruction_id", 30);
   check_pages("conversations", "--sort", "created", "local_conversation_id", 6);
   check_pages("jobs", "--status", "waiting", "job_id", 3);
-  check_call(1, "query.cursor", "list", "messages", "--next", "x");
-  check_call(1, "not in this list", "list", "messages", "--conversation-id", "y:c2", "--next", "x");
+  json_t *first = t_lines(0, "list", "jobs", "--status", "waiting", "--limit", "1");
+  t_do(0, "jobs", "cancel", t_text_at(first, "0.job_id"));
+  rows = t_lines(0, "list", "jobs", "--status", "waiting", "--next", t_text_at(first, "0.next"));
+  T_CHECK(json_array_size(rows) == 2, "%zu jobs after one that has ended", json_array_size(rows));
+  json_decref(rows);
+  check_call(2, "--next: this cursor is none", "list", "messages", "--next", "x");
+  check_call(2, "not in this list", "list", "messages", "--conversation-id", "y:c2", "--next", "x");
+  check_call(2, "--next: this cursor is none", "search", "text", "--next",
+             t_text_at(first, "0.next"));
+  json_decref(first);
   check_call(2, "without --offset", "list", "messages", "--next", "x", "--offset", "1");
   static const struct {
     const char *word;

@@ -371,6 +371,7 @@ Test(lists, cursors_neither_repeat_nor_skip) {
                {"local_conversations", NULL},
                {"local_conversations", "{'sort':'updated'}"},
                {"local_conversations", "{'sort':'created','title':'fish'}"},
+               {"conversation_links", NULL},
                {"renewal_jobs", NULL},
                {"renewal_jobs", "{'next_attempt_at_max':3}"}};
   for (int i = 0; i < 60; ++i) {
@@ -416,14 +417,54 @@ Test(lists, a_page_begins_where_the_last_one_ended) {
   cr_expect_str_eq(list_on("messages", "{'since':10}", 9), "m2 m1");
 }
 
+static void expect_no_cursor(const char *table, const char *filters, const char *after) {
+  const char *got = list_after(table, filters, 0, 0, after);
+  cr_expect(strncmp(got, "bad_cursor: this cursor is none", 31) == 0, "%s %s: %s", table, after,
+            got);
+}
+
+/* Also one of another list with as many values, and of this list in another order. */
 Test(lists, what_is_no_cursor_is_refused) {
-  static const char *const bad[] = {"x",  "0",    "90",       "92",        "9205",
-                                    "FF", "93c0", "9205a16d", "92a1ffa16d"};
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
-    const char *got = list_after("executed", NULL, 0, 0, bad[i]);
-    cr_expect(strncmp(got, "bad_request: query.cursor", 25) == 0, "%s: %s", bad[i], got);
+  static const char *const bad[] = {"x",  "0",    "90",       "92",         "9205",
+                                    "FF", "93c0", "9205a16d", "92a1ffa16d", "930005a16d"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) expect_no_cursor("executed", NULL, bad[i]);
+  sh_message(&s, "m1", 1, "");
+  sh_message(&s, "m2", 2, "");
+  sh_conversation(&s, "c1", "");
+  sh_conversation(&s, "c2", "");
+  expect("messages", NULL, 1, 0, "m2");
+  char *after = ck_str_dup(ck_buf_view(&cursor));
+  expect_no_cursor("sessions", NULL, after);
+  cr_expect_str_eq(list_after("messages", "{'platform':'p'}", 0, 0, after), "m1");
+  after[strlen(after) - 2] = '\0';
+  expect_no_cursor("messages", NULL, after);
+  free(after);
+  list("local_conversations", "{'sort':'updated'}", 1, 0);
+  after = ck_str_dup(ck_buf_view(&cursor));
+  cr_expect(*after);
+  expect_no_cursor("local_conversations", "{'sort':'created'}", after);
+  expect_no_cursor("local_conversations", NULL, after);
+  free(after);
+}
+
+/* A row is where it was, whatever has become of it. */
+Test(lists, a_cursor_outlives_its_row) {
+  sh_conversation(&s, "c", "");
+  for (int i = 0; i < 4; ++i) {
+    char m[8], job[200];
+    snprintf(m, sizeof m, "m%d", i);
+    sh_message(&s, m, i, "");
+    snprintf(job, sizeof job,
+             "{'job_id':'j%d','local_conversation_id':'c','message_id':'m%d','payload':'x',"
+             "'status':'pending','created_at':%d,'next_attempt_at':0}",
+             i, i, i);
+    cr_assert_eq(sh_write(&s, CK_JOBS, job), 'n', "%s", s.reason.text);
   }
-  cr_expect_str_eq(list_after("messages", NULL, 0, 0, "9205a16d"), "");
+  expect("renewal_jobs", "{'status':'pending'}", 2, 0, "j3 j2");
+  sh_update(&s, CK_JOBS, "{'job_id':'j2','status':'failed','last_error':'x'}");
+  cr_assert_neq(sh_apply(&s), 'r', "%s", s.reason.text);
+  cr_assert_eq(sh_commit(&s), 0);
+  cr_expect_str_eq(list_on("renewal_jobs", "{'status':'pending'}", 2), "j1 j0");
 }
 
 /* Any single record can be asked for, however large; rows that do not fit into a frame are refused,
@@ -532,6 +573,16 @@ Test(lists, none_is_read_to_its_end) {
        "sqlite_autoindex_conversation_links_2", true},
       {"conversation_links", "{'begins':'c'}", "sqlite_autoindex_conversation_links_2", true},
       {"conversation_links", "{'client_id':'c'}", "links_client", true},
+      {"conversation_links", NULL, "links_observed", false},
+      {"conversation_links", "{'platform':'p'}", "links_observed", false},
+      {"conversation_links", "{'platform':'p','remote_conversation_id':'c'}",
+       "sqlite_autoindex_conversation_links_2", true},
+      {"conversation_links", "{'platform':'p','begins':'c'}",
+       "sqlite_autoindex_conversation_links_2", true},
+      {"conversation_links", "{'since':5,'until':9}", "links_observed", false},
+      {"conversation_links", "{'is_active':1}", "links_observed", false},
+      {"renewal_jobs", NULL, "jobs_created", false},
+      {"renewal_jobs", "{'since':5}", "jobs_created", false},
       {"renewal_jobs", "{'status':'pending'}", "jobs_status", true},
       {"renewal_jobs", "{'local_conversation_id':'c'}", "jobs_conversation", true},
       {"renewal_jobs", "{'message_id':'m'}", "sqlite_autoindex_renewal_jobs_2", false},

@@ -91,9 +91,10 @@ Test(migrations, indexes_are_those_of_the_records) {
        "automation_status, updated_at DESC | created_at, platform, title | local_conversation_id! "
        "| platform, title | updated_at, platform, title"},
       {"conversation_links", "client_id, updated_at DESC | link_id! | local_conversation_id, "
-                             "is_active, updated_at DESC | platform, remote_conversation_id!"},
+                             "is_active, updated_at DESC | observed_at, platform | "
+                             "platform, remote_conversation_id!"},
       {"renewal_jobs",
-       "job_id! | local_conversation_id, status, created_at DESC | message_id! | "
+       "created_at | job_id! | local_conversation_id, status, created_at DESC | message_id! | "
        "status | status, next_attempt_at, created_at"}, /* the first: of superseded jobs */
   };
   struct sh_store s;

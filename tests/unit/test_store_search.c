@@ -318,6 +318,19 @@ Test(store_search, the_best_first) {
   cr_expect_str_eq(answer.cursor, "");
 }
 
+Test(store_search, what_is_no_cursor_is_seen) {
+  static const char *const bad[] = {"x",      "n",      "n 1",      "n 1 ",
+                                    "n 1 2 ", "n 1 2x", "r 1 2",    " n 1 2",
+                                    "n  1 2", "n +1 2", "9205a16d", "n 99999999999999999999 1"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i)
+    cr_expect_not(search_cursor_ok(ck_str_of(bad[i]), false), "%s", bad[i]);
+  cr_expect(search_cursor_ok(CK_LIT("n 1 2"), false));
+  cr_expect(search_cursor_ok(CK_LIT("n -1 2"), false));
+  cr_expect(search_cursor_ok(CK_LIT("r 1 2"), true));
+  cr_expect_not(search_cursor_ok(CK_LIT("n 1 2"), true));
+  cr_expect(search_cursor_ok(CK_LIT(""), true));
+}
+
 /* ---- the file ---- */
 
 static void wait_for(const char *text, const char *ids) {
