@@ -124,24 +124,22 @@ static size_t column_width(const struct cli_table *t, int column) {
   return most;
 }
 
-static void render_cell(const struct cell *cell, struct ck_buf *out, size_t width, bool colour) {
-  struct ck_buf text = {0};
-  ck_cut_text(&text, (struct ck_str){cell->text, cell->n}, width);
-  cli_paint(out, colour, cell->style, ck_buf_view(&text));
-  ck_buf_free(&text);
-}
-
 static void render_row(const struct cli_table *t, const struct cell *row, const size_t *widths,
                        struct ck_buf *out, bool colour) {
+  struct ck_buf text = {0};
   for (int i = 0; i < t->columns; ++i) {
     const struct cell *cell = &row[i];
-    size_t fill = widths[i] > cell->width ? widths[i] - cell->width : 0;
+    ck_buf_clear(&text);
+    ck_cut_text(&text, (struct ck_str){cell->text, cell->n}, widths[i]);
+    size_t width = ck_text_width(ck_buf_view(&text));
+    size_t fill = widths[i] > width ? widths[i] - width : 0;
     if (t->right[i]) pad(out, fill);
-    render_cell(cell, out, widths[i], colour);
+    cli_paint(out, colour, cell->style, ck_buf_view(&text));
     if (i == t->columns - 1) break;
     if (!t->right[i]) pad(out, fill);
     pad(out, 2);
   }
+  ck_buf_free(&text);
   while (out->len && out->data[out->len - 1] == ' ') --out->len;
   ck_buf_text(out, "\n");
 }

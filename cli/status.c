@@ -249,7 +249,8 @@ static void artifact_line(struct cli_table *t, const json_t *info) {
   if (behind > most) behind = most;
   const char *form = cli_member(json_object_get(info, "artifacts"), "form");
   if (behind > 0)
-    add_count(&text, behind, "records behind at most");
+    add_count(&text, behind,
+              ck_noun((uint64_t)behind, "record behind at most", "records behind at most"));
   else
     ck_buf_text(&text, strcmp(form, "none") == 0 ? "none (artifacts.form)" : "up to date");
   cli_line(t, "artifacts", behind > 0 ? CLI_YELLOW : CLI_PLAIN, &text);

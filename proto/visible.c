@@ -2,6 +2,7 @@
 #include "proto/visible.h"
 
 #include <wchar.h>
+#include <wctype.h>
 
 bool ck_is_control(const char *p, size_t n) {
   unsigned char a = (unsigned char)p[0], b = n > 1 ? (unsigned char)p[1] : 0;
@@ -40,15 +41,50 @@ void ck_visible_text(struct ck_buf *b, struct ck_str s, bool marks) {
   ck_buf_add(b, s.s + from, s.n - from);
 }
 
+/* ---- what is seen as one character ---- */
+
+#define JOINER 0x200D
+
+static size_t code_width(unsigned code) {
+  int w = wcwidth((wchar_t)code);
+  return w < 0 ? 1 : (size_t)w;
+}
+
+static bool is_half_flag(unsigned code) { return code >= 0x1F1E6 && code <= 0x1F1FF; }
+
+static bool is_skin_tone(unsigned code) { return code >= 0x1F3FB && code <= 0x1F3FF; }
+
+/* Never seen by itself: accents and vowels, variation selectors, the frame of a key. */
+static bool is_mark_of(unsigned code) {
+  return code_width(code) == 0 || is_skin_tone(code) || iswctype((wint_t)code, wctype("combining"));
+}
+
+/* Joiners join emoji; between letters they only change the letters' forms. What is shown by its
+ * code stands by itself. */
+static bool goes_on(unsigned before, const char *p, size_t n, bool half_flag) {
+  unsigned code = ck_character_code(p, n);
+  if (before <= ' ' || ck_is_mark(p, n)) return false;
+  if (half_flag && is_half_flag(code)) return true;
+  return is_mark_of(code) || (before == JOINER && !iswalnum((wint_t)code) && code > 0x2000);
+}
+
+size_t ck_visible_character(const char *p, size_t n) {
+  size_t i = ck_character(p, n);
+  if (i == 0) return 1;
+  unsigned before = ck_character_code(p, i);
+  bool half_flag = is_half_flag(before);
+  for (size_t k; i < n && (k = ck_character(p + i, n - i)) > 0; i += k) {
+    if (!goes_on(before, p + i, k, half_flag)) break;
+    half_flag = false;
+    before = ck_character_code(p + i, k);
+  }
+  return i;
+}
+
 /* ---- width ---- */
 
 static size_t character_width(const char *p, size_t n) {
-  wchar_t wide;
-  mbstate_t state = {0};
-  size_t k = mbrtowc(&wide, p, n, &state);
-  if (k == (size_t)-1 || k == (size_t)-2) return 1;
-  int w = wcwidth(wide);
-  return w < 0 ? 1 : (size_t)w;
+  return code_width(ck_character_code(p, n));
 }
 
 size_t ck_text_width(struct ck_str s) {
@@ -64,11 +100,10 @@ size_t ck_text_width(struct ck_str s) {
 /* The longest prefix of s that is at most `width` columns wide. */
 static struct ck_str cut(struct ck_str s, size_t width) {
   size_t taken = 0;
-  for (size_t i = 0; i < s.n;) {
-    size_t k = ck_character(s.s + i, s.n - i);
-    taken += k ? character_width(s.s + i, k) : 1;
+  for (size_t i = 0, k; i < s.n; i += k) {
+    k = ck_visible_character(s.s + i, s.n - i);
+    taken += ck_text_width((struct ck_str){s.s + i, k});
     if (taken > width) return (struct ck_str){s.s, i};
-    i += k ? k : 1;
   }
   return s;
 }

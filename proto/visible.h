@@ -15,9 +15,13 @@ bool ck_is_mark(const char *p, size_t n);
  * "<FF>" for a byte that is no UTF-8. Line breaks ("\r\n" is one) and tabs are kept. */
 void ck_visible_text(struct ck_buf *b, struct ck_str s, bool marks);
 
+/* How many bytes what a reader sees as one character has, at p: combining marks, the halves of a
+ * flag, skin tones and what joiners join are of one. By the locale. n: not 0; p: as below. */
+size_t ck_visible_character(const char *p, size_t n);
 /* The width of s in terminal columns, by the locale. s is UTF-8 without control characters. */
 size_t ck_text_width(struct ck_str s);
-/* Appends s, cut to at most `width` columns; then it ends with "…". s is on one line and safe. */
+/* Appends s, cut between visible characters to at most `width` columns; then it ends with "…". s is
+ * on one line and safe. */
 void ck_cut_text(struct ck_buf *b, struct ck_str s, size_t width);
 
 #endif

@@ -148,7 +148,7 @@ static void show_progress(const struct foreign_sender *s) {
   struct ck_buf text = {0};
   ck_buf_text(&text, "  ");
   ck_buf_count(&text, s->stored);
-  ck_buf_text(&text, " rows");
+  ck_buf_text(&text, ck_noun(s->stored, " row", " rows"));
   cli_progress_line(s->file, ck_buf_view(&text));
   ck_buf_free(&text);
 }
@@ -163,9 +163,8 @@ void foreign_sender_begin(struct foreign_sender *s, const char *file,
 
 static int give_up(struct foreign_sender *s, int code, const char *why) {
   cli_progress_clear();
-  cli_fail(s->c, (enum cli_exit)code, s->file,
-           "%s; %llu rows are stored; import it again for the rest", why,
-           (unsigned long long)s->stored);
+  cli_fail(s->c, (enum cli_exit)code, s->file, "%s; %llu %s stored; import it again for the rest",
+           why, (unsigned long long)s->stored, ck_noun(s->stored, "row is", "rows are"));
   s->fault = code;
   return -1;
 }

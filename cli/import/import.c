@@ -299,6 +299,11 @@ static bool may_hold(const char *name, struct ck_str head) {
   return ends_in(s, json) || cli_foreign_is(head);
 }
 
+#define NO_ENDING "without an ending"
+
+/* What cli_walk calls it: a symbolic link. */
+static bool is_noun(const char *kind) { return *kind != '.' && strcmp(kind, NO_ENDING) != 0; }
+
 static void add_other(struct import *all, const char *kind) {
   json_int_t n = json_integer_value(json_object_get(all->others, kind));
   json_object_set_new_nocheck(all->others, kind, json_integer(n + 1));
@@ -309,7 +314,7 @@ static void add_other(struct import *all, const char *kind) {
 static void count_other(struct import *all, const char *name) {
   static const char *const beside[] = {"-wal", "-shm", NULL};
   if (ends_in(ck_str_of(name), beside)) return;
-  add_other(all, *ending_of(name) ? ending_of(name) : "without an ending");
+  add_other(all, *ending_of(name) ? ending_of(name) : NO_ENDING);
 }
 
 static void count_link(void *self, const char *path, const char *what) {
@@ -435,6 +440,7 @@ static void print_others(struct import *all, const char *path) {
     json_object_foreach(all->others, ending, n) {
       ck_buf_printf(&line, "%s%lld ", first ? "" : ", ", (long long)json_integer_value(n));
       cli_safe_text(&line, ck_str_of(ending), false);
+      if (is_noun(ending)) ck_buf_text(&line, ck_noun((uint64_t)json_integer_value(n), "", "s"));
       first = false;
     }
     ck_buf_text(&line, "\n");

@@ -320,8 +320,8 @@ static int send_file(struct sending *s) {
     if (s->c->client->ring) cli_ring_step(s->c->client->ring);
     if (!send_piece(s)) {
       cli_progress_clear();
-      cli_error(s->c, s->pieces->name, "%s, after %lld bytes", s->err.text,
-                (long long)s->attempt.at);
+      cli_error(s->c, s->pieces->name, "%s, after %lld %s", s->err.text, (long long)s->attempt.at,
+                ck_noun((uint64_t)s->attempt.at, "byte", "bytes"));
       return CLI_FAILED;
     }
     wait_for_news(s);

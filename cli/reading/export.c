@@ -212,6 +212,14 @@ static int run_export(struct export *e) {
 
 /* ---- the words ---- */
 
+/* A name that ends as one of the forms does, so that nobody expects a folder. */
+static bool is_file_name(struct ck_str path) {
+  static const char *const endings[] = {".md", ".html", ".txt", ".json"};
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; ++i)
+    if (ck_str_ends(path, endings[i])) return true;
+  return false;
+}
+
 static int choose_place(struct export *e) {
   struct ck_str path = ck_str_of(e->path);
   bool several = e->all || json_array_size(e->ids) > 1;
@@ -223,6 +231,9 @@ static int choose_place(struct export *e) {
              : ck_str_ends(path, "/")                                     ? EXPORT_FOLDER
              : !several || (e->choice.json && ck_str_ends(path, ".json")) ? EXPORT_FILE
                                                                           : EXPORT_FOLDER;
+  if (e->place == EXPORT_FOLDER && is_file_name(path))
+    return cli_usage_error(e->c, "-o",
+                           "several conversations make several files: name a FOLDER/ or FILE.zip");
   return CLI_GO_ON;
 }
 
@@ -263,6 +274,7 @@ static int run(struct cli *c, int argc, char **argv) {
   struct cli_filter filters[2];
   size_t count = 0;
   int rc = cli_options(c, &argc, argv, &e);
+  if (e.path && strcmp(e.path, "-") == 0) e.path = NULL;
   if (rc == CLI_GO_ON) rc = choose(&e, argc, filters, &count);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = e.all ? find_all(&e, filters, count) : find_named(&e, argc, argv);
@@ -287,7 +299,7 @@ static const struct cli_option options[] = {
               "then the others. JSON has all unless told otherwise"),
     {"output", CLI_FILE, "FILE", offsetof(struct export, path),
      "into a file, a folder (FOLDER/) with a file for each, named by day and title, or a zip "
-     "(FILE.zip) of them",
+     "(FILE.zip) of them; -: to standard output",
      'o', 0},
     CLI_FLAG("force", struct export, force, "replaces a FILE that exists"),
     {0}};
@@ -302,7 +314,7 @@ const struct cli_command cli_export = {
     "CONVERSATION: " CLI_HELP_CONVERSATION "\n\n"
     "The form is --md, --html, --txt or --json, or what the ending of FILE says. --json has all\n"
     "columns of all rows, and `convkeep import` takes it again. Without -o one conversation goes\n"
-    "to standard output, and JSON of several. What -o names is there only once all of it is\n"
-    "written.",
+    "to standard output, and JSON of several. Several in another form are several files, so they\n"
+    "need a FOLDER/ or FILE.zip. What -o names is there only once all of it is written.",
     run,
     NULL};

@@ -15,7 +15,7 @@
 
 /* ---- a snippet ---- */
 
-/* A character as it is printed. */
+/* What is seen as one character, as it is printed. */
 struct glyph {
   struct ck_str text; /* in glyphs.safe */
   size_t width;
@@ -38,22 +38,33 @@ static bool in_ranges(const json_t *ranges, size_t *range, size_t character) {
   return false;
 }
 
-/* Each character by itself, so that marks stay where they are whatever is replaced. */
+/* True if one of its characters (code points) is marked. *character: the number of the first of
+ * them, then of the next one. */
+static bool is_marked(struct ck_str s, const json_t *ranges, size_t *range, size_t *character) {
+  bool marked = false;
+  for (size_t i = 0; i < s.n; i += ck_character(s.s + i, s.n - i))
+    marked |= in_ranges(ranges, range, (*character)++);
+  return marked;
+}
+
+/* Each by itself, so that marks stay where they are whatever is replaced. */
 static void read_glyphs(struct glyphs *g, const json_t *hit) {
   const json_t *snippet = json_object_get(hit, "snippet"), *ranges = json_object_get(hit, "ranges");
   const char *text = json_string_value(snippet);
-  size_t n = json_string_length(snippet), range = 0;
+  size_t n = json_string_length(snippet), range = 0, character = 0;
   g->all = ck_alloc((n + 1) * sizeof *g->all);
   ck_buf_room(&g->safe, 8 * n + 1); /* for "<U+001B>", so that it never moves */
   for (size_t i = 0, k; i < n; i += k) {
     struct glyph *glyph = &g->all[g->count];
     size_t at = g->safe.len;
-    k = ck_character(text + i, n - i); /* never 0: text of JSON is UTF-8 */
-    *glyph = (struct glyph){.marked = in_ranges(ranges, &range, g->count), .blank = text[i] == ' '};
+    k = ck_visible_character(text + i, n - i); /* text of JSON is UTF-8 */
+    const struct ck_str seen = {text + i, k};
+    *glyph = (struct glyph){.marked = is_marked(seen, ranges, &range, &character),
+                            .blank = text[i] == ' '};
     if (glyph->blank)
       ck_buf_text(&g->safe, " ");
     else
-      cli_safe_text(&g->safe, (struct ck_str){text + i, k}, false);
+      cli_safe_text(&g->safe, seen, false);
     glyph->text = (struct ck_str){g->safe.data + at, g->safe.len - at};
     glyph->width = ck_text_width(glyph->text);
     g->count++;

@@ -190,14 +190,16 @@ static int run(struct cli *c, int argc, char **argv) {
   int rc = cli_options(c, &argc, argv, &wish);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = find(c, argv[1], &o);
-  if (rc == CLI_GO_ON) rc = wish.file ? put_file(c, wish.file, &o) : put_bytes(c, stdout, &o);
+  bool to_file = wish.file && strcmp(wish.file, "-") != 0;
+  if (rc == CLI_GO_ON) rc = to_file ? put_file(c, wish.file, &o) : put_bytes(c, stdout, &o);
   cli_fetch_free(&o);
   return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 
 static const struct cli_argument arguments[] = {CLI_ARGUMENT("ID", CLI_RECORD, 0), {0}};
 static const struct cli_option options[] = {
-    {"output", CLI_FILE, "FILE", offsetof(struct wish, file), "writes them into FILE", 'o', 0},
+    {"output", CLI_FILE, "FILE", offsetof(struct wish, file),
+     "writes them into FILE; -: to standard output", 'o', 0},
     {0}};
 
 const struct cli_command cli_original = {

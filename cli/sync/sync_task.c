@@ -67,13 +67,13 @@ static void check_line(void *self, const char *name, const json_t *row) {
   fflush(stdout);
 }
 
-static void count_words(struct ck_buf *b, const json_t *result, const char *name,
-                        const char *words) {
+static void count_words(struct ck_buf *b, const json_t *result, const char *name, const char *one,
+                        const char *many) {
   uint64_t n = (uint64_t)cli_member_int(result, name, 0);
   if (!n) return;
   ck_buf_text(b, b->len ? ", " : "");
   ck_buf_count(b, n);
-  ck_buf_printf(b, " %s", words);
+  ck_buf_printf(b, " %s", ck_noun(n, one, many));
 }
 
 static void people_result(const struct task *t, bool mend) {
@@ -81,13 +81,14 @@ static void people_result(const struct task *t, bool mend) {
                                          {"other", "of another version"},
                                          {"extra", "extra"},
                                          {"different", "different in a column"}};
-  static const char *const notes[][2] = {
-      {"under_way", "not mirrored yet"},
-      {"dead_letters", "dead letters (convkeep list dead-letters)"},
-      {"kept", "of the predecessor's own, left alone"}};
+  static const char *const notes[][3] = {
+      {"under_way", "not mirrored yet", "not mirrored yet"},
+      {"dead_letters", "dead letter (convkeep list dead-letters)",
+       "dead letters (convkeep list dead-letters)"},
+      {"kept", "of the predecessor's own, left alone", "of the predecessor's own, left alone"}};
   struct ck_buf found = {0}, text = {0};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i)
-    count_words(&found, t->result, wrong[i][0], wrong[i][1]);
+    count_words(&found, t->result, wrong[i][0], wrong[i][1], wrong[i][1]);
   if (t->more) {
     ck_buf_text(&text, "… and ");
     ck_buf_count(&text, t->more);
@@ -102,7 +103,7 @@ static void people_result(const struct task *t, bool mend) {
   else
     ck_buf_text(&text, "the mirror is right");
   for (size_t i = 0; i < sizeof notes / sizeof *notes; ++i)
-    count_words(&text, t->result, notes[i][0], notes[i][1]);
+    count_words(&text, t->result, notes[i][0], notes[i][1], notes[i][2]);
   ck_buf_text(&text, "\n");
   if (mend && found.len) {
     int64_t left = cli_member_int(t->result, "left", 0);

@@ -113,8 +113,9 @@ static void say(const struct attachments_check *a) {
                "%u missing, %u damaged, of %zu; the first: " CK_PLACE_ATTACHMENTS "/%.2s/%s",
                a->missing, a->damaged, a->count, a->first, a->first);
   else
-    doctor_say(a->d, "attachments", CK_FOUND_OK, "", "%zu %s whole, %llu bytes", a->count,
-               ck_noun(a->count, "is", "are"), (unsigned long long)a->bytes);
+    doctor_say(a->d, "attachments", CK_FOUND_OK, "", "%zu %s whole, %llu %s", a->count,
+               ck_noun(a->count, "is", "are"), (unsigned long long)a->bytes,
+               ck_noun(a->bytes, "byte", "bytes"));
   if (a->unfinished)
     doctor_say(a->d, "attachments", CK_FOUND_NOTE,
                "an import that was interrupted has left it; the same import goes on with it, or "

@@ -31,10 +31,12 @@ int doctor_sessions(struct doctor *d, struct ck_err *err) {
     for (int i = 1; i < 6; ++i) n[i] = sqlite3_column_int64(s, i);
     struct ck_str name = ck_utf8_cut(db_str(s, 0), 100);
     doctor_say(d, "sessions", CK_FOUND_NOTE, ADVICE,
-               "%lld wrong; the first is of %.*s, which has %lld messages and %lld executions: "
+               "%lld wrong; the first is of %.*s, which has %lld %s and %lld %s: "
                "they count %lld and %lld",
-               (long long)n[5], (int)name.n, name.s, (long long)n[1], (long long)n[2],
-               (long long)n[3], (long long)n[4]);
+               (long long)n[5], (int)name.n, name.s, (long long)n[1],
+               ck_noun((uint64_t)n[1], "message", "messages"), (long long)n[2],
+               ck_noun((uint64_t)n[2], "execution", "executions"), (long long)n[3],
+               (long long)n[4]);
   } else if (rc == SQLITE_DONE) {
     doctor_say(d, "sessions", CK_FOUND_OK, "",
                "each conversation's sessions count the messages and executions that it has");

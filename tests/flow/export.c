@@ -257,6 +257,9 @@ T_STORY(export, nothing_half_is_left, 60) {
   t_refused("is a folder", "chatgpt:a", "--md", "-o", OUT "there");
   t_refused("--force", "chatgpt:a", "--md", "-o", OUT "file");
   t_refused("No such file", "chatgpt:a", "--md", "-o", OUT "nowhere/file");
+  t_refused("name a FOLDER/", "--all", "--md", "-o", OUT "two.md");
+  t_do(0, "export", "chatgpt:a", "--md", "-o", "-");
+  T_CHECK(!t_exists("-") && !t_exists(OUT "two.md"), "a name is taken for another kind of thing");
   t_refused("no such conversation", "chatgpt:z", "--md", "-o", OUT "z.md");
   t_refused("--branch 2 is not", "chatgpt:a", "--md", "--branch", "2", "-o", OUT "z.md");
   T_CHECK(!t_exists(OUT "z.md"), "a file of nothing is there");

@@ -119,6 +119,10 @@ T_STORY(import_paths, a_folder_and_what_is_below_it, 60) {
   T_CHECK(strcmp(t_text_at(lines, "0.file"), "in/b.json") == 0, "not in the order of the names: %s",
           json_dumps(lines, 0));
   json_decref(lines);
+  T_CHECK(symlink("../outside.json", "in/other_link.json") == 0, "symlink");
+  struct t_result r = t_convkeep("import", "in");
+  T_CHECK(r.code == 0 && strstr(r.out, ": 2 symbolic links\n"), "%d: %s", r.code, r.out);
+  t_result_free(&r);
 }
 
 /* What should have gone in and did not is a failure, also in an archive; the rest goes in. */

@@ -128,6 +128,8 @@ T_STORY(originals, of_any_size, 60) {
   t_block(p, all, bytes, 3, CK_BLOCK_PART);
   T_CHECK(t_count("block_parts") > 3, "it fits into %lld parts", (long long)t_count("block_parts"));
   for (int i = 0; i < 3; i++) gives(t_original_id(bytes[i]), bytes[i]);
+  t_do(0, "original", t_original_id(bytes[0]), "-o", "-");
+  T_CHECK(!t_exists("-"), "a file has the name of standard output");
   t_do(0, "original", t_original_id(bytes[1]), "-o", "../out/copy");
   size_t size;
   char *copy = t_read_file("../out/copy", &size);

@@ -71,6 +71,36 @@ Test(cli_out, a_line_is_cut_to_columns) {
   expect_cut(CK_LIT("漢字漢字"), 6, "漢字…");
 }
 
+/* What a reader sees as one is not cut in two: accents, vowels, emoji of several characters. */
+Test(cli_out, a_character_of_several_is_whole_or_not_there) {
+  static const char *const seen[] = {"e\u0301",
+                                     "कि",
+                                     "\u2764\uFE0F",
+                                     "1\uFE0F\u20E3",
+                                     "🇩🇪",
+                                     "👍🏽",
+                                     "👩‍👩‍👧‍👦",
+                                     "👩🏻‍❤️‍💋‍👩🏽",
+                                     "🏴\U000E0067\U000E0062\U000E0065\U000E006E"
+                                     "\U000E0067\U000E007F",
+                                     "각"};
+  for (size_t i = 0; i < sizeof seen / sizeof *seen; ++i) {
+    struct ck_str one = ck_str_of(seen[i]);
+    size_t width = ck_text_width(one);
+    char *text = ck_sprintf("ab%s%scd", seen[i], seen[i]), *whole = ck_sprintf("ab%s…", seen[i]);
+    cr_expect_eq(ck_visible_character(one.s, one.n), one.n, "%s", seen[i]);
+    for (size_t columns = 3; columns < 3 + width; ++columns)
+      expect_cut(ck_str_of(text), columns, "ab…");
+    for (size_t columns = 3 + width; columns < 3 + 2 * width; ++columns)
+      expect_cut(ck_str_of(text), columns, whole);
+    free(text);
+    free(whole);
+  }
+  cr_expect_eq(ck_visible_character("🇩🇪🇫🇷", 16), 8u, "two flags");
+  cr_expect_eq(ck_visible_character("क्\u200Dष", 12), 9u, "a joiner between letters");
+  cr_expect_eq(ck_visible_character(" \u0301", 3), 1u, "a blank is a blank");
+}
+
 Test(cli_out, blanks_are_folded_unless_lines_are_wanted) {
   expect_safe(CK_LIT("  a \n\n\tb  "), false, "a b");
   expect_safe(CK_LIT("a\r\n\tb  c\n"), true, "a\n\tb  c\n");
