@@ -374,6 +374,10 @@ static bool is_about(const struct ck_mutation *m, enum ck_table table, struct ck
   const struct ck_adopt *adopt = &m->as.adopt;
   const struct ck_put *put = &m->as.put;
   bool is_put = m->kind == CK_OP_PUT;
+  if (m->kind == CK_OP_COPY) {
+    *key = ck_row_key_in(CK_MESSAGES, m->as.copy.row);
+    return table == CK_MESSAGES;
+  }
   if (m->kind == CK_OP_BLOCK) {
     *key = m->as.block.block;
     return table == CK_TABLES;

@@ -158,6 +158,7 @@ void ingest_changeset_begin(struct ingest_changeset *s, const struct ingest_conv
                             struct ck_str original, int64_t now) {
   start(s, original, now);
   s->age = s->row_age = c->age;
+  s->copies = c->copies;
   s->platform = ck_utf8_cut(ck_trim(c->platform), PLATFORM_MAX);
   s->title = short_enough(s, c->title);
   s->summary = short_enough(s, c->summary);
@@ -206,9 +207,13 @@ static void put(struct ingest_changeset *s, struct ck_row *row) {
 
 /* The next row, until it is kept. -1: it is too large for a record. */
 static int make(struct ingest_changeset *s, struct ck_row *row, int64_t age, struct ck_err *err) {
+  if (!age) age = s->row_age;
   clean_names(s, row);
   ck_buf_clear(&s->row);
-  ck_mutation_put(&s->row, row, age ? age : s->row_age);
+  if (row->table == CK_MESSAGES && s->copies)
+    ck_mutation_copy(&s->row, row, age, s->copies == INGEST_COPIES_TIMED);
+  else
+    ck_mutation_put(&s->row, row, age);
   if (s->row.len <= s->room) return 0;
   return ck_fail(err, "too large: %zu bytes once it is packed, at most %zu", s->row.len, s->room);
 }

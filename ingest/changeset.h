@@ -48,6 +48,7 @@ struct ingest_changeset {
   /* Who and where. */
   bool routed; /* the page's host is known, and route is set */
   struct ingest_route route;
+  enum ingest_copies copies;
   struct ck_str platform;
   struct ck_value remote; /* the platform's id of the conversation */
   struct ck_str local;    /* our id of it; empty: the conversation is unknown */

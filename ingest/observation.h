@@ -47,6 +47,10 @@ struct ingest_observation {
                            when needed */
 };
 
+/* May other conversations of the platform have the same messages, with the same ids? If so, with
+ * the same times, too? (COPY in proto/wire.h) */
+enum ingest_copies { INGEST_NO_COPIES, INGEST_COPIES_TIMED, INGEST_COPIES };
+
 /* What a source says about a conversation as a whole. */
 struct ingest_conversation {
   struct ck_str platform, id; /* the platform's id of it */
@@ -58,6 +62,7 @@ struct ingest_conversation {
   struct ck_str target_kind, target_id,
       target_payload; /* how it is reached; empty: as the link says */
   bool partly;        /* its messages come in several originals, which are not of it alone */
+  enum ingest_copies copies;
 };
 
 /* Rows of another store, as they stand there; they belong together. */

@@ -271,6 +271,14 @@ void ck_mutation_put(struct ck_buf *b, const struct ck_row *row, int64_t age) {
   ck_put_int(b, age);
 }
 
+void ck_mutation_copy(struct ck_buf *b, const struct ck_row *row, int64_t age, bool timed) {
+  ck_put_array(b, 4);
+  ck_put_uint(b, CK_OP_COPY);
+  ck_row_encode(b, row);
+  ck_put_int(b, age);
+  ck_put_bool(b, timed);
+}
+
 void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *row) {
   if (kind == CK_OP_PUT) {
     ck_mutation_put(b, row, 0);

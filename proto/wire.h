@@ -412,6 +412,15 @@
  *   age  how new what the row says is, in milliseconds since the epoch; 0: the row's own time */
 #define CK_PUT_FIELDS(F) F(TEXT, table) F(RAW, row) F(INT, age)
 
+/* A message that its platform may have copied into this conversation. If another conversation has a
+ * message of this id, with the same role, and of one text the other begins with it, this is that
+ * message, which keeps its conversation and time. Else this is a PUT.
+ *
+ *   row    of messages
+ *   age    as in PUT
+ *   timed  a copy has the time of what it is a copy of, too: if the times differ, it is none */
+#define CK_COPY_FIELDS(F) F(RAW, row) F(INT, age) F(BOOL, timed)
+
 /* A row of another database with the same tables, as it stands there. A PUT, except that nothing
  * that it brings is sent: what would send waits.
  *
@@ -603,7 +612,8 @@
   M(LOGGED, logged, 18) \
   M(BLOCK, block, 19) \
   M(ATTACHMENT, attachment, 20) \
-  M(ADOPT, adopt, 21)
+  M(ADOPT, adopt, 21) \
+  M(COPY, copy, 22)
 
 /* clang-format on */
 
@@ -686,6 +696,8 @@ void ck_mutation_encode(struct ck_buf *b, const struct ck_mutation *m);
 
 /* Appends a PUT of the row with this age. */
 void ck_mutation_put(struct ck_buf *b, const struct ck_row *row, int64_t age);
+/* Appends a COPY of the row, which is a message's. */
+void ck_mutation_copy(struct ck_buf *b, const struct ck_row *row, int64_t age, bool timed);
 /* Appends an UPDATE of the row, or a PUT with age 0. */
 void ck_mutation_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *row);
 

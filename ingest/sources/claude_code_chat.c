@@ -106,7 +106,8 @@ static void begin(struct code_file *f, const struct ingest_visitor *visitor,
                                       .current = c->last,
                                       .created_at = INGEST_NO_TIME,
                                       .age = c->clock + (f->home.n > 0),
-                                      .partly = true};
+                                      .partly = true,
+                                      .copies = INGEST_COPIES_TIMED};
   if (!c->lent) about.details = details_of(f, c);
   if (!c->lent && !c->beside) {
     about.target_kind = CK_LIT("exec");

@@ -56,6 +56,43 @@ static bool is_at_home(const struct ck_row *message, const struct home *h) {
          !differ(ck_row_text(message, CK_MESSAGES_CONVERSATION_ID), h->conversation);
 }
 
+/* ---- copies ---- */
+
+static bool begins_with(struct ck_str s, struct ck_str with) {
+  return s.n >= with.n && (!with.n || memcmp(s.s, with.s, with.n) == 0);
+}
+
+/* An answer may have been copied before all of it had come, so one of the texts may be longer. */
+static bool is_same(const struct ck_row *message, const struct ck_row *copy, bool timed) {
+  struct ck_str a = ck_row_text(message, CK_MESSAGES_RAW_TEXT),
+                b = ck_row_text(copy, CK_MESSAGES_RAW_TEXT);
+  const struct ck_value *time = &message->v[CK_MESSAGES_OBSERVED_AT],
+                        *given = &copy->v[CK_MESSAGES_OBSERVED_AT];
+  bool same_time = given->state == CK_INT && time->as.i == given->as.i;
+  return (begins_with(a, b) || begins_with(b, a)) && (same_time || !timed) &&
+         ck_str_eq(ck_row_text(message, CK_MESSAGES_ROLE),
+                   ck_trim(ck_row_text(copy, CK_MESSAGES_ROLE)));
+}
+
+int mutate_copy(struct apply *a, const struct ck_copy *m, struct ck_err *err) {
+  struct ck_row row;
+  if (apply_decode_row(a, &row, CK_LIT("messages"), m->row, err)) return -1;
+  const struct home given = {ck_trim(ck_row_text(&row, CK_MESSAGES_PLATFORM)),
+                             ck_trim(ck_row_text(&row, CK_MESSAGES_CONVERSATION_ID))};
+  const struct entry *e = apply_find(a, CK_MESSAGES, ck_trim(ck_row_key(&row)), err);
+  if (!e) return -1;
+  bool elsewhere = e->exists &&
+                   ck_str_eq(ck_row_text(&e->row, CK_MESSAGES_PLATFORM), given.platform) &&
+                   differ(ck_row_text(&e->row, CK_MESSAGES_CONVERSATION_ID), given.conversation);
+  if (elsewhere && is_same(&e->row, &row, m->timed)) {
+    row.v[CK_MESSAGES_CONVERSATION_ID] = e->row.v[CK_MESSAGES_CONVERSATION_ID];
+    row.v[CK_MESSAGES_OBSERVED_AT] = e->row.v[CK_MESSAGES_OBSERVED_AT];
+  }
+  if (apply_put(a, &row, m->age, err)) return -1;
+  set_home(a, given.platform, given.conversation);
+  return 0;
+}
+
 /* ---- derived ids ---- */
 
 /* What a message's id means in this conversation. makes: the message is put, so an id that belongs

@@ -139,6 +139,7 @@ static void rows(struct ck_str mutations, struct ck_arena *arena, struct ck_err 
     if (m.kind == CK_OP_BLOCK) originals(m.as.block.originals, err);
     if (m.kind == CK_OP_ATTACHMENT) attachment(&m.as.attachment, err);
     if (m.kind == CK_OP_PUT) a_row(m.as.put.table, m.as.put.row, arena, err);
+    if (m.kind == CK_OP_COPY) a_row(CK_LIT("messages"), m.as.copy.row, arena, err);
     if (m.kind == CK_OP_UPDATE) a_row(m.as.update.table, m.as.update.row, arena, err);
     if (m.kind == CK_OP_ADOPT) a_row(m.as.adopt.table, m.as.adopt.row, arena, err);
   }

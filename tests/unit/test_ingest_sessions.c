@@ -293,6 +293,48 @@ Test(sessions, an_answer_within_one_millisecond) {
   sh_is(&s, CK_CONVERSATIONS, "claude-code:S", "last_message_id", "a");
 }
 
+static int64_t count_of(const char *conversation) {
+  char *sql =
+      ck_sprintf("SELECT count(*) FROM messages WHERE conversation_id = '%s'", conversation);
+  int64_t n = sh_int(&s, sql);
+  free(sql);
+  return n;
+}
+
+/* The same lines in another session. */
+static void become_copy(void) {
+  static const char from[] = "\"sessionId\":\"S\"";
+  for (char *at = file.data, *end = at + file.len;
+       (at = memmem(at, (size_t)(end - at), from, sizeof from - 1));)
+    at[sizeof from - 3] = 'C';
+}
+
+/* A session that goes on in the background says nothing of the one that it is a copy of. */
+Test(sessions, a_copy_begins_with_its_first_own_message) {
+  USER("u", "null", AT("01"), "'Go'");
+  ASSISTANT("a", "'u'", AT("02"), "m", "[{'type':'tool_use','id':'t','name':'Bash','input':{}}]");
+  USER("r", "'a'", AT("03"), "[{'type':'tool_result','tool_use_id':'t','content':'yes'}]");
+  ASSISTANT("b", "'r'", AT("04"), "n", "[{'type':'text','text':'It'}]");
+  size_t half = file.len;
+  ASSISTANT("c", "'b'", AT("05"), "n", "[{'type':'text','text':'works'}]");
+  import(ck_buf_view(&file), 0);
+  file.len = half;
+  become_copy();
+  import(ck_buf_view(&file), 0);
+  cr_expect_eq(count_of("S"), 3);
+  cr_expect_eq(count_of("C"), 0);
+  sh_is(&s, CK_MESSAGES, "b", "raw_text", "It\n\nworks");
+  USER("own", "'b'", AT("09"), "'Go on'");
+  become_copy();
+  import(ck_buf_view(&file), 0);
+  cr_expect_eq(count_of("S"), 3);
+  cr_expect_eq(count_of("C"), 1);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM executions"), 1);
+  sh_is(&s, CK_MESSAGES, "own", "parent_id", "b");
+  sh_is(&s, CK_MESSAGES, "own", "position", "3");
+  sh_is(&s, CK_CONVERSATIONS, "claude-code:C", "last_message_id", "own");
+}
+
 /* A title that has no time: the last one counts. */
 Test(sessions, titles) {
   USER("u", "null", AT("01"), "'Go'");

@@ -97,6 +97,67 @@ Test(apply, a_copied_conversation_is_whole_and_stays_so) {
   sh_check_keys(&s);
 }
 
+/* ---- copies that a platform makes ---- */
+
+static char copy(const char *conversation, const char *id, const char *role, const char *text,
+                 int at, bool timed) {
+  struct ck_buf row = {0};
+  char *json = ck_sprintf("{'id':'%s','platform':'p','conversation_id':'%s','role':'%s',"
+                          "'raw_text':'%s','observed_at':%d}",
+                          id, conversation, role, text, at);
+  sh_pack(&row, json);
+  struct ck_mutation m = {.kind = CK_OP_COPY};
+  m.as.copy = (struct ck_copy){ck_buf_view(&row), 10, timed};
+  sh_mutate(&s, &m);
+  char letter = sh_apply(&s);
+  cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
+  ck_buf_free(&row);
+  free(json);
+  return letter;
+}
+
+Test(apply, a_copy_is_the_message_that_is_there) {
+  cr_expect_eq(copy("a", "1", "user", "hello", 5, true), 'n');
+  cr_expect_eq(copy("b", "1", "user", "hello", 5, true), '=');
+  cr_expect_eq(copy("b", " 1 ", " user ", "hello", 5, true), '=');
+  cr_expect_eq(copy("b", "1", "user", "hello", 6, false), '=');
+  sh_is(&s, CK_MESSAGES, "1", "observed_at", "5");
+  cr_expect_eq(count("messages"), 1);
+  sh_is(&s, CK_MESSAGES, "1", "conversation_id", "a");
+  cr_expect_eq(copy("b", "2", "user", "more", 7, true), 'n');
+  sh_is(&s, CK_MESSAGES, "2", "conversation_id", "b");
+}
+
+/* An answer of which only the beginning was copied, or of which the copy has come first. */
+Test(apply, the_longer_text_of_a_copy_stays) {
+  cr_expect_eq(copy("a", "1", "assistant", "It", 5, true), 'n');
+  cr_expect_eq(copy("b", "1", "assistant", "It works", 5, true), 'u');
+  cr_expect_eq(copy("a", "1", "assistant", "It", 5, true), '=');
+  sh_is(&s, CK_MESSAGES, "1", "raw_text", "It works");
+}
+
+/* Of one id, and yet others. */
+Test(apply, what_differs_is_no_copy) {
+  cr_expect_eq(copy("a", "1", "user", "hello", 5, true), 'n');
+  cr_expect_eq(copy("b", "1", "user", "hello", 6, true), 'n', "at another time");
+  cr_expect_eq(copy("c", "1", "assistant", "hello", 5, true), 'n', "by another one");
+  cr_expect_eq(copy("d", "1", "user", "bye", 5, false), 'n', "another text");
+  cr_expect_eq(count("messages"), 4);
+  cr_expect_eq(copy("b", "1", "user", "hello", 6, true), '=');
+  cr_expect_eq(count("messages"), 4);
+}
+
+/* What follows in the changeset belongs to the conversation that the copy has come with. */
+Test(apply, after_a_copy_ids_mean_what_they_mean_here) {
+  whole("a", "12");
+  whole("b", "2");
+  copy("b", "1", "user", "a says 1", 1, true);
+  put_rest("b", '2');
+  cr_expect_neq(sh_apply(&s), 'r', "%s", s.reason.text);
+  sh_commit(&s);
+  reads("b", "b says 2");
+}
+
 /* Three conversations, the second in the same commit as the first. */
 Test(apply, each_conversation_has_ids_of_its_own) {
   put_chain("a", "1", "");

@@ -58,7 +58,8 @@ struct m_mutation {
   struct ck_claim claim;
   struct ck_end end;
   struct ck_cursor cursor;
-  int64_t age; /* of a PUT */
+  int64_t age; /* of a PUT or COPY */
+  bool timed;  /* of a COPY */
 };
 
 struct m_record {

@@ -372,6 +372,10 @@ int m_chance(const struct m_state *s, struct m_mutation *list, int most, struct 
       make_other(&list[n]);
     else
       make_row(s, &list[n], kind < 16 ? CK_OP_PUT : CK_OP_UPDATE, ANY(often), arena);
+    if (list[n].kind == CK_OP_PUT && list[n].table == MESSAGES && one_in(2)) {
+      list[n].kind = CK_OP_COPY;
+      list[n].timed = one_in(2);
+    }
     ++n;
   }
   return n;
@@ -412,7 +416,7 @@ struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row) {
   if (m->kind == CK_OP_WITHDRAW) w.as.withdraw.job_id = CK_LIT("j");
   if (m->kind == CK_OP_SYNCED)
     w.as.synced = (struct ck_synced){CK_LIT("null"), 7, 0, 1, CK_LIT("\x90")};
-  if (m->kind != CK_OP_PUT && m->kind != CK_OP_UPDATE) return w;
+  if (m->kind != CK_OP_PUT && m->kind != CK_OP_COPY && m->kind != CK_OP_UPDATE) return w;
   ck_buf_clear(row);
   ck_put_map(row, (uint32_t)m->fields);
   for (int f = 0; f < m->fields; ++f) {
@@ -422,6 +426,8 @@ struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row) {
   struct ck_str table = ck_str_of(m->table == TABLES ? "producers" : m_tables[m->table].name);
   if (m->kind == CK_OP_PUT)
     w.as.put = (struct ck_put){table, ck_buf_view(row), m->age};
+  else if (m->kind == CK_OP_COPY)
+    w.as.copy = (struct ck_copy){ck_buf_view(row), m->age, m->timed};
   else
     w.as.update = (struct ck_update){table, ck_buf_view(row)};
   return w;

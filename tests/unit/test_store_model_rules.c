@@ -607,10 +607,8 @@ static bool turn_children(struct model *m, struct ck_str from, struct m_value to
   }
 }
 
-static bool put(struct model *m, const struct m_mutation *mutation) {
+static bool put_given(struct model *m, const struct m_mutation *mutation, struct writing w) {
   int table = mutation->table;
-  struct writing w = {0};
-  if (!m_read_write(mutation, w.given)) return false;
   struct ck_str id = w.given[0].s;
   if (table == JOBS) return put_job(m, &w);
   find_ids(m, table, &w);
@@ -638,6 +636,43 @@ static bool put(struct model *m, const struct m_mutation *mutation) {
   if (!insert(m, table, &w)) return false;
   bool turns = table == MESSAGES && !same_text(id, w.given[0].s);
   return !turns || turn_children(m, id, w.given[0]);
+}
+
+static bool put(struct model *m, const struct m_mutation *mutation) {
+  struct writing w = {0};
+  return m_read_write(mutation, w.given) && put_given(m, mutation, w);
+}
+
+static bool begins(struct ck_str s, struct ck_str with) {
+  return s.n >= with.n && (!with.n || memcmp(s.s, with.s, with.n) == 0);
+}
+
+/* Is there such a message in another conversation? */
+static const struct m_record *copied(struct model *m, const struct m_mutation *w,
+                                     const struct m_value *given) {
+  int platform = m_column(MESSAGES, "platform"), home = m_column(MESSAGES, "conversation_id"),
+      role = m_column(MESSAGES, "role"), text = m_column(MESSAGES, "raw_text"),
+      time = m_column(MESSAGES, "observed_at");
+  const struct m_record *r = m_find(&m->now, MESSAGES, given[0].s);
+  if (!r || !same(r->v[platform], given[platform]) || !same(r->v[role], given[role]) ||
+      given[home].is != M_STR || !differ(r->v[home], given[home].s))
+    return NULL;
+  if (w->timed && (given[time].is != M_INT || given[time].i != r->v[time].i)) return NULL;
+  struct ck_str a = text_or_none(r->v[text]), b = text_or_none(given[text]);
+  return begins(a, b) || begins(b, a) ? r : NULL;
+}
+
+static bool copy(struct model *m, const struct m_mutation *mutation) {
+  struct writing w = {0};
+  if (!m_read_write(mutation, w.given)) return false;
+  int home = m_column(MESSAGES, "conversation_id"), time = m_column(MESSAGES, "observed_at");
+  struct m_value given = w.given[home];
+  const struct m_record *of = copied(m, mutation, w.given);
+  if (of) w.given[home] = of->v[home];
+  if (of) w.given[time] = of->v[time];
+  if (!put_given(m, mutation, w)) return false;
+  m->conversation = text_or_none(given);
+  return true;
 }
 
 static bool update(struct model *m, const struct m_mutation *mutation) {
@@ -703,6 +738,8 @@ static bool apply_one(struct model *m, const struct m_mutation *w) {
   switch (w->kind) {
   case CK_OP_PUT:
     return put(m, w);
+  case CK_OP_COPY:
+    return copy(m, w);
   case CK_OP_UPDATE:
     return update(m, w);
   case CK_OP_CLAIM:
