@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "cli/import/agent.h"
 #include "cli/import/attach.h"
 #include "cli/import/await.h"
 #include "cli/import/attach_name.h"
@@ -36,6 +37,8 @@ struct import {
   uint64_t other_count;          /* how many */
   uint64_t unread;               /* changesets in spools among them that no store has received */
   bool seen;                     /* a file was, in one argument */
+  enum cli_agent agent;          /* whose home one argument is, */
+  size_t agent_n;                /* and the bytes of its name */
   char *home;                    /* the place of the last artifact.db; NULL: there was none */
 };
 
@@ -242,7 +245,8 @@ static int report(struct import *all, struct item *i) {
 
 static bool is_of_export(const struct item *i) {
   const char *format = i->sent.format;
-  return strncmp(format, "chatgpt", 7) == 0 || strncmp(format, "claude", 6) == 0;
+  bool session = strncmp(format, "claude code", 11) == 0;
+  return strncmp(format, "chatgpt", 7) == 0 || (strncmp(format, "claude", 6) == 0 && !session);
 }
 
 static int import_source(struct import *all, struct cli_source *source, bool found) {
@@ -404,7 +408,13 @@ static int import_file(struct import *all, const char *path, bool found) {
   return goes_on(all) ? 0 : -1;
 }
 
-static int file_found(void *self, const char *path) { return import_file(self, path, true); }
+static int file_found(void *self, const char *path) {
+  struct import *all = self;
+  if (!cli_agent_is_other(path, all->agent, all->agent_n)) return import_file(all, path, true);
+  all->seen = true;
+  count_other(all, path);
+  return goes_on(all) ? 0 : -1;
+}
 
 static void not_found(void *self, const char *path, const char *reason) {
   worst_of(self, cannot_read(self, path, reason));
@@ -472,6 +482,8 @@ static void import_path(struct import *all, const char *path) {
   bool keeps = strcmp(ck_set_text(all->c->settings, CK_SET_IMPORT_ATTACHMENTS), "on") == 0;
   all->attach = keeps ? cli_attach_new(all->c, path) : NULL;
   if (is_folder(all->c, path)) {
+    all->agent = cli_agent_home(all->c->cwd, path);
+    all->agent_n = strlen(path);
     cli_walk(all->c->cwd, path, &ops);
     import_attachments(all, path, NULL);
   } else {

@@ -13,8 +13,9 @@
 #include "ingest/files/units.h"
 #include "proto/wire.h"
 
-#define TAKE_OVER (64u << 10) /* a larger element is not copied */
-#define WAIT_MOST 4096        /* elements that wait for the store's answer */
+#define TAKE_OVER (64u << 10)    /* a larger element is not copied */
+#define WAIT_MOST 4096           /* elements that wait for the store's answer */
+#define LOG_LINE_MAX (64u << 20) /* bytes of a log's line */
 
 struct ingest_reader {
   struct ingest_visitor visitor;
@@ -79,6 +80,20 @@ static void fail_at(struct ingest_reader *r, const struct ingest_place *place, c
 
 /* ---- elements ---- */
 
+/* Do its elements depend on those before them? */
+static bool depends(const struct ingest_source *source) {
+  return source && source->log && source->open;
+}
+
+static void take_source(struct ingest_reader *r, const struct ingest_source *source) {
+  r->source = source;
+  if (source->log) ingest_split_most(r->split, LOG_LINE_MAX);
+}
+
+static bool skips(const struct ingest_reader *r, struct ck_str element) {
+  return r->source && r->source->skips && r->source->skips(element);
+}
+
 static void recognise(struct ingest_reader *r, const json_t *element,
                       const struct ingest_place *place, struct ck_str raw) {
   const struct ingest_source *source = ingest_sniff(element);
@@ -86,7 +101,7 @@ static void recognise(struct ingest_reader *r, const json_t *element,
     fail_at(r, place, "neither an observation nor a conversation of a known format", raw);
     return;
   }
-  r->source = source;
+  take_source(r, source);
   if (source->read)
     ingest_held_tell(&r->held, &r->visitor);
   else
@@ -126,12 +141,18 @@ static void read_parsed(struct ingest_reader *r, struct ingest_parsed *p) {
 
 /* The source hands out what it has held back. */
 static void flush(struct ingest_reader *r) {
-  if (r->state) r->source->flush(&r->visitor, r->state);
+  if (r->state && depends(r->source)) r->source->flush(&r->visitor, r->state);
 }
 
 static void read_element(struct ingest_reader *r, char *bytes, size_t n,
                          const struct ingest_place *place) {
   struct ingest_parsed p;
+  if (skips(r, (struct ck_str){bytes, n})) return;
+  if (r->source && r->source->log &&
+      n > LOG_LINE_MAX) { /* the first one: the format was not known */
+    fail_at(r, place, "too large for a line of a log: skipped", (struct ck_str){0});
+    return;
+  }
   if (parse(r, &p, bytes, n, place)) read_parsed(r, &p);
   ingest_parsed_free(&p);
 }
@@ -140,7 +161,7 @@ static void read_element(struct ingest_reader *r, char *bytes, size_t n,
 static bool is_half(const struct ingest_reader *r, const char *bytes, size_t n,
                     const struct ingest_place *place) {
   struct ck_err err;
-  if (!r->ending || !r->source || !r->source->open || !place->lines) return false;
+  if (!r->ending || !depends(r->source) || !place->lines) return false;
   char *copy = ck_alloc(n + 1); /* it may be changed by being parsed */
   memcpy(copy, bytes, n);
   json_t *json = ingest_json_parse(copy, n, 0, NULL, NULL, &err);
@@ -185,7 +206,7 @@ static void name_log(struct ingest_reader *r, const struct ingest_unit *first) {
   size_t n;
   const struct ingest_part *part = ingest_unit_parts(first, &n);
   struct ck_str line = {first->bytes.data + part->at, part->n};
-  if (!r->source->open || r->log) return;
+  if (!depends(r->source) || r->log) return;
   ck_hash_id(hash, &line, 1);
   hash[16] = '\0';
   r->log = strtoull(hash, NULL, 16) | 1; /* not 0 */
@@ -231,7 +252,7 @@ static void read_run(struct ingest_reader *r, struct ingest_unit *unit) {
 
 /* The file is a log after all. At its end, nothing more comes to its last run. */
 static void regroup(struct ingest_reader *r) {
-  r->units.gaps = r->source->open != NULL;
+  r->units.gaps = depends(r->source);
   ingest_units_regroup(&r->units, r->first);
   if (r->ended) ingest_units_end_run(&r->units);
 }
@@ -248,8 +269,7 @@ static void read_first(struct ingest_reader *r) {
   size_t n;
   const struct ingest_part *parts = ingest_unit_parts(unit, &n);
   bool was_log = r->source && r->source->log;
-  bool depends = r->source && r->source->open; /* others do, on its lines */
-  if (is_whole(unit) && !depends)
+  if (is_whole(unit) && !depends(r->source))
     r->originals.whole(r->originals.self, unit->kept.messages);
   else if (was_log)
     read_run(r, unit);
@@ -282,7 +302,7 @@ static void told_first(struct ingest_reader *r, struct ck_str had) {
   struct ingest_unit *first = r->units.head;
   ingest_units_told(&r->units, had);
   if (first->kept.state == CK_KEPT_WHOLE) {
-    r->source = ingest_sources[r->tried];
+    take_source(r, ingest_sources[r->tried]);
     return;
   }
   r->tried_all = !ingest_sources[++r->tried];
@@ -369,13 +389,15 @@ void ingest_reader_pause(struct ingest_reader *r) {
 
 bool ingest_reader_done(const struct ingest_reader *r) { return r->over && !r->units.head; }
 
-static void take_fault(void *self, const char *reason, const struct ingest_place *place) {
+static void take_fault(void *self, const char *reason, struct ck_str head,
+                       const struct ingest_place *place) {
   struct ingest_reader *r = self;
   struct ck_err err;
   if (!r->first) ingest_units_end_run(&r->units); /* it may have a number, and is not in the run */
   ingest_reader_go(r, false);                     /* what stands before it may tell the format */
   if (r->over) return;
   ++r->elements;
+  if (skips(r, head)) return;
   ck_fail(&err, "byte %llu of the file: %s", (unsigned long long)place->offset, reason);
   fail_at(r, place, err.text, (struct ck_str){0});
 }

@@ -26,7 +26,8 @@ struct ingest_split {
   enum form form;
   const char *at;            /* the current byte */
   const char *from;          /* the first byte of this piece that is not in `element` yet */
-  struct ck_buf element;     /* the bytes of the current element */
+  struct ck_buf element;     /* the bytes of the current element; the first, if it is too large */
+  size_t most;               /* bytes of an element */
   struct ingest_place place; /* of the current element, or the last one */
   uint64_t offset, line;     /* of the current byte */
   uint64_t depth;            /* open brackets in the element */
@@ -51,8 +52,11 @@ struct ingest_split *ingest_split_new(const struct ingest_split_ops *ops, bool l
   s->ops = *ops;
   s->form = lines ? LINES : START;
   s->line = 1;
+  s->most = INGEST_ELEMENT_MAX;
   return s;
 }
+
+void ingest_split_most(struct ingest_split *s, size_t bytes) { s->most = bytes; }
 
 void ingest_split_free(struct ingest_split **split) {
   if (!*split) return;
@@ -81,13 +85,21 @@ static void begin(struct ingest_split *s) {
   ck_buf_clear(&s->element);
 }
 
+/* With n bytes more the element is too large: keeps the first bytes only. */
+static void keep_head(struct ingest_split *s, size_t n) {
+  struct ck_buf head = {0};
+  ck_buf_add(&s->element, s->from, n < INGEST_SPLIT_HEAD ? n : INGEST_SPLIT_HEAD);
+  ck_buf_add(&head, s->element.data,
+             s->element.len < INGEST_SPLIT_HEAD ? s->element.len : INGEST_SPLIT_HEAD);
+  ck_buf_free(&s->element);
+  s->element = head;
+  s->too_large = true;
+}
+
 /* Copies the bytes up to `end` to the element's buffer. */
 static void keep_to(struct ingest_split *s, const char *end) {
   size_t n = (size_t)(end - s->from);
-  if (!s->too_large && s->element.len + n > INGEST_ELEMENT_MAX) {
-    s->too_large = true;
-    ck_buf_free(&s->element);
-  }
+  if (!s->too_large && s->element.len + n > s->most) keep_head(s, n);
   if (!s->too_large) ck_buf_add(&s->element, s->from, n);
   s->from = end;
 }
@@ -97,9 +109,9 @@ static void finish(struct ingest_split *s, const char *end) {
   char reason[80];
   keep_to(s, end);
   s->started = false;
-  snprintf(reason, sizeof reason, "larger than %u MiB: skipped", INGEST_ELEMENT_MAX >> 20);
+  snprintf(reason, sizeof reason, "larger than %zu MiB: skipped", s->most >> 20);
   if (s->too_large)
-    s->ops.fault(s->ops.self, reason, &s->place);
+    s->ops.fault(s->ops.self, reason, ck_buf_view(&s->element), &s->place);
   else
     s->ops.element(s->ops.self, s->element.data, s->element.len, &s->place);
   ck_buf_clear(&s->element);
@@ -114,7 +126,7 @@ struct ck_buf ingest_split_take(struct ingest_split *s) {
 
 static void fault(struct ingest_split *s, const char *reason) {
   struct ingest_place here = {s->place.index, s->line, s->offset, s->form == LINES};
-  s->ops.fault(s->ops.self, reason, &here);
+  s->ops.fault(s->ops.self, reason, (struct ck_str){0}, &here);
 }
 
 /* Follows strings and opening brackets. True: c is outside strings and does not begin one. */

@@ -17,15 +17,17 @@
 #include "ingest/place.h"
 
 #define INGEST_ELEMENT_MAX (512u << 20)
+#define INGEST_SPLIT_HEAD 256 /* bytes with which an element begins that is too large */
 
 struct ingest_split_ops {
   void *self;
   /* One element. bytes may be changed in place, and are invalid after the call, unless they were
    * taken over (ingest_split_take). */
   void (*element)(void *self, char *bytes, size_t n, const struct ingest_place *place);
-  /* Something that does not belong between elements, or an element larger than
-   * INGEST_ELEMENT_MAX. */
-  void (*fault)(void *self, const char *reason, const struct ingest_place *place);
+  /* Something that does not belong between elements, or an element that is too large. head: with
+   * what such an element begins; else empty. */
+  void (*fault)(void *self, const char *reason, struct ck_str head,
+                const struct ingest_place *place);
 };
 
 struct ingest_split;
@@ -33,6 +35,8 @@ struct ingest_split;
 /* lines: read the file as JSON lines, whatever it looks like. */
 struct ingest_split *ingest_split_new(const struct ingest_split_ops *ops, bool lines);
 void ingest_split_free(struct ingest_split **split);
+/* Elements above so many bytes are too large from here on; at first it is INGEST_ELEMENT_MAX. */
+void ingest_split_most(struct ingest_split *split, size_t bytes);
 /* Within the call of `element`: takes the buffer over that holds the element's bytes. */
 struct ck_buf ingest_split_take(struct ingest_split *split);
 void ingest_split_feed(struct ingest_split *split, const char *bytes, size_t n);

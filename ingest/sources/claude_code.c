@@ -33,16 +33,21 @@ static struct ck_str joined(struct code_file *f, struct ck_str a, const char *be
 }
 
 /* A conversation beside a session. */
-static struct code_chat *beside(const struct code_line *line, const char *what, struct ck_str id) {
-  struct code_file *f = line->file;
-  struct ck_str session = line->session, under = session;
-  struct code_chat *c;
-  bool named_after_agent = ck_str_starts(session, "agent-"); /* whose it is, it does not say */
-  if (f->workflow.n) under = joined(f, joined(f, session, "/workflow-", f->workflow), "", nothing);
-  c = code_chat_of(f, named_after_agent ? session : joined(f, under, what, id), session);
+static struct code_chat *beside(const struct code_line *line, struct ck_str id) {
+  struct code_chat *c = code_chat_of(line->file, id, line->session);
+  bool named_after_agent = ck_str_eq(id, line->session); /* whose it is, it does not say */
   c->beside = true;
-  if (!c->parent.n && !named_after_agent) c->parent = ck_arena_copy(&f->lasting, session);
+  if (!c->parent.n && !named_after_agent)
+    c->parent = ck_arena_copy(&line->file->lasting, line->session);
   return c;
+}
+
+static struct code_chat *agent_of(const struct code_line *line, struct ck_str agent) {
+  struct code_file *f = line->file;
+  struct ck_buf id = {0};
+  if (ck_str_starts(line->session, "agent-")) return beside(line, line->session);
+  code_agent_id(&id, line->session, f->workflow, agent);
+  return beside(line, ck_arena_keep(&f->passing, &id));
 }
 
 static struct code_chat *chat_of(const struct code_line *line) {
@@ -52,9 +57,9 @@ static struct code_chat *chat_of(const struct code_line *line) {
                 from = ingest_json_text(fork, "sessionId");
   bool side = json_is_true(json_object_get(line->json, "isSidechain"));
   if (side && !agent.n) agent = f->agent;
-  if (side && agent.n) return beside(line, "/agent-", agent);
+  if (side && agent.n) return agent_of(line, agent);
   if (side && line->above) return line->above->chat;
-  if (side) return beside(line, "/side-", line->id);
+  if (side) return beside(line, joined(f, line->session, "/side-", line->id));
   struct code_chat *own = code_chat_of(f, line->session, line->session);
   own->lent = false;
   if (!from.n || ck_str_eq(from, line->session)) return own;
@@ -161,7 +166,7 @@ static const struct code_type {
     {"summary", code_read_summary, false},
     {"custom-title", code_read_title, false},
     {"ai-title", code_read_title, false},
-    {"progress", code_pass, true},
+    {"progress", code_read_progress, true},
     {"file-history-snapshot", NULL, false},
     {"permission-mode", NULL, false},
     {"mode", NULL, false},
@@ -204,23 +209,12 @@ static bool knows(const json_t *element) {
                                   json_object_get(element, "snapshot")));
 }
 
-/* The part of the path between two others; empty: it is not there. */
-static struct ck_str part_of(const char *path, const char *after, const char *before) {
-  const char *at = strstr(path, after);
-  if (!at) return nothing;
-  at += strlen(after);
-  const char *end = strstr(at, before);
-  return end ? (struct ck_str){at, (size_t)(end - at)} : nothing;
-}
-
 static void *open_file(const char *name) {
   struct code_file *f = ck_zalloc(sizeof *f);
-  const char *last = strrchr(name, '/'), *projects = strstr(name, "/projects/");
-  last = last ? last + 1 : name;
-  if (name[0] == '/' && projects && !strstr(name, ": "))
-    f->home = ck_arena_copy(&f->lasting, (struct ck_str){name, (size_t)(projects - name)});
-  f->workflow = ck_arena_copy(&f->lasting, part_of(name, "/workflows/", "/"));
-  f->agent = ck_arena_copy(&f->lasting, part_of(last, "agent-", ".jsonl"));
+  const struct code_names names = code_names_of(name);
+  f->home = ck_arena_copy(&f->lasting, names.home);
+  f->workflow = ck_arena_copy(&f->lasting, names.workflow);
+  f->agent = ck_arena_copy(&f->lasting, names.agent);
   return f;
 }
 

@@ -66,6 +66,7 @@ struct code_open_call {
   struct ingest_execution execution;
   struct code_call *call;
   const char *waits; /* what the owner is asked, until there is a result; NULL: nothing */
+  bool allowed;      /* he has answered, and the result is still to come */
   bool named;        /* it has an id of its own */
 };
 
@@ -130,12 +131,26 @@ void code_place_set(const struct code_line *line, struct ck_str message, int64_t
 /* The line is no message: those below it are below the one above it. */
 void code_pass(struct code_line *line);
 
+/* What the names of a file and its folders tell, each empty if they do not. */
+struct code_names {
+  struct ck_str home; /* the folder that has projects/ */
+  struct ck_str session, workflow, agent;
+};
+struct code_names code_names_of(const char *file);
+/* The id of a subagent's conversation; workflow may be empty. */
+void code_agent_id(struct ck_buf *b, struct ck_str session, struct ck_str workflow,
+                   struct ck_str agent);
+/* The detail `parent`; message and call may be empty. */
+void code_parent_details(struct ck_buf *details, struct ck_str conversation, struct ck_str message,
+                         struct ck_str call);
+
 /* ---- claude_code_lines.c ---- */
 
 void code_read_user(struct code_line *line);
 void code_read_assistant(struct code_line *line);
 void code_read_system(struct code_line *line);
 void code_read_attachment(struct code_line *line);
+void code_read_progress(struct code_line *line);
 void code_read_queue(struct code_line *line);
 void code_read_summary(struct code_line *line);
 void code_read_title(struct code_line *line);
@@ -187,6 +202,8 @@ void code_message(const struct code_line *line, const char *role, const char *ki
 void code_call(const struct code_line *line, const json_t *block);
 /* Joins a result with its call. False: its call is not known. */
 bool code_result(const struct code_line *line, const json_t *block, json_t *twin);
+/* Takes what a hook says of a call for which the owner's permission is needed. */
+void code_permission(const struct code_line *line, const json_t *hook);
 /* The text of a result. */
 struct ck_str code_result_text(struct ck_arena *arena, const json_t *block);
 

@@ -68,23 +68,14 @@ void code_give(struct code_file *f, struct code_chat *c, const struct ingest_obs
 }
 
 static struct ck_str details_of(struct code_file *f, const struct code_chat *c) {
-  struct ck_buf b = {0}, parent = {0};
+  struct ck_buf b = {0};
   ingest_details_text(&b, "cwd", c->cwd);
   ingest_details_text(&b, "branch", c->branch);
   ingest_details_text(&b, "version", c->version);
   ingest_details_text(&b, "model", c->model);
   ingest_details_text(&b, "account", f->home);
   ingest_details_text(&b, "forked_from", c->forked_from);
-  if (c->parent.n) {
-    ingest_details_text(&parent, "conversation", c->parent);
-    ingest_details_text(&parent, "message", c->parent_message);
-    ingest_details_text(&parent, "call", c->parent_call);
-    ingest_details_list(&b, "parent");
-    --b.len; /* not a list: the one object */
-    ck_buf_str(&b, ck_buf_view(&parent));
-    ck_buf_text(&b, "}");
-    ck_buf_free(&parent);
-  }
+  if (c->parent.n) code_parent_details(&b, c->parent, c->parent_message, c->parent_call);
   return ingest_details_end(&b, &f->passing);
 }
 

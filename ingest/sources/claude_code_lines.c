@@ -175,7 +175,13 @@ void code_read_attachment(struct code_line *line) {
     give_user(line, prompt);
     return;
   }
+  code_permission(line, attachment);
   code_note_of(line, "attachment not taken", ingest_json_text(attachment, "type"));
+  code_pass(line);
+}
+
+void code_read_progress(struct code_line *line) {
+  code_permission(line, json_object_get(line->json, "data"));
   code_pass(line);
 }
 

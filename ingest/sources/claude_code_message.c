@@ -39,7 +39,7 @@ static const char *waits_for(const struct code_open *m) {
   size_t n;
   const struct code_open_call *calls = calls_of(m, &n);
   for (size_t i = 0; i < n; ++i)
-    if (calls[i].waits && !calls[i].call->results) return calls[i].waits;
+    if (calls[i].waits && !calls[i].allowed && !calls[i].call->results) return calls[i].waits;
   return NULL;
 }
 

@@ -160,6 +160,22 @@ static void answered(const struct code_line *line, struct code_call *call) {
   }
 }
 
+void code_permission(const struct code_line *line, const json_t *hook) {
+  struct ck_str id = ingest_json_text(hook, "toolUseID");
+  if (!ck_str_is(ingest_json_text(hook, "hookEvent"), "PermissionRequest")) return;
+  if (!id.n) id = ingest_json_text(line->json, "toolUseID");
+  struct code_call *call = session_get(&line->file->table, 'c', line->session, id);
+  if (!call || call->results || !is_of(&call->chat->open, call)) return;
+  struct code_open *m = &call->chat->open;
+  struct code_open_call *calls = (struct code_open_call *)(void *)m->calls.data;
+  for (size_t i = 0; i < m->calls.len / sizeof *calls; ++i) {
+    if (calls[i].call != call) continue;
+    if (!calls[i].waits) calls[i].waits = "permission";
+    calls[i].allowed = ck_str_is(ingest_json_text(hook, "decision"), "allow");
+    code_answer_grow(m, line->at);
+  }
+}
+
 bool code_result(const struct code_line *line, const json_t *block, json_t *twin) {
   struct code_file *f = line->file;
   struct ck_str id = ingest_json_id(block, "tool_use_id", &f->passing);

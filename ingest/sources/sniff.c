@@ -48,8 +48,6 @@ static bool is_claude_comments(const json_t *o) {
   return json_is_array(json_object_get(o, "threads")) && json_object_size(o) == 1;
 }
 
-static bool is_claude_code_agent(const json_t *o) { return has(o, "agentType") && !has(o, "uuid"); }
-
 static bool is_nothing(const json_t *o) {
   (void)o;
   return false;
@@ -98,8 +96,6 @@ static const struct {
           "Claude.ai's artifact.json, the versions of a published artifact"),
   WITHOUT("artifact_comments.json", "claude comments", is_claude_comments,
           "Claude.ai's comments on an artifact"),
-  WITHOUT(NULL, "claude code agent", is_claude_code_agent,
-          "what Claude Code says of a subagent beside its session"),
   WITHOUT("comments.json", "claude comments", is_nothing, "Claude.ai's comments on an artifact"),
 };
 /* clang-format on */
@@ -182,11 +178,17 @@ static const struct ingest_source refused[] = {
 
 /* First those whose elements would otherwise be taken for another format; then, from here on, those
  * that know more than their own. */
-#define WIDE 4
-const struct ingest_source *const ingest_sources[] = {
-    &ingest_source_convkeep,      &ingest_source_claude_memories, &ingest_source_claude_project,
-    &ingest_source_claude_design, &ingest_source_chatgpt,         &ingest_source_claude,
-    &ingest_source_claude_code,   &ingest_source_jsonl,           NULL};
+#define WIDE 5
+const struct ingest_source *const ingest_sources[] = {&ingest_source_convkeep,
+                                                      &ingest_source_claude_memories,
+                                                      &ingest_source_claude_project,
+                                                      &ingest_source_claude_design,
+                                                      &ingest_source_claude_code_agent,
+                                                      &ingest_source_chatgpt,
+                                                      &ingest_source_claude,
+                                                      &ingest_source_claude_code,
+                                                      &ingest_source_jsonl,
+                                                      NULL};
 
 /* The first source of those from `from` to `to` that knows the element. */
 static const struct ingest_source *known(size_t from, size_t to, const json_t *element) {

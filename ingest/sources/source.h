@@ -36,18 +36,22 @@ struct ingest_source {
   bool log;
   /* It reads large elements by their outline. */
   bool outlines;
-  /* Of a log whose lines depend on those before them: what is known of a file while it is read,
-   * from its first element on. name: the file's. NULL: each element stands alone. */
+  /* What is known of a file while it is read, from its first element on. name: the file's. NULL:
+   * each element stands alone, and its file's name says nothing. Of a log: its lines depend on
+   * those before them. */
   void *(*open)(const char *name);
-  /* Hands what has come so far to the visitor, which gets nothing from `read` but failures and
-   * notes. */
+  /* Of such a log: hands what has come so far to the visitor, which gets nothing from `read` but
+   * failures and notes. */
   void (*flush)(const struct ingest_visitor *visitor, void *state);
   void (*close)(void *state);
+  /* Of a log: an element that begins so has nothing to read, however large it is. NULL: none. */
+  bool (*skips)(struct ck_str begin);
 };
 
 extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude,
     ingest_source_claude_project, ingest_source_claude_memories, ingest_source_claude_design,
-    ingest_source_claude_code, ingest_source_jsonl, ingest_source_convkeep;
+    ingest_source_claude_code, ingest_source_claude_code_agent, ingest_source_jsonl,
+    ingest_source_convkeep;
 
 /* All that are read, NULL at the end. */
 extern const struct ingest_source *const ingest_sources[];

@@ -95,17 +95,17 @@ static void on_note(void *self, const char *kind, uint64_t n) { (void)self, (voi
 static void begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
                            const char *reader, uint64_t first, uint64_t log) {
   (void)self, (void)id, (void)bytes, (void)kept, (void)reader, (void)first;
-  cr_expect_neq(log, 0);
+  cr_expect_eq(log == 0, ck_str_starts(ck_str_of(reader), "claude code agent"));
 }
 static void end_original(void *self) { (void)self; }
 static void whole_original(void *self, uint64_t messages) { (void)self, (void)messages; }
 
 /* pause: bytes after which what has come goes in; 0: never. */
-static void import(struct ck_str bytes, size_t pause) {
+static void import_as(const char *name, struct ck_str bytes, size_t pause) {
   const struct ingest_visitor visitor = {NULL,       on_begin, on_end, on_observation,
                                          on_failure, on_note,  NULL};
   const struct ingest_originals_ops ops = {NULL, begin_original, end_original, whole_original};
-  struct ingest_reader *r = ingest_reader_new("/home/ada/.claude/projects/x/s.jsonl", &visitor);
+  struct ingest_reader *r = ingest_reader_new(name, &visitor);
   failures = 0;
   ingest_reader_originals(r, &ops, false, 0);
   if (!pause) pause = bytes.n + 1;
@@ -119,6 +119,10 @@ static void import(struct ck_str bytes, size_t pause) {
   ingest_reader_go(r, false);
   cr_expect(ingest_reader_done(r) || bytes.n == 0);
   ingest_reader_free(&r);
+}
+
+static void import(struct ck_str bytes, size_t pause) {
+  import_as("/home/ada/.claude/projects/x/s.jsonl", bytes, pause);
 }
 
 /* ---- what the store has ---- */
@@ -249,6 +253,14 @@ Test(sessions, a_fork_in_either_order) {
 
 /* ---- what the rows are ---- */
 
+static int64_t count_of(const char *conversation) {
+  char *sql =
+      ck_sprintf("SELECT count(*) FROM messages WHERE conversation_id = '%s'", conversation);
+  int64_t n = sh_int(&s, sql);
+  free(sql);
+  return n;
+}
+
 static void line(const char *json) {
   for (; *json; ++json) ck_buf_add(&file, *json == '\'' ? "\"" : json, 1);
   ck_buf_text(&file, "\n");
@@ -280,6 +292,72 @@ Test(sessions, a_question_that_waits) {
   sh_is(&s, CK_EXECUTIONS, "t", "params_kind", "inline_json");
 }
 
+#define HOOK(at, decision) \
+  line("{'type':'attachment','uuid':'h" at "','parentUuid':'a','sessionId':'S','timestamp':'" AT( \
+      at) "','attachment':{'type':'hook_permission_decision','hookEvent':'PermissionRequest'," \
+          "'toolUseID':'t','decision':'" decision "'}}")
+
+/* So is what he is to allow, until he has allowed it. */
+Test(sessions, a_permission_that_waits) {
+  USER("u", "null", AT("01"), "'Go'");
+  ASSISTANT("a", "'u'", AT("02"), "m", "[{'type':'tool_use','id':'t','name':'Bash','input':{}}]");
+  import(ck_buf_view(&file), 0);
+  cr_expect_null(strstr(details("a"), "waits"), "%s", details("a"));
+  HOOK("03", "later");
+  import(ck_buf_view(&file), 0);
+  cr_expect(strstr(details("a"), "\"waits\":\"permission\""), "%s", details("a"));
+  HOOK("04", "allow");
+  import(ck_buf_view(&file), 0);
+  cr_expect_null(strstr(details("a"), "waits"), "%s", details("a"));
+}
+
+/* ---- subagents ---- */
+
+#define SIDE(id, parent, second, text) \
+  line("{'type':'user','uuid':'" id "','parentUuid':" parent \
+       ",'sessionId':'S','isSidechain':true," \
+       "'agentId':'7','timestamp':'" AT(second) "','message':{'role':'user','content':'" text \
+                                                "'}}")
+#define BESIDE "/home/ada/.claude/projects/x/S/subagents/"
+
+static const char *about(const char *conversation, const char *column) {
+  return sh_field(&s, CK_CONVERSATIONS, conversation, column);
+}
+
+/* In either order, the conversation has its messages and what the file beside it says. */
+Test(sessions, a_subagent_and_the_file_beside_it) {
+  static const char meta[] =
+      "{\"agentType\":\"Explore\",\"description\":\"Keys\",\"toolUseId\":\"t\"}";
+  for (int meta_first = 0; meta_first < 2; ++meta_first) {
+    ck_buf_clear(&file);
+    SIDE("g", "null", "03", "Look for keys");
+    if (meta_first) import_as(BESIDE "agent-7.meta.json", CK_LIT(meta), 0);
+    import_as(BESIDE "agent-7.jsonl", ck_buf_view(&file), 0);
+    if (!meta_first) import_as(BESIDE "agent-7.meta.json", CK_LIT(meta), 0);
+    cr_expect_str_eq(about("claude-code:S/agent-7", "title"), "Keys");
+    cr_expect_eq(count_of("S/agent-7"), 1);
+    const char *says = about("claude-code:S/agent-7", "details");
+    cr_expect(strstr(says, "\"parent\":{\"conversation\":\"S\""), "%s", says);
+    sh_is(&s, CK_LINKS, "link:claude-code:S/agent-7", "target_kind", "NULL");
+    again();
+  }
+}
+
+Test(sessions, a_workflows_agent_has_its_id) {
+  SIDE("g", "null", "03", "Step one");
+  import_as(BESIDE "workflows/wf_1/agent-7.jsonl", ck_buf_view(&file), 0);
+  import_as(BESIDE "workflows/wf_1/agent-7.meta.json", CK_LIT("{\"agentType\":\"general\"}"), 0);
+  cr_expect_str_eq(about("claude-code:S/workflow-wf_1/agent-7", "title"), "general");
+  cr_expect_eq(count_of("S/workflow-wf_1/agent-7"), 1);
+}
+
+/* Without its folders, the file beside a log tells nothing. */
+Test(sessions, a_file_beside_no_log) {
+  import_as("agent-7.meta.json", CK_LIT("{\"agentType\":\"general\"}"), 0);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM local_conversations"), 0);
+  cr_expect_eq(failures, 0);
+}
+
 /* A line of an answer has one time with the line before it: what comes later counts. */
 Test(sessions, an_answer_within_one_millisecond) {
   USER("u", "null", AT("01"), "'Go'");
@@ -291,14 +369,6 @@ Test(sessions, an_answer_within_one_millisecond) {
   sh_is(&s, CK_MESSAGES, "a", "raw_text", "z\n\na");
   sh_is(&s, CK_MESSAGES, "b", "raw_text", "none");
   sh_is(&s, CK_CONVERSATIONS, "claude-code:S", "last_message_id", "a");
-}
-
-static int64_t count_of(const char *conversation) {
-  char *sql =
-      ck_sprintf("SELECT count(*) FROM messages WHERE conversation_id = '%s'", conversation);
-  int64_t n = sh_int(&s, sql);
-  free(sql);
-  return n;
 }
 
 /* The same lines in another session. */

@@ -21,10 +21,13 @@ static void on_element(void *self, char *bytes, size_t n, const struct ingest_pl
   ck_buf_text(&s->text, "|");
 }
 
-static void on_fault(void *self, const char *reason, const struct ingest_place *place) {
+static void on_fault(void *self, const char *reason, struct ck_str head,
+                     const struct ingest_place *place) {
   struct seen *s = self;
-  ck_buf_printf(&s->text, "!%llu@%llu %s|", (unsigned long long)place->index,
+  ck_buf_printf(&s->text, "!%llu@%llu %s", (unsigned long long)place->index,
                 (unsigned long long)place->offset, reason);
+  if (head.n) ck_buf_printf(&s->text, " (%zu: %.*s)", head.n, head.n < 9 ? (int)head.n : 9, head.s);
+  ck_buf_text(&s->text, "|");
 }
 
 static char *split(struct ck_str file, size_t piece, bool lines) {
@@ -126,6 +129,25 @@ Test(ingest_split, told_to_be_lines) {
   free(text);
 }
 
+/* What a line that is too large begins with is the same, however it comes. */
+Test(ingest_split, lines_with_a_limit_of_their_own) {
+  static const char file[] = "{\"a\":1}\n{\"type\":\"x\",\"b\":1}\n{\"c\":3}\n";
+  for (size_t piece = 1; piece <= sizeof file; ++piece) {
+    struct seen seen = {0};
+    const struct ingest_split_ops ops = {&seen, on_element, on_fault};
+    struct ingest_split *s = ingest_split_new(&ops, true);
+    ingest_split_most(s, 10);
+    for (size_t at = 0; at < sizeof file - 1; at += piece)
+      ingest_split_feed(s, file + at, sizeof file - 1 - at < piece ? sizeof file - 1 - at : piece);
+    const char *text = ck_buf_cstr(&seen.text);
+    cr_expect(ck_str_starts(ck_str_of(text), "1@0:1L {\"a\":1}|!2@8 larger than 0 MiB: skipped ("),
+              "%s", text);
+    cr_expect(strstr(text, "{\"type\":") && strstr(text, ")|3@27:3L {\"c\":3}|"), "%s", text);
+    ingest_split_free(&s);
+    ck_buf_free(&seen.text);
+  }
+}
+
 Test(ingest_split, too_large) {
   struct seen seen = {0};
   const struct ingest_split_ops ops = {&seen, on_element, on_fault};
@@ -142,8 +164,9 @@ Test(ingest_split, too_large) {
   cr_assert(allocated() <= before + piece);
   ingest_split_feed(s, "\"},{\"b\":1}]", 11);
   cr_assert(ingest_split_end(s, &offset, &index));
-  cr_assert_str_eq(ck_buf_cstr(&seen.text),
-                   "!1@1 larger than 512 MiB: skipped|2@4294967306:1 {\"b\":1}|");
+  cr_assert_str_eq(
+      ck_buf_cstr(&seen.text),
+      "!1@1 larger than 512 MiB: skipped (256: {\"a\":\"xxx)|2@4294967306:1 {\"b\":1}|");
   ingest_split_free(&s);
   ck_buf_free(&seen.text);
   free(some);
