@@ -133,6 +133,8 @@ int cli_options_and(struct cli *c, int *argc, char **argv, void *into,
  * an option, or after "--", after which cli_options takes no options either; *at is the index of
  * the command in argv. Without any, prints a short help and returns CLI_DONE. */
 int cli_global_options(struct cli *c, int argc, char **argv, int *at);
+/* As if `--set value` was given. value must last. */
+void cli_add_set(struct cli *c, const char *value);
 
 /* The value of an option as a moment (proto/moment.h), in ms; as for cli_number(). */
 int cli_moment(const struct cli *c, const char *option, const char *text, int64_t *ms);
@@ -226,6 +228,6 @@ int cli_no_such_command(const struct cli *c, const char *name);
 extern const struct cli_command cli_up, cli_import, cli_status, cli_list, cli_show, cli_set,
     cli_renew, cli_jobs, cli_pause, cli_resume, cli_sync, cli_config, cli_ping, cli_keys,
     cli_backup, cli_restore, cli_doctor, cli_rebuild, cli_read, cli_export, cli_original,
-    cli_search;
+    cli_search, cli_watch;
 
 #endif

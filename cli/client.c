@@ -82,6 +82,7 @@ static int start_parts(struct cli *c, unsigned parts, struct ck_err *err) {
 /* Starts a private ring, since none is running on this folder. */
 static int start_private(struct cli *c, unsigned parts) {
   struct ck_err err;
+  cli_add_set(c, "ingest.watch=off"); /* it lasts no longer than the command */
   if (start_parts(c, parts, &err) >= 0) return CLI_GO_ON;
   cli_error(c, c->dir, "%s", err.text);
   return CLI_FAILED;

@@ -33,7 +33,7 @@ const struct cli_option cli_globals[] = {
     CLI_FLAG("version", struct globals, version, "the version"),
     {0}};
 
-static void add_set(struct cli *c, const char *value) {
+void cli_add_set(struct cli *c, const char *value) {
   const char **grown = ck_alloc(((size_t)c->set_count + 1) * sizeof *grown);
   for (int i = 0; i < c->set_count; ++i) grown[i] = c->set_flags[i];
   grown[c->set_count] = value;
@@ -152,7 +152,7 @@ static int apply_globals(struct cli *c, const struct word *w, const struct globa
   if (config) c->config_flag = g->config;
   if (g->json) c->json = true;
   if (g->set && !strchr(g->set, '=')) return cli_usage_error(c, g->set, "--set takes NAME=VALUE");
-  if (g->set) add_set(c, g->set);
+  if (g->set) cli_add_set(c, g->set);
   if (g->help && c->command) cli_help(c->command);
   if (g->help && !c->command) cli_help_all();
   if (g->version) puts("convkeep " CK_VERSION_TEXT);

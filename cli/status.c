@@ -10,6 +10,7 @@
 #include "cli/rows.h"
 #include "cli/states.h"
 #include "cli/time.h"
+#include "cli/watch.h"
 #include "proto/clock.h"
 #include "proto/hostname.h"
 #include "proto/records.h"
@@ -327,8 +328,10 @@ static void trouble_lines(struct cli_table *t, const json_t *info) {
   }
   json_array_foreach(json_object_get(info, "daemons"), i, one) {
     if (strcmp(cli_member(one, "name"), "syncd") == 0) continue; /* shown with the mirror */
-    if (strcmp(cli_member(one, "name"), "ingest") == 0)
+    if (strcmp(cli_member(one, "name"), "ingest") == 0) {
+      cli_watch_lines(t, json_object_get(json_object_get(one, "info"), "watch"), ck_now_ms());
       ingest_lines(t, json_object_get(one, "info"));
+    }
     ck_buf_printf(&text, "%s error", cli_member(one, "name"));
     cli_error_line(t, ck_buf_cstr(&text), json_object_get(one, "info"));
     ck_buf_clear(&text);

@@ -11,6 +11,7 @@
 #include "ingest/parse/json.h"
 #include "ingest/spool/spool.h"
 #include "ingest/accept.h"
+#include "ingest/watch/watch.h"
 #include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/hostname.h"
@@ -29,8 +30,10 @@ struct ingest {
   const struct ck_settings *settings;
   struct ingest_spool *spool;
   struct ingest_acceptor acceptor;
+  struct ingest_readings readings;
   struct ingest_imports imports;
   struct ingest_door *door;
+  struct ingest_watch *watch;
   struct ck_push *push;
   struct ingest_lookup *lookup;
   int push_wait;
@@ -41,11 +44,11 @@ struct ingest {
 static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason,
                        const struct ck_counts *counts) {
   struct ingest *g = self;
-  ingest_imports_receipt(&g->imports, number, result, reason, counts);
+  ingest_readings_receipt(&g->readings, number, result, reason, counts);
 }
 
 static void on_renumbered(void *self, uint64_t from, uint64_t by) {
-  ingest_imports_renumbered(&((struct ingest *)self)->imports, from, by);
+  ingest_readings_renumbered(&((struct ingest *)self)->readings, from, by);
 }
 
 static void info(void *self, struct ck_buf *out) {
@@ -62,6 +65,8 @@ static void info(void *self, struct ck_buf *out) {
   ck_pair_text(&m, "last_error", g->acceptor.last_error);
   ck_pair_name(&m, "notes");
   ingest_notes_encode(out, &g->acceptor.notes);
+  ck_pair_name(&m, "watch");
+  ingest_watch_encode(out, g->watch);
   ck_map_close(&m);
 }
 
@@ -96,6 +101,8 @@ static void end(void *self) {
   ingest_lookup_free(&g->lookup);
   ingest_breath_set(NULL, NULL);
   ingest_imports_free(&g->imports);
+  ingest_watch_free(&g->watch);
+  ingest_readings_end(&g->readings);
   ingest_accept_free(&g->acceptor);
   ingest_spool_close(&g->spool);
   free(g);
@@ -108,6 +115,16 @@ static void breathe(void *self) {
   if (ck_boot_ms() >= g->report_at) report(g);
 }
 
+/* Follows the folders that the settings name. */
+static void again(void *self, const struct ck_settings *s) {
+  struct ingest *g = self;
+  struct ck_watched *list;
+  size_t n = ck_watched_list(s, &list);
+  bool on = strcmp(ck_set_text(s, CK_SET_INGEST_WATCH), "on") == 0;
+  ingest_watch_follow(g->watch, list, on ? n : 0);
+  ck_watched_free(list, n);
+}
+
 static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   struct ingest *g = ck_zalloc(sizeof *g);
   const struct ingest_spool_ops ops = {g, on_receipt, on_renumbered};
@@ -115,7 +132,9 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   g->settings = s;
   g->spool = ingest_spool_open(CK_PLACE_SPOOL, &ops, err);
   ingest_accept_init(&g->acceptor, g->spool, CK_PLACE_SPOOL);
-  g->imports.acceptor = &g->acceptor;
+  g->readings.acceptor = &g->acceptor;
+  g->imports.readings = &g->readings;
+  g->watch = ingest_watch_new(&g->readings, CK_PLACE_SPOOL);
   if (g->spool) {
     struct ck_unacked unacked = ingest_spool_unacked(g->spool);
     g->push = ck_push_new(s, ingest_spool_producer(g->spool), &unacked,
@@ -129,6 +148,7 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
     return -1;
   }
   ingest_breath_set(breathe, g);
+  again(g, s);
   *self = g;
   return 0;
 }
@@ -143,6 +163,8 @@ static void wait(void *self, struct ck_wait *w) {
   ck_wait_within(w, g->push_wait);
   ck_wait_until(w, g->report_at);
   ck_wait_until(w, ingest_imports_until(&g->imports));
+  if (ingest_watch_fd(g->watch) >= 0) ck_wait_for(w, NULL, ingest_watch_fd(g->watch), ZMQ_POLLIN);
+  ck_wait_until(w, ingest_watch_until(g->watch));
   if (g->acceptor.full) ck_wait_until(w, g->acceptor.retry_at);
   if (g->more) ck_wait_within(w, 0);
 }
@@ -165,7 +187,7 @@ static void take_answers(struct ingest *g) {
   uint64_t question;
   struct ck_str had;
   while (ingest_lookup_next(g->lookup, &question, &had))
-    ingest_imports_had(&g->imports, question, had);
+    ingest_readings_had(&g->readings, question, had);
 }
 
 static int turn(void *self) {
@@ -173,11 +195,13 @@ static int turn(void *self) {
   ck_push_step(g->push);
   take_answers(g);
   g->more = ingest_door_read(g->door);
+  int64_t silent = ck_push_silent_ms(g->push);
+  struct ingest_lookup *lookup = silent < SILENT_MS ? g->lookup : NULL;
+  ingest_watch_step(g->watch, ck_push_store(g->push), lookup, has_room(g));
   ingest_door_answer(g->door, ingest_accept_sync(&g->acceptor));
   g->push_wait = ck_push_step(g->push);
-  int64_t silent = ck_push_silent_ms(g->push);
-  ingest_imports_answer(&g->imports, ingest_door_socket(g->door),
-                        silent < SILENT_MS ? g->lookup : NULL, has_room(g), silent >= AWAY_MS);
+  ingest_imports_answer(&g->imports, ingest_door_socket(g->door), lookup, has_room(g),
+                        silent >= AWAY_MS);
   if (ck_boot_ms() >= g->report_at) report(g);
   if (ck_push_usurped(g->push)) return renounce(g);
   return g->acceptor.broken || ingest_spool_broken(g->spool) ? -1 : 0;
@@ -198,6 +222,7 @@ int main(int argc, char **argv) {
                                           .turn = turn,
                                           .ready = ready,
                                           .stop = stop,
+                                          .again = again,
                                           .end = end};
   return ck_daemon_main(argc, argv, &daemon);
 }

@@ -160,9 +160,9 @@ static int signals_open(void) {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   sigprocmask(SIG_BLOCK, &set, NULL);
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGHUP, SIG_IGN);
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -199,9 +199,27 @@ static void wait_once(const struct ck_daemon *d, void *self, int signals, bool s
   zmq_poll(w.items, w.count, left < 0 ? 0 : (long)left);
 }
 
-static bool asked_to_stop(int signals) {
+/* The next signal that has come; 0: none. */
+static int next_signal(int signals) {
   struct signalfd_siginfo info;
-  return read(signals, &info, sizeof info) == (ssize_t)sizeof info;
+  return read(signals, &info, sizeof info) == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}
+
+/* How the settings are loaded. */
+static const struct flags *given;
+static const char *given_config;
+
+static void read_again(const struct ck_daemon *d, void *self) {
+  struct ck_err err;
+  if (!d->again) return;
+  struct ck_settings *s = load(given, given_config, &err);
+  if (!s) {
+    ck_log(CK_ERROR, "-", "settings_refused", "reason=%s", ck_quotedz(err.text));
+    return;
+  }
+  ck_log(CK_INFO, "-", "settings_read", "daemon=%s", d->name);
+  d->again(self, s);
+  ck_settings_free(&s);
 }
 
 static int loop(const struct ck_daemon *d, void *self, const struct ck_settings *s, int signals) {
@@ -221,7 +239,9 @@ static int loop(const struct ck_daemon *d, void *self, const struct ck_settings 
     }
     if (stop_by && (d->stop(self) || ck_boot_ms() >= stop_by)) return lost;
     wait_once(d, self, signals, stop_by != 0, look_at);
-    if (asked_to_stop(signals) && !stop_by) {
+    int signal = next_signal(signals);
+    if (signal == SIGHUP) read_again(d, self);
+    if (signal && signal != SIGHUP && !stop_by) {
       ck_log(CK_INFO, "-", "stopping", "daemon=%s", d->name);
       stop_by = ck_boot_ms() + STOP_MS;
     }
@@ -272,7 +292,9 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   if (!dir) goto out;
   /* A task's caller has made the folder, unless the task needs none (syncd's print). */
   if ((f.word_count ? ck_data_visit(dir, &err) : ck_data_enter(dir, &err)) < 0) goto out;
-  if (!(s = load(&f, config, &err))) goto out;
+  given = &f;
+  given_config = config;
+  if (!(s = load(given, given_config, &err))) goto out;
   enum ck_level level;
   if (ck_log_level_parse(ck_set_text(s, CK_SET_LOG_LEVEL), &level) == 0)
     ck_log_setup(d->name, level);

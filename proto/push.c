@@ -141,6 +141,8 @@ int ck_push_items(struct ck_push *p, zmq_pollitem_t items[2]) {
 
 int64_t ck_push_silent_ms(const struct ck_push *p) { return ck_boot_ms() - p->store_at; }
 bool ck_push_streaming(const struct ck_push *p) { return p->state == PUSH_STREAMING; }
+const char *ck_push_store(const struct ck_push *p) { return p->store_id ? p->store_id : ""; }
+
 bool ck_push_usurped(const struct ck_push *p) { return p->state == PUSH_USURPED; }
 const char *ck_push_producer(const struct ck_push *p) { return p->producer; }
 uint64_t ck_push_version(const struct ck_push *p) { return p->version; }

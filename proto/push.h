@@ -79,6 +79,9 @@ int ck_push_step(struct ck_push *push);
 int64_t ck_push_silent_ms(const struct ck_push *push);
 /* True once the store has answered HELLO. */
 bool ck_push_streaming(const struct ck_push *push);
+/* The id of the store that has answered HELLO last; "" before the first. Valid until the next step.
+ */
+const char *ck_push_store(const struct ck_push *push);
 /* True when another process uses this producer id, or has used it. Nothing more is sent under the
  * id: stop, or begin again with another one. */
 bool ck_push_usurped(const struct ck_push *push);

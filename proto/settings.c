@@ -32,8 +32,6 @@ static const struct setting table[CK_SETTINGS] = {CK_SETTING_LIST(CK_S)};
 #undef CK_S
 
 #define EXEC "renew.exec."
-#define EXEC_HELP "the argv that a target of kind exec and this id runs"
-#define EXEC_ENV "CONVKEEP_RENEW_EXEC_"
 #define FILE_MAX (1u << 20)
 
 /* A setting's value and where it is from. */
@@ -44,14 +42,24 @@ struct value {
   enum ck_source source;
 };
 
-struct program {
+/* Settings whose last name whoever sets them chooses. */
+struct family {
+  const char *before; /* of the name: "renew.exec." */
+  const char *env;    /* likewise, in the environment */
+  const char *help, *example;
+  int (*parse)(struct value *v, const char *text, struct ck_err *err);
+};
+
+/* One of them. */
+struct member {
+  const struct family *family;
   char *name; /* in full: renew.exec.NAME */
   struct value value;
 };
 
 struct ck_settings {
   struct value values[CK_SETTINGS];
-  struct program *programs;
+  struct member *members;
   int count;
 };
 
@@ -188,6 +196,26 @@ static int program_parse(struct value *v, const char *text, struct ck_err *err) 
   return 0;
 }
 
+static int folder_parse(struct value *v, const char *text, struct ck_err *err) {
+  if (!ck_utf8_ok(ck_str_of(text))) return ck_fail(err, "is not UTF-8");
+  if (*text && *text != '/' && strcmp(text, "~") != 0 && strncmp(text, "~/", 2) != 0)
+    return ck_fail(err, "must be an absolute path or begin with ~/, not \"%.60s\"", text);
+  v->text = ck_strdup(text);
+  return 0;
+}
+
+static const struct family families[] = {
+    {EXEC, "CONVKEEP_RENEW_EXEC_", "the argv that a target of kind exec and this id runs",
+     "; \"double quotes\" around a word with blanks\n"
+     "# " EXEC "NAME = /path/to/program \"an argument\"\n",
+     program_parse},
+    {CK_WATCH, "CONVKEEP_WATCH_", "a folder whose logs are followed while ingest.watch is on",
+     "; claude, codex and codex_archived stand for\n"
+     "# where these programs keep their sessions, unless they are set\n"
+     "# " CK_WATCH "NAME = /path/to/folder\n",
+     folder_parse}};
+#define FAMILIES (sizeof families / sizeof *families)
+
 /* ---- names ---- */
 
 static int setting_named(const char *name) {
@@ -196,12 +224,16 @@ static int setting_named(const char *name) {
   return i;
 }
 
-/* True for renew.exec.NAME with an allowed NAME. */
-static bool is_program_name(const char *name) {
-  if (strncmp(name, EXEC, sizeof EXEC - 1) != 0) return false;
-  const char *rest = name + sizeof EXEC - 1;
+/* The family of a setting with an allowed name; or NULL. */
+static const struct family *family_of(const char *name) {
   static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-  return *rest && rest[strspn(rest, allowed)] == '\0';
+  for (size_t i = 0; i < FAMILIES; i++) {
+    size_t n = strlen(families[i].before);
+    const char *rest = name + n;
+    if (strncmp(name, families[i].before, n) == 0 && *rest && !rest[strspn(rest, allowed)])
+      return &families[i];
+  }
+  return NULL;
 }
 
 /* True for "d1" and "renew.webhook": what the names of settings begin with. */
@@ -209,20 +241,23 @@ static bool is_section(const char *name) {
   size_t n = strlen(name);
   for (int i = 0; i < CK_SETTINGS; i++)
     if (strncmp(table[i].name, name, n) == 0 && table[i].name[n] == '.') return true;
-  return strncmp(EXEC, name, n) == 0 && EXEC[n] == '.';
+  for (size_t i = 0; i < FAMILIES; i++)
+    if (strncmp(families[i].before, name, n) == 0 && families[i].before[n] == '.') return true;
+  return false;
 }
 
-static struct program *program_named(const struct ck_settings *s, const char *name) {
+static struct member *member_named(const struct ck_settings *s, const char *name) {
   for (int i = 0; i < s->count; i++)
-    if (strcmp(s->programs[i].name, name) == 0) return &s->programs[i];
+    if (strcmp(s->members[i].name, name) == 0) return &s->members[i];
   return NULL;
 }
 
-static struct program *program_add(struct ck_settings *s, const char *name) {
-  s->programs = ck_realloc(s->programs, (size_t)(s->count + 1) * sizeof *s->programs);
-  struct program *p = &s->programs[s->count++];
-  *p = (struct program){.name = ck_strdup(name)};
-  return p;
+static struct member *member_add(struct ck_settings *s, const struct family *family,
+                                 const char *name) {
+  s->members = ck_realloc(s->members, (size_t)(s->count + 1) * sizeof *s->members);
+  struct member *m = &s->members[s->count++];
+  *m = (struct member){.family = family, .name = ck_strdup(name)};
+  return m;
 }
 
 static int unknown(const char *name, const char *from, struct ck_err *err) {
@@ -240,13 +275,13 @@ static int set(struct ck_settings *s, const char *name, const char *text, enum c
                const char *from, struct ck_err *err) {
   struct value v = {.source = source}, *old;
   int which = setting_named(name), rc;
-  bool program = which == CK_SETTINGS && is_program_name(name);
-  if (which == CK_SETTINGS && !program) return unknown(name, from, err);
-  rc = program ? program_parse(&v, text, err) : value_parse(&v, &table[which], text, err);
+  const struct family *family = which == CK_SETTINGS ? family_of(name) : NULL;
+  if (which == CK_SETTINGS && !family) return unknown(name, from, err);
+  rc = family ? family->parse(&v, text, err) : value_parse(&v, &table[which], text, err);
   if (rc) return ck_fail_in(err, "%s: %s", from, name);
-  if (program) {
-    struct program *p = program_named(s, name);
-    old = p ? &p->value : &program_add(s, name)->value;
+  if (family) {
+    struct member *m = member_named(s, name);
+    old = m ? &m->value : &member_add(s, family, name)->value;
   } else {
     old = &s->values[which];
   }
@@ -265,9 +300,9 @@ struct file {
 
 /* The line of the file in which the setting already has its value; 0: none. */
 static int given_at(const struct ck_settings *s, const struct file *f, const char *name) {
-  const struct program *p = program_named(s, name);
+  const struct member *m = member_named(s, name);
   int which = setting_named(name);
-  const struct value *v = p ? &p->value : which < CK_SETTINGS ? &s->values[which] : NULL;
+  const struct value *v = m ? &m->value : which < CK_SETTINGS ? &s->values[which] : NULL;
   if (!v || v->source != CK_FROM_FILE) return 0;
   return atoi(v->from + strlen(f->path) + 1);
 }
@@ -276,7 +311,7 @@ static int apply_item(void *self, const struct ck_zpl_item *item, struct ck_err 
   const struct file *f = self;
   if (!item->value) {
     if (is_section(item->name)) return 0;
-    bool known = setting_named(item->name) < CK_SETTINGS || is_program_name(item->name);
+    bool known = setting_named(item->name) < CK_SETTINGS || family_of(item->name);
     return ck_fail(err, "%s:%d: %s \"%.80s\"", f->path, item->line,
                    known ? "there is no value for" : "unknown section", item->name);
   }
@@ -321,11 +356,12 @@ static char *env_name(const char *setting) {
 }
 
 /* CONVKEEP_RENEW_EXEC_NAME=argv, for any NAME. */
-static int load_program(struct ck_settings *s, const char *entry, struct ck_err *err) {
+static int load_member(struct ck_settings *s, const struct family *family, const char *entry,
+                       struct ck_err *err) {
   const char *equals = strchr(entry, '=');
   if (!equals) return 0;
   char *from = ck_str_dup((struct ck_str){entry, (size_t)(equals - entry)});
-  char *name = ck_sprintf(EXEC "%s", from + sizeof EXEC_ENV - 1);
+  char *name = ck_sprintf("%s%s", family->before, from + strlen(family->env));
   for (char *p = name; *p; p++)
     if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
   int rc = set(s, name, equals + 1, CK_FROM_ENV, from, err);
@@ -343,7 +379,9 @@ static int load_env(struct ck_settings *s, struct ck_err *err) {
     free(from);
   }
   for (char **e = environ; e && *e && !rc; e++)
-    if (strncmp(*e, EXEC_ENV, sizeof EXEC_ENV - 1) == 0) rc = load_program(s, *e, err);
+    for (size_t i = 0; i < FAMILIES && !rc; i++)
+      if (strncmp(*e, families[i].env, strlen(families[i].env)) == 0)
+        rc = load_member(s, &families[i], *e, err);
   return rc;
 }
 
@@ -364,10 +402,10 @@ void ck_settings_free(struct ck_settings **s) {
   if (!*s) return;
   for (int i = 0; i < CK_SETTINGS; i++) value_free(&(*s)->values[i]);
   for (int i = 0; i < (*s)->count; i++) {
-    free((*s)->programs[i].name);
-    value_free(&(*s)->programs[i].value);
+    free((*s)->members[i].name);
+    value_free(&(*s)->members[i].value);
   }
-  free((*s)->programs);
+  free((*s)->members);
   free(*s);
   *s = NULL;
 }
@@ -401,17 +439,18 @@ const char *ck_set_word(const struct ck_settings *s, enum ck_setting which, int 
 }
 
 char *const *ck_set_exec(const struct ck_settings *s, const char *name) {
-  for (int i = 0; i < s->count; i++)
-    if (strcmp(s->programs[i].name + sizeof EXEC - 1, name) == 0) return s->programs[i].value.words;
-  return NULL;
+  char *full = ck_sprintf(EXEC "%s", name);
+  const struct member *m = member_named(s, full);
+  free(full);
+  return m ? m->value.words : NULL;
 }
 
 bool ck_settings_view(const struct ck_settings *s, int i, struct ck_setting_view *view) {
   if (i < 0 || i >= CK_SETTINGS + s->count) return false;
-  const struct program *p = i < CK_SETTINGS ? NULL : &s->programs[i - CK_SETTINGS];
-  const struct value *v = p ? &p->value : &s->values[i];
-  *view = (struct ck_setting_view){p ? p->name : table[i].name, v->text,
-                                   p ? EXEC_HELP : table[i].help, v->from};
+  const struct member *m = i < CK_SETTINGS ? NULL : &s->members[i - CK_SETTINGS];
+  const struct value *v = m ? &m->value : &s->values[i];
+  *view = (struct ck_setting_view){m ? m->name : table[i].name, v->text,
+                                   m ? m->family->help : table[i].help, v->from};
   return true;
 }
 
@@ -432,8 +471,8 @@ int ck_settings_write_default(const char *file, struct ck_err *err) {
                   "# A flag, and the environment (CONVKEEP_D1_TOKEN_FILE for d1.token_file),"
                   " override this file.\n");
   for (int i = 0; i < CK_SETTINGS; i++) describe(&b, &table[i]);
-  ck_buf_text(&b, "\n# " EXEC_HELP "; \"double quotes\" around a word with blanks\n"
-                  "# " EXEC "NAME = /path/to/program \"an argument\"\n");
+  for (size_t i = 0; i < FAMILIES; i++)
+    ck_buf_printf(&b, "\n# %s%s", families[i].help, families[i].example);
   int rc = 0;
   for (size_t at = 0; at < b.len && !rc;) {
     ssize_t n = write(fd, b.data + at, b.len - at);

@@ -50,6 +50,9 @@
     "most changesets sent to the store ahead of their receipts") \
   S(INGEST_BACKLOG, "ingest.backlog", INT, "16384", 64, 10000000, NULL, \
     "observations in the spool; beyond it an import waits for the store, unless that is away") \
+  S(INGEST_WATCH, "ingest.watch", CHOICE, "off", 0, 0, "on|off", \
+    "follow the sessions of Claude Code and Codex on this machine, and the folders of watch.NAME" \
+    " (convkeep watch on)") \
   S(IMPORT_ATTACHMENTS, "import.attachments", CHOICE, "on", 0, 0, "on|off", \
     "keep the files that lie beside the conversations of an export: images, documents, audio") \
   S(ARTIFACTS_FORM, "artifacts.form", CHOICE, "conversations", 0, 0, "records|conversations|none", \
@@ -149,17 +152,26 @@ const char *ck_set_word(const struct ck_settings *s, enum ck_setting which, int 
 /* The argv of renew.exec.NAME, NULL-terminated; NULL when that is not set. */
 char *const *ck_set_exec(const struct ck_settings *s, const char *name);
 
+/* What the name of a folder's setting begins with: watch.NAME (proto/watched.h). */
+#define CK_WATCH "watch."
+
 /* One setting, for `convkeep config`. */
 struct ck_setting_view {
   const char *name, *value, *help;
   const char *from; /* "default", "FILE:LINE", "CONVKEEP_…" or "flag" */
 };
-/* Setting number i, from 0: the table's, then each renew.exec.NAME. False after the last. */
+/* Setting number i, from 0: the table's, then each renew.exec.NAME and
+ * watch.NAME. False after the last. */
 bool ck_settings_view(const struct ck_settings *s, int i, struct ck_setting_view *view);
 
 /* Writes a settings file with mode 0600 that has every setting commented out; an existing file is
  * left alone. 0, or -1 with the reason. */
 int ck_settings_write_default(const char *file, struct ck_err *err);
+
+/* Sets a setting in the file, which is made if it is missing: the line that has it is changed, or
+ * the one where it is commented out; else a line is added. The value must be one that the setting
+ * can have, without quotes and line feeds. 0, or -1 with the reason. */
+int ck_settings_write(const char *file, const char *name, const char *value, struct ck_err *err);
 
 /* The D1 token: CONVKEEP_D1_TOKEN, else the first line of d1.token_file. On the heap; the caller
  * wipes and frees. NULL with the reason: neither is set, the file cannot be read, or it is no

@@ -112,6 +112,7 @@ ingest/spool
 ingest          ingest/parse ingest/spool
 ingest/sources  ingest ingest/parse
 ingest/files    ingest ingest/parse ingest/spool ingest/sources
+ingest/watch    ingest ingest/parse ingest/spool ingest/sources ingest/files
 syncd/sql
 syncd/batches   syncd/sql
 syncd/sinks     syncd/sql syncd/batches

@@ -34,11 +34,12 @@ static ZSTD_CCtx *compressor(void) {
 
 static void compress(struct ingest_blocks *b, struct ck_buf *out, struct ck_str bytes) {
   ZSTD_inBuffer in = {bytes.s, bytes.n, 0};
-  if (!b->zstd) b->zstd = compressor();
-  ZSTD_CCtx_setPledgedSrcSize(b->zstd, bytes.n);
+  ZSTD_CCtx **zstd = b->shared ? b->shared : &b->zstd;
+  if (!*zstd) *zstd = compressor();
+  ZSTD_CCtx_setPledgedSrcSize(*zstd, bytes.n);
   ck_buf_clear(out);
   do {
-    step(b->zstd, &in, out);
+    step(*zstd, &in, out);
     ingest_breathe();
   } while (in.pos < in.size);
 }
@@ -200,6 +201,11 @@ void ingest_blocks_end(struct ingest_blocks *b) {
   }
   if (b->raw.len >= INGEST_BLOCK_BYTES || b->list.len >= INGEST_BLOCK_BYTES) send_gathered(b);
   if (b->noted.len >= INGEST_BLOCK_BYTES) send_noted(b);
+}
+
+void ingest_blocks_end_shared(ZSTD_CCtx **shared) {
+  ZSTD_freeCCtx(*shared);
+  *shared = NULL;
 }
 
 void ingest_blocks_free(struct ingest_blocks *b) {

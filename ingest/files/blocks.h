@@ -17,8 +17,11 @@
 struct ingest_blocks {
   void (*send)(void *self, struct ck_str mutations);
   void *self;
+  /* Where the compressor is that several share, because making one takes as long as compressing a
+   * megabyte; NULL there: none is made yet. Their owner frees it with ingest_blocks_end_shared. */
+  struct ZSTD_CCtx_s **shared;
   /* ---- its own ---- */
-  struct ZSTD_CCtx_s *zstd; /* its memory serves all blocks */
+  struct ZSTD_CCtx_s *zstd; /* without a shared one */
   struct ck_buf raw,
       list;            /* of the block in the making: bytes, and entries of struct ck_original */
   uint32_t count;      /* entries */
@@ -57,5 +60,6 @@ void ingest_blocks_end(struct ingest_blocks *b);
 /* Sends what is gathered. */
 void ingest_blocks_flush(struct ingest_blocks *b);
 void ingest_blocks_free(struct ingest_blocks *b);
+void ingest_blocks_end_shared(struct ZSTD_CCtx_s **shared);
 
 #endif

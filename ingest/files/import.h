@@ -1,10 +1,9 @@
-/* The imports in progress. Each is one file that a peer sends in pieces; its observations go
- * through the acceptor, and the tally of its receipts goes back in MORE and IMPORTED. */
+/* The imports in progress. Each is one file that a peer sends in pieces; the tally of its receipts
+ * goes back in MORE and IMPORTED. */
 #ifndef INGEST_FILES_IMPORT_H
 #define INGEST_FILES_IMPORT_H
 
-#include "ingest/accept.h"
-#include "ingest/files/lookup.h"
+#include "ingest/files/reading.h"
 #include "proto/wire.h"
 
 #define INGEST_IMPORTS_MAX 64
@@ -12,7 +11,7 @@
 struct ingest_import;
 
 struct ingest_imports {
-  struct ingest_acceptor *acceptor;
+  struct ingest_readings *readings; /* to which those of the imports go */
   struct ingest_import *head;
   unsigned count;
 };
@@ -31,15 +30,6 @@ void ingest_import_piece(struct ingest_import *import, uint64_t piece, struct ck
  * attachments: of ATTACH. */
 void ingest_import_attach(struct ingest_import *import, uint64_t piece, struct ck_str attachments,
                           bool last);
-
-/* A changeset has its receipt, as struct ingest_spool_ops says it. If it was refused, it is
- * quarantined. */
-void ingest_imports_receipt(struct ingest_imports *all, uint64_t number, char result,
-                            struct ck_str reason, const struct ck_counts *counts);
-/* The store's answer to a question of ingest_lookup_ask. */
-void ingest_imports_had(struct ingest_imports *all, uint64_t question, struct ck_str had);
-/* The spool has added `by` to every number from `from` on. */
-void ingest_imports_renumbered(struct ingest_imports *all, uint64_t from, uint64_t by);
 
 /* Tells every import whose last answer is a while ago that it goes on. */
 void ingest_imports_tell(struct ingest_imports *all, void *router);

@@ -7,7 +7,6 @@
 
 #include "ingest/changeset.h"
 #include "ingest/files/reader.h"
-#include "store/database/db.h"
 #include "test_ingest_collect.h"
 #include "test_store_help.h"
 
@@ -127,32 +126,6 @@ static void import(struct ck_str bytes, size_t pause) {
 
 /* ---- what the store has ---- */
 
-/* All but which original gave a row, and how new what it says is. */
-static void dump_table(struct ck_buf *text, enum ck_table t) {
-  struct ck_buf sql = {0};
-  struct ck_err err;
-  struct ck_row row;
-  ck_buf_text(&sql, "SELECT ");
-  db_columns(&sql, t, "");
-  ck_buf_printf(&sql, " FROM %s ORDER BY %s", ck_tables[t].name,
-                ck_tables[t].fields[ck_tables[t].key].name);
-  sqlite3_stmt *q = db_prepare(s.db, ck_buf_cstr(&sql), &err);
-  cr_assert(q, "%s", err.text);
-  while (sqlite3_step(q) == SQLITE_ROW) {
-    db_row(q, 0, t, &row);
-    if (ck_tables[t].ages >= 0) row.v[ck_tables[t].ages] = (struct ck_value){0};
-    ck_row_json(text, &row);
-    ck_buf_text(text, "\n");
-  }
-  sqlite3_finalize(q);
-  ck_buf_free(&sql);
-}
-
-static void dump(struct ck_buf *text) {
-  ck_buf_clear(text);
-  for (int t = 0; t < CK_TABLES; ++t) dump_table(text, (enum ck_table)t);
-}
-
 static struct ck_buf file, expected, got;
 
 static void again(void) {
@@ -164,13 +137,13 @@ static void load(size_t i) {
   ck_buf_clear(&file);
   ck_buf_str(&file, ck_buf_view(&sample[i]));
   import(ck_buf_view(&file), 0);
-  dump(&expected);
+  sh_dump(&s, &expected);
   again();
 }
 
 /* Fails unless the store has what the whole file gives. */
 static void same(const char *how, size_t at) {
-  dump(&got);
+  sh_dump(&s, &got);
   if (ck_str_eq(ck_buf_view(&got), ck_buf_view(&expected))) return;
   size_t i = 0;
   while (i < got.len && i < expected.len && got.data[i] == expected.data[i]) ++i;
@@ -244,7 +217,7 @@ Test(sessions, lines_that_come_twice) {
 Test(sessions, a_fork_in_either_order) {
   import(ck_buf_view(&sample[0]), 0);
   import(ck_buf_view(&sample[2]), 0);
-  dump(&expected);
+  sh_dump(&s, &expected);
   again();
   import(ck_buf_view(&sample[2]), 0);
   import(ck_buf_view(&sample[0]), 0);

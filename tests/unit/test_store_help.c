@@ -329,6 +329,33 @@ static bool keys_are_wrong(void *unused, const char *what) {
   return false;
 }
 
+static void dump_table(struct sh_store *s, struct ck_buf *text, enum ck_table t) {
+  struct ck_buf sql = {0};
+  struct ck_err err;
+  struct ck_row row;
+  ck_buf_text(&sql, "SELECT ");
+  db_columns(&sql, t, "");
+  ck_buf_printf(&sql, " FROM %s ORDER BY %s", ck_tables[t].name,
+                ck_tables[t].fields[ck_tables[t].key].name);
+  sqlite3_stmt *q = db_prepare(s->db, ck_buf_cstr(&sql), &err);
+  cr_assert(q, "%s", err.text);
+  while (sqlite3_step(q) == SQLITE_ROW) {
+    db_row(q, 0, t, &row);
+    if (ck_tables[t].ages >= 0) row.v[ck_tables[t].ages] = (struct ck_value){0};
+    if (t == CK_MESSAGES) row.v[CK_MESSAGES_ORIGINAL] = (struct ck_value){0};
+    if (t == CK_EXECUTIONS) row.v[CK_EXECUTIONS_ORIGINAL] = (struct ck_value){0};
+    ck_row_json(text, &row);
+    ck_buf_text(text, "\n");
+  }
+  sqlite3_finalize(q);
+  ck_buf_free(&sql);
+}
+
+void sh_dump(struct sh_store *s, struct ck_buf *text) {
+  ck_buf_clear(text);
+  for (int t = 0; t < CK_TABLES; ++t) dump_table(s, text, (enum ck_table)t);
+}
+
 void sh_check_keys(struct sh_store *s) {
   struct ck_err err = {{0}};
   cr_assert_eq(keys_check(s->db, keys_are_wrong, NULL, &err), 0, "%s", err.text);

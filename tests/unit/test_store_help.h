@@ -68,6 +68,9 @@ void sh_refused(struct sh_store *s, const char *part, enum ck_table t, const cha
  * number. */
 const char *sh_field(struct sh_store *s, enum ck_table t, const char *key, const char *column);
 int64_t sh_int(struct sh_store *s, const char *sql);
+/* All rows of the six tables, but which original gave each, and how new what it says is. text is
+ * cleared first. */
+void sh_dump(struct sh_store *s, struct ck_buf *text);
 /* Fails unless the index of ids agrees with the messages. */
 void sh_check_keys(struct sh_store *s);
 #define sh_is(s, t, key, column, expected) \

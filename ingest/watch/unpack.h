@@ -1,0 +1,21 @@
+/* Reads a file that is compressed with zstd, piece by piece. */
+#ifndef INGEST_WATCH_UNPACK_H
+#define INGEST_WATCH_UNPACK_H
+
+#include <sys/types.h>
+
+#include "proto/error.h"
+#include "proto/text.h"
+
+struct watch_unpack;
+
+struct watch_unpack *watch_unpack_new(void);
+void watch_unpack_free(struct watch_unpack **unpack);
+/* The next bytes, valid until the next call; they may be none. Returns 1; 0 at the end of the file;
+ * or -1: it cannot be read, is damaged or not complete; err says why. */
+ssize_t watch_unpack_read(struct watch_unpack *unpack, int fd, struct ck_str *bytes,
+                          struct ck_err *err);
+/* How many bytes of the file were read. */
+uint64_t watch_unpack_at(const struct watch_unpack *unpack);
+
+#endif

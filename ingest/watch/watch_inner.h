@@ -1,0 +1,110 @@
+/* The inside of the watcher:
+ *
+ *   folders.c  inotify: which folders are watched, and what has happened in them
+ *   scan.c     what there is in a folder; and which file it is that stands there
+ *   work.c     the files that have changed, one after another, a piece of each at a time
+ *   watch.c    the folders that are followed, and the loop's side
+ */
+#ifndef INGEST_WATCH_INNER_H
+#define INGEST_WATCH_INNER_H
+
+#include "ingest/watch/open.h"
+#include "ingest/watch/watch.h"
+
+#define WATCH_RESCAN_MS \
+  10000 /* between two looks at a folder from which no events come, at least */
+#define WATCH_RESCAN_SHARE 20 /* of the time, one part at most goes into them */
+
+/* A folder that is followed, with all below it. */
+struct watch_root {
+  struct ck_watched of;
+  bool there;
+  const char *slow; /* why it is looked at again and again; NULL: events come */
+  char error[256];  /* why it cannot be read; "": it can */
+  char bad_error[320];
+  size_t files, bad; /* rows of files that are there; those whose file cannot be read, and the last
+                        one's reason */
+  int64_t taken_at;  /* of its rows, the last */
+  unsigned scan;     /* the number of the last whole scan */
+  size_t left;       /* folders that are still to be scanned */
+  bool whole;        /* the scan is of all of it */
+  bool once_more;    /* events were lost meanwhile */
+  bool failed;       /* something was not seen in it */
+  int64_t scan_at,
+      rescan_at; /* ck_boot_ms() of its beginning; when the next is due, 0: it is not */
+};
+
+struct watch_folder {
+  struct watch_folder *next; /* in its bucket */
+  struct watch_root *root;
+  char *path;
+  int wd;
+};
+
+#define WATCH_BUCKETS 4096
+
+struct watch_scan;
+
+struct ingest_watch {
+  struct ingest_readings *readings;
+  struct watch_table *table;
+  struct watch_root *roots;
+  size_t root_count;
+  /* folders.c */
+  int fd;                                      /* inotify's; -1: there is none */
+  struct watch_folder *folders[WATCH_BUCKETS]; /* by wd */
+  size_t folder_count;
+  bool missing; /* a folder that is not there is to be looked for again */
+  /* scan.c */
+  struct watch_scan *scans;
+  unsigned scan_number;
+  size_t gone; /* rows without a file, since they were removed last */
+  /* work.c */
+  struct watch_row *due, **due_end; /* in the order of their times */
+  struct watch_open *opens;
+  size_t open_count;
+  bool held; /* there is work, and no room for what it gives */
+};
+
+/* ---- folders.c ---- */
+
+void watch_folders_begin(struct ingest_watch *w);
+void watch_folders_end(struct ingest_watch *w);
+/* Has events come of what is in the folder. 0; or -1 with errno: ENOENT or ENOTDIR, it is not
+ * there. If the system's limit is reached, the root becomes slow, and that is no error. */
+int watch_folder_add(struct ingest_watch *w, struct watch_root *root, const char *path);
+/* Has events come when something is made in the folder above a root that is not there. */
+void watch_folder_above(struct ingest_watch *w, const char *path);
+/* Takes the events that have come. True: there may be more. */
+bool watch_folders_read(struct ingest_watch *w);
+
+/* ---- scan.c ---- */
+
+/* All of the root, or a folder in it. */
+void watch_scan_root(struct ingest_watch *w, struct watch_root *root);
+void watch_scan_folder(struct ingest_watch *w, struct watch_root *root, const char *path);
+/* Scans on for a while. True: there is more to scan. */
+bool watch_scan_step(struct ingest_watch *w);
+void watch_scan_end(struct ingest_watch *w);
+/* A file of that name is there, or has changed. */
+void watch_found(struct ingest_watch *w, struct watch_root *root, const char *path,
+                 const struct stat *st);
+/* None is there any more. */
+void watch_lost(struct ingest_watch *w, struct watch_row *row);
+/* The row is of this root; NULL: of none. */
+void watch_row_of(struct watch_row *row, struct watch_root *root);
+/* Removes it, unless it is in use. */
+void watch_row_remove(struct ingest_watch *w, struct watch_row *row);
+
+/* ---- work.c ---- */
+
+/* The file is looked at in a moment. */
+void watch_due(struct ingest_watch *w, struct watch_row *row);
+void watch_work_step(struct ingest_watch *w, struct ingest_lookup *lookup, bool room);
+int64_t watch_work_until(const struct ingest_watch *w);
+/* Forgets what is open and what is due. */
+void watch_work_end(struct ingest_watch *w);
+/* The file cannot be read; reason NULL: it can. */
+void watch_bad(struct watch_row *row, const char *reason);
+
+#endif

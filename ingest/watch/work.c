@@ -1,0 +1,227 @@
+/* The files that have changed. Each waits for a moment, so that what is written in a burst is read
+ * at once; then it is opened, and read piece by piece beside the others, until the store has all of
+ * it. What is known of its lines is kept for when it grows, of so many files as there is room. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "ingest/watch/watch_inner.h"
+#include "proto/clock.h"
+#include "proto/file.h"
+#include "proto/log.h"
+
+#define DELAY_MS 100 /* from the first sign of a change to the reading */
+#define REST_MS 3000 /* after which a half line is looked at */
+#define OPEN_MOST 192
+#define BUSY_MOST 128
+#define PIECE_BYTES (256u << 10)
+#define WAITING_MOST (8u << 20) /* bytes of all files that wait for the store's answers */
+
+/* ---- what is due ---- */
+
+void watch_due(struct ingest_watch *w, struct watch_row *row) {
+  if (row->due_at) return;
+  row->due_at = ck_boot_ms() + DELAY_MS;
+  row->next_due = NULL;
+  if (!w->due) w->due_end = &w->due;
+  *w->due_end = row;
+  w->due_end = &row->next_due;
+}
+
+static struct watch_row *take_due(struct ingest_watch *w) {
+  struct watch_row *row = w->due;
+  w->due = row->next_due;
+  row->due_at = 0;
+  return row;
+}
+
+void watch_bad(struct watch_row *row, const char *reason) {
+  struct watch_root *root = row->root;
+  bool was = row->bad;
+  row->bad = reason != NULL;
+  if (!root) return;
+  if (was != row->bad) root->bad = row->bad ? root->bad + 1 : root->bad - 1;
+  if (reason) snprintf(root->bad_error, sizeof root->bad_error, "%.200s: %s", row->path, reason);
+}
+
+/* ---- opening ---- */
+
+static bool is_busy(const struct watch_open *o) { return o->state != WATCH_IDLE; }
+
+static size_t busy_count(const struct ingest_watch *w) {
+  size_t n = 0;
+  for (const struct watch_open *o = w->opens; o; o = o->next) n += is_busy(o);
+  return n;
+}
+
+static void close_open(struct ingest_watch *w, struct watch_open *o) {
+  struct watch_open **at = &w->opens;
+  struct watch_row *row = o->row;
+  bool again = o->again && !row->gone;
+  while (*at != o) at = &(*at)->next;
+  *at = o->next;
+  --w->open_count;
+  watch_open_free(o);
+  if (again) watch_due(w, row);
+  if (row->gone) watch_row_remove(w, row);
+}
+
+/* The file that grew longest ago is not kept open any more. A half line is read when it is whole:
+ * then the file has changed. */
+static void make_slot(struct ingest_watch *w) {
+  struct watch_open *oldest = NULL;
+  for (struct watch_open *o = w->opens; o; o = o->next)
+    if (!is_busy(o) && (!oldest || o->used_at < oldest->used_at)) oldest = o;
+  if (oldest) close_open(w, oldest);
+}
+
+static void add_open(struct ingest_watch *w, struct watch_row *row, int fd, const struct stat *st) {
+  if (w->open_count >= OPEN_MOST) make_slot(w);
+  struct watch_open *o = watch_open_new(w->readings, row, fd, st);
+  o->next = w->opens;
+  w->opens = o;
+  ++w->open_count;
+}
+
+/* Only its name or its place on the disk is another one. */
+static bool is_same(const struct watch_row *row, int fd, const struct stat *st) {
+  return row->taken_at && row->size == (uint64_t)st->st_size &&
+         row->mtime_ns == watch_mtime_ns(st) && watch_mark_fits(&row->mark, fd);
+}
+
+static void begin(struct ingest_watch *w, struct watch_row *row) {
+  struct ck_err err;
+  struct stat st;
+  struct watch_open *o = row->open;
+  int fd = ck_open_file(AT_FDCWD, row->path, O_RDONLY | O_NOFOLLOW, &err);
+  if (fd < 0 || fstat(fd, &st)) {
+    if (errno == ENOENT)
+      watch_lost(w, row);
+    else
+      watch_bad(row, err.text);
+    if (fd >= 0) close(fd);
+    return;
+  }
+  watch_bad(row, NULL);
+  if (o && watch_open_continues(o, fd, &st)) {
+    watch_open_grow(o, fd);
+  } else if (o) {
+    o->again = true;
+    if (o->state != WATCH_ENDING) watch_open_end(o);
+    close(fd);
+  } else if (is_same(row, fd, &st)) {
+    const struct watch_mark mark = row->mark;
+    watch_table_taken(w->table, row, &st, &mark);
+    close(fd);
+  } else {
+    add_open(w, row, fd, &st);
+  }
+}
+
+static void begin_due(struct ingest_watch *w) {
+  int64_t now = ck_boot_ms();
+  size_t busy = busy_count(w);
+  for (; w->due && w->due->due_at <= now && busy < BUSY_MOST; busy = busy_count(w))
+    begin(w, take_due(w));
+}
+
+/* ---- a file ---- */
+
+/* The store has all of it. */
+static void settled(struct ingest_watch *w, struct watch_open *o) {
+  struct watch_row *row = o->row;
+  struct watch_mark mark;
+  o->settled = true;
+  if (!row->gone && o->fd >= 0 && watch_open_mark(o, &mark) == 0) {
+    watch_table_taken(w->table, row, &o->st, &mark);
+    if (row->root) row->root->taken_at = row->taken_at;
+  } else if (!row->gone) {
+    o->again = true;
+  }
+  if (o->state == WATCH_ENDING || o->again) {
+    close_open(w, o);
+    return;
+  }
+  watch_open_rest(o);
+  if (watch_open_is_half(o)) o->rest_at = ck_boot_ms() + REST_MS;
+}
+
+static size_t waiting(const struct ingest_watch *w) {
+  size_t bytes = 0;
+  for (const struct watch_open *o = w->opens; o; o = o->next) bytes += watch_open_waiting(o);
+  return bytes;
+}
+
+static void step_open(struct ingest_watch *w, struct watch_open *o, struct ingest_lookup *lookup,
+                      bool room) {
+  struct ck_err err;
+  bool reads = o->state == WATCH_READING && waiting(w) < WAITING_MOST;
+  if (reads && !room) {
+    w->held = true;
+    return;
+  }
+  if (reads && watch_open_read(o, PIECE_BYTES, &err)) {
+    ck_log(CK_WARN, "-", "watch_not_read", "file=%s reason=%s", ck_quotedz(o->row->path),
+           ck_quotedz(err.text));
+    watch_bad(o->row, err.text);
+    close_open(w, o);
+    return;
+  }
+  if (watch_open_settle(o, lookup)) settled(w, o);
+}
+
+/* Nothing has come to its half line. If that is a whole one, nothing need come. */
+static void rest(struct ingest_watch *w, struct watch_open *o) {
+  int fd = ck_open_file(AT_FDCWD, o->row->path, O_RDONLY | O_NOFOLLOW, NULL);
+  struct stat st;
+  o->rest_at = 0;
+  if (fd < 0) return;
+  if (fstat(fd, &st) || !watch_open_continues(o, fd, &st) || (uint64_t)st.st_size != o->fed) {
+    close(fd);
+    watch_due(w, o->row);
+  } else if (watch_open_half_is_whole(o, fd)) {
+    watch_open_grow(o, fd);
+    watch_open_end(o);
+  } else {
+    close(fd);
+  }
+}
+
+void watch_work_step(struct ingest_watch *w, struct ingest_lookup *lookup, bool room) {
+  struct watch_open *next;
+  w->held = !lookup || !room;
+  if (!lookup) return;
+  if (room) begin_due(w);
+  for (struct watch_open *o = w->opens; o; o = next) {
+    next = o->next;
+    if (is_busy(o))
+      step_open(w, o, lookup, room);
+    else if (o->rest_at && o->rest_at <= ck_boot_ms())
+      rest(w, o);
+  }
+}
+
+static int64_t sooner(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* While the store or the disk has to be waited for, nothing here ends the waiting. */
+int64_t watch_work_until(const struct ingest_watch *w) {
+  int64_t until = INT64_MAX;
+  size_t busy = busy_count(w);
+  if (w->held) return until;
+  if (w->due && busy < BUSY_MOST) until = w->due->due_at;
+  for (const struct watch_open *o = w->opens; o; o = o->next) {
+    if (o->rest_at) until = sooner(until, o->rest_at);
+    if (is_busy(o)) until = sooner(until, ingest_reading_until(o->reading));
+    if (o->state == WATCH_READING && waiting(w) < WAITING_MOST) until = 0;
+  }
+  return until;
+}
+
+void watch_work_end(struct ingest_watch *w) {
+  while (w->due) take_due(w);
+  while (w->opens) {
+    w->opens->again = false;
+    close_open(w, w->opens);
+  }
+}
