@@ -343,15 +343,9 @@ int ck_read_uint(struct ck_reader *r, uint64_t *u) {
 /* ---- JSON ---- */
 
 static void json_hex(struct ck_buf *b, struct ck_str s) {
-  static const char hex[] = "0123456789abcdef";
-  char *p = ck_buf_room(b, 2 * s.n + 2);
-  *p++ = '"';
-  for (size_t i = 0; i < s.n; i++) {
-    *p++ = hex[(unsigned char)s.s[i] >> 4];
-    *p++ = hex[(unsigned char)s.s[i] & 15];
-  }
-  *p = '"';
-  b->len += 2 * s.n + 2;
+  ck_buf_text(b, "\"");
+  ck_buf_hex(b, s.s, s.n);
+  ck_buf_text(b, "\"");
 }
 
 /* JSON has no NaN and no infinity. */

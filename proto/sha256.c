@@ -2,7 +2,6 @@
 #include "proto/sha256.h"
 
 #include <nettle/sha2.h>
-#include <stdio.h>
 
 _Static_assert(sizeof(struct sha256_ctx) <= sizeof((struct ck_sha256 *)0)->state, "no room");
 
@@ -21,7 +20,8 @@ void ck_sha256_end(struct ck_sha256 *h, unsigned char hash[CK_SHA256_BYTES]) {
 void ck_sha256_end_hex(struct ck_sha256 *h, char hex[CK_SHA256_HEX + 1]) {
   unsigned char hash[CK_SHA256_BYTES];
   ck_sha256_end(h, hash);
-  for (int i = 0; i < CK_SHA256_BYTES; ++i) snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+  ck_hex(hex, hash, sizeof hash);
+  hex[CK_SHA256_HEX] = '\0';
 }
 
 bool ck_sha256_is_hex(struct ck_str s) { return s.n == CK_SHA256_HEX && ck_str_is_hex(s); }

@@ -346,6 +346,20 @@ struct ck_str ck_buf_view(const struct ck_buf *b) {
   return (struct ck_str){b->data, b->len};
 }
 
+void ck_hex(char *digits, const void *bytes, size_t n) {
+  static const char hex[] = "0123456789abcdef";
+  const unsigned char *from = bytes;
+  for (size_t i = 0; i < n; ++i) {
+    digits[2 * i] = hex[from[i] >> 4];
+    digits[2 * i + 1] = hex[from[i] & 15];
+  }
+}
+
+void ck_buf_hex(struct ck_buf *b, const void *bytes, size_t n) {
+  ck_hex(ck_buf_room(b, 2 * n), bytes, n);
+  b->len += 2 * n;
+}
+
 /* The letter after the backslash in JSON's short escapes; 0 for characters without one. */
 static char json_letter(unsigned char c) {
   switch (c) {
@@ -369,7 +383,6 @@ static char json_letter(unsigned char c) {
 }
 
 void ck_buf_json_str(struct ck_buf *b, struct ck_str s) {
-  static const char hex[] = "0123456789abcdef";
   ck_buf_add(b, "\"", 1);
   size_t plain = 0;
   for (size_t i = 0; i < s.n; i++) {
@@ -378,10 +391,12 @@ void ck_buf_json_str(struct ck_buf *b, struct ck_str s) {
     ck_buf_add(b, s.s + plain, i - plain);
     plain = i + 1;
     char letter = json_letter(c);
-    if (letter)
+    if (letter) {
       ck_buf_add(b, (char[]){'\\', letter}, 2);
-    else
-      ck_buf_add(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+    } else {
+      ck_buf_text(b, "\\u00");
+      ck_buf_hex(b, &c, 1);
+    }
   }
   if (s.n) ck_buf_add(b, s.s + plain, s.n - plain);
   ck_buf_add(b, "\"", 1);
@@ -443,11 +458,7 @@ void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes) {
 /* ---- identifiers ---- */
 
 static void hex32(char out[33], const unsigned char bytes[16]) {
-  static const char hex[] = "0123456789abcdef";
-  for (size_t i = 0; i < 16; i++) {
-    out[2 * i] = hex[bytes[i] >> 4];
-    out[2 * i + 1] = hex[bytes[i] & 15];
-  }
+  ck_hex(out, bytes, 16);
   out[32] = '\0';
 }
 

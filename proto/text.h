@@ -95,6 +95,11 @@ const char *ck_buf_cstr(struct ck_buf *b);
 /* The content; valid until the next change. */
 struct ck_str ck_buf_view(const struct ck_buf *b);
 
+/* Writes the bytes as hexadecimal digits in lower case, two for each, without an end. */
+void ck_hex(char *digits, const void *bytes, size_t n);
+/* Appends them. */
+void ck_buf_hex(struct ck_buf *b, const void *bytes, size_t n);
+
 /* Appends s as a JSON string in quotes. s must be UTF-8. */
 void ck_buf_json_str(struct ck_buf *b, struct ck_str s);
 /* Appends "name":"s", a member of a JSON object; with a comma before it, unless it is the first. */

@@ -26,8 +26,7 @@ void rejected_keep(const char *door, struct ck_str frame, const char *reason) {
                 door, frame.n);
   ck_buf_json_str(&line, ck_str_of(reason));
   ck_buf_text(&line, ",\"frame\":\"");
-  for (size_t i = 0; i < frame.n && i < REJECTED_SHOWN; ++i)
-    ck_buf_printf(&line, "%02x", (unsigned char)frame.s[i]);
+  ck_buf_hex(&line, frame.s, frame.n < REJECTED_SHOWN ? frame.n : REJECTED_SHOWN);
   ck_buf_text(&line, "\"}\n");
   struct ck_err err = {{0}};
   int fd = ck_open_file(AT_FDCWD, REJECTED_FILE, O_WRONLY | O_APPEND | O_CREAT, &err);

@@ -37,14 +37,10 @@ static int failed(struct check *c, enum statement name, struct ck_err *err) {
   return -1;
 }
 
-static void put_id(struct ck_buf *b, const unsigned char *key) {
-  for (int i = 0; i < ORIGINAL_KEY; ++i) ck_buf_printf(b, "%02x", key[i]);
-}
-
 static void say(struct check *c, const unsigned char *key, const char *what) {
   struct ck_buf b = {0};
   ck_buf_text(&b, "original ");
-  put_id(&b, key);
+  ck_buf_hex(&b, key, ORIGINAL_KEY);
   ck_buf_printf(&b, ": %s", what);
   c->ops->damaged(c->ops->self, ck_buf_cstr(&b));
   ck_buf_free(&b);

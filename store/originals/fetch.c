@@ -87,8 +87,7 @@ static int fetch(struct originals_reader *r, const struct ck_fetch *q, struct ck
                  struct ck_fetched *answer, const char **code, struct ck_err *err) {
   struct place place = {.block = 0};
   int found = find(r, q, &place, code, err);
-  if (found > 0)
-    for (int i = 0; i < ORIGINAL_KEY; ++i) ck_buf_printf(body, "%02x", place.key[i]);
+  if (found > 0) ck_buf_hex(body, place.key, ORIGINAL_KEY);
   size_t id = body->len;
   if (found < 0 || (found && read_piece(r, q, &place, body, code, err))) return -1;
   if (!found) ck_put_bin(body, (struct ck_str){0});

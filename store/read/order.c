@@ -11,8 +11,6 @@
 
 #define DOWN " DESC"
 
-static const char digits[] = "0123456789abcdef";
-
 static void add(struct order *o, struct ck_str sql, bool down) {
   assert(o->count < ORDER_MAX);
   o->by[o->count].sql = sql;
@@ -115,11 +113,7 @@ void order_cursor(struct ck_buf *cursor, const struct order *o, const struct ck_
   ck_put_int(&bytes, checksum(o));
   ck_buf_str(&bytes, ck_buf_view(row));
   ck_buf_clear(cursor);
-  for (size_t i = 0; i < bytes.len; ++i) {
-    unsigned char byte = (unsigned char)bytes.data[i];
-    ck_buf_add(cursor, &digits[byte >> 4], 1);
-    ck_buf_add(cursor, &digits[byte & 15], 1);
-  }
+  ck_buf_hex(cursor, bytes.data, bytes.len);
   ck_buf_free(&bytes);
 }
 

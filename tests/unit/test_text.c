@@ -147,6 +147,15 @@ Test(text, hash_ids_keep_parts_apart_and_stay) {
   cr_assert_str_eq(b, "da39a3ee5e6b4b0d3255bfef95601890");
 }
 
+Test(text, bytes_are_two_hexadecimal_digits_each) {
+  struct ck_buf b = {0};
+  ck_buf_text(&b, "x");
+  ck_buf_hex(&b, "\x00\x7f\x80\xff\x1e", 5);
+  ck_buf_hex(&b, NULL, 0);
+  cr_assert_str_eq(ck_buf_cstr(&b), "x007f80ff1e");
+  ck_buf_free(&b);
+}
+
 Test(text, random_ids_differ) {
   char a[33], b[33];
   ck_random_id(a);
