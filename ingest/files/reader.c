@@ -41,7 +41,6 @@ struct ingest_reader {
   struct ingest_originals_ops originals;
   struct ingest_units units;
   bool again;
-  uint64_t first; /* the file is a run of a log, and this its first element's number; else 0 */
   bool tried_all; /* while the source is unknown: the first unit was asked about for each */
   unsigned tried; /* how many sources it was asked about for */
 };
@@ -181,7 +180,7 @@ static void take_element(void *self, char *bytes, size_t n, const struct ingest_
   if (!r->originals.begin) {
     read_element(r, bytes, n, place);
   } else if (r->source && r->source->log) {
-    ingest_units_gather(&r->units, (struct ck_str){bytes, n}, place, r->first);
+    ingest_units_gather(&r->units, (struct ck_str){bytes, n}, place);
   } else {
     struct ck_buf own = {0};
     if (n > TAKE_OVER)
@@ -253,7 +252,7 @@ static void read_run(struct ingest_reader *r, struct ingest_unit *unit) {
 /* The file is a log after all. At its end, nothing more comes to its last run. */
 static void regroup(struct ingest_reader *r) {
   r->units.gaps = depends(r->source);
-  ingest_units_regroup(&r->units, r->first);
+  ingest_units_regroup(&r->units);
   if (r->ended) ingest_units_end_run(&r->units);
 }
 
@@ -287,7 +286,8 @@ void ingest_reader_originals(struct ingest_reader *r, const struct ingest_origin
                              bool again, uint64_t first) {
   r->originals = *ops;
   r->again = again;
-  r->first = first;
+  r->units.is_run = first > 0;
+  r->units.first = first;
 }
 
 bool ingest_reader_ask(struct ingest_reader *r, struct ck_buf *ids, char name[INGEST_READER_NAME]) {
@@ -381,10 +381,12 @@ void ingest_reader_go(struct ingest_reader *r, bool look_up) {
 
 size_t ingest_reader_waiting(const struct ingest_reader *r) { return r->units.bytes; }
 
-bool ingest_reader_gathers(const struct ingest_reader *r) { return r->units.run && !r->first; }
+bool ingest_reader_gathers(const struct ingest_reader *r) {
+  return r->units.run && !r->units.is_run;
+}
 
 void ingest_reader_pause(struct ingest_reader *r) {
-  if (!r->first) ingest_units_end_run(&r->units);
+  if (!r->units.is_run) ingest_units_end_run(&r->units);
 }
 
 bool ingest_reader_done(const struct ingest_reader *r) { return r->over && !r->units.head; }
@@ -393,8 +395,9 @@ static void take_fault(void *self, const char *reason, struct ck_str head,
                        const struct ingest_place *place) {
   struct ingest_reader *r = self;
   struct ck_err err;
-  if (!r->first) ingest_units_end_run(&r->units); /* it may have a number, and is not in the run */
-  ingest_reader_go(r, false);                     /* what stands before it may tell the format */
+  /* It may have a number, and is not in the run; what stands before it may tell the format. */
+  ingest_reader_pause(r);
+  ingest_reader_go(r, false);
   if (r->over) return;
   ++r->elements;
   if (skips(r, head)) return;

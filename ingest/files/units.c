@@ -59,22 +59,22 @@ static bool after_gap(const struct ingest_unit *run, const struct ingest_place *
 }
 
 void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
-                         const struct ingest_place *place, uint64_t first) {
+                         const struct ingest_place *place) {
   uint64_t window = (place->offset + bytes.n) / INGEST_RUN_BYTES;
-  bool ends = first ? u->gaps && u->run && after_gap(u->run, place) : window != u->run_window;
+  bool ends = u->is_run ? u->gaps && u->run && after_gap(u->run, place) : window != u->run_window;
   if (u->run && ends) ingest_units_end_run(u);
   bool begins = !u->run;
   if (begins) u->run = ck_zalloc(sizeof *u->run);
   u->run_window = window;
   struct ingest_unit *run = u->run;
-  if (begins) run->first = first ? first + place->index - 1 : place->index;
+  if (begins) run->first = place->index + (u->is_run ? u->first - 1 : 0);
   if (!place->lines) ck_buf_text(&run->bytes, begins ? "[" : ",\n");
   add_part(run, run->bytes.len, bytes.n, place);
   ck_buf_str(&run->bytes, bytes);
   if (place->lines) ck_buf_text(&run->bytes, "\n");
 }
 
-void ingest_units_regroup(struct ingest_units *u, uint64_t first) {
+void ingest_units_regroup(struct ingest_units *u) {
   struct ingest_unit *next = u->head;
   u->head = NULL;
   u->bytes = u->count = 0;
@@ -82,7 +82,7 @@ void ingest_units_regroup(struct ingest_units *u, uint64_t first) {
     struct ingest_unit *unit = next;
     size_t n;
     next = unit->next;
-    ingest_units_gather(u, ck_buf_view(&unit->bytes), &ingest_unit_parts(unit, &n)->place, first);
+    ingest_units_gather(u, ck_buf_view(&unit->bytes), &ingest_unit_parts(unit, &n)->place);
     unit_free(unit);
   }
 }

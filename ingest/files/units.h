@@ -35,8 +35,11 @@ struct ingest_unit {
   struct ck_buf parts; /* of struct ingest_part */
 };
 
-/* Zero-initialise; free with ingest_units_free. */
+/* Zero-initialise, but for what is the owner's to set; free with ingest_units_free. */
 struct ingest_units {
+  bool is_run; /* the owner's: the file is a run of a log, or several */
+  uint64_t
+      first; /* the owner's, of such a file: the number that its first element has in the log */
   struct ingest_unit *head, **tail;
   struct ingest_unit *run; /* that is being gathered; not in the list */
   uint64_t run_window;
@@ -47,14 +50,13 @@ struct ingest_units {
 /* Adds an element by itself. bytes is taken over, and is empty afterwards. */
 void ingest_units_add(struct ingest_units *u, struct ck_buf *bytes,
                       const struct ingest_place *place);
-/* Adds an element of a log to the run. first: if it is not 0, the run goes on to the end of the
- * file, and the file's first element has this number. */
+/* Adds an element of a log to the run. */
 void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
-                         const struct ingest_place *place, uint64_t first);
+                         const struct ingest_place *place);
 /* The run ends here, if there is one. */
 void ingest_units_end_run(struct ingest_units *u);
 /* Makes runs of all elements that wait: the file is a log. */
-void ingest_units_regroup(struct ingest_units *u, uint64_t first);
+void ingest_units_regroup(struct ingest_units *u);
 
 /* The unit's elements, *n of them. */
 const struct ingest_part *ingest_unit_parts(const struct ingest_unit *unit, size_t *n);
