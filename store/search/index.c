@@ -34,7 +34,9 @@
   "CREATE TABLE search_state (store_id TEXT NOT NULL, cursor INTEGER NOT NULL," \
   " next INTEGER NOT NULL, dead INTEGER NOT NULL);"
 
-/* S(NAME, sql). An entry without a time counts as older than all. */
+/* S(NAME, sql). An entry without a time counts as older than all. None writes more than one row or
+ * has a RETURNING: SQLite runs such in a savepoint, at which FTS5 writes out the words that it has
+ * gathered, so that each message would become a list of its own. */
 #define STATEMENTS(S) \
   S(STATE, "SELECT store_id, cursor, next, dead FROM search_state") \
   S(SET_STATE, "UPDATE search_state SET cursor = ?1, next = ?2, dead = ?3") \
@@ -46,11 +48,12 @@
   S(INSERT, "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
   S(KEY, "INSERT OR REPLACE INTO keys VALUES (?1, ?2)") \
   S(WORDS, "INSERT INTO words (rowid, text, title, tool) VALUES (?1, ?2, ?3, ?4)") \
-  S(PLACE, "INSERT INTO places (kind, platform, conversation, first, last)" \
-           " VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT DO UPDATE SET last = max(last, ?4)," \
-           " first = min(first, ?4) RETURNING place") \
+  S(PLACE, "SELECT place FROM places WHERE kind = ?1 AND platform = ?2 AND conversation = ?3") \
+  S(ADD_PLACE, "INSERT INTO places (kind, platform, conversation, first, last)" \
+               " VALUES (?1, ?2, ?3, ?4, ?4)") \
+  S(REACH, "UPDATE places SET first = min(first, ?2), last = max(last, ?2) WHERE place = ?1") \
   S(ROLE, "SELECT role FROM roles WHERE name = ?1") \
-  S(ADD_ROLE, "INSERT INTO roles (name) VALUES (?1) RETURNING role") \
+  S(ADD_ROLE, "INSERT INTO roles (name) VALUES (?1)") \
   S(BLOCK, "INSERT INTO blocks VALUES (?1, ?2, ?2) ON CONFLICT DO UPDATE SET" \
            " oldest = min(oldest, ?2), newest = max(newest, ?2)")
 
@@ -226,6 +229,13 @@ static int run(struct search_index *x, enum statement name, int64_t *value, stru
   return rc;
 }
 
+/* Runs an INSERT. *number: the new row's. */
+static int add(struct search_index *x, enum statement name, int64_t *number, struct ck_err *err) {
+  if (run(x, name, NULL, err) < 0) return -1;
+  *number = sqlite3_last_insert_rowid(x->db);
+  return 0;
+}
+
 int search_index_begin(struct search_index *x, struct ck_err *err) {
   return exec(x, "BEGIN IMMEDIATE", err);
 }
@@ -236,17 +246,29 @@ static int find_role(struct search_index *x, struct ck_str name, int64_t *role,
   int rc = run(x, ROLE, role, err);
   if (rc) return rc < 0 ? -1 : 0;
   db_bind_str(x->s[ADD_ROLE], 1, name);
-  return run(x, ADD_ROLE, role, err) < 0 ? -1 : 0;
+  return add(x, ADD_ROLE, role, err);
 }
 
-static int find_place(struct search_index *x, const struct search_item *item, int64_t entry,
-                      int64_t *place, struct ck_err *err) {
-  sqlite3_stmt *s = x->s[PLACE];
+static void bind_place(sqlite3_stmt *s, const struct search_item *item) {
   sqlite3_bind_int(s, 1, item->is_title ? SEARCH_PLACE_OWN : SEARCH_PLACE_REMOTE);
   db_bind_str(s, 2, item->platform);
   db_bind_str(s, 3, item->conversation);
-  sqlite3_bind_int64(s, 4, entry);
-  return run(x, PLACE, place, err) < 0 ? -1 : 0;
+}
+
+/* The place of the entry's conversation, which reaches to the entry from now on. */
+static int find_place(struct search_index *x, const struct search_item *item, int64_t entry,
+                      int64_t *place, struct ck_err *err) {
+  bind_place(x->s[PLACE], item);
+  int rc = run(x, PLACE, place, err);
+  if (rc < 0) return -1;
+  if (rc == 0) {
+    bind_place(x->s[ADD_PLACE], item);
+    sqlite3_bind_int64(x->s[ADD_PLACE], 4, entry);
+    return add(x, ADD_PLACE, place, err);
+  }
+  sqlite3_bind_int64(x->s[REACH], 1, *place);
+  sqlite3_bind_int64(x->s[REACH], 2, entry);
+  return run(x, REACH, NULL, err);
 }
 
 static int note_time(struct search_index *x, const struct search_item *item, int64_t entry,

@@ -355,6 +355,27 @@ Test(store_search, goes_on_where_it_was) {
   FINDS("changed", "a");
 }
 
+/* The lists of words of a transaction are written once, not for each message. */
+Test(store_search, a_transaction_writes_its_words_once) {
+  struct ck_err err;
+  sqlite3 *index = NULL;
+  int64_t lists = 0;
+  char id[16];
+  for (int i = 0; i < 90; ++i) {
+    snprintf(id, sizeof id, "m%02d", i);
+    put(id, i % 3 ? "c" : "d", i % 2 ? "user" : "assistant", i, "some words");
+  }
+  start();
+  reached();
+  stop();
+  cr_assert_eq(search_index_reader(&index, &err), 0, "%s", err.text);
+  cr_assert_eq(db_int(index, "SELECT count(DISTINCT id >> 37) FROM words_data WHERE id >> 37 > 0",
+                      0, &lists, &err),
+               0, "%s", err.text);
+  cr_expect_eq(lists, 1);
+  db_close(&index);
+}
+
 Test(store_search, a_deleted_file_is_made_again) {
   start();
   put("a", "c", "user", 1, "word");
