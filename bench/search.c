@@ -194,6 +194,7 @@ static struct context context;
 static void build(uint64_t n) {
   struct ck_err err;
   int64_t began = ck_boot_ms();
+  double used = bench_cpu(getpid());
   memset(context.store_id, 'a', 32);
   if (search_index_drop(&err) || context_open(&context, &err)) bench_fail("%s", err.text);
   atomic_store(&context.head, n);
@@ -201,6 +202,7 @@ static void build(uint64_t n) {
   if (!x) bench_fail("%s", err.text);
   while (atomic_load(&context.search_cursor) < n) usleep(5000);
   double rate = (double)n * 1000 / (double)(ck_boot_ms() - began);
+  used = (bench_cpu(getpid()) - used) * 1e6 / (double)n;
   atomic_store(&context.stop, true);
   context_wake(&context);
   indexer_stop(&x);
@@ -216,6 +218,7 @@ static void build(uint64_t n) {
   printf("| made, messages a second | %.0f; %s |\n", rate,
          bench_verdict("search: messages a second that are indexed after an import", rate, true,
                        8000, ""));
+  printf("| … of the processor for a message, microseconds | %.0f |\n", used);
 }
 
 /* ---- asking ---- */
@@ -224,19 +227,23 @@ struct asking {
   struct search_asker *asker;
   sqlite3 *db;
   struct bench_series few, many, worst;
+  struct bench_series few_used, many_used; /* of the processor */
   uint64_t found;
 };
 
-static double ask(struct asking *a, const char *text, bool rank, bool *more) {
+/* *used: milliseconds of the processor. */
+static double ask(struct asking *a, const char *text, bool *more, double *used) {
   struct search_query q;
   struct search_answer answer;
   struct ck_err err;
   int64_t began = ck_mono_us();
+  double before = bench_cpu(getpid());
   search_query_parse(ck_str_of(text), 0, &q);
-  const struct search_question question = {.query = &q, .limit = LIMIT, .rank = rank};
+  const struct search_question question = {.query = &q, .limit = LIMIT};
   if (search_ask(a->asker, &question, &answer, &err)) bench_fail("%s: %s", text, err.text);
   a->found += answer.hit_count;
   *more = answer.more;
+  *used = (bench_cpu(getpid()) - before) * 1000;
   return (double)(ck_mono_us() - began) / 1000;
 }
 
@@ -256,24 +263,29 @@ static void make_question(struct ck_buf *b, unsigned most) {
 static void ask_hostile(struct asking *a, const char *piece) {
   struct ck_buf b = {0};
   bool more;
+  double used;
   while (b.len < SEARCH_QUERY_MAX) ck_buf_text(&b, piece);
-  double ms = ask(a, ck_buf_cstr(&b), false, &more);
+  double ms = ask(a, ck_buf_cstr(&b), &more, &used);
   fprintf(stderr, "search: 64 KiB of \"%s\": %.1f ms\n", piece, ms);
   bench_add(&a->worst, ms);
   ck_buf_free(&b);
+}
+
+static void ask_usual(struct asking *a, const char *text) {
+  bool more;
+  double used, ms = ask(a, text, &more, &used);
+  if (ms > 40) fprintf(stderr, "search: %s: %.1f ms%s\n", text, ms, more ? " more" : "");
+  bench_add(more ? &a->many : &a->few, ms);
+  bench_add(more ? &a->many_used : &a->few_used, used);
 }
 
 static void ask_all(struct asking *a) {
   static const char *const hostile[] = {"a* ",  "\"",        "(((",     "ba OR ", "-ba ", "a*b*",
                                         "好* ", "title:a* ", "x\"y\" ", "in:a ",  "ba ",  "的"};
   struct ck_buf b = {0};
-  bool more;
   for (int i = 0; i < QUESTIONS; ++i) {
     make_question(&b, VOCABULARY);
-    double ms = ask(a, ck_buf_cstr(&b), false, &more);
-    if (ms > 40)
-      fprintf(stderr, "search: %s: %.1f ms%s\n", ck_buf_cstr(&b), ms, more ? " more" : "");
-    bench_add(more ? &a->many : &a->few, ms);
+    ask_usual(a, ck_buf_cstr(&b));
   }
   for (unsigned rank = 0; rank < 60; ++rank) {
     ck_buf_clear(&b);
@@ -281,8 +293,7 @@ static void ask_all(struct asking *a) {
       put_chinese(&b, rank / 3);
     else
       put_word(&b, rank);
-    double ms = ask(a, ck_buf_cstr(&b), false, &more);
-    bench_add(more ? &a->many : &a->few, ms);
+    ask_usual(a, ck_buf_cstr(&b));
   }
   for (size_t i = 0; i < sizeof hostile / sizeof *hostile; ++i) ask_hostile(a, hostile[i]);
   ck_buf_free(&b);
@@ -292,25 +303,30 @@ static void questions(void) {
   struct ck_err err;
   struct asking a = {0};
   bool more;
+  double used;
   if (db_open_reader(&a.db, &err)) bench_fail("%s", err.text);
   a.asker = search_asker_new(a.db, &context.stop);
-  ask(&a, "warm", false, &more);
+  ask(&a, "warm", &more, &used);
   ask_all(&a);
   if (!a.found) bench_fail("nothing is found");
   printf("| a question with up to 50,000 hits, p99, ms | %.1f; %s |\n", bench_share(&a.few, 0.99),
          bench_verdict("search: a question with up to 50,000 hits, p99", bench_share(&a.few, 0.99),
                        false, 50, " ms"));
   printf("| … median, ms | %s |\n", bench_number(bench_share(&a.few, 0.5), 1));
+  printf("| … p99 of the processor, ms | %.1f |\n", bench_share(&a.few_used, 0.99));
   printf("| a question with more hits, p99, ms | %.1f; %s |\n", bench_share(&a.many, 0.99),
          bench_verdict("search: a question with more than 50,000 hits, p99",
                        bench_share(&a.many, 0.99), false, 100, " ms"));
   printf("| … median, ms | %s |\n", bench_number(bench_share(&a.many, 0.5), 1));
+  printf("| … p99 of the processor, ms | %.1f |\n", bench_share(&a.many_used, 0.99));
   printf("| the slowest of the questions of 64 KiB, ms | %.1f; %s |\n", bench_share(&a.worst, 1),
          bench_verdict("search: a question of 64 KiB that means harm", bench_share(&a.worst, 1),
                        false, 50, " ms"));
   bench_free(&a.few);
   bench_free(&a.many);
   bench_free(&a.worst);
+  bench_free(&a.few_used);
+  bench_free(&a.many_used);
   search_asker_free(&a.asker);
   db_close(&a.db);
 }

@@ -44,16 +44,21 @@ struct making {
 
 typedef void row_fn(struct making *m, sqlite3_stmt *row, void *self);
 
-static int each(struct making *m, sqlite3 *db, const char *sql, struct ck_str bound, row_fn *fn,
-                void *self, struct ck_err *err) {
-  sqlite3_stmt *s = db_prepare(db, sql, err);
+/* Finalizes s. NULL: err has the reason. */
+static int each_of(struct making *m, sqlite3_stmt *s, struct ck_str bound, row_fn *fn, void *self,
+                   struct ck_err *err) {
   int rc;
   if (!s) return -1;
   if (sqlite3_bind_parameter_count(s)) db_bind_str(s, 1, bound);
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) fn(m, s, self);
-  int bad = rc == SQLITE_DONE ? 0 : db_fail(db, "search", err);
+  int bad = rc == SQLITE_DONE ? 0 : db_fail(sqlite3_db_handle(s), "search", err);
   sqlite3_finalize(s);
   return bad;
+}
+
+static int each(struct making *m, sqlite3 *db, const char *sql, struct ck_str bound, row_fn *fn,
+                void *self, struct ck_err *err) {
+  return each_of(m, db_prepare(db, sql, err), bound, fn, self, err);
 }
 
 static bool same(struct ck_str a, struct ck_str b) {
@@ -188,11 +193,17 @@ static int narrow_by_filters(struct making *m, bool negated, struct ck_err *err)
 static int narrow_by_title(struct making *m, enum search_choice choice, struct ck_str match,
                            struct ck_err *err) {
   struct bits b = bits_new((size_t)m->count);
-  int rc = each(m, m->index,
-                "SELECT p.conversation, p.platform FROM words"
-                " CROSS JOIN entries e ON e.entry = words.rowid JOIN places p ON p.place = e.place"
-                " WHERE words MATCH ?1 AND e.role IS NULL",
-                match, add_conversation, &b, err);
+  int64_t parts;
+  int rc = search_index_parts(m->index, &parts, err);
+  for (int64_t i = 0; i < parts && rc == 0; ++i)
+    rc = each_of(m,
+                 search_index_part(m->index,
+                                   "SELECT p.conversation, p.platform FROM words# w"
+                                   " CROSS JOIN entries e ON e.entry = w.rowid"
+                                   " JOIN places p ON p.place = e.place"
+                                   " WHERE words# MATCH ?1 AND e.role IS NULL",
+                                   i, err),
+                 match, add_conversation, &b, err);
   bits_narrow(&m->f->places, &b, choice == SEARCH_CHOICE_OTHERS);
   return rc;
 }

@@ -13,6 +13,18 @@ struct checking {
   struct search_checked *out;
 };
 
+static int check_parts(sqlite3 *db, struct ck_err *err) {
+  int64_t parts;
+  int rc = search_index_parts(db, &parts, err);
+  for (int64_t i = 0; i < parts && rc == 0; ++i) {
+    sqlite3_stmt *s =
+        search_index_part(db, "INSERT INTO words# (words#) VALUES ('integrity-check')", i, err);
+    rc = !s ? -1 : sqlite3_step(s) == SQLITE_DONE ? 0 : db_fail(db, SEARCH_FILE, err);
+    sqlite3_finalize(s);
+  }
+  return rc;
+}
+
 /* The words have a check of their own in FTS5, which wants a connection that may write. */
 static int check_words(struct ck_err *err) {
   sqlite3 *db = NULL;
@@ -24,10 +36,8 @@ static int check_words(struct ck_err *err) {
     sqlite3_busy_timeout(db, DB_BUSY_MS);
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     rc = search_fts_register(db, err) ||
-                 db_exec(db,
-                         "PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE;"
-                         "INSERT INTO words (words) VALUES ('integrity-check'); ROLLBACK",
-                         err)
+                 db_exec(db, "PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE", err) ||
+                 check_parts(db, err) || db_exec(db, "ROLLBACK", err)
              ? -1
              : 0;
   }

@@ -19,8 +19,10 @@
 #define BUSY_MS 10000 /* doctor holds the file's lock while it looks at the words */
 
 /* Columns of bm25 and of `columns` in query.h, in this order: text, title, tool. */
+#define PART \
+  "CREATE VIRTUAL TABLE words# USING fts5(text, title, tool, content='', tokenize=convkeep)"
+#define PART_WORDS "INSERT INTO words# (rowid, text, title, tool) VALUES (?1, ?2, ?3, ?4)"
 #define SCHEMA \
-  "CREATE VIRTUAL TABLE words USING fts5(text, title, tool, content='', tokenize=convkeep);" \
   "CREATE TABLE entries (entry INTEGER PRIMARY KEY, version INTEGER NOT NULL, at INTEGER," \
   " place INTEGER NOT NULL, role INTEGER, sum INTEGER NOT NULL);" \
   "CREATE TABLE dead (entry INTEGER PRIMARY KEY);" \
@@ -47,7 +49,6 @@
   S(DEAD, "INSERT INTO dead VALUES (?1)") \
   S(INSERT, "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
   S(KEY, "INSERT OR REPLACE INTO keys VALUES (?1, ?2)") \
-  S(WORDS, "INSERT INTO words (rowid, text, title, tool) VALUES (?1, ?2, ?3, ?4)") \
   S(PLACE, "SELECT place FROM places WHERE kind = ?1 AND platform = ?2 AND conversation = ?3") \
   S(ADD_PLACE, "INSERT INTO places (kind, platform, conversation, first, last)" \
                " VALUES (?1, ?2, ?3, ?4, ?4)") \
@@ -62,6 +63,7 @@ DB_STATEMENTS(STATEMENTS)
 struct search_index {
   sqlite3 *db;
   sqlite3_stmt *s[STATEMENT_COUNT];
+  sqlite3_stmt *words; /* puts some into the newest part; NULL: not prepared */
   dev_t device;
   ino_t inode;
   int64_t next, dead;           /* the next entry; entries that are gone */
@@ -197,6 +199,7 @@ struct search_index *search_index_open(const char *store_id, uint64_t *cursor, s
 void search_index_close(struct search_index **x) {
   if (!*x) return;
   db_finalize_all((*x)->s, STATEMENT_COUNT);
+  sqlite3_finalize((*x)->words);
   db_close(&(*x)->db);
   free(*x);
   *x = NULL;
@@ -299,12 +302,29 @@ static int put_entry(struct search_index *x, enum statement name, const struct s
 
 static int put_words(struct search_index *x, const struct search_item *item, int64_t entry,
                      struct ck_err *err) {
-  sqlite3_stmt *s = x->s[WORDS];
+  sqlite3_stmt *s = x->words;
   sqlite3_bind_int64(s, 1, entry);
   db_bind_str(s, 2, item->is_title ? (struct ck_str){0} : item->text);
   db_bind_str(s, 3, item->is_title ? item->text : (struct ck_str){0});
   db_bind_str(s, 4, item->tool);
-  return run(x, WORDS, NULL, err);
+  int rc = sqlite3_step(s);
+  sqlite3_reset(s);
+  return rc == SQLITE_DONE ? 0 : fail(x, "words", err);
+}
+
+/* Entries are numbered from 1, so the first one of a part makes its table. */
+static int need_part(struct search_index *x, int64_t entry, struct ck_err *err) {
+  int64_t part = entry / SEARCH_PART;
+  bool first = entry == 1 || entry % SEARCH_PART == 0;
+  if (x->words && !first) return 0;
+  sqlite3_finalize(x->words);
+  x->words = NULL;
+  sqlite3_stmt *table = first ? search_index_part(x->db, PART, part, err) : NULL;
+  int rc = table ? sqlite3_step(table) : SQLITE_DONE;
+  sqlite3_finalize(table);
+  if (rc == SQLITE_DONE && (table || !first))
+    x->words = search_index_part(x->db, PART_WORDS, part, err);
+  return x->words ? 0 : fail(x, "a part", err);
 }
 
 static int64_t key_of(const struct search_item *item) {
@@ -338,7 +358,9 @@ static int add_entry(struct search_index *x, const struct search_item *item, int
   int64_t entry = x->next++;
   sqlite3_bind_int64(x->s[KEY], 1, key);
   sqlite3_bind_int64(x->s[KEY], 2, entry);
-  if (run(x, KEY, NULL, err) || put_entry(x, INSERT, item, entry, sum, err)) return -1;
+  if (need_part(x, entry, err) || run(x, KEY, NULL, err) ||
+      put_entry(x, INSERT, item, entry, sum, err))
+    return -1;
   return sum ? put_words(x, item, entry, err) : 0;
 }
 
@@ -370,12 +392,34 @@ int search_index_commit(struct search_index *x, uint64_t cursor, struct ck_err *
 }
 
 void search_index_rollback(struct search_index *x) {
+  sqlite3_finalize(x->words); /* the part may be gone now */
+  x->words = NULL;
   if (!sqlite3_get_autocommit(x->db)) sqlite3_exec(x->db, "ROLLBACK", NULL, NULL, NULL);
   x->next = x->kept_next;
   x->dead = x->kept_dead;
 }
 
 /* ---- reading ---- */
+
+int search_index_parts(sqlite3 *db, int64_t *parts, struct ck_err *err) {
+  int64_t next;
+  if (db_int(db, "SELECT next FROM search_state", 1, &next, err)) return -1;
+  *parts = next > 1 ? (next - 1) / SEARCH_PART + 1 : 0;
+  return 0;
+}
+
+sqlite3_stmt *search_index_part(sqlite3 *db, const char *sql, int64_t part, struct ck_err *err) {
+  struct ck_buf text = {0};
+  for (; *sql; ++sql) {
+    if (*sql == '#')
+      ck_buf_printf(&text, "%lld", (long long)part);
+    else
+      ck_buf_add(&text, sql, 1);
+  }
+  sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&text), err);
+  ck_buf_free(&text);
+  return s;
+}
 
 int search_index_reader(sqlite3 **db, struct ck_err *err) {
   const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;

@@ -1,11 +1,10 @@
 /* The index's file: search.db, with an entry for each message and each title of a conversation.
  *
- *   words     FTS5 without contents: the words of the entries; columns text, title, tool
- *   entries   what else is asked for: whose it is, when it was, where its record is
- *   dead      entries that are gone, and whose words stay
- *   keys      the entry of a record, by a hash of its id
- *   places    conversations, as messages and titles name them
- *   blocks    when the entries of each 1,024 were
+ *   words0 …  FTS5 without contents: the words of the first SEARCH_PART entries, of the next ones
+ * …; columns text, title, tool entries   what else is asked for: whose it is, when it was, where
+ * its record is dead      entries that are gone, and whose words stay keys      the entry of a
+ * record, by a hash of its id places    conversations, as messages and titles name them blocks when
+ * the entries of each 1,024 were
  *
  * A record whose words have changed gets a new entry; the words of the former one stay, and are
  * left out since `entries` does not have it. The file is thrown away and made again when a fifth of
@@ -20,9 +19,12 @@
 #define SEARCH_FILE CK_PLACE_SEARCH
 #define SEARCH_MARK 0x636b7364 /* "cksd" */
 /* Another number for every change of the tables or of what search_tokens gives. */
-#define SEARCH_VERSION 3
+#define SEARCH_VERSION 4
 
 #define SEARCH_BLOCK 1024 /* entries */
+/* Entries whose words are in one table, since FTS5 brings all words that begin alike together
+ * before it gives the first hit. Whole blocks. */
+#define SEARCH_PART (128 * SEARCH_BLOCK)
 /* Of an entry's sum of words: 0 if it has none; with this bit if some are in the column `tool`. */
 #define SEARCH_HAS_TOOL 0x40000000u
 
@@ -63,6 +65,12 @@ int search_index_put(struct search_index *x, const struct search_item *item, str
 int search_index_commit(struct search_index *x, uint64_t cursor, struct ck_err *err);
 /* After a failure. */
 void search_index_rollback(struct search_index *x);
+
+/* How many tables of words there are, in this transaction. */
+int search_index_parts(sqlite3 *db, int64_t *parts, struct ck_err *err);
+/* Prepares a statement about a part's words. sql: with # in place of its number. NULL with the
+ * reason; the caller finalizes it. */
+sqlite3_stmt *search_index_part(sqlite3 *db, const char *sql, int64_t part, struct ck_err *err);
 
 /* A connection that only reads it. 1: there is no index of this version yet; the thread that makes
  * it does so as soon as it sees that. *db is to be closed (db_close) in any case. */

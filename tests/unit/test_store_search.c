@@ -333,6 +333,11 @@ Test(store_search, what_is_no_cursor_is_seen) {
 
 /* ---- the file ---- */
 
+static bool goes_on(void *self) {
+  (void)self;
+  return true;
+}
+
 static void wait_for(const char *text, const char *ids) {
   for (int64_t began = ck_boot_ms();; usleep(5000)) {
     if (try_ask(text, 20, "", false) == 0 && strcmp(ask(text), ids) == 0) return;
@@ -369,11 +374,56 @@ Test(store_search, a_transaction_writes_its_words_once) {
   reached();
   stop();
   cr_assert_eq(search_index_reader(&index, &err), 0, "%s", err.text);
-  cr_assert_eq(db_int(index, "SELECT count(DISTINCT id >> 37) FROM words_data WHERE id >> 37 > 0",
+  cr_assert_eq(db_int(index, "SELECT count(DISTINCT id >> 37) FROM words0_data WHERE id >> 37 > 0",
                       0, &lists, &err),
                0, "%s", err.text);
   cr_expect_eq(lists, 1);
   db_close(&index);
+}
+
+/* As if as many entries were there already as fit into the first part, but for two. */
+static void fill_part(void) {
+  sqlite3 *index = NULL;
+  struct ck_err err;
+  char *text = ck_sprintf("UPDATE search_state SET next = %d", SEARCH_PART - 1);
+  cr_assert_eq(sqlite3_open(SEARCH_FILE, &index), SQLITE_OK);
+  cr_assert_eq(db_exec(index, text, &err), 0, "%s", err.text);
+  sqlite3_close(index);
+  free(text);
+}
+
+Test(store_search, words_are_found_in_all_parts) {
+  struct search_checked c;
+  struct ck_err err = {{0}};
+  put("a", "c", "user", 1, "a disk is full");
+  start();
+  reached();
+  stop();
+  fill_part();
+  put("b", "c", "user", 2, "the disk");
+  put("c", "d", "user", 4, "disk disk");
+  put("d", "d", "user", 3, "disks or a disk");
+  put_conversation("own", "d", "Trouble", 5);
+  start();
+  reached();
+  FINDS("disk", "c d b a");
+  FINDS("dis*", "c d b a");
+  FINDS("full", "a");
+  FINDS("disk -disks", "c b a");
+  FINDS("disk -ful*", "c d b");
+  FINDS("-dis*", "title:own");
+  FINDS("title:trouble disk", "c d");
+  FINDS("title:trou* dis*", "c d");
+  cr_assert_eq(try_ask("disk", 20, "", true), 0);
+  cr_expect_eq(answer.hit_count, 4);
+  cr_expect_eq(answer.count, 4);
+  cr_assert_eq(search_check(reader, goes_on, NULL, &c, &err), 0, "%s", err.text);
+  cr_expect_eq(c.messages, 4);
+  stop();
+  put("e", "c", "user", 9, "one more disk");
+  start();
+  reached();
+  FINDS("disk", "e c d b a");
 }
 
 Test(store_search, a_deleted_file_is_made_again) {
@@ -394,11 +444,6 @@ static void fill(const char *with, int times) {
   cr_assert_geq(fd, 0);
   while (times--) cr_assert_gt(write(fd, with, strlen(with)), 0);
   close(fd);
-}
-
-static bool goes_on(void *self) {
-  (void)self;
-  return true;
 }
 
 /* At a start doctor may come before the thread that makes the index. */
