@@ -77,7 +77,7 @@ T_STORY(search_index, doctor_finds_what_is_wrong, 120) {
   import_some(0, 300);
   has(300);
   spoil("DELETE FROM entries WHERE entry = 7", "1 record is not in the index");
-  spoil("UPDATE words_data SET block = zeroblob(length(block)) WHERE id > 10", "");
+  spoil("UPDATE words0_data SET block = zeroblob(length(block)) WHERE id > 10", "");
 }
 
 T_STORY(search_index, of_no_use_is_replaced_at_the_start, 120) {
