@@ -414,7 +414,8 @@
 
 /* A message that its platform may have copied into this conversation. If another conversation has a
  * message of this id, with the same role, and of one text the other begins with it, this is that
- * message, which keeps its conversation and time. Else this is a PUT.
+ * message, which keeps its conversation and time; of one that is not timed only what is missing is
+ * taken. Else this is a PUT.
  *
  *   row    of messages
  *   age    as in PUT

@@ -48,7 +48,8 @@ static bool begins(const char *s, const char *with) { return strncmp(s, with, st
 /* below: the file's path in the home. */
 static bool holds_session(enum cli_agent home, const char *below) {
   if (home == CLI_AGENT_CODEX)
-    return begins(below, "sessions/") || begins(below, "archived_sessions/");
+    return begins(below, "sessions/") || begins(below, "archived_sessions/") ||
+           strcmp(below, "session_index.jsonl") == 0;
   const char *name = strrchr(below, '/');
   bool is_log = strstr(name ? name : below, ".jsonl") || strstr(below, ".meta.json");
   return begins(below, "projects/") && is_log && !strstr(below, "/tool-results/");

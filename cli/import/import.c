@@ -525,9 +525,9 @@ const struct cli_command cli_import = {
     options,
     "A path is a file, a folder, or an archive as it was downloaded: zip, tar, 7z, .gz, .zst,\n"
     ".xz, .bz2, also inside each other. Detects the format from the content: exports of ChatGPT,\n"
-    "of Claude.ai and of convkeep itself (export --json), observations, one JSON object a line,\n"
-    "and databases with convkeep's tables (docs/cli.md). Importing a file again changes\n"
-    "nothing.\n\n"
+    "of Claude.ai and of convkeep itself (export --json), sessions of Claude Code and Codex (also\n"
+    "~/.claude and ~/.codex as a whole), observations, one JSON object a line, and databases with\n"
+    "convkeep's tables (docs/cli.md). Importing a file again changes nothing.\n\n"
     "Prints one line a file: how many observations were new, updated, unchanged or failed; below\n"
     "it notes on what went in, such as messages without a time; then, on standard error, each\n"
     "failure with its place and reason. Files of an export without messages are skipped, and\n"

@@ -61,8 +61,8 @@ static void stop_unknown(struct ingest_reader *r) {
   }
   ck_fail(
       &r->error,
-      "unknown format: expected conversations.json of ChatGPT or Claude.ai, a Claude Code session, "
-      "or observations as JSON lines (%s: %s)",
+      "unknown format: expected conversations.json of ChatGPT or Claude.ai, a session of Claude "
+      "Code or Codex, or observations as JSON lines (%s: %s)",
       first->place, first->reason.text);
   r->over = true;
 }

@@ -10,17 +10,6 @@
 
 static const struct ck_str nothing = {0};
 
-void code_note(const struct code_line *line, const char *kind) {
-  line->visitor->note(line->visitor->self, kind, 1);
-}
-
-void code_note_of(const struct code_line *line, const char *kind, struct ck_str what) {
-  char text[120];
-  what = ck_utf8_cut(what.n ? what : CK_LIT("none"), 60);
-  snprintf(text, sizeof text, "%s: %.*s", kind, (int)what.n, what.s);
-  code_note(line, text);
-}
-
 /* ---- which conversation ---- */
 
 static struct ck_str joined(struct code_file *f, struct ck_str a, const char *between,
@@ -120,37 +109,6 @@ static bool find_place(struct code_line *line) {
   return true;
 }
 
-void code_place_set(const struct code_line *line, struct ck_str message, int64_t depth) {
-  struct code_file *f = line->file;
-  struct code_place *above = line->above;
-  if (!above || !message.n || !ck_str_eq(above->message, message) || above->chat != line->chat) {
-    struct code_place *own = ck_arena_get(&f->lasting, sizeof *own);
-    bool same = !message.n && above;
-    *own = (struct code_place){same ? above->message : ck_arena_copy(&f->lasting, message),
-                               same ? above->depth : depth, line->chat};
-    above = own;
-  }
-  session_set(&f->table, 'l', line->session, line->id, above);
-  line->chat->last_line = above;
-}
-
-void code_pass(struct code_line *line) {
-  if (line->missing.n)
-    code_place_set(line, line->missing, -1);
-  else
-    code_place_set(line, nothing, 0);
-}
-
-int64_t code_depth(const struct code_line *line) {
-  if (line->missing.n) return -1;
-  if (!line->above) return 1;
-  return line->above->depth < 0 ? -1 : line->above->depth + 1;
-}
-
-struct ck_str code_parent(const struct code_line *line) {
-  return line->above ? line->above->message : line->missing;
-}
-
 /* ---- all types ---- */
 
 static const struct code_type {
@@ -196,6 +154,19 @@ static const struct code_type *type_of(struct ck_str name) {
   return NULL;
 }
 
+/* Takes what the line says of its conversation. */
+static void note_chat(const struct code_line *line) {
+  struct code_file *f = line->file;
+  struct code_chat *c = line->chat;
+  struct ck_str model = ingest_json_text(line->message, "model");
+  code_chat_take(f, &c->cwd, ingest_json_text(line->json, "cwd"));
+  code_chat_take(f, &c->branch, ingest_json_text(line->json, "gitBranch"));
+  code_chat_take(f, &c->version, ingest_json_text(line->json, "version"));
+  if (!ck_str_is(model, "<synthetic>")) code_chat_take(f, &c->model, model);
+  c->copies = INGEST_COPIES_TIMED;
+  code_chat_seen(line);
+}
+
 /* ---- the file ---- */
 
 static bool knows(const json_t *element) {
@@ -212,6 +183,8 @@ static bool knows(const json_t *element) {
 static void *open_file(const char *name) {
   struct code_file *f = ck_zalloc(sizeof *f);
   const struct code_names names = code_names_of(name);
+  f->platform = CK_LIT("claude-code");
+  f->program = CK_LIT("claude");
   f->home = ck_arena_copy(&f->lasting, names.home);
   f->workflow = ck_arena_copy(&f->lasting, names.workflow);
   f->agent = ck_arena_copy(&f->lasting, names.agent);
@@ -219,15 +192,8 @@ static void *open_file(const char *name) {
 }
 
 static void close_file(void *self) {
-  struct code_file *f = self;
-  struct code_chat **list = (struct code_chat **)(void *)f->chats.data;
-  for (size_t i = 0; i < f->chats.len / sizeof *list; ++i) code_chat_free(list[i]);
-  session_table_free(&f->table);
-  ck_buf_free(&f->chats);
-  ck_buf_free(&f->changed);
-  ck_arena_free(&f->lasting);
-  ck_arena_free(&f->passing);
-  free(f);
+  code_file_free(self);
+  free(self);
 }
 
 static void flush(const struct ingest_visitor *visitor, void *self) {
@@ -254,7 +220,7 @@ static void read_element(const struct ingest_visitor *visitor,
   if (!find_place(&line)) return;
   find_time(&line);
   f->last_chat = line.chat;
-  code_chat_note(&line);
+  note_chat(&line);
   if (type)
     type->read(&line);
   else

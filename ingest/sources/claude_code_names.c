@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "ingest/sources/claude_code.h"
-#include "ingest/sources/details.h"
 
 static struct ck_str between(const char *begin, const char *end) {
   return (struct ck_str){begin, (size_t)(end - begin)};
@@ -50,17 +49,4 @@ void code_agent_id(struct ck_buf *b, struct ck_str session, struct ck_str workfl
   ck_buf_str(b, workflow);
   ck_buf_text(b, "/agent-");
   ck_buf_str(b, agent);
-}
-
-void code_parent_details(struct ck_buf *details, struct ck_str conversation, struct ck_str message,
-                         struct ck_str call) {
-  struct ck_buf parent = {0};
-  ingest_details_text(&parent, "conversation", conversation);
-  ingest_details_text(&parent, "message", message);
-  ingest_details_text(&parent, "call", call);
-  ingest_details_list(details, "parent");
-  --details->len; /* not a list: the one object */
-  ck_buf_str(details, ck_buf_view(&parent));
-  ck_buf_text(details, "}");
-  ck_buf_free(&parent);
 }

@@ -132,7 +132,6 @@ static bool is_openwebui(const json_t *o) {
 }
 static bool is_grok(const json_t *o) { return has(o, "conversation") && has(o, "responses"); }
 static bool is_loglines(const json_t *o) { return has(o, "loglines"); }
-static bool is_codex(const json_t *o) { return has(o, "payload") && has(o, "type"); }
 static bool is_copilot(const json_t *o) {
   return (has(o, "requests") && has(o, "responderUsername")) ||
          (has(o, "type") && json_is_object(json_object_get(o, "data")) && has(o, "parentId"));
@@ -152,8 +151,9 @@ static bool is_oasst(const json_t *o) { return has(o, "message_tree_id"); }
 #define REFUSED(source_name, is, what) \
   { .name = source_name, .knows = is, .refusal = "this is " what "; " IMPORTS }
 #define IMPORTS \
-  "convkeep imports conversations.json of ChatGPT or Claude.ai, sessions of Claude Code, and " \
-  "observations as JSON lines"
+  "convkeep imports conversations.json of ChatGPT or Claude.ai, sessions of Claude Code and " \
+  "Codex, " \
+  "and observations as JSON lines"
 
 /* clang-format off */
 static const struct ingest_source refused[] = {
@@ -166,7 +166,6 @@ static const struct ingest_source refused[] = {
   REFUSED("openwebui",       is_openwebui,       "an Open WebUI export"),
   REFUSED("grok",            is_grok,            "a Grok export"),
   REFUSED("claude code web", is_loglines,        "a Claude Code web log"),
-  REFUSED("codex",           is_codex,           "a Codex CLI rollout"),
   REFUSED("copilot",         is_copilot,         "a GitHub Copilot chat"),
   REFUSED("cursor",          is_cursor,          "a Cursor transcript"),
   REFUSED("opencode",        is_opencode,        "an opencode session"),
@@ -178,12 +177,14 @@ static const struct ingest_source refused[] = {
 
 /* First those whose elements would otherwise be taken for another format; then, from here on, those
  * that know more than their own. */
-#define WIDE 5
+#define WIDE 7
 const struct ingest_source *const ingest_sources[] = {&ingest_source_convkeep,
                                                       &ingest_source_claude_memories,
                                                       &ingest_source_claude_project,
                                                       &ingest_source_claude_design,
                                                       &ingest_source_claude_code_agent,
+                                                      &ingest_source_codex,
+                                                      &ingest_source_codex_names,
                                                       &ingest_source_chatgpt,
                                                       &ingest_source_claude,
                                                       &ingest_source_claude_code,

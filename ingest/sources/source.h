@@ -50,8 +50,8 @@ struct ingest_source {
 
 extern const struct ingest_source ingest_source_chatgpt, ingest_source_claude,
     ingest_source_claude_project, ingest_source_claude_memories, ingest_source_claude_design,
-    ingest_source_claude_code, ingest_source_claude_code_agent, ingest_source_jsonl,
-    ingest_source_convkeep;
+    ingest_source_claude_code, ingest_source_claude_code_agent, ingest_source_codex,
+    ingest_source_codex_names, ingest_source_jsonl, ingest_source_convkeep;
 
 /* All that are read, NULL at the end. */
 extern const struct ingest_source *const ingest_sources[];

@@ -58,6 +58,8 @@ static bool is_at_home(const struct ck_row *message, const struct home *h) {
 
 /* ---- copies ---- */
 
+#define OLDEST 1 /* an age with which nothing is said that is not known already */
+
 static bool begins_with(struct ck_str s, struct ck_str with) {
   return s.n >= with.n && (!with.n || memcmp(s.s, with.s, with.n) == 0);
 }
@@ -84,11 +86,13 @@ int mutate_copy(struct apply *a, const struct ck_copy *m, struct ck_err *err) {
   bool elsewhere = e->exists &&
                    ck_str_eq(ck_row_text(&e->row, CK_MESSAGES_PLATFORM), given.platform) &&
                    differ(ck_row_text(&e->row, CK_MESSAGES_CONVERSATION_ID), given.conversation);
+  int64_t age = m->age;
   if (elsewhere && is_same(&e->row, &row, m->timed)) {
+    if (!m->timed) age = OLDEST;
     row.v[CK_MESSAGES_CONVERSATION_ID] = e->row.v[CK_MESSAGES_CONVERSATION_ID];
     row.v[CK_MESSAGES_OBSERVED_AT] = e->row.v[CK_MESSAGES_OBSERVED_AT];
   }
-  if (apply_put(a, &row, m->age, err)) return -1;
+  if (apply_put(a, &row, age, err)) return -1;
   set_home(a, given.platform, given.conversation);
   return 0;
 }

@@ -44,7 +44,9 @@ static struct ck_buf observations_of(const struct collected *c) {
 
 /* Of a session's log the last answer may be given as far as it has come (test_ingest_sessions.c has
  * what the store makes of that), and half a line is a note. */
-static bool is_session(const struct collected *c) { return strcmp(c->format, "claude code") == 0; }
+static bool is_session(const struct collected *c) {
+  return strcmp(c->format, "claude code") == 0 || strcmp(c->format, "codex") == 0;
+}
 
 static bool notes_half(struct collected *c) {
   return strstr(ck_buf_cstr(&c->text), "* last line not complete\n") != NULL;

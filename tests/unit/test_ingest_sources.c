@@ -67,7 +67,11 @@ static const struct {
     {"claude-code/polylogue-main.jsonl", "claude code", 12, 5, 0, 0, "", ""},
     {"claude-code/subagent-agent.jsonl", "claude code", 3, 2, 0, 0, "", ""},
     {"claude-code/subagent-main.jsonl", "claude code", 2, 1, 0, 0, "", ""},
-    {"codex/agentsessions-codex-small.jsonl", "codex", 0, 0, 0, 0, "", "Codex"},
+    {"codex/agentsessions-codex-small.jsonl", "codex", 14, 24, 0, 4, "", ""},
+    {"codex/dsh-custom-tool.jsonl", "codex", 3, 1, 0, 0, "", ""},
+    {"codex/old-050-legacy.jsonl", "codex", 0, 0, 0, 0, "", ""},
+    {"codex/old-051-usage.jsonl", "codex", 0, 0, 0, 0, "", ""},
+    {"codex/old-053-rate_limit.jsonl", "codex", 0, 0, 0, 0, "", ""},
     {"copilot/agentsessions-cli-small.jsonl", "copilot", 0, 0, 0, 0, "", "GitHub Copilot"},
     {"copilot/dealenx-chat.json", "copilot", 0, 0, 0, 0, "", "GitHub Copilot"},
     {"cursor/agentsessions-transcript.jsonl", "cursor", 0, 0, 0, 0, "", "Cursor"},
@@ -397,7 +401,8 @@ Test(ingest_sources, bad_lines_before_the_first_good_one) {
              "JSON lines (line 1: ");
   text_gives("x.jsonl", "one\n{\"two\":2}\n{\"platform\":\"x\",\"text\":\"a\"}\nfour\n",
              "observations", 1, 3, NULL, NULL);
-  text_gives("x.jsonl", "one\n{\"payload\":{},\"type\":\"t\"}\n", "codex", 0, 0, NULL, "Codex");
+  text_gives("x.jsonl", "one\n{\"messages\":[{\"role\":\"user\"}]}\n", "openai", 0, 0, NULL,
+             "OpenAI");
   text_gives("x.jsonl", "one\n{\"sessionId\":\"s\",\"type\":\"t\"}\n", "claude code", 0, 1, NULL,
              NULL);
   text_gives("x.jsonl", ck_buf_cstr(&b), "unknown", 0, 0, NULL, "unknown format");

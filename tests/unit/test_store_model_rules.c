@@ -670,7 +670,9 @@ static bool copy(struct model *m, const struct m_mutation *mutation) {
   const struct m_record *of = copied(m, mutation, w.given);
   if (of) w.given[home] = of->v[home];
   if (of) w.given[time] = of->v[time];
-  if (!put_given(m, mutation, w)) return false;
+  struct m_mutation oldest = *mutation;
+  if (of && !mutation->timed) oldest.age = 1;
+  if (!put_given(m, &oldest, w)) return false;
   m->conversation = text_or_none(given);
   return true;
 }

@@ -1,9 +1,9 @@
-/* Messages of Claude Code. An answer comes in several lines, each with some of its blocks; other
+/* Messages of a log. An answer comes in several lines, each with some of its blocks; other
  * messages have one line each. */
 #include <string.h>
 
 #include "ingest/sources/claude.h"
-#include "ingest/sources/claude_code.h"
+#include "ingest/sources/code.h"
 #include "ingest/sources/details.h"
 
 /* ---- giving ---- */
@@ -24,14 +24,6 @@ static const char *kind_of(const struct code_open *m) {
 static struct code_open_call *calls_of(const struct code_open *m, size_t *n) {
   *n = m->calls.len / sizeof(struct code_open_call);
   return (struct code_open_call *)(void *)m->calls.data;
-}
-
-static bool asks(const struct code_open *m) {
-  size_t n;
-  const struct code_open_call *calls = calls_of(m, &n);
-  for (size_t i = 0; i < n; ++i)
-    if (calls[i].waits) return true;
-  return false;
 }
 
 /* What the owner is asked by the first call that waits for him. */
@@ -60,15 +52,17 @@ static struct ck_str details_of(struct code_file *f, const struct code_open *m) 
     ingest_details_json(&b, "usage", usage);
     json_decref(usage);
   }
-  ingest_details_text(&b, "api_id", m->api_id);
+  if (!ck_str_eq(m->api_id, m->id)) ingest_details_text(&b, "api_id", m->api_id);
   if (waits) ingest_details_text(&b, "waits", ck_str_of(waits));
   if (m->time_assumed) ingest_details_false(&b, "time_known");
-  if (!b.len && asks(m)) ck_buf_text(&b, "{"); /* it may have said before what it waits for */
+  if (!b.len && m->calls.len) ck_buf_text(&b, "{"); /* it may have said before what it is */
   return ingest_details_end(&b, &f->passing);
 }
 
 /* Copies what lasts only as long as the answer is open. */
-static struct ingest_execution copied(struct code_file *f, struct ingest_execution e) {
+static struct ingest_execution copied(struct code_file *f, const struct code_chat *c,
+                                      struct ingest_execution e) {
+  e.age = code_execution_age(c, e.age);
   e.params = ck_arena_copy(&f->passing, e.params);
   return e;
 }
@@ -80,8 +74,8 @@ void code_answer_give(struct code_file *f, struct code_chat *c) {
   size_t n;
   const struct code_open_call *calls = calls_of(m, &n);
   struct ingest_execution *list = ck_arena_get(&f->passing, (n + 1) * sizeof *list);
-  for (size_t i = 0; i < n; ++i) list[i] = copied(f, calls[i].execution);
-  const struct ingest_observation o = {.platform = CK_LIT("claude-code"),
+  for (size_t i = 0; i < n; ++i) list[i] = copied(f, c, calls[i].execution);
+  const struct ingest_observation o = {.platform = f->platform,
                                        .message_id = ck_arena_copy(&f->passing, m->id),
                                        .role = CK_LIT("assistant"),
                                        .placed = m->placed,
@@ -218,7 +212,7 @@ void code_message(const struct code_line *line, const char *role, const char *ki
   code_content_details(content, &b);
   if (line->time_assumed) ingest_details_false(&b, "time_known");
   const struct ingest_observation o = {
-      .platform = CK_LIT("claude-code"),
+      .platform = f->platform,
       .message_id = ck_arena_copy(&f->passing, line->id),
       .role = ck_str_of(role),
       .placed = code_depth(line) > 0,

@@ -1,8 +1,8 @@
-/* The conversations of a Claude Code file: what is known of each, and what waits to be given. */
+/* The conversations of a log: what is known of each, and what waits to be given. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/sources/claude_code.h"
+#include "ingest/sources/code.h"
 #include "ingest/sources/details.h"
 
 struct code_chat *code_chat_of(struct code_file *f, struct ck_str id, struct ck_str session) {
@@ -11,7 +11,7 @@ struct code_chat *code_chat_of(struct code_file *f, struct ck_str id, struct ck_
   c = ck_zalloc(sizeof *c);
   c->id = ck_arena_copy(&f->lasting, id);
   c->session = ck_arena_copy(&f->lasting, session);
-  c->time = INGEST_NO_TIME;
+  c->time = c->begun = INGEST_NO_TIME;
   session_set(&f->table, 'o', (struct ck_str){0}, id, c);
   ck_buf_add(&f->chats, &c, sizeof c);
   return c;
@@ -23,24 +23,23 @@ void code_chat_free(struct code_chat *c) {
   free(c);
 }
 
+int64_t code_execution_age(const struct code_chat *c, int64_t age) {
+  return c->copies == INGEST_COPIES ? 1 : age;
+}
+
 /* It has something to give. */
 static void change(struct code_file *f, struct code_chat *c) {
   if (!c->changed) ck_buf_add(&f->changed, &c, sizeof c);
   c->changed = true;
 }
 
-static void take(struct code_file *f, struct ck_str *known, const json_t *of, const char *name) {
-  struct ck_str now = ck_trim(ingest_json_text(of, name));
-  if (now.n && !ck_str_eq(now, *known)) *known = ck_arena_copy(&f->lasting, now);
+void code_chat_take(struct code_file *f, struct ck_str *known, struct ck_str said) {
+  said = ck_trim(said);
+  if (said.n && !ck_str_eq(said, *known)) *known = ck_arena_copy(&f->lasting, said);
 }
 
-void code_chat_note(const struct code_line *line) {
+void code_chat_seen(const struct code_line *line) {
   struct code_chat *c = line->chat;
-  struct ck_str model = ingest_json_text(line->message, "model");
-  take(line->file, &c->cwd, line->json, "cwd");
-  take(line->file, &c->branch, line->json, "gitBranch");
-  take(line->file, &c->version, line->json, "version");
-  if (!ck_str_is(model, "<synthetic>")) take(line->file, &c->model, line->message, "model");
   c->clock = line->at > c->clock ? line->at : c->clock + 1;
   c->time = line->at;
   change(line->file, c);
@@ -67,6 +66,19 @@ void code_give(struct code_file *f, struct code_chat *c, const struct ingest_obs
   change(f, c);
 }
 
+void code_parent_details(struct ck_buf *details, struct ck_str conversation, struct ck_str message,
+                         struct ck_str call) {
+  struct ck_buf parent = {0};
+  ingest_details_text(&parent, "conversation", conversation);
+  ingest_details_text(&parent, "message", message);
+  ingest_details_text(&parent, "call", call);
+  ingest_details_list(details, "parent");
+  --details->len; /* not a list: the one object */
+  ck_buf_str(details, ck_buf_view(&parent));
+  ck_buf_text(details, "}");
+  ck_buf_free(&parent);
+}
+
 static struct ck_str details_of(struct code_file *f, const struct code_chat *c) {
   struct ck_buf b = {0};
   ingest_details_text(&b, "cwd", c->cwd);
@@ -91,18 +103,18 @@ static struct ck_str payload_of(struct code_file *f, const struct code_chat *c) 
 static void begin(struct code_file *f, const struct ingest_visitor *visitor,
                   const struct code_chat *c, const char *where) {
   /* A file that tells its home tells more than the same lines without a name. */
-  struct ingest_conversation about = {.platform = CK_LIT("claude-code"),
+  struct ingest_conversation about = {.platform = f->platform,
                                       .id = c->id,
                                       .title = c->title,
                                       .current = c->last,
-                                      .created_at = INGEST_NO_TIME,
+                                      .created_at = c->begun,
                                       .age = c->clock + (f->home.n > 0),
                                       .partly = true,
-                                      .copies = INGEST_COPIES_TIMED};
+                                      .copies = c->copies};
   if (!c->lent) about.details = details_of(f, c);
   if (!c->lent && !c->beside) {
     about.target_kind = CK_LIT("exec");
-    about.target_id = CK_LIT("claude");
+    about.target_id = f->program;
     about.target_payload = payload_of(f, c);
   }
   visitor->begin(visitor->self, &about, where);
@@ -115,7 +127,7 @@ static void give_chat(struct code_file *f, const struct ingest_visitor *visitor,
   c->changed = false;
   n = c->given.len / sizeof(struct code_given);
   const struct code_given *list = (const struct code_given *)(void *)c->given.data;
-  if (!n && !c->has_messages) return;
+  if (!n && !c->has_messages && !c->known) return;
   begin(f, visitor, c, n ? list[0].where : "");
   for (size_t i = 0; i < n; ++i)
     visitor->observation(visitor->self, &list[i].observation, list[i].where);

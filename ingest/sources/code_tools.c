@@ -1,10 +1,10 @@
-/* The tools of Claude Code. A call is an execution of the answer that it stands in; its result
+/* The tools of a log. A call is an execution of the answer that it stands in; its result
  * comes in a user's line of its own, which has it twice: as the model has got it, and as an object.
  */
 #include <string.h>
 
 #include "ingest/sources/claude.h"
-#include "ingest/sources/claude_code.h"
+#include "ingest/sources/code.h"
 
 /* A result's object above this size stays in the original. */
 #define TWIN_MAX (1u << 20)
@@ -22,7 +22,9 @@ static struct ck_str target_of(struct ck_str tool) {
 }
 
 static const char *waits_of(struct ck_str tool) {
-  static const char *const asks[][2] = {{"AskUserQuestion", "question"}, {"ExitPlanMode", "plan"}};
+  static const char *const asks[][2] = {{"AskUserQuestion", "question"},
+                                        {"ExitPlanMode", "plan"},
+                                        {"request_user_input", "question"}};
   for (size_t i = 0; i < sizeof asks / sizeof *asks; ++i)
     if (ck_str_is(tool, asks[i][0])) return asks[i][1];
   return NULL;
@@ -194,13 +196,13 @@ bool code_result(const struct code_line *line, const json_t *block, json_t *twin
                                  .ok = !failed,
                                  .result = result_of(line, text, twin),
                                  .executed_at = line->at,
-                                 .age = call->age};
+                                 .age = code_execution_age(call->chat, call->age)};
   if (failed) e->error = text.n ? text : CK_LIT("failed");
   if (call->results > 1) {
     e->instruction_id = claude_numbered(&f->passing, call->id, "result", call->results);
     code_note(line, "further result of a tool call");
   }
-  const struct ingest_observation o = {.platform = CK_LIT("claude-code"),
+  const struct ingest_observation o = {.platform = f->platform,
                                        .message_id = call->message,
                                        .observed_at = call->at,
                                        .age = call->age,

@@ -1,0 +1,55 @@
+/* What the files of the Codex source share. A rollout is a log of one thread; its items are put in
+ * the form that code.h reads: codex.c tells what a line is, _items.c what an item says, _events.c
+ * what happened. */
+#ifndef INGEST_SOURCES_CODEX_H
+#define INGEST_SOURCES_CODEX_H
+
+#include "ingest/sources/code.h"
+#include "ingest/sources/source.h"
+
+struct codex {
+  struct code_file code;
+  struct code_chat *chat; /* of the thread; NULL until its id is known */
+  bool meta;              /* the thread's own meta data have come; later ones are copies */
+  struct ck_buf turn;     /* its id; empty: none has begun */
+  unsigned items, events; /* of the turn, without ids of their own */
+  struct ck_buf answer;   /* the id of the answer that is open; empty: none */
+  bool spoken;            /* it has words */
+  struct ck_buf thought;  /* what was thought since, for what comes next */
+  struct ck_buf turns;    /* of struct code_place *: above each of the user's words */
+  bool user_items, assistant_items; /* messages have come as items: events repeat them */
+  bool paginated;                   /* but not in such a history */
+  bool thoughts;                    /* likewise */
+};
+
+/* An item or event. */
+struct codex_line {
+  struct codex *f;
+  const struct ingest_visitor *visitor;
+  const json_t *json, *payload;
+  struct code_line code;
+};
+
+/* Begins another turn, if it is another one. */
+void codex_turn(struct codex *f, struct ck_str id);
+/* What follows is of another answer. */
+void codex_end_answer(struct codex_line *l);
+/* Reads message as a part of the answer that is open, or of a new one whose id is the line's. The
+ * message is borrowed. */
+void codex_answer(struct codex_line *l, json_t *message);
+
+/* ---- codex_items.c ---- */
+
+void codex_read_item(struct codex_line *l);
+/* What somebody has said, in a list of parts. event: an item may say the same. */
+void codex_said(struct codex_line *l, struct ck_str role, const json_t *parts, bool event);
+/* What was thought; it goes to what comes next. */
+void codex_thought(struct codex_line *l, const json_t *parts);
+/* Nothing comes next: the thought is a part of the answer that is open, or an answer. */
+void codex_settle(struct codex_line *l);
+
+/* ---- codex_events.c ---- */
+
+void codex_read_event(struct codex_line *l);
+
+#endif
