@@ -68,7 +68,7 @@ static const struct {
     {"claude-code/subagent-agent.jsonl", "claude code", 3, 2, 0, 0, "", ""},
     {"claude-code/subagent-main.jsonl", "claude code", 2, 1, 0, 0, "", ""},
     {"codex/agentsessions-codex-small.jsonl", "codex", 14, 24, 0, 4, "", ""},
-    {"codex/dsh-custom-tool.jsonl", "codex", 3, 1, 0, 0, "", ""},
+    {"codex/dsh-custom-tool.jsonl", "codex", 4, 2, 0, 0, "", ""},
     {"codex/old-050-legacy.jsonl", "codex", 0, 0, 0, 0, "", ""},
     {"codex/old-051-usage.jsonl", "codex", 0, 0, 0, 0, "", ""},
     {"codex/old-053-rate_limit.jsonl", "codex", 0, 0, 0, 0, "", ""},
