@@ -130,12 +130,20 @@ void ingest_watch_step(struct ingest_watch *w, const char *store, struct ingest_
 
 static uint64_t more(uint64_t size, uint64_t taken) { return size > taken ? size - taken : 0; }
 
+/* What the store has of a file that is being read. When it has all that was read, the half line at
+ * the end counts as taken: only the writer can go on. */
+static uint64_t stored(const struct watch_open *o) {
+  if (o->settled) return o->fed;
+  return o->marked ? o->mark.taken : 0;
+}
+
 static uint64_t behind(const struct ingest_watch *w, const struct watch_root *root) {
   uint64_t bytes = 0;
   for (const struct watch_row *row = w->due; row; row = row->next_due)
-    if (row->root == root && !row->open) bytes += more(row->seen_size, row->mark.taken);
+    if (row->root == root && !row->gone && !row->open)
+      bytes += more(row->seen_size, row->mark.taken);
   for (const struct watch_open *o = w->opens; o; o = o->next)
-    if (o->row->root == root && !o->settled) bytes += more(o->row->seen_size, o->fed);
+    if (o->row->root == root && !o->row->gone) bytes += more(o->row->seen_size, stored(o));
   return bytes;
 }
 
