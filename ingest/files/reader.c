@@ -13,9 +13,8 @@
 #include "ingest/files/units.h"
 #include "proto/wire.h"
 
-#define TAKE_OVER (64u << 10)    /* a larger element is not copied */
-#define WAIT_MOST 4096           /* elements that wait for the store's answer */
-#define LOG_LINE_MAX (64u << 20) /* bytes of a log's line */
+#define TAKE_OVER (64u << 10) /* a larger element is not copied */
+#define WAIT_MOST 4096        /* elements that wait for the store's answer */
 
 struct ingest_reader {
   struct ingest_visitor visitor;
@@ -86,7 +85,7 @@ static bool depends(const struct ingest_source *source) {
 
 static void take_source(struct ingest_reader *r, const struct ingest_source *source) {
   r->source = source;
-  if (source->log) ingest_split_most(r->split, LOG_LINE_MAX);
+  if (source->log) ingest_split_most(r->split, INGEST_LOG_LINE_MAX);
 }
 
 static bool skips(const struct ingest_reader *r, struct ck_str element) {
@@ -148,7 +147,7 @@ static void read_element(struct ingest_reader *r, char *bytes, size_t n,
   struct ingest_parsed p;
   if (skips(r, (struct ck_str){bytes, n})) return;
   if (r->source && r->source->log &&
-      n > LOG_LINE_MAX) { /* the first one: the format was not known */
+      n > INGEST_LOG_LINE_MAX) { /* the first one: the format was not known */
     fail_at(r, place, "too large for a line of a log: skipped", (struct ck_str){0});
     return;
   }

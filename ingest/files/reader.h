@@ -7,7 +7,8 @@
 
 struct ingest_reader;
 
-#define INGEST_READER_NAME 48 /* room for the name and version of a source: "chatgpt 1" */
+#define INGEST_LOG_LINE_MAX (64u << 20) /* bytes of a log's line; a longer one is skipped */
+#define INGEST_READER_NAME 48           /* room for the name and version of a source: "chatgpt 1" */
 
 /* Who keeps the originals: the pieces of the file that observations come from. */
 struct ingest_originals_ops {

@@ -48,7 +48,7 @@ void watch_open_free(struct watch_open *o) {
 bool watch_open_continues(const struct watch_open *o, int fd, const struct stat *st) {
   if (o->unpack || o->state == WATCH_ENDING || (uint64_t)st->st_size < o->fed) return false;
   if (st->st_ino != o->st.st_ino) return false;
-  return !o->marked || watch_mark_fits(&o->mark, fd);
+  return !o->marked || (watch_mark_fits(&o->mark, fd) && watch_mark_fits(&o->fed_mark, fd));
 }
 
 void watch_open_grow(struct watch_open *o, int fd) {
@@ -87,11 +87,16 @@ static ssize_t unpack_some(struct watch_open *o, struct ck_err *err) {
   return (ssize_t)bytes.n + 1;
 }
 
+/* The reader of a log skips such a line. */
+static bool is_too_long(uint64_t from, uint64_t to) { return to - from > INGEST_LOG_LINE_MAX; }
+
 /* Nothing more is expected to come. */
 static bool is_finished(const struct watch_open *o) {
   bool old = ck_now_ms() * 1000000 - watch_mtime_ns(&o->st) > OLD_NS;
   if (o->unpack || o->enough || o->again) return true;
-  return old && (!watch_open_is_half(o) || watch_open_half_is_whole(o, o->fd));
+  if (!old && !o->once) return false;
+  return !watch_open_is_half(o) || is_too_long(o->line_end, o->fed) ||
+         watch_open_half_is_whole(o, o->fd);
 }
 
 /* At the end of what was there: has more come meanwhile, or is less there than was read? */
@@ -152,6 +157,7 @@ bool watch_open_settle(struct watch_open *o, struct ingest_lookup *lookup) {
 int watch_open_mark(struct watch_open *o, struct watch_mark *mark) {
   uint64_t taken = o->state == WATCH_ENDING ? o->fed : o->line_end;
   if (watch_mark_make(&o->mark, o->fd, taken)) return -1;
+  if (watch_mark_make(&o->fed_mark, o->fd, o->fed)) return -1;
   o->marked = true;
   *mark = o->mark;
   return 0;
@@ -170,15 +176,20 @@ void watch_open_end(struct watch_open *o) {
 
 /* ---- a line that has no end ---- */
 
+bool watch_row_is_half(const struct watch_row *row) {
+  return row->mark.taken < row->size && !is_packed(row->path);
+}
+
 bool watch_open_is_half(const struct watch_open *o) {
   return !o->unpack && !o->enough && o->line_end < o->fed;
 }
 
-bool watch_open_half_is_whole(const struct watch_open *o, int fd) {
-  size_t n = (size_t)(o->fed - o->line_end);
+bool watch_line_is_whole(int fd, uint64_t from, uint64_t to) {
+  size_t n = (size_t)(to - from);
   struct ck_err err;
+  if (is_too_long(from, to)) return false;
   char *bytes = ck_alloc(n + 1);
-  bool whole = ck_pread_all(fd, bytes, n, (off_t)o->line_end) == (ssize_t)n;
+  bool whole = ck_pread_all(fd, bytes, n, (off_t)from) == (ssize_t)n;
   if (whole) {
     json_t *json = ingest_json_parse(bytes, n, 0, NULL, NULL, &err);
     whole = json != NULL;
@@ -186,4 +197,8 @@ bool watch_open_half_is_whole(const struct watch_open *o, int fd) {
   }
   free(bytes);
   return whole;
+}
+
+bool watch_open_half_is_whole(const struct watch_open *o, int fd) {
+  return watch_line_is_whole(fd, o->line_end, o->fed);
 }

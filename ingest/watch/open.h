@@ -20,6 +20,7 @@ struct watch_open {
   int64_t rest_at; /* likewise, when its half line is looked at; 0: it has none, or was looked at */
   bool again;      /* another file has its name: that one is read next */
   bool settled;    /* the table has it as it is */
+  bool once;       /* its last line is whole: then nothing more is expected */
   /* ---- its own ---- */
   struct ingest_reading *reading;
   struct watch_unpack *unpack; /* NULL: it is not compressed */
@@ -29,8 +30,14 @@ struct watch_open {
   uint64_t line_end;           /* those to the end of the last whole line */
   bool enough;                 /* the reader wants no more */
   struct watch_mark mark;      /* if it was marked */
+  struct watch_mark fed_mark;  /* likewise; of all that was fed then */
   bool marked;
 };
+
+/* When the row's file was read, its last line had no line feed, and was not taken. */
+bool watch_row_is_half(const struct watch_row *row);
+/* The file's bytes from `from` to `to`, the last of its lines, are a whole JSON value. */
+bool watch_line_is_whole(int fd, uint64_t from, uint64_t to);
 
 /* Takes fd over. */
 struct watch_open *watch_open_new(struct ingest_readings *all, struct watch_row *row, int fd,

@@ -49,17 +49,20 @@ void watch_row_remove(struct ingest_watch *w, struct watch_row *row) {
   watch_table_remove(w->table, row);
 }
 
+void watch_lost(struct ingest_watch *w, struct watch_row *row) {
+  w->gone += !row->gone;
+  set_gone(row, true);
+  watch_bad(row, NULL);
+}
+
 static void remove_gone(void *self, struct watch_row *row) {
   if (row->root && row->gone) watch_row_remove(self, row);
 }
 
-void watch_lost(struct ingest_watch *w, struct watch_row *row) {
-  if (!row->gone && ++w->gone > GONE_MOST) {
-    w->gone = 0;
-    watch_table_each(w->table, remove_gone, w);
-  }
-  set_gone(row, true);
-  watch_bad(row, NULL);
+void watch_remove_gone(struct ingest_watch *w) {
+  if (w->gone <= GONE_MOST) return;
+  w->gone = 0;
+  watch_table_each(w->table, remove_gone, w);
 }
 
 /* ---- which file it is ---- */
@@ -97,9 +100,11 @@ static struct watch_row *moved(struct ingest_watch *w, struct watch_root *root, 
   return row;
 }
 
+/* And nobody need look whether its last line without an end is a whole one. */
 static bool is_as_taken(const struct watch_row *row, const struct stat *st) {
-  return row->taken_at && !row->bad && row->inode == (uint64_t)st->st_ino &&
-         row->size == (uint64_t)st->st_size && row->mtime_ns == watch_mtime_ns(st);
+  return row->taken_at && (row->half_seen || !watch_row_is_half(row)) && !row->bad &&
+         row->inode == (uint64_t)st->st_ino && row->size == (uint64_t)st->st_size &&
+         row->mtime_ns == watch_mtime_ns(st);
 }
 
 void watch_found(struct ingest_watch *w, struct watch_root *root, const char *path,

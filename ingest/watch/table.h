@@ -39,7 +39,9 @@ struct watch_row {
   uint64_t seen_size;      /* when it was last looked at */
   unsigned seen;           /* the number of the scan that has seen it last */
   bool gone;               /* nothing has its name */
-  bool bad;                /* it cannot be read */
+  bool bad;                /* it cannot be read, */
+  bool passing;            /* for a reason that may pass by itself */
+  bool half_seen;          /* its last line without an end was looked at, or soon is */
 };
 
 struct watch_table;

@@ -121,6 +121,7 @@ void ingest_watch_step(struct ingest_watch *w, const char *store, struct ingest_
   if (!w->root_count) return;
   if (*store) of_store(w, store);
   watch_folders_read(w);
+  watch_remove_gone(w);
   scan_due(w);
   watch_scan_step(w);
   watch_work_step(w, *store ? lookup : NULL, room);

@@ -63,7 +63,8 @@ struct ingest_watch {
   struct watch_row *due, **due_end; /* in the order of their times */
   struct watch_open *opens;
   size_t open_count;
-  bool held; /* there is work, and no room for what it gives */
+  bool held;        /* there is work, and no room for what it gives */
+  int64_t retry_at; /* ck_boot_ms(), when passing failures are tried again; 0: there are none */
 };
 
 /* ---- folders.c ---- */
@@ -89,8 +90,10 @@ void watch_scan_end(struct ingest_watch *w);
 /* A file of that name is there, or has changed. */
 void watch_found(struct ingest_watch *w, struct watch_root *root, const char *path,
                  const struct stat *st);
-/* None is there any more. */
+/* None is there any more. The row stays until watch_remove_gone. */
 void watch_lost(struct ingest_watch *w, struct watch_row *row);
+/* Removes the rows without a file if there are many. Call while nobody walks through the table. */
+void watch_remove_gone(struct ingest_watch *w);
 /* The row is of this root; NULL: of none. */
 void watch_row_of(struct watch_row *row, struct watch_root *root);
 /* Removes it, unless it is in use. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "ingest/watch/watch_inner.h"
@@ -15,6 +16,8 @@
 #define REST_MS 3000 /* after which a half line is looked at */
 #define OPEN_MOST 192
 #define BUSY_MOST 128
+#define BEGINS_A_TURN 200
+#define RETRY_MS 10000 /* after which a failure that may pass is tried again */
 #define PIECE_BYTES (256u << 10)
 #define WAITING_MOST (8u << 20) /* bytes of all files that wait for the store's answers */
 
@@ -58,17 +61,19 @@ static size_t busy_count(const struct ingest_watch *w) {
 static void close_open(struct ingest_watch *w, struct watch_open *o) {
   struct watch_open **at = &w->opens;
   struct watch_row *row = o->row;
-  bool again = o->again && !row->gone;
+  bool half_unseen = o->rest_at != 0;
+  bool again = (o->again || half_unseen) && !row->gone;
   while (*at != o) at = &(*at)->next;
   *at = o->next;
   --w->open_count;
+  if (half_unseen || !o->settled) row->half_seen = false;
+  ingest_blocks_flush(&o->reading->blocks); /* their messages are on their way already */
   watch_open_free(o);
   if (again) watch_due(w, row);
   if (row->gone) watch_row_remove(w, row);
 }
 
-/* The file that grew longest ago is not kept open any more. A half line is read when it is whole:
- * then the file has changed. */
+/* The file that grew longest ago is not kept open any more. */
 static void make_slot(struct ingest_watch *w) {
   struct watch_open *oldest = NULL;
   for (struct watch_open *o = w->opens; o; o = o->next)
@@ -76,12 +81,14 @@ static void make_slot(struct ingest_watch *w) {
   if (oldest) close_open(w, oldest);
 }
 
-static void add_open(struct ingest_watch *w, struct watch_row *row, int fd, const struct stat *st) {
+static struct watch_open *add_open(struct ingest_watch *w, struct watch_row *row, int fd,
+                                   const struct stat *st) {
   if (w->open_count >= OPEN_MOST) make_slot(w);
   struct watch_open *o = watch_open_new(w->readings, row, fd, st);
   o->next = w->opens;
   w->opens = o;
   ++w->open_count;
+  return o;
 }
 
 /* Only its name or its place on the disk is another one. */
@@ -90,17 +97,53 @@ static bool is_same(const struct watch_row *row, int fd, const struct stat *st) 
          row->mtime_ns == watch_mtime_ns(st) && watch_mark_fits(&row->mark, fd);
 }
 
+/* Its name, its place on the disk or nothing has changed. Only of a last line without an end it is
+ * not known yet whether that is a whole one. Takes fd over. */
+static void begin_same(struct ingest_watch *w, struct watch_row *row, int fd,
+                       const struct stat *st) {
+  const struct watch_mark mark = row->mark;
+  bool half = watch_row_is_half(row);
+  if (half && watch_line_is_whole(fd, mark.taken, row->size)) {
+    add_open(w, row, fd, st)->once = true;
+    return;
+  }
+  watch_table_taken(w->table, row, st, &mark);
+  row->half_seen = half;
+  close(fd);
+}
+
+/* Will the same file be read one day, though neither it nor its rights have changed? */
+static bool may_pass(int why) {
+  return why != EACCES && why != EPERM && why != ELOOP && why != EINVAL;
+}
+
+static void failed(struct ingest_watch *w, struct watch_row *row, bool passing,
+                   const struct ck_err *err) {
+  watch_bad(row, err->text);
+  row->passing = passing;
+  if (passing && !w->retry_at) w->retry_at = ck_boot_ms() + RETRY_MS;
+}
+
+static int open_row(const struct watch_row *row, struct stat *st, struct ck_err *err) {
+  int fd = ck_open_file(AT_FDCWD, row->path, O_RDONLY | O_NOFOLLOW, err);
+  if (fd < 0 || fstat(fd, st) == 0) return fd;
+  int why = errno;
+  ck_fail(err, "%s", strerror(why));
+  close(fd);
+  errno = why;
+  return -1;
+}
+
 static void begin(struct ingest_watch *w, struct watch_row *row) {
   struct ck_err err;
   struct stat st;
   struct watch_open *o = row->open;
-  int fd = ck_open_file(AT_FDCWD, row->path, O_RDONLY | O_NOFOLLOW, &err);
-  if (fd < 0 || fstat(fd, &st)) {
-    if (errno == ENOENT)
+  int fd = open_row(row, &st, &err);
+  if (fd < 0) {
+    if (errno == ENOENT || errno == ENOTDIR)
       watch_lost(w, row);
     else
-      watch_bad(row, err.text);
-    if (fd >= 0) close(fd);
+      failed(w, row, may_pass(errno), &err);
     return;
   }
   watch_bad(row, NULL);
@@ -111,9 +154,7 @@ static void begin(struct ingest_watch *w, struct watch_row *row) {
     if (o->state != WATCH_ENDING) watch_open_end(o);
     close(fd);
   } else if (is_same(row, fd, &st)) {
-    const struct watch_mark mark = row->mark;
-    watch_table_taken(w->table, row, &st, &mark);
-    close(fd);
+    begin_same(w, row, fd, &st);
   } else {
     add_open(w, row, fd, &st);
   }
@@ -121,9 +162,20 @@ static void begin(struct ingest_watch *w, struct watch_row *row) {
 
 static void begin_due(struct ingest_watch *w) {
   int64_t now = ck_boot_ms();
-  size_t busy = busy_count(w);
-  for (; w->due && w->due->due_at <= now && busy < BUSY_MOST; busy = busy_count(w))
+  for (int n = 0; n < BEGINS_A_TURN && w->due && w->due->due_at <= now; ++n) {
+    if (busy_count(w) >= BUSY_MOST) return;
     begin(w, take_due(w));
+  }
+}
+
+static void retry(void *self, struct watch_row *row) {
+  if (row->bad && row->passing && !row->gone && row->root) watch_due(self, row);
+}
+
+static void retry_due(struct ingest_watch *w) {
+  if (!w->retry_at || w->retry_at > ck_boot_ms()) return;
+  w->retry_at = 0;
+  watch_table_each(w->table, retry, w);
 }
 
 /* ---- a file ---- */
@@ -144,7 +196,8 @@ static void settled(struct ingest_watch *w, struct watch_open *o) {
     return;
   }
   watch_open_rest(o);
-  if (watch_open_is_half(o)) o->rest_at = ck_boot_ms() + REST_MS;
+  row->half_seen = watch_open_is_half(o);
+  if (row->half_seen) o->rest_at = ck_boot_ms() + REST_MS;
 }
 
 static size_t waiting(const struct ingest_watch *w) {
@@ -164,7 +217,7 @@ static void step_open(struct ingest_watch *w, struct watch_open *o, struct inges
   if (reads && watch_open_read(o, PIECE_BYTES, &err)) {
     ck_log(CK_WARN, "-", "watch_not_read", "file=%s reason=%s", ck_quotedz(o->row->path),
            ck_quotedz(err.text));
-    watch_bad(o->row, err.text);
+    failed(w, o->row, !o->unpack, &err);
     close_open(w, o);
     return;
   }
@@ -173,11 +226,13 @@ static void step_open(struct ingest_watch *w, struct watch_open *o, struct inges
 
 /* Nothing has come to its half line. If that is a whole one, nothing need come. */
 static void rest(struct ingest_watch *w, struct watch_open *o) {
-  int fd = ck_open_file(AT_FDCWD, o->row->path, O_RDONLY | O_NOFOLLOW, NULL);
+  struct ck_err err;
   struct stat st;
+  int fd = open_row(o->row, &st, &err);
   o->rest_at = 0;
-  if (fd < 0) return;
-  if (fstat(fd, &st) || !watch_open_continues(o, fd, &st) || (uint64_t)st.st_size != o->fed) {
+  if (fd < 0) {
+    watch_due(w, o->row);
+  } else if (!watch_open_continues(o, fd, &st) || (uint64_t)st.st_size != o->fed) {
     close(fd);
     watch_due(w, o->row);
   } else if (watch_open_half_is_whole(o, fd)) {
@@ -192,6 +247,7 @@ void watch_work_step(struct ingest_watch *w, struct ingest_lookup *lookup, bool 
   struct watch_open *next;
   w->held = !lookup || !room;
   if (!lookup) return;
+  retry_due(w);
   if (room) begin_due(w);
   for (struct watch_open *o = w->opens; o; o = next) {
     next = o->next;
@@ -209,7 +265,8 @@ int64_t watch_work_until(const struct ingest_watch *w) {
   int64_t until = INT64_MAX;
   size_t busy = busy_count(w);
   if (w->held) return until;
-  if (w->due && busy < BUSY_MOST) until = w->due->due_at;
+  if (w->retry_at) until = w->retry_at;
+  if (w->due && busy < BUSY_MOST) until = sooner(until, w->due->due_at);
   for (const struct watch_open *o = w->opens; o; o = o->next) {
     if (o->rest_at) until = sooner(until, o->rest_at);
     if (is_busy(o)) until = sooner(until, ingest_reading_until(o->reading));
@@ -219,9 +276,7 @@ int64_t watch_work_until(const struct ingest_watch *w) {
 }
 
 void watch_work_end(struct ingest_watch *w) {
+  while (w->opens) close_open(w, w->opens);
   while (w->due) take_due(w);
-  while (w->opens) {
-    w->opens->again = false;
-    close_open(w, w->opens);
-  }
+  w->retry_at = 0;
 }

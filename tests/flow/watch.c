@@ -264,6 +264,7 @@ T_STORY(watch, the_rows_of_the_finished_files_whoever_is_killed, 180) {
   check_rest(expected);
   json_decref(expected);
   t_whole(20000);
+  t_doctor_finds(0, "originals", "ok", "");
 }
 
 /* ingest reports to the store once a second. */

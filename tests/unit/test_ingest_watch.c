@@ -2,9 +2,12 @@
  * the rows that an import of the finished files gives, and nothing twice. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ingest/watch/open.h"
 #include "test_ingest_collect.h"
 #include "test_ingest_watch.h"
 
@@ -19,6 +22,7 @@ static const struct {
 };
 #define FILES (sizeof files / sizeof *files)
 #define LOG "-x/a.jsonl"
+#define MANY 250 /* files: more than are kept open */
 static struct ck_buf sample[FILES], expected, got;
 
 static void setup(void) {
@@ -115,6 +119,65 @@ Test(watch, a_last_line_without_a_line_feed) {
   wr_settle(&r);
   same("with it", 0);
   rests("afterwards");
+}
+
+/* Nobody has waited long enough to look at it when ingest ends. */
+Test(watch, a_last_line_without_a_line_feed_at_a_restart) {
+  expect(1);
+  wr_start(&r);
+  wr_write(&r, LOG, part(0, 0, sample[0].len - 1));
+  for (int i = 0; i < 20; ++i) wr_step(&r);
+  sh_dump(&r.store, &got);
+  cr_assert_not(ck_str_eq(ck_buf_view(&got), ck_buf_view(&expected)), "it was read too soon");
+  wr_kill(&r);
+  wr_start(&r);
+  wr_settle(&r);
+  same("after a restart", 0);
+  wr_kill(&r);
+  wr_start(&r);
+  rests("after another restart");
+}
+
+/* Nor when so many others grow that it is not kept open. */
+Test(watch, last_lines_without_a_line_feed_of_many_files) {
+  char name[40];
+  expect(1);
+  wr_start(&r);
+  for (int i = 0; i < MANY; ++i) {
+    snprintf(name, sizeof name, "-x/%d.jsonl", i);
+    wr_write(&r, name, part(0, 0, sample[0].len - (i == 0 ? 1 : 100)));
+    wr_step(&r);
+    if (i == 0)
+      for (int k = 0; k < 8; ++k) wr_step(&r);
+  }
+  wr_settle(&r);
+  same("many files", 0);
+  rests("many files");
+}
+
+/* What was read of a half line is not what is there now, though the file is longer. */
+Test(watch, half_a_line_that_is_replaced) {
+  size_t half = sample[0].len - 100;
+  while (sample[0].data[half - 1] != '\n') --half;
+  expect(1);
+  wr_start(&r);
+  wr_write(&r, LOG, part(0, 0, half));
+  wr_append(&r, LOG, CK_LIT("{\"another\":\"line"));
+  wr_settle(&r);
+  wr_write(&r, LOG, whole(0));
+  wr_settle(&r);
+  same("replaced", 0);
+}
+
+/* A line of which nobody can hold the bytes. */
+Test(watch, a_line_of_a_terabyte) {
+  wr_write(&r, LOG, whole(0));
+  char *path = wr_path(&r, LOG);
+  int fd = open(path, O_RDONLY);
+  cr_assert_geq(fd, 0);
+  cr_expect_not(watch_line_is_whole(fd, 0, UINT64_C(1) << 40));
+  close(fd);
+  free(path);
 }
 
 Test(watch, a_file_that_moves_goes_on) {
@@ -220,6 +283,78 @@ Test(watch, what_was_taken_stays) {
   cr_expect_str_eq(wr_error(&r), "");
 }
 
+/* Rows of files that are gone are removed at some time: not while a folder's are looked through. */
+Test(watch, many_files_are_removed_and_then_a_folder) {
+  enum { SINGLE = 1000, IN_FOLDER = 1040 };
+  char name[40];
+  wr_start(&r);
+  for (int i = 0; i < SINGLE + IN_FOLDER; ++i) {
+    snprintf(name, sizeof name, i < SINGLE ? "-x/%d.jsonl" : "-y/%d.jsonl", i);
+    wr_write(&r, name, CK_LIT("{}\n"));
+  }
+  wr_settle(&r);
+  cr_expect_eq(wr_says(&r, "files"), SINGLE + IN_FOLDER);
+  for (int i = 0; i < SINGLE; ++i) {
+    snprintf(name, sizeof name, "-x/%d.jsonl", i);
+    wr_remove(&r, name);
+  }
+  wr_settle(&r);
+  cr_expect_eq(wr_says(&r, "files"), IN_FOLDER);
+  wr_rename(&r, "-y", "../away");
+  wr_settle(&r);
+  cr_expect_eq(wr_says(&r, "files"), 0);
+  wr_rename(&r, "../away", "-z");
+  wr_settle(&r);
+  cr_expect_eq(wr_says(&r, "files"), IN_FOLDER);
+}
+
+/* Without a descriptor it cannot be opened; with one it is, though nothing tells of that. */
+Test(watch, no_descriptor_is_left) {
+  struct rlimit all, none;
+  wr_start(&r);
+  wr_settle(&r);
+  wr_write(&r, "a.jsonl", whole(0));
+  int next = dup(0);
+  cr_assert(next >= 0 && close(next) == 0);
+  cr_assert_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
+  none = all;
+  none.rlim_cur = (rlim_t)next;
+  cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+  for (int i = 0; i < 10; ++i) wr_step(&r);
+  cr_assert_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
+  cr_expect_eq(wr_says(&r, "unreadable"), 1);
+  cr_expect(strstr(wr_error(&r), "Too many open files"), "%s", wr_error(&r));
+  wr_settle(&r);
+  cr_expect_eq(wr_says(&r, "unreadable"), 0);
+  cr_expect_gt(sh_int(&r.store, "SELECT count(*) FROM messages"), 0);
+}
+
+/* It ends while a file is read, which is gone when it begins again: the messages that the store has
+ * got have their originals. */
+Test(watch, the_originals_of_a_file_that_is_not_read_to_its_end) {
+  struct ck_buf log = {0};
+  for (int i = 0; i < 1500; ++i)
+    ck_buf_printf(&log,
+                  "{\"sessionId\":\"s\",\"cwd\":\"/w\",\"type\":\"user\",\"uuid\":\"u%d\","
+                  "\"timestamp\":\"2026-10-05T09:00:01.037Z\",\"parentUuid\":null,"
+                  "\"message\":{\"role\":\"user\",\"content\":\"question %0400d\"}}\n",
+                  i, i);
+  wr_start(&r);
+  wr_write(&r, LOG, ck_buf_view(&log));
+  while (!sh_int(&r.store, "SELECT count(*) FROM messages")) wr_step(&r);
+  wr_kill(&r);
+  wr_remove(&r, LOG);
+  wr_start(&r);
+  wr_settle(&r);
+  cr_expect_lt(sh_int(&r.store, "SELECT count(*) FROM messages"), 1500, "it was read to its end");
+  cr_expect_eq(
+      sh_int(&r.store,
+             "SELECT count(*) FROM messages m WHERE m.original IS NOT NULL AND"
+             " NOT EXISTS (SELECT 1 FROM originals o WHERE lower(hex(o.id)) = m.original)"),
+      0);
+  ck_buf_free(&log);
+}
+
 Test(watch, a_folder_that_comes_later_and_goes) {
   cr_assert_eq(rmdir(r.folder), 0);
   wr_start(&r);
@@ -270,15 +405,15 @@ Test(watch, many_files_that_grow) {
   expect(1);
   wr_start(&r);
   for (int round = 0; round < 2; ++round)
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < MANY; ++i) {
       snprintf(name, sizeof name, "-x/%d.jsonl", i);
       size_t half = sample[0].len / 2;
       wr_append(&r, name, round ? part(0, half, sample[0].len) : part(0, 0, half));
       wr_step(&r);
     }
   wr_settle(&r);
-  same("a hundred copies", 0);
-  rests("a hundred copies");
+  same("many copies", 0);
+  rests("many copies");
 }
 
 /* ---- any interleaving ---- */
