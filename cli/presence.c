@@ -64,16 +64,23 @@ static void read_pid_file(struct cli_process *p, const char *path) {
   fclose(f);
 }
 
-/* Whether a signal has stopped the process. One of another name, in another container, has only the
- * same number. */
-static bool is_stopped(pid_t pid, const char *name) {
+/* The kernel's letter for what the process does; 0: there is none of that name here. One of another
+ * name, with one of that name in another container, has only the same number. */
+static char state_of(pid_t pid, const char *name) {
   char path[64], comm[64] = "", state = 0;
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
   FILE *f = pid > 0 ? fopen(path, "re") : NULL;
-  if (!f) return false;
+  if (!f) return 0;
   int n = fscanf(f, "%*d (%63[^)]) %c", comm, &state);
   fclose(f);
-  return n == 2 && state == 'T' && strcmp(comm, name) == 0;
+  return n == 2 && strcmp(comm, name) == 0 ? state : 0;
+}
+
+static bool is_stopped(pid_t pid, const char *name) { return state_of(pid, name) == 'T'; }
+
+pid_t cli_presence_pid(const struct cli_presence *p, enum cli_part which) {
+  pid_t pid = p->parts[which].pid;
+  return state_of(pid, cli_part_names[which]) ? pid : 0;
 }
 
 static void look_at_process(struct cli_process *p, const char *lock, const char *pid_file) {

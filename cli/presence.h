@@ -29,6 +29,9 @@ struct cli_presence {
 
 /* Looks. The working directory must be the data folder. */
 void cli_presence_look(struct cli_presence *p);
+/* The part's process, for a signal; 0: none of its name has that number here, as when it runs in
+ * another container. */
+pid_t cli_presence_pid(const struct cli_presence *p, enum cli_part which);
 /* Anything of the ring runs, or `up` is going to start it. */
 bool cli_presence_any(const struct cli_presence *p);
 /* Notes that the part does not answer or report; a process that has just started gets time first.

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/file.h"
@@ -65,17 +66,24 @@ static void add_line(struct ck_buf *out, struct ck_str old, const struct finding
   ck_buf_printf(out, bare ? " = %s\n" : " = \"%s\"\n", value);
 }
 
+/* With the mode of the file whose place it takes. */
+static int fill(int fd, const char *place, struct ck_str text, struct ck_err *err) {
+  struct stat old;
+  if (stat(place, &old) || fchmod(fd, old.st_mode & 07777) || ck_write_all(fd, text) || fsync(fd))
+    return ck_fail_write(err, place, errno, strerror(errno));
+  return 0;
+}
+
 static int replace(const char *file, struct ck_str text, struct ck_err *err) {
   char *real = realpath(file, NULL), *place = real ? real : ck_strdup(file);
   char *beside = ck_sprintf("%s.new", place);
-  int rc = 0, fd = ck_open_file(AT_FDCWD, beside, O_WRONLY | O_CREAT | O_TRUNC, NULL);
-  if (fd < 0 || ck_write_all(fd, text) || fsync(fd)) rc = -1;
-  if (fd >= 0 && close(fd)) rc = -1;
-  if (rc == 0) rc = rename(beside, place);
+  int fd = ck_open_file(AT_FDCWD, beside, O_WRONLY | O_CREAT | O_TRUNC, err);
+  int rc = fd < 0 ? -1 : fill(fd, place, text, err);
+  if (fd >= 0 && close(fd) && rc == 0) rc = ck_fail_write(err, place, errno, strerror(errno));
+  if (rc == 0 && rename(beside, place)) rc = ck_fail_write(err, place, errno, strerror(errno));
   if (rc) {
-    ck_fail_write(err, place, errno, NULL);
     ck_fail_in(err, "%s", place);
-    unlink(beside);
+    if (fd >= 0) unlink(beside);
   }
   free(beside);
   free(place);

@@ -195,8 +195,12 @@ static int tell_ingest(struct cli *c, bool on, bool *told) {
   int64_t by = ck_boot_ms() + HEARD_MS;
   cli_presence_look(&p);
   *told = false;
-  if (p.parts[CLI_INGEST].life != CLI_RUNNING || p.parts[CLI_INGEST].pid <= 0) return CLI_GO_ON;
-  if (kill(p.parts[CLI_INGEST].pid, SIGHUP))
+  if (p.parts[CLI_INGEST].life != CLI_RUNNING) return CLI_GO_ON;
+  pid_t pid = cli_presence_pid(&p, CLI_INGEST);
+  if (!pid)
+    return cli_fail(c, CLI_FAILED, "ingest",
+                    "it runs, and not here, so it cannot be told; restart it where it runs");
+  if (kill(pid, SIGHUP))
     return cli_fail(c, CLI_FAILED, "ingest", "cannot be told: %s; restart the ring",
                     strerror(errno));
   while (!*told && ck_boot_ms() < by) {
@@ -231,9 +235,20 @@ static int turn(struct cli *c, bool on, const struct ck_watched *list, size_t n,
   return CLI_DONE;
 }
 
+static int nothing_to_follow(const struct cli *c) {
+  return cli_fail(c, CLI_FAILED, NULL,
+                  "there is no folder to follow, because watch." CK_WATCHED_CLAUDE
+                  ", watch." CK_WATCHED_CODEX " and watch." CK_WATCHED_ARCHIVED
+                  " are empty; set one of them, or watch.NAME, to a folder");
+}
+
 static int turn_on(struct cli *c, bool yes) {
   struct ck_watched *list;
   size_t n = ck_watched_list(c->settings, &list);
+  if (!n) {
+    ck_watched_free(list, n);
+    return nothing_to_follow(c);
+  }
   json_t *found = json_array();
   bool asks = !yes && isatty(STDIN_FILENO) && cli_on_terminal() && !c->json;
   int rc = CLI_GO_ON;

@@ -29,7 +29,6 @@ static void forget(struct ingest_watch *w, struct watch_folder *folder) {
   struct watch_folder **at = bucket(w, folder->wd);
   while (*at != folder) at = &(*at)->next;
   *at = folder->next;
-  --w->folder_count;
   free(folder->path);
   free(folder);
 }
@@ -47,11 +46,12 @@ void watch_folders_end(struct ingest_watch *w) {
   w->fd = -1;
 }
 
-static void make_slow(struct watch_root *root, const char *why) {
+void watch_make_slow(struct watch_root *root, const char *why) {
   if (!root->slow)
     ck_log(CK_WARN, "-", "watch_slow", "folder=%s reason=%s", ck_quotedz(root->of.folder),
            ck_quotedz(why));
   root->slow = why;
+  root->still_slow = true;
 }
 
 int watch_folder_add(struct ingest_watch *w, struct watch_root *root, const char *path) {
@@ -60,8 +60,8 @@ int watch_folder_add(struct ingest_watch *w, struct watch_root *root, const char
   int wd = w->fd < 0 ? -1 : inotify_add_watch(w->fd, path, mask);
   if (wd < 0) {
     if (w->fd >= 0 && errno != ENOSPC && errno != ENOMEM) return -1;
-    make_slow(root, w->fd < 0 ? "the system gives no events: fs.inotify.max_user_instances"
-                              : "there are more folders than fs.inotify.max_user_watches");
+    watch_make_slow(root, w->fd < 0 ? "the system gives no events: fs.inotify.max_user_instances"
+                                    : "there are more folders than fs.inotify.max_user_watches");
     return 0;
   }
   struct watch_folder *f = folder_of(w, wd);
@@ -70,7 +70,6 @@ int watch_folder_add(struct ingest_watch *w, struct watch_root *root, const char
     f->wd = wd;
     f->next = *bucket(w, wd);
     *bucket(w, wd) = f;
-    ++w->folder_count;
   }
   free(f->path);
   f->path = ck_strdup(path);
@@ -165,7 +164,7 @@ static void take(struct ingest_watch *w, const struct inotify_event *e) {
   }
 }
 
-bool watch_folders_read(struct ingest_watch *w) {
+void watch_folders_read(struct ingest_watch *w) {
   char buf[EVENTS_ROOM] __attribute__((aligned(__alignof__(struct inotify_event))));
   ssize_t n = w->fd < 0 ? -1 : read(w->fd, buf, sizeof buf);
   for (ssize_t at = 0; at < n;) {
@@ -173,5 +172,4 @@ bool watch_folders_read(struct ingest_watch *w) {
     take(w, e);
     at += (ssize_t)sizeof *e + (ssize_t)e->len;
   }
-  return n > (ssize_t)(EVENTS_ROOM / 2);
 }

@@ -147,7 +147,7 @@ static bool await(struct ingest_watch *w, const struct watch_root *root) {
 
 static void fail(struct watch_root *root, const char *path, const char *reason) {
   root->failed = true;
-  snprintf(root->error, sizeof root->error, "%.160s: %s", path, reason);
+  watch_error(root->error, sizeof root->error, path, reason);
 }
 
 /* Kinds of file systems from which events do not come of what others write. */
@@ -161,6 +161,13 @@ static bool is_remote(const char *path) {
   return false;
 }
 
+/* It is not there. No event tells of a mount, nor of what is made where this user may not look. */
+static void seek(struct watch_root *root, int error) {
+  bool may_be = error == ENOENT || error == ENOTDIR;
+  if (root->of.given || !may_be) snprintf(root->error, sizeof root->error, "%s", strerror(error));
+  root->rescan_at = root->scan_at + WATCH_SEEK_MS;
+}
+
 void watch_scan_root(struct ingest_watch *w, struct watch_root *root) {
   if (root->whole && root->left) {
     root->once_more = true;
@@ -169,15 +176,16 @@ void watch_scan_root(struct ingest_watch *w, struct watch_root *root) {
   root->there = access(root->of.folder, F_OK) == 0 || await(w, root);
   root->error[0] = '\0';
   root->failed = root->once_more = false;
-  root->rescan_at = 0;
   root->scan_at = ck_boot_ms();
   if (!root->there) {
-    if (root->of.given) snprintf(root->error, sizeof root->error, "%s", strerror(errno));
+    seek(root, errno);
     return;
   }
+  root->rescan_at = 0;
   root->scan = ++w->scan_number;
   root->whole = true;
-  root->slow = is_remote(root->of.folder) ? "no events come from a network folder" : NULL;
+  root->still_slow = false;
+  if (is_remote(root->of.folder)) watch_make_slow(root, "no events come from a network folder");
   push(w, root, root->of.folder);
 }
 
@@ -198,16 +206,22 @@ static void remove_unseen(void *self, struct watch_row *row) {
   }
 }
 
-/* All was seen, so the others are not there. */
-static void end_root(struct ingest_watch *w, struct watch_root *root) {
+/* After a scan of all of it: what was not seen is not there. Returns how long it may rest. */
+static int64_t end_whole(struct ingest_watch *w, struct watch_root *root, int64_t now) {
   struct sweep s = {w, root};
-  int64_t now = ck_boot_ms(), pause = (now - root->scan_at) * WATCH_RESCAN_SHARE;
-  if (root->whole && !root->failed) watch_table_each(w->table, remove_unseen, &s);
+  int64_t pause = (now - root->scan_at) * WATCH_RESCAN_SHARE;
+  if (!root->failed) watch_table_each(w->table, remove_unseen, &s);
+  if (!root->still_slow) root->slow = NULL;
   root->whole = false;
+  return pause > WATCH_RESCAN_MS ? pause : WATCH_RESCAN_MS;
+}
+
+static void end_root(struct ingest_watch *w, struct watch_root *root) {
+  int64_t now = ck_boot_ms(), pause = root->whole ? end_whole(w, root, now) : WATCH_RESCAN_MS;
   if (root->once_more)
     watch_scan_root(w, root);
-  else if (root->slow || root->failed)
-    root->rescan_at = now + (pause > WATCH_RESCAN_MS ? pause : WATCH_RESCAN_MS);
+  else if ((root->slow || root->failed) && !root->rescan_at)
+    root->rescan_at = now + pause;
 }
 
 /* ---- a folder ---- */

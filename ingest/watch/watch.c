@@ -2,10 +2,12 @@
 #include "ingest/watch/watch_inner.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/parse/json.h"
 #include "ingest/sources/source.h"
 #include "proto/clock.h"
 #include "proto/log.h"
@@ -148,11 +150,17 @@ static uint64_t behind(const struct ingest_watch *w, const struct watch_root *ro
   return bytes;
 }
 
+/* A path need not be UTF-8; what INFO says must be. */
+static void pair_path(struct ck_map *m, const char *name, const char *path) {
+  char shown[PATH_MAX];
+  ck_pair_str(m, name, ingest_clean(shown, sizeof shown, ck_str_of(path)));
+}
+
 static void encode_root(struct ck_buf *out, const struct ingest_watch *w,
                         const struct watch_root *root) {
   struct ck_map m = ck_map_open(out);
   ck_pair_text(&m, "name", root->of.name);
-  ck_pair_text(&m, "folder", root->of.folder);
+  pair_path(&m, "folder", root->of.folder);
   ck_pair_bool(&m, "there", root->there);
   ck_pair_text(&m, "how", root->slow ? "rescans" : "events");
   ck_pair_text_or_nil(&m, "slow", root->slow);

@@ -14,13 +14,15 @@
 #define WATCH_RESCAN_MS \
   10000 /* between two looks at a folder from which no events come, at least */
 #define WATCH_RESCAN_SHARE 20 /* of the time, one part at most goes into them */
+#define WATCH_SEEK_MS 60000   /* between two looks for a folder that is not there */
 
 /* A folder that is followed, with all below it. */
 struct watch_root {
   struct ck_watched of;
   bool there;
   const char *slow; /* why it is looked at again and again; NULL: events come */
-  char error[256];  /* why it cannot be read; "": it can */
+  bool still_slow;  /* its scan has shown so */
+  char error[320];  /* why it cannot be read; "": it can */
   char bad_error[320];
   size_t files, bad; /* rows of files that are there; those whose file cannot be read, and the last
                         one's reason */
@@ -53,7 +55,6 @@ struct ingest_watch {
   /* folders.c */
   int fd;                                      /* inotify's; -1: there is none */
   struct watch_folder *folders[WATCH_BUCKETS]; /* by wd */
-  size_t folder_count;
   bool missing; /* a folder that is not there is to be looked for again */
   /* scan.c */
   struct watch_scan *scans;
@@ -76,8 +77,10 @@ void watch_folders_end(struct ingest_watch *w);
 int watch_folder_add(struct ingest_watch *w, struct watch_root *root, const char *path);
 /* Has events come when something is made in the folder above a root that is not there. */
 void watch_folder_above(struct ingest_watch *w, const char *path);
-/* Takes the events that have come. True: there may be more. */
-bool watch_folders_read(struct ingest_watch *w);
+/* Takes the events that have come, or some of them: then the descriptor stays readable. */
+void watch_folders_read(struct ingest_watch *w);
+/* Not all events come of what is in it, so it is scanned again and again. */
+void watch_make_slow(struct watch_root *root, const char *why);
 
 /* ---- scan.c ---- */
 
@@ -109,5 +112,7 @@ int64_t watch_work_until(const struct ingest_watch *w);
 void watch_work_end(struct ingest_watch *w);
 /* The file cannot be read; reason NULL: it can. */
 void watch_bad(struct watch_row *row, const char *reason);
+/* What is wrong with the file or folder, always in UTF-8: INFO has it. */
+void watch_error(char *out, size_t room, const char *path, const char *reason);
 
 #endif

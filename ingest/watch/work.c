@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ingest/parse/json.h"
 #include "ingest/watch/watch_inner.h"
 #include "proto/clock.h"
 #include "proto/file.h"
@@ -19,6 +20,7 @@
 #define BEGINS_A_TURN 200
 #define RETRY_MS 10000 /* after which a failure that may pass is tried again */
 #define PIECE_BYTES (256u << 10)
+#define PATH_BYTES 200          /* of a path that an error names */
 #define WAITING_MOST (8u << 20) /* bytes of all files that wait for the store's answers */
 
 /* ---- what is due ---- */
@@ -39,13 +41,20 @@ static struct watch_row *take_due(struct ingest_watch *w) {
   return row;
 }
 
+void watch_error(char *out, size_t room, const char *path, const char *reason) {
+  char text[PATH_BYTES + sizeof(struct ck_err) + sizeof ": "];
+  int n = (int)ck_utf8_cut(ck_str_of(path), PATH_BYTES).n;
+  snprintf(text, sizeof text, "%.*s: %s", n, path, reason);
+  ingest_clean(out, room, ck_str_of(text));
+}
+
 void watch_bad(struct watch_row *row, const char *reason) {
   struct watch_root *root = row->root;
   bool was = row->bad;
   row->bad = reason != NULL;
   if (!root) return;
   if (was != row->bad) root->bad = row->bad ? root->bad + 1 : root->bad - 1;
-  if (reason) snprintf(root->bad_error, sizeof root->bad_error, "%.200s: %s", row->path, reason);
+  if (reason) watch_error(root->bad_error, sizeof root->bad_error, row->path, reason);
 }
 
 /* ---- opening ---- */

@@ -11,7 +11,8 @@
 /* More daemons than anybody runs. A flood of invented names pushes out the oldest reports, rather
  * than fill the memory. */
 #define REPORTS_MAX 64
-#define INFO_MAX 65536 /* bytes of a report's info map */
+#define INFO_MAX 65536  /* bytes of a report's info map */
+#define STATUS_LEVELS 4 /* containers around it, at most */
 
 struct kept {
   char *name, *id, *host;
@@ -58,18 +59,34 @@ static struct kept *place_for(struct reports *r, const struct ck_report *m) {
   return r->count < REPORTS_MAX ? &r->list[r->count++] : oldest;
 }
 
+/* STATUS holds it, some levels deep, and is shown as JSON: what cannot be shown must not take the
+ * rest along. */
+static bool can_be_shown(struct ck_str info) {
+  struct ck_buf within = {0}, json = {0};
+  for (int i = 0; i < STATUS_LEVELS; ++i) ck_put_array(&within, 1);
+  ck_put_raw(&within, info);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&within));
+  bool ok = ck_read_json(&r, &json) == 0;
+  ck_buf_free(&within);
+  ck_buf_free(&json);
+  return ok;
+}
+
 void reports_take(struct reports *r, const struct ck_report *m) {
   if (m->info.n > INFO_MAX || m->id.n > 200 || m->name.n > 40 || m->host.n > 255) {
     ck_log(CK_WARN, ck_quoted(m->id), "report_refused", "reason=too_large");
     return;
   }
+  bool shown = m->info.n && can_be_shown(m->info);
+  if (m->info.n && !shown)
+    ck_log(CK_WARN, ck_quoted(m->id), "report_without_info", "reason=no_json");
   pthread_mutex_lock(&r->lock);
   struct kept *k = place_for(r, m);
   forget(k);
   k->name = ck_str_dup(m->name);
   k->id = ck_str_dup(m->id);
   k->host = ck_str_dup(m->host);
-  ck_buf_str(&k->info, m->info);
+  if (shown) ck_buf_str(&k->info, m->info);
   k->pid = m->pid;
   k->up_since = m->up_since;
   k->seen_at = ck_now_ms();

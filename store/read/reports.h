@@ -12,7 +12,8 @@ struct reports;
 
 struct reports *reports_new(void);
 void reports_free(struct reports **r);
-/* Records a report in place of the daemon's last one. Logs and drops one that is too large. */
+/* Records a report in place of the daemon's last one. Logs and drops one that is too large; of one
+ * whose info JSON cannot show, the info. */
 void reports_take(struct reports *r, const struct ck_report *report);
 
 struct report_view {

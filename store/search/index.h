@@ -1,10 +1,13 @@
 /* The index's file: search.db, with an entry for each message and each title of a conversation.
  *
- *   words0 …  FTS5 without contents: the words of the first SEARCH_PART entries, of the next ones
- * …; columns text, title, tool entries   what else is asked for: whose it is, when it was, where
- * its record is dead      entries that are gone, and whose words stay keys      the entry of a
- * record, by a hash of its id places    conversations, as messages and titles name them blocks when
- * the entries of each 1,024 were
+ *   words0, words1 …   FTS5 without contents, each of the words of SEARCH_PART entries;
+ *                      columns text, title and tool
+ *   entries            what else is asked for: whose it is, when it was, its record's version
+ *   dead               entries that are gone, and whose words stay
+ *   keys               the entry of a record, by a hash of its id
+ *   places             conversations, as messages and titles name them
+ *   roles              the names of the roles
+ *   blocks             when the entries of each SEARCH_BLOCK were
  *
  * A record whose words have changed gets a new entry; the words of the former one stay, and are
  * left out since `entries` does not have it. The file is thrown away and made again when a fifth of

@@ -32,7 +32,8 @@ void wr_start(struct wr_rig *r);
 void wr_kill(struct wr_rig *r);
 /* One turn of the loop, 50 ms after the last one. */
 void wr_step(struct wr_rig *r);
-/* Turns until nothing is left to be done, with what is done in some seconds of rest. */
+/* Turns until nothing is left to be done, with what is done in some seconds of rest. That a folder
+ * which is not there is looked for each minute is no work. */
 void wr_settle(struct wr_rig *r);
 
 /* Imports a file of the folder as `convkeep import` does. */
@@ -48,7 +49,9 @@ struct ck_buf wr_packed(struct ck_str bytes);
 
 /* What INFO says of the folder: a member of it. */
 int64_t wr_says(struct wr_rig *r, const char *member);
-/* The error there; "": none. Valid until the next call. */
+/* A text there; "": none. Valid until the next call. */
+const char *wr_text(struct wr_rig *r, const char *member);
+/* The error there, likewise. */
 const char *wr_error(struct wr_rig *r);
 
 #endif

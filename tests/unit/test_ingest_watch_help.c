@@ -15,6 +15,7 @@
 
 #define SPOOL "watch-spool"
 #define TURN_MS 50
+#define REST_MS 30000           /* all work comes sooner */
 #define STORE_NOW 1793000000000 /* 2026-10-26: after the lines of the samples */
 
 /* ---- the clock ---- */
@@ -121,8 +122,8 @@ void wr_settle(struct wr_rig *r) {
     cr_assert_lt(++turns, 100000u, "it has never done");
     wr_step(r);
     int64_t until = ingest_watch_until(r->watch);
-    bool rests = until == INT64_MAX && !has_events(r) && !is_waiting(r);
-    if (until != INT64_MAX && until > boot()) passed += until - boot();
+    bool rests = until - boot() > REST_MS && !has_events(r) && !is_waiting(r);
+    if (!rests && until != INT64_MAX && until > boot()) passed += until - boot();
     quiet = rests ? quiet + 1 : 0;
   }
 }
@@ -257,11 +258,13 @@ int64_t wr_says(struct wr_rig *r, const char *member) {
   return v;
 }
 
-const char *wr_error(struct wr_rig *r) {
+const char *wr_text(struct wr_rig *r, const char *member) {
   static char text[400];
   struct ck_buf b = {0};
-  struct ck_str error = ck_map_str(info(r, &b), "error");
-  snprintf(text, sizeof text, "%.*s", (int)error.n, error.n ? error.s : "");
+  struct ck_str said = ck_map_str(info(r, &b), member);
+  snprintf(text, sizeof text, "%.*s", (int)said.n, said.n ? said.s : "");
   ck_buf_free(&b);
   return text;
 }
+
+const char *wr_error(struct wr_rig *r) { return wr_text(r, "error"); }

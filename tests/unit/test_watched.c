@@ -139,6 +139,24 @@ Test(watched, a_setting_is_changed_in_the_file) {
   becomes("", "watch.claude", "/a b/c", "watch.claude = \"/a b/c\"\n");
 }
 
+Test(watched, the_mode_of_the_file_stays) {
+  struct stat st;
+  write_file("");
+  cr_assert_eq(chmod(file, 0640), 0);
+  cr_assert_eq(ck_settings_write(file, "ingest.watch", "on", &err), 0, "%s", err.text);
+  cr_expect(stat(file, &st) == 0 && (st.st_mode & 07777) == 0640, "%o", (unsigned)st.st_mode);
+}
+
+Test(watched, a_file_that_cannot_be_replaced) {
+  char beside[sizeof file + 8];
+  snprintf(beside, sizeof beside, "%s.new", file);
+  write_file("");
+  cr_assert_eq(mkdir(beside, 0700), 0);
+  cr_expect_eq(ck_settings_write(file, "ingest.watch", "on", &err), -1);
+  cr_expect(strstr(err.text, file) && !strstr(err.text, "(null)"), "%s", err.text);
+  cr_expect_eq(rmdir(beside), 0);
+}
+
 /* A new file has every setting, and this one. */
 Test(watched, a_file_that_is_not_there) {
   unlink(file);
