@@ -42,6 +42,7 @@ void watch_folders_begin(struct ingest_watch *w) {
 void watch_folders_end(struct ingest_watch *w) {
   for (size_t i = 0; i < WATCH_BUCKETS; ++i)
     while (w->folders[i]) forget(w, w->folders[i]);
+  watch_folders_alone(w);
   if (w->fd >= 0) close(w->fd);
   w->fd = -1;
 }
@@ -78,10 +79,23 @@ int watch_folder_add(struct ingest_watch *w, struct watch_root *root, const char
 }
 
 void watch_folder_above(struct ingest_watch *w, const char *path) {
-  if (w->fd >= 0)
-    inotify_add_watch(w->fd, path,
-                      IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
-                          IN_MASK_ADD);
+  if (w->fd < 0) return;
+  int wd = inotify_add_watch(w->fd, path,
+                             IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
+                                 IN_MASK_ADD);
+  for (size_t i = 0; i < w->above_count; ++i)
+    if (w->above[i] == wd) return;
+  if (wd < 0) return;
+  w->above = ck_realloc(w->above, (w->above_count + 1) * sizeof *w->above);
+  w->above[w->above_count++] = wd;
+}
+
+void watch_folders_alone(struct ingest_watch *w) {
+  for (size_t i = 0; i < w->above_count; ++i)
+    if (!folder_of(w, w->above[i])) inotify_rm_watch(w->fd, w->above[i]);
+  free(w->above);
+  w->above = NULL;
+  w->above_count = 0;
 }
 
 /* ---- what has happened ---- */

@@ -100,13 +100,15 @@ int64_t ingest_watch_until(const struct ingest_watch *w) {
 
 static void scan_due(struct ingest_watch *w) {
   int64_t now = ck_boot_ms();
-  bool missing = w->missing;
+  bool missing = w->missing, all = true;
   w->missing = false;
   for (size_t i = 0; i < w->root_count; ++i) {
     struct watch_root *root = &w->roots[i];
     bool due = root->rescan_at && root->rescan_at <= now;
     if (due || (missing && !root->there)) watch_scan_root(w, root);
+    all &= root->there;
   }
+  if (all) watch_folders_alone(w);
 }
 
 /* The store has another id: what this one has, nobody knows. */

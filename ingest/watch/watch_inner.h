@@ -55,6 +55,8 @@ struct ingest_watch {
   /* folders.c */
   int fd;                                      /* inotify's; -1: there is none */
   struct watch_folder *folders[WATCH_BUCKETS]; /* by wd */
+  int *above;                                  /* wds of folders above roots, and maybe of others */
+  size_t above_count;
   bool missing; /* a folder that is not there is to be looked for again */
   /* scan.c */
   struct watch_scan *scans;
@@ -77,6 +79,8 @@ void watch_folders_end(struct ingest_watch *w);
 int watch_folder_add(struct ingest_watch *w, struct watch_root *root, const char *path);
 /* Has events come when something is made in the folder above a root that is not there. */
 void watch_folder_above(struct ingest_watch *w, const char *path);
+/* All roots are there: ends that for the folders that are not followed themselves. */
+void watch_folders_alone(struct ingest_watch *w);
 /* Takes the events that have come, or some of them: then the descriptor stays readable. */
 void watch_folders_read(struct ingest_watch *w);
 /* Not all events come of what is in it, so it is scanned again and again. */

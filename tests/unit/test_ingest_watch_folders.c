@@ -2,6 +2,7 @@
  * are.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,30 @@ Test(watch_folders, a_folder_that_comes_without_an_event) {
   free(full);
   free(link);
   free(other);
+}
+
+/* What is made beside the folder is heard of until it is there. */
+static bool is_heard(const char *name) {
+  struct pollfd fd = {ingest_watch_fd(r.watch), POLLIN, 0};
+  char *path = ck_sprintf("%s/%s", r.home, name);
+  int made = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  cr_assert(made >= 0 && close(made) == 0 && unlink(path) == 0);
+  free(path);
+  return poll(&fd, 1, 0) > 0;
+}
+
+Test(watch_folders, the_folder_above_is_watched_while_it_must_be) {
+  cr_assert_eq(rmdir(r.folder), 0);
+  wr_start(&r);
+  for (int round = 0; round < 2; ++round) {
+    wr_settle(&r);
+    cr_expect(is_heard("x"));
+    wr_settle(&r);
+    cr_assert_eq(mkdir(r.folder, 0700), 0);
+    wr_settle(&r);
+    cr_expect_not(is_heard("x"));
+    if (!round) cr_assert_eq(rmdir(r.folder), 0);
+  }
 }
 
 /* Whatever the names are, INFO can be shown. */
