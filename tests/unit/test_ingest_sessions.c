@@ -19,7 +19,7 @@ static const char *const samples[] = {
     "/tests/golden/sources/claude-code-agent.jsonl",
     "/tests/golden/sources/claude-code-fork.jsonl",
     "/tests/golden/sources/codex-session.jsonl",
-    "/tests/golden/sources/codex-fork.jsonl",
+    "/tests/golden/sources/codex-thread-fork.jsonl",
     "/tests/golden/sources/codex-paginated.jsonl",
     "/tests/golden/sources/codex-events.jsonl",
     "/tests/golden/sources/codex-bare.jsonl",
