@@ -122,7 +122,7 @@ static void search_close(struct search *s) {
 static int search_open(struct search *s, struct ck_err *err) {
   if (search_index_parts(s->index, &s->part_count, err)) return -1;
   s->parts = ck_zalloc((size_t)(s->part_count + 1) * sizeof *s->parts);
-  s->by_part = memmem(s->words->match.s, s->words->match.n, "\"*", 2);
+  s->by_part = s->words->match.n && memmem(s->words->match.s, s->words->match.n, "\"*", 2);
   s->entry = db_prepare(s->index, "SELECT " ENTRY " FROM entries e WHERE e.entry = ?1", err);
   if (s->entry)
     s->entries = db_prepare(s->index,
