@@ -221,12 +221,15 @@ static void say(struct campaign *k, size_t chat) {
   struct chat *c = &k->ledger.chats[chat];
   struct ck_err err = {""};
   bool human = c->human_next;
+  int64_t now = ck_now_ms();
   char text[700];
+  /* Of a question and an answer with one time, the answer is the last one. */
+  c->last_at = now > c->last_at ? now : c->last_at + 1;
   snprintf(text, sizeof text,
            "{'platform': 'chatgpt', 'conversation_id': 'c%zu', 'message_id': 'c%zu-%zu', "
            "'role': '%s', 'text': '%s', 'observed_at': %lld, 'target': %s}",
            chat, chat, c->count, human ? "user" : "assistant",
-           human ? "No! Stop" : "Shall I go on?", (long long)ck_now_ms(), target_of(k, chat));
+           human ? "No! Stop" : "Shall I go on?", (long long)c->last_at, target_of(k, chat));
   c->said = ck_realloc(c->said, (c->count + 1) * sizeof *c->said);
   c->said[c->count++] = (struct said){.human = human};
   T_CHECK(t_observe(text, &err), "an observation was not taken: %s", err.text);

@@ -15,6 +15,7 @@ struct said {
 struct chat {
   struct said *said; /* in order; each is observed later than the one before */
   size_t count;
+  int64_t last_at; /* when the last one was observed */
   int64_t next_at; /* boot: when the next one is said */
   bool human_next; /* by whom */
 };
