@@ -32,7 +32,6 @@ static const struct setting table[CK_SETTINGS] = {CK_SETTING_LIST(CK_S)};
 #undef CK_S
 
 #define EXEC "renew.exec."
-#define FILE_MAX (1u << 20)
 
 /* A setting's value and where it is from. */
 struct value {
@@ -328,7 +327,7 @@ static int apply_item(void *self, const struct ck_zpl_item *item, struct ck_err 
 /* Reads the whole file into b, terminated. 1: there is none, and err is as it was. */
 static int read_whole(const char *path, struct ck_buf *b, struct ck_err *err) {
   struct ck_err why = {{0}};
-  if (ck_read_own_file(path, FILE_MAX, b, &why))
+  if (ck_read_own_file(path, CK_SETTINGS_FILE_MAX, b, &why))
     return errno == ENOENT ? 1 : ck_fail(err, "%s: %s", path, why.text);
   ck_buf_cstr(b);
   return 0;

@@ -18,6 +18,8 @@
 #include "proto/error.h"
 #include "proto/text.h"
 
+#define CK_SETTINGS_FILE_MAX (1u << 20) /* bytes */
+
 /* S(ENUM, "name", type, "default", min, max, "a|b|c" or NULL, "help"). min and max are for INT and
  * DURATION. Types:
  *

@@ -11,8 +11,6 @@
 #include "proto/settings.h"
 #include "proto/zpl.h"
 
-#define FILE_MAX (1u << 20)
-
 /* Looks for the line that has the setting. */
 struct finding {
   const char *name;
@@ -95,7 +93,7 @@ int ck_settings_write(const char *file, const char *name, const char *value, str
   struct finding f = {name, 0};
   const struct ck_zpl_visitor visitor = {look, &f};
   if (ck_settings_write_default(file, err)) return -1;
-  int rc = ck_read_own_file(file, FILE_MAX, &old, err);
+  int rc = ck_read_own_file(file, CK_SETTINGS_FILE_MAX, &old, err);
   if (rc) ck_fail_in(err, "%s", file);
   if (rc == 0) rc = ck_zpl_read(file, ck_buf_view(&old), &visitor, err);
   if (rc == 0) {

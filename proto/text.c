@@ -462,7 +462,7 @@ static void hex32(char out[33], const unsigned char bytes[16]) {
   out[32] = '\0';
 }
 
-void ck_hash_id(char out[33], const struct ck_str *parts, size_t n) {
+void ck_hash(unsigned char out[16], const struct ck_str *parts, size_t n) {
   zdigest_t *digest = zdigest_new();
   if (!digest) die("convkeep: out of memory\n");
   for (size_t i = 0; i < n; i++) {
@@ -475,8 +475,22 @@ void ck_hash_id(char out[33], const struct ck_str *parts, size_t n) {
   }
   const unsigned char *data = zdigest_data(digest);
   if (!data || zdigest_size(digest) < 16) die("convkeep: czmq was built without SHA-1\n");
-  hex32(out, data);
+  memcpy(out, data, 16);
   zdigest_destroy(&digest);
+}
+
+void ck_hash_id(char out[33], const struct ck_str *parts, size_t n) {
+  unsigned char bytes[16];
+  ck_hash(bytes, parts, n);
+  hex32(out, bytes);
+}
+
+uint64_t ck_hash_64(const struct ck_str *parts, size_t n) {
+  unsigned char bytes[16];
+  uint64_t number = 0;
+  ck_hash(bytes, parts, n);
+  for (size_t i = 0; i < 8; i++) number = number << 8 | bytes[i];
+  return number;
 }
 
 void ck_random_id(char out[33]) {

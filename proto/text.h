@@ -112,6 +112,9 @@ void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes);
 /* The id that n parts make together: 128 bits of SHA-1 over the parts, each preceded by its length.
  * 32 hex digits, terminated. */
 void ck_hash_id(char out[33], const struct ck_str *parts, size_t n);
+/* The same as bytes, and the first 64 of its bits as a number. */
+void ck_hash(unsigned char out[16], const struct ck_str *parts, size_t n);
+uint64_t ck_hash_64(const struct ck_str *parts, size_t n);
 
 /* 128 random bits from the kernel: 32 hex digits, terminated. */
 void ck_random_id(char out[33]);

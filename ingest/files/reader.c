@@ -200,14 +200,11 @@ static const char *reader_name(const struct ingest_source *source, char name[ING
 
 /* A log is known by its first line, which stays when the log grows, moves or is compressed. */
 static void name_log(struct ingest_reader *r, const struct ingest_unit *first) {
-  char hash[33];
   size_t n;
   const struct ingest_part *part = ingest_unit_parts(first, &n);
   struct ck_str line = {first->bytes.data + part->at, part->n};
   if (!depends(r->source) || r->log) return;
-  ck_hash_id(hash, &line, 1);
-  hash[16] = '\0';
-  r->log = strtoull(hash, NULL, 16) | 1; /* not 0 */
+  r->log = ck_hash_64(&line, 1) | 1; /* not 0 */
 }
 
 static void begin_original(struct ingest_reader *r, const struct ingest_unit *unit) {

@@ -248,7 +248,7 @@ static void close_file(void *self) {
 
 #define HEAD 128 /* bytes in which a line says its type */
 
-/* Whole histories stand in these lines, which came before them. */
+/* Such a line repeats the whole history that came before it. */
 static bool skips(struct ck_str begin) {
   static const char compacted[] = "\"type\":\"compacted\"";
   if (begin.n > HEAD) begin.n = HEAD;

@@ -9,13 +9,7 @@
 static void make_key(unsigned char key[SESSION_KEY], char kind, struct ck_str scope,
                      struct ck_str name) {
   struct ck_str parts[] = {{&kind, 1}, scope, name};
-  char hash[33];
-  ck_hash_id(hash, parts, 3);
-  for (size_t i = 0; i < SESSION_KEY; ++i) {
-    unsigned high = (unsigned char)hash[2 * i], low = (unsigned char)hash[2 * i + 1];
-    key[i] = (unsigned char)((high <= '9' ? high - '0' : high - 'a' + 10) << 4 |
-                             (low <= '9' ? low - '0' : low - 'a' + 10));
-  }
+  ck_hash(key, parts, 3);
 }
 
 /* The key's slot, or the free one where it belongs. */

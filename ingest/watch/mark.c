@@ -2,21 +2,18 @@
 #include "ingest/watch/mark.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "proto/file.h"
 
 #define SOME 4096
 
 static int hash_at(int fd, uint64_t at, size_t n, uint64_t *out) {
-  char bytes[SOME], hash[33];
+  char bytes[SOME];
   ssize_t got = ck_pread_all(fd, bytes, n, (off_t)at);
   if (got < 0) return -1;
   if ((size_t)got < n) return errno = 0, -1;
   struct ck_str part = {bytes, n};
-  ck_hash_id(hash, &part, 1);
-  hash[16] = '\0';
-  *out = strtoull(hash, NULL, 16);
+  *out = ck_hash_64(&part, 1);
   return 0;
 }
 

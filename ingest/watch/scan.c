@@ -100,7 +100,7 @@ static struct watch_row *moved(struct ingest_watch *w, struct watch_root *root, 
   return row;
 }
 
-/* And nobody need look whether its last line without an end is a whole one. */
+/* The file is as it was when it was taken, and its last line need not be looked at. */
 static bool is_as_taken(const struct watch_row *row, const struct stat *st) {
   return row->taken_at && (row->half_seen || !watch_row_is_half(row)) && !row->bad &&
          row->inode == (uint64_t)st->st_ino && row->size == (uint64_t)st->st_size &&
@@ -263,7 +263,7 @@ static void see(struct ingest_watch *w, struct watch_scan *s, const struct diren
   free(path);
 }
 
-bool watch_scan_step(struct ingest_watch *w) {
+void watch_scan_step(struct ingest_watch *w) {
   for (int i = 0; w->scans && i < ENTRIES_A_STEP; ++i) {
     struct watch_scan *s = w->scans;
     if (!s->dir && begin(w, s)) {
@@ -279,7 +279,6 @@ bool watch_scan_step(struct ingest_watch *w) {
     if (errno) fail(s->root, s->path, strerror(errno));
     pop(w);
   }
-  return w->scans != NULL;
 }
 
 void watch_scan_end(struct ingest_watch *w) {

@@ -27,6 +27,7 @@ struct ingest_watch *ingest_watch_new(struct ingest_readings *readings, const ch
   struct ingest_watch *w = ck_zalloc(sizeof *w);
   w->readings = readings;
   w->table = watch_table_open(dir);
+  name_readers(w->readers);
   w->fd = -1;
   return w;
 }
@@ -113,9 +114,7 @@ static void scan_due(struct ingest_watch *w) {
 
 /* The store has another id: what this one has, nobody knows. */
 static void of_store(struct ingest_watch *w, const char *store) {
-  char readers[33];
-  name_readers(readers);
-  if (!watch_table_of(w->table, store, readers)) return;
+  if (!watch_table_of(w->table, store, w->readers)) return;
   watch_work_end(w);
   for (size_t i = 0; i < w->root_count; ++i) watch_scan_root(w, &w->roots[i]);
 }

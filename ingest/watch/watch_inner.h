@@ -50,6 +50,7 @@ struct watch_scan;
 struct ingest_watch {
   struct ingest_readings *readings;
   struct watch_table *table;
+  char readers[33]; /* whose rows the table has */
   struct watch_root *roots;
   size_t root_count;
   /* folders.c */
@@ -91,8 +92,8 @@ void watch_make_slow(struct watch_root *root, const char *why);
 /* All of the root, or a folder in it. */
 void watch_scan_root(struct ingest_watch *w, struct watch_root *root);
 void watch_scan_folder(struct ingest_watch *w, struct watch_root *root, const char *path);
-/* Scans on for a while. True: there is more to scan. */
-bool watch_scan_step(struct ingest_watch *w);
+/* Scans on for a while. */
+void watch_scan_step(struct ingest_watch *w);
 void watch_scan_end(struct ingest_watch *w);
 /* A file of that name is there, or has changed. */
 void watch_found(struct ingest_watch *w, struct watch_root *root, const char *path,

@@ -106,8 +106,8 @@ static bool is_same(const struct watch_row *row, int fd, const struct stat *st) 
          row->mtime_ns == watch_mtime_ns(st) && watch_mark_fits(&row->mark, fd);
 }
 
-/* Its name, its place on the disk or nothing has changed. Only of a last line without an end it is
- * not known yet whether that is a whole one. Takes fd over. */
+/* The bytes are those that were taken. They are read again only if the last line has no end, and
+ * turns out to be a whole one. Takes fd over. */
 static void begin_same(struct ingest_watch *w, struct watch_row *row, int fd,
                        const struct stat *st) {
   const struct watch_mark mark = row->mark;
@@ -273,13 +273,14 @@ static int64_t sooner(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t watch_work_until(const struct ingest_watch *w) {
   int64_t until = INT64_MAX;
   size_t busy = busy_count(w);
+  bool reads = waiting(w) < WAITING_MOST;
   if (w->held) return until;
   if (w->retry_at) until = w->retry_at;
   if (w->due && busy < BUSY_MOST) until = sooner(until, w->due->due_at);
   for (const struct watch_open *o = w->opens; o; o = o->next) {
     if (o->rest_at) until = sooner(until, o->rest_at);
     if (is_busy(o)) until = sooner(until, ingest_reading_until(o->reading));
-    if (o->state == WATCH_READING && waiting(w) < WAITING_MOST) until = 0;
+    if (o->state == WATCH_READING && reads) until = 0;
   }
   return until;
 }
