@@ -47,6 +47,23 @@ void wr_remove(struct wr_rig *r, const char *name);
 /* The bytes, compressed with zstd; the caller frees. */
 struct ck_buf wr_packed(struct ck_str bytes);
 
+/* Three logs, and their names in the watched folder: a session, a subagent of it, and a fork. */
+#define WR_LOGS ((size_t)3)
+extern const char *const wr_log_names[];
+struct ck_str wr_log(size_t i);
+struct ck_str wr_log_part(size_t i, size_t from, size_t to);
+
+/* Notes what an import of the first n logs gives; then all is as at the beginning. */
+void wr_expect(struct wr_rig *r, size_t n);
+/* Notes what the store has. */
+void wr_expect_this(struct wr_rig *r);
+/* The store has what was noted. */
+bool wr_has_expected(struct wr_rig *r);
+/* Fails unless it has. how, at: when that is. */
+void wr_same(struct wr_rig *r, const char *how, uint64_t at);
+/* Fails unless nothing is read again: the store gets nothing. */
+void wr_rests(struct wr_rig *r, const char *how);
+
 /* What INFO says of the folder: a member of it. */
 int64_t wr_says(struct wr_rig *r, const char *member);
 /* A text there; "": none. Valid until the next call. */

@@ -11,6 +11,7 @@
 #include "proto/clock.h"
 #include "proto/file.h"
 #include "proto/map.h"
+#include "test_ingest_collect.h"
 #include "test_ingest_watch.h"
 
 #define SPOOL "watch-spool"
@@ -130,6 +131,17 @@ void wr_settle(struct wr_rig *r) {
 
 /* ---- the life of it ---- */
 
+static const char *const sources[WR_LOGS] = {"/tests/golden/sources/claude-code-session.jsonl",
+                                             "/tests/golden/sources/claude-code-agent.jsonl",
+                                             "/tests/golden/sources/claude-code-fork.jsonl"};
+static struct ck_buf logs[WR_LOGS];
+
+/* Before the test has a folder of its own. */
+static void load_logs(void) {
+  for (size_t i = 0; i < WR_LOGS; ++i)
+    if (!logs[i].len) cr_assert(load_own(&logs[i], sources[i]), "%s", sources[i]);
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
   (void)st, (void)type, (void)ftw;
   return remove(path);
@@ -140,6 +152,7 @@ static void empty_home(struct wr_rig *r) { nftw(r->folder, remove_one, 8, FTW_DE
 
 void wr_open(struct wr_rig *r) {
   struct ck_err err;
+  load_logs();
   began = ck_now_ms();
   ck_clock_replace(wall, boot);
   *r = (struct wr_rig){.home = "/tmp/ckwatch.XXXXXX", .store_id = (char[]){"store-1"}};
@@ -236,6 +249,52 @@ struct ck_buf wr_packed(struct ck_str bytes) {
   cr_assert(!ZSTD_isError(n));
   out.len = n;
   return out;
+}
+
+/* ---- the logs, and what an import of them gives ---- */
+
+const char *const wr_log_names[] = {"-x/a.jsonl", "-x/a/subagents/agent-1.jsonl", "-x/c.jsonl"};
+
+static struct ck_buf expected, got;
+
+struct ck_str wr_log(size_t i) {
+  return ck_buf_view(&logs[i]);
+}
+
+struct ck_str wr_log_part(size_t i, size_t from, size_t to) {
+  return (struct ck_str){wr_log(i).s + from, to - from};
+}
+
+void wr_expect_this(struct wr_rig *r) { sh_dump(&r->store, &expected); }
+
+void wr_expect(struct wr_rig *r, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    wr_write(r, wr_log_names[i], wr_log(i));
+    wr_import(r, wr_log_names[i]);
+  }
+  wr_expect_this(r);
+  wr_again(r);
+}
+
+bool wr_has_expected(struct wr_rig *r) {
+  sh_dump(&r->store, &got);
+  return ck_str_eq(ck_buf_view(&got), ck_buf_view(&expected));
+}
+
+void wr_same(struct wr_rig *r, const char *how, uint64_t at) {
+  if (wr_has_expected(r)) return;
+  size_t i = 0;
+  while (i < got.len && i < expected.len && got.data[i] == expected.data[i]) ++i;
+  size_t from = i > 300 ? i - 300 : 0;
+  cr_assert(false, "%s (%llu):\n%.*s\ninstead of:\n%.*s", how, (unsigned long long)at, 600,
+            got.data + from, 600, expected.data + from);
+}
+
+void wr_rests(struct wr_rig *r, const char *how) {
+  uint64_t before = r->taken;
+  wr_settle(r);
+  cr_expect_eq(r->taken, before, "%s: %llu changesets", how,
+               (unsigned long long)(r->taken - before));
 }
 
 /* ---- what is said of it ---- */
