@@ -4,31 +4,31 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static struct renew_lane *lane_of_timer(struct renew_timer *t) {
+static struct renew_lane *lane_of_timer(struct ck_timer *t) {
   return (struct renew_lane *)((char *)t - offsetof(struct renew_lane, timer));
 }
 
 static void lane_free(struct renew_pace *p, struct renew_lane *l) {
-  if (l->in) renew_heap_drop(l->in, &l->timer);
+  if (l->in) ck_heap_drop(l->in, &l->timer);
   renew_index_remove(&p->lanes, &l->node);
-  renew_heap_free(&l->waiting);
+  ck_heap_free(&l->waiting);
   free(l->node.id);
   free(l);
 }
 
 /* Puts the lane into the heap where it belongs now, if any. */
 static void place(struct renew_pace *p, struct renew_lane *l) {
-  const struct renew_timer *first = renew_heap_top(&l->waiting);
+  const struct ck_timer *first = ck_heap_top(&l->waiting);
   int64_t at = l->open_at;
-  struct renew_heap *in = NULL;
+  struct ck_heap *in = NULL;
   if (l->jobs == 0 && l->ours == 0)
     in = &p->unused;
   else if (first && l->open_at != RENEW_NEVER && l->ours < RENEW_SLOTS_OF_A_TARGET)
     in = l->ours ? &p->busy : &p->idle;
   if (first && first->at > at) at = first->at;
-  if (l->in && l->in != in) renew_heap_drop(l->in, &l->timer);
+  if (l->in && l->in != in) ck_heap_drop(l->in, &l->timer);
   l->in = in;
-  if (in) renew_heap_set(in, &l->timer, at);
+  if (in) ck_heap_set(in, &l->timer, at);
 }
 
 struct renew_lane *renew_pace_join(struct renew_pace *p, struct ck_str key) {
@@ -49,37 +49,36 @@ void renew_pace_part(struct renew_pace *p, struct renew_lane *l) {
   place(p, l);
 }
 
-void renew_pace_wait(struct renew_pace *p, struct renew_lane *l, struct renew_timer *t,
-                     int64_t at) {
-  renew_heap_set(&l->waiting, t, at);
+void renew_pace_wait(struct renew_pace *p, struct renew_lane *l, struct ck_timer *t, int64_t at) {
+  ck_heap_set(&l->waiting, t, at);
   place(p, l);
 }
 
-void renew_pace_leave(struct renew_pace *p, struct renew_lane *l, struct renew_timer *t) {
-  renew_heap_drop(&l->waiting, t);
+void renew_pace_leave(struct renew_pace *p, struct renew_lane *l, struct ck_timer *t) {
+  ck_heap_drop(&l->waiting, t);
   place(p, l);
 }
 
 /* The lane that has the next turn, whenever that is. */
-static struct renew_timer *next_lane(const struct renew_pace *p) {
-  struct renew_timer *idle = renew_heap_top(&p->idle);
-  struct renew_timer *busy = p->ours < RENEW_SLOTS ? renew_heap_top(&p->busy) : NULL;
+static struct ck_timer *next_lane(const struct renew_pace *p) {
+  struct ck_timer *idle = ck_heap_top(&p->idle);
+  struct ck_timer *busy = p->ours < RENEW_SLOTS ? ck_heap_top(&p->busy) : NULL;
   return !busy || (idle && idle->at <= busy->at) ? idle : busy;
 }
 
 static void drop_unused(struct renew_pace *p, int64_t now) {
-  for (struct renew_timer *t; (t = renew_heap_top(&p->unused)) && t->at <= now;)
+  for (struct ck_timer *t; (t = ck_heap_top(&p->unused)) && t->at <= now;)
     lane_free(p, lane_of_timer(t));
 }
 
-struct renew_timer *renew_pace_next(struct renew_pace *p, int64_t now) {
+struct ck_timer *renew_pace_next(struct renew_pace *p, int64_t now) {
   drop_unused(p, now);
-  struct renew_timer *t = next_lane(p);
-  return t && t->at <= now ? renew_heap_top(&lane_of_timer(t)->waiting) : NULL;
+  struct ck_timer *t = next_lane(p);
+  return t && t->at <= now ? ck_heap_top(&lane_of_timer(t)->waiting) : NULL;
 }
 
 int64_t renew_pace_due(const struct renew_pace *p) {
-  const struct renew_timer *t = next_lane(p);
+  const struct ck_timer *t = next_lane(p);
   return t ? t->at : RENEW_NEVER;
 }
 
@@ -114,7 +113,7 @@ static void free_lane(void *self, struct renew_node *n) { lane_free(self, (struc
 void renew_pace_free(struct renew_pace *p) {
   renew_index_each(&p->lanes, free_lane, p);
   renew_index_free(&p->lanes);
-  renew_heap_free(&p->idle);
-  renew_heap_free(&p->busy);
-  renew_heap_free(&p->unused);
+  ck_heap_free(&p->idle);
+  ck_heap_free(&p->busy);
+  ck_heap_free(&p->unused);
 }

@@ -5,7 +5,7 @@
 #define RENEWD_PACE_H
 
 #include "proto/text.h"
-#include "renewd/heap.h"
+#include "proto/heap.h"
 #include "renewd/index.h"
 
 #define RENEW_NEVER INT64_MAX
@@ -16,13 +16,13 @@
 #define RENEW_SLOTS 64
 
 struct renew_lane {
-  struct renew_node node;    /* its id is the target's key (target.h); first */
-  struct renew_heap waiting; /* conversations, by when the next job of each may be claimed */
-  struct renew_timer timer;  /* when the first of them may be, or when the lane can be dropped */
-  struct renew_heap *in;     /* that this timer is in */
-  unsigned jobs;             /* that belong to it */
-  unsigned ours;             /* deliveries under way */
-  int64_t open_at;           /* none begins before; RENEW_NEVER: one is claimed, but not begun */
+  struct renew_node node; /* its id is the target's key (target.h); first */
+  struct ck_heap waiting; /* conversations, by when the next job of each may be claimed */
+  struct ck_timer timer;  /* when the first of them may be, or when the lane can be dropped */
+  struct ck_heap *in;     /* that this timer is in */
+  unsigned jobs;          /* that belong to it */
+  unsigned ours;          /* deliveries under way */
+  int64_t open_at;        /* none begins before; RENEW_NEVER: one is claimed, but not begun */
 };
 
 /* Zero-initialise, then set spacing. */
@@ -30,8 +30,8 @@ struct renew_pace {
   int64_t spacing; /* from one beginning to the next in a lane; 0: several may begin at once */
   unsigned ours;   /* deliveries under way in all lanes */
   struct renew_index lanes;
-  struct renew_heap idle, busy; /* lanes in which something waits, without and with a delivery */
-  struct renew_heap unused;     /* lanes without a job, until they need not be remembered */
+  struct ck_heap idle, busy; /* lanes in which something waits, without and with a delivery */
+  struct ck_heap unused;     /* lanes without a job, until they need not be remembered */
 };
 
 /* The lane of that key, with one job more. */
@@ -41,12 +41,12 @@ void renew_pace_part(struct renew_pace *p, struct renew_lane *l);
 
 /* A conversation waits in the lane until the given time, or for a turn after it; called again, it
  * changes the time. The timer must be in no other lane. */
-void renew_pace_wait(struct renew_pace *p, struct renew_lane *l, struct renew_timer *t, int64_t at);
+void renew_pace_wait(struct renew_pace *p, struct renew_lane *l, struct ck_timer *t, int64_t at);
 /* It does not wait any more. */
-void renew_pace_leave(struct renew_pace *p, struct renew_lane *l, struct renew_timer *t);
+void renew_pace_leave(struct renew_pace *p, struct renew_lane *l, struct ck_timer *t);
 
 /* The conversation whose turn it is; NULL for none. It waits on until it leaves. */
-struct renew_timer *renew_pace_next(struct renew_pace *p, int64_t now);
+struct ck_timer *renew_pace_next(struct renew_pace *p, int64_t now);
 /* When there will be one; RENEW_NEVER when that takes a call of the others first. */
 int64_t renew_pace_due(const struct renew_pace *p);
 

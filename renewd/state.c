@@ -13,7 +13,7 @@ static struct renew_job *job_of(struct renew_node *n) { return (struct renew_job
 static struct renew_conversation *conversation_of(struct renew_node *n) {
   return (struct renew_conversation *)n;
 }
-static struct renew_conversation *conversation_of_timer(struct renew_timer *t) {
+static struct renew_conversation *conversation_of_timer(struct ck_timer *t) {
   return (struct renew_conversation *)((char *)t - offsetof(struct renew_conversation, timer));
 }
 
@@ -115,9 +115,9 @@ static void set_brake(struct renew_state *st, struct renew_conversation *c,
                       struct renew_braked braked) {
   c->braked = braked;
   if (braked.brake == RENEW_FREELY)
-    renew_heap_drop(&st->braked, &c->braked_timer);
+    ck_heap_drop(&st->braked, &c->braked_timer);
   else
-    renew_heap_set(&st->braked, &c->braked_timer, braked.until);
+    ck_heap_set(&st->braked, &c->braked_timer, braked.until);
 }
 
 static void unplace(struct renew_state *st, struct renew_conversation *c) {
@@ -147,7 +147,7 @@ static void follow_clock(struct renew_state *st, struct renew_now now) {
 
 struct renew_job *renew_state_claim(struct renew_state *st, struct renew_now now) {
   follow_clock(st, now);
-  for (struct renew_timer *t; (t = renew_pace_next(&st->pace, now.boot));) {
+  for (struct ck_timer *t; (t = renew_pace_next(&st->pace, now.boot));) {
     struct renew_conversation *c = conversation_of_timer(t);
     int64_t due;
     struct renew_job *j = next_job(c, now, &due);
@@ -197,7 +197,7 @@ void renew_state_drop_unneeded(struct renew_state *st, struct renew_conversation
   if (c->automation != RENEW_MANUAL || c->jobs || c->querying != RENEW_QUIET || c->checking) return;
   renew_state_turn_forget(st, c);
   unplace(st, c);
-  renew_heap_drop(&st->braked, &c->braked_timer);
+  ck_heap_drop(&st->braked, &c->braked_timer);
   renew_index_remove(&st->conversations, &c->node);
   free(c->node.id);
   free(c);
@@ -442,6 +442,6 @@ void renew_state_free(struct renew_state *st) {
   renew_index_free(&st->conversations);
   renew_pace_free(&st->pace);
   renew_index_free(&st->lasts);
-  renew_heap_free(&st->settling);
-  renew_heap_free(&st->braked);
+  ck_heap_free(&st->settling);
+  ck_heap_free(&st->braked);
 }

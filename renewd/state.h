@@ -12,7 +12,7 @@
 
 #include "proto/records.h"
 #include "renewd/due.h"
-#include "renewd/heap.h"
+#include "proto/heap.h"
 #include "renewd/index.h"
 #include "renewd/pace.h"
 
@@ -92,16 +92,16 @@ struct renew_job {
 };
 
 struct renew_conversation {
-  struct renew_node node;   /* its id is local_conversation_id; first */
-  struct renew_timer timer; /* boot: when its next job may be claimed, but for the lane's pace */
-  struct renew_lane *lane;  /* the lane of that job, where the timer is; NULL: there is none */
+  struct renew_node node;  /* its id is local_conversation_id; first */
+  struct ck_timer timer;   /* boot: when its next job may be claimed, but for the lane's pace */
+  struct renew_lane *lane; /* the lane of that job, where the timer is; NULL: there is none */
   enum renew_automation automation;
   /* The last message; it has been unchanged for `delay` at boot time `settled`. */
   struct renew_node last; /* its id: NULL for none */
   char last_job_id[37];   /* that of its automatic job */
   uint64_t last_text;     /* a hash of its text; 0: not known */
   int64_t settled;
-  struct renew_timer settling;
+  struct ck_timer settling;
   enum renew_querying querying;
   bool judged;
   enum renew_decline declined; /* as it was judged */
@@ -109,7 +109,7 @@ struct renew_conversation {
   int64_t cooldown_until; /* wall, 0 for none */
   int64_t rest;           /* boot: cooldown_until, converted when its row came */
   struct renew_job *jobs;
-  struct renew_timer braked_timer; /* in the state's heap of those that are braked */
+  struct ck_timer braked_timer; /* in the state's heap of those that are braked */
   struct renew_braked braked;
   bool changed;  /* its row has come since its last claim */
   bool calendar; /* its next job waits for a calendar time */
@@ -122,9 +122,9 @@ struct renew_state {
   int64_t delay; /* milliseconds */
   struct renew_index conversations, jobs;
   struct renew_pace pace;
-  struct renew_heap braked;
+  struct ck_heap braked;
   struct renew_index lasts; /* conversations by their last message */
-  struct renew_heap settling;
+  struct ck_heap settling;
   struct renew_conversation *checks, **checks_end;
   size_t declined; /* conversations whose last message was declined for a reason that people are
                       told */

@@ -19,16 +19,16 @@ static void become(struct renew_state *st, struct renew_conversation *c, enum re
   assert(may_become[c->querying] & TO(next));
   c->querying = next;
   if (next == RENEW_SETTLING)
-    renew_heap_set(&st->settling, &c->settling, c->settled);
+    ck_heap_set(&st->settling, &c->settling, c->settled);
   else
-    renew_heap_drop(&st->settling, &c->settling);
+    ck_heap_drop(&st->settling, &c->settling);
 }
 
 static struct renew_conversation *of_last(struct renew_node *n) {
   return (struct renew_conversation *)((char *)n - offsetof(struct renew_conversation, last));
 }
 
-static struct renew_conversation *of_settling(struct renew_timer *t) {
+static struct renew_conversation *of_settling(struct ck_timer *t) {
   return (struct renew_conversation *)((char *)t - offsetof(struct renew_conversation, settling));
 }
 
@@ -133,7 +133,7 @@ void renew_state_turn_forget(struct renew_state *st, struct renew_conversation *
 /* ---- considering ---- */
 
 struct renew_conversation *renew_state_consider(struct renew_state *st, struct renew_now now) {
-  struct renew_timer *t = renew_heap_top(&st->settling);
+  struct ck_timer *t = ck_heap_top(&st->settling);
   if (!t || t->at > now.boot) return NULL;
   struct renew_conversation *c = of_settling(t);
   become(st, c, RENEW_QUERIED);
@@ -141,7 +141,7 @@ struct renew_conversation *renew_state_consider(struct renew_state *st, struct r
 }
 
 int64_t renew_state_settles(const struct renew_state *st) {
-  const struct renew_timer *t = renew_heap_top(&st->settling);
+  const struct ck_timer *t = ck_heap_top(&st->settling);
   return t ? t->at : RENEW_NEVER;
 }
 

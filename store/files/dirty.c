@@ -6,6 +6,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "proto/heap.h"
+
 enum when { QUIET, BUSY, WHENS };
 
 struct entry {
@@ -16,7 +18,7 @@ struct entry {
   int64_t since;                /* when that came */
   int64_t rests;                /* until then */
   struct entry *before, *after; /* in its list */
-  size_t place[WHENS];          /* in the heaps */
+  struct ck_timer due[WHENS];   /* while it waits */
 };
 
 struct list {
@@ -27,9 +29,8 @@ struct list {
 struct dirty {
   json_t *entries; /* conversation → the entry's address */
   struct list waiting, written;
-  struct entry **heap[WHENS]; /* of waiting.count each */
-  size_t room;
-  uint64_t looked;
+  struct ck_heap due[WHENS]; /* those that wait */
+  uint64_t tidied;           /* entries that dirty_tidy has looked at */
 };
 
 static void append(struct list *l, struct entry *e) {
@@ -46,63 +47,25 @@ static void take_out(struct list *l, struct entry *e) {
   l->count--;
 }
 
-/* ---- the heaps ---- */
+/* ---- what waits ---- */
 
-static int64_t due(const struct entry *e, enum when w) {
-  int64_t at = e->since + (w == BUSY ? DIRTY_MOST_MS : 0);
-  return at < e->rests ? e->rests : at;
-}
-
-static bool is_before(struct dirty *d, const struct entry *a, const struct entry *b, enum when w) {
-  int64_t x = due(a, w), y = due(b, w);
-  d->looked++;
-  return x != y ? x < y : a->version < b->version;
-}
-
-static void put(struct dirty *d, enum when w, size_t place, struct entry *e) {
-  d->heap[w][place] = e;
-  e->place[w] = place;
-}
-
-static void rise(struct dirty *d, enum when w, size_t place, struct entry *e) {
-  for (size_t up; place && is_before(d, e, d->heap[w][up = (place - 1) / 2], w); place = up)
-    put(d, w, place, d->heap[w][up]);
-  put(d, w, place, e);
-}
-
-/* In a heap of `count`. */
-static void sink(struct dirty *d, enum when w, size_t place, struct entry *e, size_t count) {
-  for (size_t down; (down = 2 * place + 1) < count; place = down) {
-    struct entry **heap = d->heap[w];
-    if (down + 1 < count && is_before(d, heap[down + 1], heap[down], w)) ++down;
-    if (!is_before(d, heap[down], e, w)) break;
-    put(d, w, place, heap[down]);
-  }
-  put(d, w, place, e);
+/* t: one of the entry's for w. */
+static const struct entry *of_timer(const struct ck_timer *t, enum when w) {
+  const void *e = (const char *)(t - w) - offsetof(struct entry, due);
+  return e;
 }
 
 static void wait_for(struct dirty *d, struct entry *e) {
-  size_t last = d->waiting.count;
-  if (last == d->room) {
-    d->room = d->room ? d->room * 2 : 64;
-    for (enum when w = 0; w < WHENS; ++w)
-      d->heap[w] = ck_realloc(d->heap[w], d->room * sizeof *d->heap[w]);
-  }
   append(&d->waiting, e);
-  for (enum when w = 0; w < WHENS; ++w) rise(d, w, last, e);
+  for (enum when w = 0; w < WHENS; ++w) {
+    int64_t at = e->since + (w == BUSY ? DIRTY_MOST_MS : 0);
+    ck_heap_set(&d->due[w], &e->due[w], at < e->rests ? e->rests : at);
+  }
 }
 
-/* The last one of each heap takes its place. */
 static void wait_no_more(struct dirty *d, struct entry *e) {
   take_out(&d->waiting, e);
-  size_t count = d->waiting.count;
-  for (enum when w = 0; w < WHENS; ++w) {
-    size_t place = e->place[w];
-    struct entry *last = d->heap[w][count];
-    if (last == e) continue;
-    rise(d, w, place, last);
-    sink(d, w, last->place[w], last, count);
-  }
+  for (enum when w = 0; w < WHENS; ++w) ck_heap_drop(&d->due[w], &e->due[w]);
 }
 
 /* ---- entries ---- */
@@ -113,23 +76,32 @@ struct dirty *dirty_new(void) {
   return d;
 }
 
-static void forget(struct dirty *d, struct list *l, struct entry *e) {
-  take_out(l, e);
+/* It is in no list. */
+static void free_entry(struct dirty *d, struct entry *e) {
   json_object_deln(d->entries, e->id, e->bytes);
   free(e->id);
   free(e);
 }
 
+static void forget(struct dirty *d, struct entry *e) {
+  take_out(&d->written, e);
+  free_entry(d, e);
+}
+
 void dirty_clear(struct dirty *d) {
-  while (d->waiting.first) forget(d, &d->waiting, d->waiting.first);
-  while (d->written.first) forget(d, &d->written, d->written.first);
+  while (d->waiting.first) {
+    struct entry *e = d->waiting.first;
+    wait_no_more(d, e);
+    free_entry(d, e);
+  }
+  while (d->written.first) forget(d, d->written.first);
 }
 
 void dirty_free(struct dirty **d) {
   if (!*d) return;
   dirty_clear(*d);
   json_decref((*d)->entries);
-  for (enum when w = 0; w < WHENS; ++w) free((*d)->heap[w]);
+  for (enum when w = 0; w < WHENS; ++w) ck_heap_free(&(*d)->due[w]);
   free(*d);
   *d = NULL;
 }
@@ -171,10 +143,11 @@ uint64_t dirty_least(const struct dirty *d) {
 
 int64_t dirty_next(const struct dirty *d, bool quiet, struct ck_str *conversation) {
   enum when w = quiet || dirty_full(d) ? QUIET : BUSY;
-  if (!d->waiting.count) return INT64_MAX;
-  const struct entry *e = d->heap[w][0];
+  const struct ck_timer *t = ck_heap_top(&d->due[w]);
+  if (!t) return INT64_MAX;
+  const struct entry *e = of_timer(t, w);
   *conversation = (struct ck_str){e->id, e->bytes};
-  return due(e, w);
+  return t->at;
 }
 
 void dirty_written(struct dirty *d, struct ck_str conversation, uint64_t upto, int64_t took,
@@ -190,16 +163,20 @@ void dirty_written(struct dirty *d, struct ck_str conversation, uint64_t upto, i
   e->upto = upto;
   e->rests = now + (rest < DIRTY_REST_MAX ? rest : DIRTY_REST_MAX);
   append(&d->written, e);
-  if (d->written.count > DIRTY_FULL) forget(d, &d->written, d->written.first);
+  if (d->written.count > DIRTY_FULL) forget(d, d->written.first);
 }
 
 void dirty_tidy(struct dirty *d, uint64_t upto, int64_t now) {
   for (struct entry *e = d->written.first, *next; e; e = next) {
     next = e->after;
-    d->looked++;
+    d->tidied++;
     if (e->upto > upto || e->rests > now) break;
-    forget(d, &d->written, e);
+    forget(d, e);
   }
 }
 
-uint64_t dirty_looked(const struct dirty *d) { return d->looked; }
+uint64_t dirty_looked(const struct dirty *d) {
+  uint64_t looked = d->tidied;
+  for (enum when w = 0; w < WHENS; ++w) looked += d->due[w].compared;
+  return looked;
+}

@@ -8,7 +8,7 @@
 #include "renewd/target.h"
 
 static struct renew_pace p;
-static struct renew_timer timers[400];
+static struct ck_timer timers[400];
 static int64_t at;
 
 static void begin(void) {
@@ -21,7 +21,7 @@ static struct renew_lane *lane(const char *key) { return renew_pace_join(&p, ck_
 
 /* Takes the next turn: which of the timers? */
 static int turn(struct renew_lane *l) {
-  struct renew_timer *t = renew_pace_next(&p, at);
+  struct ck_timer *t = renew_pace_next(&p, at);
   if (!t) return -1;
   renew_pace_leave(&p, l, t);
   renew_pace_claim(&p, l);
@@ -51,7 +51,7 @@ Test(renewd_pace, hung_targets_hold_up_themselves_only, .init = begin, .fini = d
     for (int k = 0; k < 3; k++) renew_pace_wait(&p, l, &timers[3 * i + k], 0);
   }
   unsigned claimed = 0;
-  for (struct renew_timer *t; (t = renew_pace_next(&p, at)); claimed++) {
+  for (struct ck_timer *t; (t = renew_pace_next(&p, at)); claimed++) {
     snprintf(key, sizeof key, "hung %d", (int)((t - timers) / 3));
     struct renew_lane *l = lane(key);
     renew_pace_leave(&p, l, t);

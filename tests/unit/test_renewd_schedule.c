@@ -184,17 +184,17 @@ static void run_year(uint64_t seed) {
   world.job_of_message = calloc(JOBS_MAX, sizeof *world.job_of_message);
   plan_the_year();
   year_start();
-  while (world.events && world.boot < YEAR + 30 * DAY) {
+  while (world.events.count && world.boot < YEAR + 30 * DAY) {
     int64_t due = world.up ? renew_state_due(&world.state, now()) : RENEW_NEVER;
     if (world.up && renew_state_settles(&world.state) < due)
       due = renew_state_settles(&world.state);
-    if (due < world.heap[0]->at) {
+    if (due < ck_heap_top(&world.events)->at) {
       world.boot = due > world.boot ? due : world.boot;
       year_work();
       continue;
     }
     struct event *e = year_take();
-    world.boot = e->at;
+    world.boot = e->timer.at;
     happen(e);
     year_work();
     maybe_crash(e);
@@ -205,8 +205,8 @@ static void run_year(uint64_t seed) {
 }
 
 static void clean_up(void) {
-  while (world.events) free(world.heap[--world.events]);
-  free(world.heap);
+  while (world.events.count) free(year_take());
+  ck_heap_free(&world.events);
   free(world.j);
   free(world.job_of_message);
   if (world.up) renew_state_free(&world.state);

@@ -6,40 +6,6 @@
 
 #include "renewd/state.h"
 
-/* ---- the heap ---- */
-
-Test(renewd_heap, soonest_first_and_movable) {
-  struct renew_heap h = {0};
-  struct renew_timer t[200] = {{0}};
-  uint32_t dice = 7;
-  for (int i = 0; i < 200; i++)
-    renew_heap_set(&h, &t[i], (dice = dice * 1103515245u + 12345u) >> 20);
-  for (int i = 0; i < 200; i += 3)
-    renew_heap_set(&h, &t[i], (dice = dice * 1103515245u + 12345u) >> 20);
-  for (int i = 1; i < 200; i += 5) renew_heap_drop(&h, &t[i]);
-  int64_t last = -1;
-  size_t n = 0;
-  for (struct renew_timer *top; (top = renew_heap_top(&h)); n++) {
-    cr_assert_geq(top->at, last);
-    last = top->at;
-    renew_heap_drop(&h, top);
-    cr_assert_eq(top->place, 0);
-  }
-  cr_assert_eq(n, 160);
-  renew_heap_free(&h);
-}
-
-Test(renewd_heap, the_one_that_waited_longer_comes_first) {
-  struct renew_heap h = {0};
-  struct renew_timer t[5] = {{0}};
-  for (int i = 0; i < 5; i++) renew_heap_set(&h, &t[i], 10);
-  for (int i = 0; i < 5; i++) {
-    cr_assert_eq(renew_heap_top(&h), &t[i]);
-    renew_heap_drop(&h, &t[i]);
-  }
-  renew_heap_free(&h);
-}
-
 /* ---- rows ---- */
 
 static struct renew_state st;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "proto/clock.h"
+#include "proto/heap.h"
 #include "renewd/due.h"
 #include "renewd/state.h"
 
@@ -85,8 +86,7 @@ enum kind {
 };
 
 struct event {
-  int64_t at;
-  uint64_t order;
+  struct ck_timer timer; /* boot; it is the event's first member, so of a timer one has the event */
   enum kind kind;
   unsigned run; /* the process that it is for or from; 0: the world */
   int id, message;
@@ -107,9 +107,8 @@ struct target {
 struct world {
   struct ck_random random;
   int64_t boot, offset;
-  struct event **heap;
-  size_t events, room;
-  uint64_t orders, version, tokens;
+  struct ck_heap events;
+  uint64_t version, tokens;
   struct conversation c[CONVERSATIONS];
   struct job *j;
   int jobs, messages;

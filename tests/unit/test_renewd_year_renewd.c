@@ -274,8 +274,8 @@ void year_crash(void) {
   world.crashes++;
   for (int id = 0; id < CONVERSATIONS; id++) world.c[id].sending = 0;
   /* Each mutation on its way to the store arrives, or does not. */
-  for (size_t i = 0; i < world.events; i++) {
-    struct event *e = world.heap[i];
+  for (size_t i = 0; i < world.events.count; i++) {
+    struct event *e = (struct event *)world.events.v[i];
     if (e->run == world.run &&
         (e->kind == PUT || e->kind == CLAIM || e->kind == END || e->kind == SUPERSEDE) && one_in(2))
       e->run = 0;

@@ -8,37 +8,19 @@
 
 /* ---- events ---- */
 
-static bool earlier(const struct event *a, const struct event *b) {
-  return a->at != b->at ? a->at < b->at : a->order < b->order;
-}
-
 struct event *year_add(enum kind kind, int64_t in, unsigned run, int id) {
   struct event *e = calloc(1, sizeof *e);
-  e->at = world.boot + in;
-  e->order = ++world.orders;
   e->kind = kind;
   e->run = run;
   e->id = id;
-  if (world.events == world.room)
-    world.heap = realloc(world.heap, (world.room = world.room ? world.room * 2 : 1024) *
-                                         sizeof(struct event *));
-  size_t i = world.events++;
-  for (; i && earlier(e, world.heap[(i - 1) / 2]); i = (i - 1) / 2)
-    world.heap[i] = world.heap[(i - 1) / 2];
-  world.heap[i] = e;
+  ck_heap_set(&world.events, &e->timer, world.boot + in);
   return e;
 }
 
 struct event *year_take(void) {
-  struct event *top = world.heap[0], *last = world.heap[--world.events];
-  size_t i = 0;
-  for (size_t child; (child = 2 * i + 1) < world.events; i = child) {
-    if (child + 1 < world.events && earlier(world.heap[child + 1], world.heap[child])) child++;
-    if (!earlier(world.heap[child], last)) break;
-    world.heap[i] = world.heap[child];
-  }
-  world.heap[i] = last;
-  return top;
+  struct ck_timer *first = ck_heap_top(&world.events);
+  ck_heap_drop(&world.events, first);
+  return (struct event *)first;
 }
 
 /* ---- rows and their names ---- */
