@@ -4,8 +4,8 @@
 #ifndef RENEWD_PACE_H
 #define RENEWD_PACE_H
 
-#include "proto/text.h"
 #include "proto/heap.h"
+#include "proto/text.h"
 #include "renewd/index.h"
 
 #define RENEW_NEVER INT64_MAX

@@ -10,9 +10,9 @@
 #ifndef RENEWD_STATE_H
 #define RENEWD_STATE_H
 
+#include "proto/heap.h"
 #include "proto/records.h"
 #include "renewd/due.h"
-#include "proto/heap.h"
 #include "renewd/index.h"
 #include "renewd/pace.h"
 
