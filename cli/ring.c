@@ -32,9 +32,11 @@
 #define HELD_ELSEWHERE 4
 /* Its exit code if it must not be started again before a person has looked. */
 #define STAYS_DOWN 5
-/* When stopping, from the first SIGTERM on: SIGTERM to the store, SIGKILL to everything left. */
+/* When stopping, from the first SIGTERM on: SIGTERM to the store, SIGKILL to everything left. Both
+ * are later by what renewd may wait for its commands beyond RING_GRACE_MS. */
 #define STORE_TERM_MS 2500
 #define TERM_MS 4500
+#define RING_GRACE_MS 2000
 
 const char *const cli_part_names[CLI_PARTS] = {"store", "ingest", "renewd", "syncd"};
 
@@ -369,16 +371,21 @@ static void sweep(const struct cli_ring *r) {
   }
 }
 
+static int64_t longer_grace(const struct cli_ring *r) {
+  int64_t grace = ck_set_int(r->c->settings, CK_SET_RENEW_STOP_GRACE);
+  return grace > RING_GRACE_MS ? grace - RING_GRACE_MS : 0;
+}
+
 void cli_ring_end(struct cli_ring **ring) {
   struct cli_ring *r = *ring;
   if (!r) return;
   const unsigned store = CLI_PART(CLI_STORE), all = ~0u, others = all & ~store;
-  int64_t now = ck_boot_ms();
+  int64_t from = ck_boot_ms() + longer_grace(r);
   r->ending = true;
   send_signal(r, others, SIGTERM);
-  wait_gone(r, others, now + STORE_TERM_MS);
+  wait_gone(r, others, from + STORE_TERM_MS);
   send_signal(r, store, SIGTERM);
-  wait_gone(r, all, now + TERM_MS);
+  wait_gone(r, all, from + TERM_MS);
   kill_rest(r);
   sweep(r);
   for (enum cli_part i = 0; i < CLI_PARTS; ++i)

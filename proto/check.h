@@ -17,7 +17,8 @@ unsigned ck_check_program(const char *name);
 /* What a check is given. */
 struct ck_check {
   const struct ck_settings *s;
-  /* Called for each setting that cannot work. starts: the program starts even so, and waits until
+  /* Called for each setting that cannot work; which: also the number of a renew.exec.NAME… as
+   * ck_settings_view() has it. starts: the program starts even so, and waits until
    * it is set. */
   void (*wrong)(void *self, enum ck_setting which, bool starts, const char *why);
   void *self;

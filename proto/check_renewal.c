@@ -1,6 +1,9 @@
 /* Follow-ups; see check.h. */
 #include "proto/check.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "proto/url.h"
 
 static void check_prefixes(const struct ck_check *k, enum ck_setting which) {
@@ -16,10 +19,31 @@ static void check_prefixes(const struct ck_check *k, enum ck_setting which) {
   }
 }
 
+/* renew.exec.NAME.timeout and the like are of a renew.exec.NAME; a folder is absolute. */
+static void check_exec(const struct ck_check *k) {
+  static const char exec[] = "renew.exec.";
+  struct ck_setting_view v;
+  for (int i = CK_SETTINGS; ck_settings_view(k->s, i, &v); ++i) {
+    const char *name = v.name + sizeof exec - 1, *dot;
+    struct ck_exec of;
+    struct ck_err err;
+    if (strncmp(v.name, exec, sizeof exec - 1) != 0 || !(dot = strchr(name, '.'))) continue;
+    char *of_name = ck_str_dup((struct ck_str){name, (size_t)(dot - name)});
+    bool wrong = false;
+    if (!ck_set_exec(k->s, of_name, &of))
+      wrong = ck_fail(&err, "there is no setting %s%.100s", exec, of_name);
+    else if (strcmp(dot, ".folder") == 0 && v.value[0] && v.value[0] != '/' && v.value[0] != '{')
+      wrong = ck_fail(&err, "must be an absolute path, or a {placeholder} that is one");
+    if (wrong) ck_check_stops(k, (enum ck_setting)i, &err);
+    free(of_name);
+  }
+}
+
 void ck_check_renewal(const struct ck_check *k) {
   struct ck_err err;
   check_prefixes(k, CK_SET_RENEW_WEBHOOK_ALLOW);
   check_prefixes(k, CK_SET_RENEW_WEBHOOK_IDEMPOTENT);
+  check_exec(k);
   if (ck_trim(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_PAYLOAD))).n) return;
   ck_fail(&err, "must not be blank");
   ck_check_stops(k, CK_SET_RENEW_PAYLOAD, &err);

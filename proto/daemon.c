@@ -21,7 +21,8 @@
 #include "proto/log.h"
 #include "proto/places.h"
 
-#define STOP_MS 4000
+#define STOP_MS 3000
+#define STOP_SPARE_MS 1000
 #define STOP_POLL_MS 50
 #define LOOK_MS 500 /* how often names are looked at; the loop wakes up for it */
 
@@ -222,6 +223,11 @@ static void read_again(const struct ck_daemon *d, void *self) {
   ck_settings_free(&s);
 }
 
+/* Boot: when the loop ends anyway, if it is to stop now. */
+static int64_t stops_by(const struct ck_daemon *d, const struct ck_settings *s) {
+  return ck_boot_ms() + (d->stop_ms ? d->stop_ms(s) : STOP_MS) + STOP_SPARE_MS;
+}
+
 static int loop(const struct ck_daemon *d, void *self, const struct ck_settings *s, int signals) {
   bool ready = false, lost = false;
   int64_t stop_by = 0, look_at = 0;
@@ -231,7 +237,7 @@ static int loop(const struct ck_daemon *d, void *self, const struct ck_settings 
     if (!lost && ck_boot_ms() >= look_at) {
       look_at = ck_boot_ms() + LOOK_MS;
       lost = look_at_names(d, s) != 0;
-      if (lost && !stop_by) stop_by = ck_boot_ms() + STOP_MS;
+      if (lost && !stop_by) stop_by = stops_by(d, s);
     }
     if (!ready && d->ready(self)) {
       ready = true;
@@ -243,7 +249,7 @@ static int loop(const struct ck_daemon *d, void *self, const struct ck_settings 
     if (signal == SIGHUP) read_again(d, self);
     if (signal && signal != SIGHUP && !stop_by) {
       ck_log(CK_INFO, "-", "stopping", "daemon=%s", d->name);
-      stop_by = ck_boot_ms() + STOP_MS;
+      stop_by = stops_by(d, s);
     }
   }
 }

@@ -9,7 +9,8 @@
  *   readiness  the line "ready\n" on the file descriptor that CONVKEEP_READY_FD names, or
  *              "failed REASON\n" when it ends for a reason that its starter should know
  *   again      SIGHUP reads the settings again, for a daemon that wants that
- *   stopping   after SIGTERM or SIGINT the loop ends once stop() agrees, at the latest after 4 s
+ *   stopping   after SIGTERM or SIGINT the loop ends once stop() agrees, at the latest after 4 s,
+ *              or a second after stop_ms()
  *   exit       0 stopped as asked, 1 failed, 2 bad flags or settings, 4 another instance runs,
  *              5 it must not be started again before a person has looked
  *
@@ -63,6 +64,8 @@ struct ck_daemon {
   /* Called after each turn once the daemon has been asked to stop: true when nothing is left to be
    * finished first. After 4 s the loop ends anyway. */
   bool (*stop)(void *self);
+  /* How long it may take to stop, in milliseconds; NULL: 3 s. */
+  int64_t (*stop_ms)(const struct ck_settings *s);
   /* After SIGHUP: the settings as they are now, which are freed after the call. NULL: the signal
    * does nothing. Those that start was given stay valid, and as they were. */
   void (*again)(void *self, const struct ck_settings *s);

@@ -1,5 +1,5 @@
 /* The settings: their values, the four places where they come from. */
-#include "proto/settings.h"
+#include "proto/settings_value.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,210 +10,94 @@
 #include <unistd.h>
 
 #include "proto/file.h"
-#include "proto/moment.h"
 #include "proto/near.h"
 #include "proto/zpl.h"
 
 /* ---- the table ---- */
 
-enum type { TYPE_TEXT, TYPE_INT, TYPE_DURATION, TYPE_CHOICE, TYPE_LIST };
-
 struct setting {
-  const char *name;
-  enum type type;
-  const char *dflt;
-  int64_t min, max;
-  const char *choices, *help;
+  const char *name, *dflt;
+  struct ck_setting_rule rule;
+  const char *help;
 };
 
 #define CK_S(ENUM, name, type, dflt, min, max, choices, help) \
-  {name, TYPE_##type, dflt, INT64_C(min), INT64_C(max), choices, help},
+  {name, dflt, {CK_TYPE_##type, INT64_C(min), INT64_C(max), choices}, help},
 static const struct setting table[CK_SETTINGS] = {CK_SETTING_LIST(CK_S)};
 #undef CK_S
 
-#define EXEC "renew.exec."
-
-/* A setting's value and where it is from. */
-struct value {
-  char *text, *from;
-  int64_t number;
-  char **words; /* of a LIST or renew.exec.NAME, NULL-terminated; else NULL */
-  enum ck_source source;
-};
-
-/* Settings whose last name whoever sets them chooses. */
+/* Settings in whose name somebody chooses a part: BEFORE NAME AFTER. */
 struct family {
-  const char *before; /* of the name: "renew.exec." */
-  const char *env;    /* likewise, in the environment */
+  const char *before, *after; /* "renew.exec." and ".timeout" */
+  const char *env, *env_after;
+  struct ck_setting_rule rule;
   const char *help, *example;
-  int (*parse)(struct value *v, const char *text, struct ck_err *err);
 };
+
+#define EXEC "renew.exec."
+#define EXEC_ENV "CONVKEEP_RENEW_EXEC_"
+
+/* One that has nothing after the name comes after those whose names end in something. */
+static const struct family families[] = {
+    {EXEC,
+     ".timeout",
+     EXEC_ENV,
+     "__TIMEOUT",
+     {.type = CK_TYPE_DURATION, 10, 86400000, NULL},
+     "how long the program may run; else renew.timeout",
+     "30min"},
+    {EXEC,
+     ".folder",
+     EXEC_ENV,
+     "__FOLDER",
+     {.type = CK_TYPE_TEXT},
+     "its working directory, which may have {placeholders}; else the data folder",
+     "\"{cwd}\""},
+    {EXEC,
+     ".env",
+     EXEC_ENV,
+     "__ENV",
+     {.type = CK_TYPE_ENV},
+     "what its environment has besides: words NAME=VALUE, which may have {placeholders}",
+     "CLAUDE_CONFIG_DIR={home}"},
+    {EXEC,
+     ".input",
+     EXEC_ENV,
+     "__INPUT",
+     {.type = CK_TYPE_CHOICE, .choices = CK_EXEC_INPUTS},
+     "what it gets: the delivery as a line of JSON, or the payload alone, on its standard input;\n"
+     "# nothing; or the payload as its last argument (" CK_EXEC_INPUTS ")",
+     "payload"},
+    {EXEC,
+     "",
+     EXEC_ENV,
+     "",
+     {.type = CK_TYPE_PROGRAM},
+     "the argv that a target of kind exec and this id runs; \"double quotes\" around a word with\n"
+     "# blanks; {session_id} and others stand for members of the target's payload",
+     "/path/to/program \"an argument\""},
+    {CK_WATCH,
+     "",
+     "CONVKEEP_WATCH_",
+     "",
+     {.type = CK_TYPE_FOLDER},
+     "a folder whose logs are followed while ingest.watch is on; claude, codex and codex_archived\n"
+     "# stand for where these programs keep their sessions, unless they are set",
+     "/path/to/folder"}};
+#define FAMILIES (sizeof families / sizeof *families)
 
 /* One of them. */
 struct member {
   const struct family *family;
   char *name; /* in full: renew.exec.NAME */
-  struct value value;
+  struct ck_setting_value value;
 };
 
 struct ck_settings {
-  struct value values[CK_SETTINGS];
+  struct ck_setting_value values[CK_SETTINGS];
   struct member *members;
   int count;
 };
-
-/* ---- values ---- */
-
-static void words_free(char **words) {
-  for (char **w = words; w && *w; w++) free(*w);
-  free(words);
-}
-
-static void value_free(struct value *v) {
-  free(v->text);
-  free(v->from);
-  words_free(v->words);
-  *v = (struct value){0};
-}
-
-/* Reads the number at the beginning of s. Returns what follows it; NULL if there is none, or it is
- * too large. */
-static const char *digits(const char *s, int64_t *value) {
-  char *end;
-  const char *first = *s == '-' ? s + 1 : s;
-  if (*first < '0' || *first > '9') return NULL;
-  errno = 0;
-  long long n = strtoll(s, &end, 10);
-  *value = n;
-  return errno ? NULL : end;
-}
-
-static bool parse_int(const char *s, int64_t *value) {
-  const char *end = digits(s, value);
-  return end && *end == '\0';
-}
-
-static bool parse_duration(const char *s, int64_t *ms) {
-  int64_t n;
-  const char *unit = digits(s, &n);
-  for (size_t i = 0; unit && i < CK_UNITS; i++)
-    if (strcmp(unit, ck_units[i].name) == 0) return !__builtin_mul_overflow(n, ck_units[i].ms, ms);
-  return false;
-}
-
-static void show_duration(char out[32], int64_t ms) {
-  size_t i = 0;
-  while (i < CK_UNITS - 1 && (ms % ck_units[i].ms != 0 || ms == 0)) i++;
-  snprintf(out, 32, "%lld%s", (long long)(ms / ck_units[i].ms), ck_units[i].name);
-}
-
-/* Splits text at blanks. With quotes, "…" keeps blanks together, also within a word. NULL: a quote
- * is not closed. */
-static char **split(const char *text, bool quotes) {
-  char **words = ck_zalloc(sizeof *words);
-  size_t n = 0;
-  struct ck_buf word = {0};
-  bool open = false;
-  for (const char *p = text + strspn(text, " \t\r\n"); *p; p += strspn(p, " \t\r\n")) {
-    ck_buf_clear(&word);
-    for (; *p && (open || !strchr(" \t\r\n", *p)); p++) {
-      if (quotes && *p == '"')
-        open = !open;
-      else
-        ck_buf_add(&word, p, 1);
-    }
-    words = ck_realloc(words, (n + 2) * sizeof *words);
-    words[n++] = ck_str_dup(ck_buf_view(&word));
-    words[n] = NULL;
-  }
-  ck_buf_free(&word);
-  if (!open) return words;
-  words_free(words);
-  return NULL;
-}
-
-static int refuse_number(const struct setting *d, const char *text, struct ck_err *err) {
-  char least[32], most[32];
-  if (d->type == TYPE_INT) {
-    snprintf(least, sizeof least, "%lld", (long long)d->min);
-    snprintf(most, sizeof most, "%lld", (long long)d->max);
-    return ck_fail(err, "must be an integer from %s to %s, not \"%.60s\"", least, most, text);
-  }
-  show_duration(least, d->min);
-  show_duration(most, d->max);
-  return ck_fail(err,
-                 "must be a duration (a number and ms, s, min, h or d, as in 15min)"
-                 " from %s to %s, not \"%.60s\"",
-                 least, most, text);
-}
-
-/* True when text is one of "a|b|c". */
-static bool is_choice(const char *choices, const char *text) {
-  size_t n = strlen(text);
-  for (const char *p = choices; p; p = strchr(p, '|')) {
-    p += *p == '|';
-    if (strcspn(p, "|") == n && memcmp(p, text, n) == 0) return true;
-  }
-  return false;
-}
-
-static int wrong_choice(const char *choices, const char *text, struct ck_err *err) {
-  struct ck_near near = ck_near_to(ck_str_of(text));
-  struct ck_buf meant = {0};
-  ck_near_try_all(&near, choices);
-  ck_near_text(&meant, &near, "");
-  ck_fail(err, "must be one of %s, not \"%.60s\"%s", choices, text, ck_buf_cstr(&meant));
-  ck_buf_free(&meant);
-  return -1;
-}
-
-/* Checks text against its row of the table and fills v, which must be empty. */
-static int value_parse(struct value *v, const struct setting *d, const char *text,
-                       struct ck_err *err) {
-  if (!ck_utf8_ok(ck_str_of(text))) return ck_fail(err, "is not UTF-8");
-  if (d->type == TYPE_INT || d->type == TYPE_DURATION) {
-    bool ok = d->type == TYPE_INT ? parse_int(text, &v->number) : parse_duration(text, &v->number);
-    if (!ok || v->number < d->min || v->number > d->max) return refuse_number(d, text, err);
-  }
-  if (d->type == TYPE_CHOICE && !is_choice(d->choices, text))
-    return wrong_choice(d->choices, text, err);
-  if (d->type == TYPE_LIST) v->words = split(text, false);
-  v->text = ck_strdup(text);
-  return 0;
-}
-
-static int program_parse(struct value *v, const char *text, struct ck_err *err) {
-  if (!ck_utf8_ok(ck_str_of(text))) return ck_fail(err, "is not UTF-8");
-  v->words = split(text, true);
-  if (!v->words) return ck_fail(err, "a quote is not closed");
-  if (!v->words[0] || !v->words[0][0]) {
-    words_free(v->words);
-    v->words = NULL;
-    return ck_fail(err, "must name a program");
-  }
-  v->text = ck_strdup(text);
-  return 0;
-}
-
-static int folder_parse(struct value *v, const char *text, struct ck_err *err) {
-  if (!ck_utf8_ok(ck_str_of(text))) return ck_fail(err, "is not UTF-8");
-  if (*text && *text != '/' && strcmp(text, "~") != 0 && strncmp(text, "~/", 2) != 0)
-    return ck_fail(err, "must be an absolute path or begin with ~/, not \"%.60s\"", text);
-  v->text = ck_strdup(text);
-  return 0;
-}
-
-static const struct family families[] = {
-    {EXEC, "CONVKEEP_RENEW_EXEC_", "the argv that a target of kind exec and this id runs",
-     "; \"double quotes\" around a word with blanks\n"
-     "# " EXEC "NAME = /path/to/program \"an argument\"\n",
-     program_parse},
-    {CK_WATCH, "CONVKEEP_WATCH_", "a folder whose logs are followed while ingest.watch is on",
-     "; claude, codex and codex_archived stand for\n"
-     "# where these programs keep their sessions, unless they are set\n"
-     "# " CK_WATCH "NAME = /path/to/folder\n",
-     folder_parse}};
-#define FAMILIES (sizeof families / sizeof *families)
 
 /* ---- names ---- */
 
@@ -223,15 +107,18 @@ static int setting_named(const char *name) {
   return i;
 }
 
-/* The family of a setting with an allowed name; or NULL. */
-static const struct family *family_of(const char *name) {
+/* True if the name is the family's, and the part that is chosen is allowed. */
+static bool is_of_family(const struct family *f, const char *name) {
   static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-  for (size_t i = 0; i < FAMILIES; i++) {
-    size_t n = strlen(families[i].before);
-    const char *rest = name + n;
-    if (strncmp(name, families[i].before, n) == 0 && *rest && !rest[strspn(rest, allowed)])
-      return &families[i];
-  }
+  size_t n = strlen(f->before), chosen;
+  if (strncmp(name, f->before, n) != 0) return false;
+  chosen = strspn(name + n, allowed);
+  return chosen && strcmp(name + n + chosen, f->after) == 0;
+}
+
+static const struct family *family_of(const char *name) {
+  for (size_t i = 0; i < FAMILIES; i++)
+    if (is_of_family(&families[i], name)) return &families[i];
   return NULL;
 }
 
@@ -272,11 +159,11 @@ static int unknown(const char *name, const char *from, struct ck_err *err) {
 /* Sets name to text. from: where the text is from, for the error and for `convkeep config`. */
 static int set(struct ck_settings *s, const char *name, const char *text, enum ck_source source,
                const char *from, struct ck_err *err) {
-  struct value v = {.source = source}, *old;
+  struct ck_setting_value v = {.source = source}, *old;
   int which = setting_named(name), rc;
   const struct family *family = which == CK_SETTINGS ? family_of(name) : NULL;
   if (which == CK_SETTINGS && !family) return unknown(name, from, err);
-  rc = family ? family->parse(&v, text, err) : value_parse(&v, &table[which], text, err);
+  rc = ck_setting_value_parse(&v, family ? &family->rule : &table[which].rule, text, err);
   if (rc) return ck_fail_in(err, "%s: %s", from, name);
   if (family) {
     struct member *m = member_named(s, name);
@@ -285,7 +172,7 @@ static int set(struct ck_settings *s, const char *name, const char *text, enum c
     old = &s->values[which];
   }
   v.from = ck_strdup(from);
-  value_free(old);
+  ck_setting_value_free(old);
   *old = v;
   return 0;
 }
@@ -301,7 +188,7 @@ struct file {
 static int given_at(const struct ck_settings *s, const struct file *f, const char *name) {
   const struct member *m = member_named(s, name);
   int which = setting_named(name);
-  const struct value *v = m ? &m->value : which < CK_SETTINGS ? &s->values[which] : NULL;
+  const struct ck_setting_value *v = m ? &m->value : which < CK_SETTINGS ? &s->values[which] : NULL;
   if (!v || v->source != CK_FROM_FILE) return 0;
   return atoi(v->from + strlen(f->path) + 1);
 }
@@ -354,13 +241,25 @@ static char *env_name(const char *setting) {
   return name;
 }
 
-/* CONVKEEP_RENEW_EXEC_NAME=argv, for any NAME. */
-static int load_member(struct ck_settings *s, const struct family *family, const char *entry,
-                       struct ck_err *err) {
+/* Of the variable's name, the part that is chosen; of no length if it is not the family's. */
+static struct ck_str chosen_in(const struct family *f, struct ck_str variable) {
+  size_t before = strlen(f->env), after = strlen(f->env_after);
+  bool is_its = ck_str_starts(variable, f->env) && variable.n > before + after &&
+                ck_str_ends(variable, f->env_after);
+  return is_its ? (struct ck_str){variable.s + before, variable.n - before - after}
+                : (struct ck_str){0};
+}
+
+/* CONVKEEP_RENEW_EXEC_NAME=argv and the like, for any NAME. 0 also if it is nothing of the kind. */
+static int load_member(struct ck_settings *s, const char *entry, struct ck_err *err) {
   const char *equals = strchr(entry, '=');
-  if (!equals) return 0;
-  char *from = ck_str_dup((struct ck_str){entry, (size_t)(equals - entry)});
-  char *name = ck_sprintf("%s%s", family->before, from + strlen(family->env));
+  struct ck_str variable = {entry, equals ? (size_t)(equals - entry) : 0}, chosen = {0};
+  size_t i = 0;
+  while (i < FAMILIES && !(chosen = chosen_in(&families[i], variable)).n) i++;
+  if (i == FAMILIES) return 0;
+  char *from = ck_str_dup(variable);
+  char *name =
+      ck_sprintf("%s%.*s%s", families[i].before, (int)chosen.n, chosen.s, families[i].after);
   for (char *p = name; *p; p++)
     if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
   int rc = set(s, name, equals + 1, CK_FROM_ENV, from, err);
@@ -377,10 +276,7 @@ static int load_env(struct ck_settings *s, struct ck_err *err) {
     if (text) rc = set(s, table[i].name, text, CK_FROM_ENV, from, err);
     free(from);
   }
-  for (char **e = environ; e && *e && !rc; e++)
-    for (size_t i = 0; i < FAMILIES && !rc; i++)
-      if (strncmp(*e, families[i].env, strlen(families[i].env)) == 0)
-        rc = load_member(s, &families[i], *e, err);
+  for (char **e = environ; e && *e && !rc; e++) rc = load_member(s, *e, err);
   return rc;
 }
 
@@ -399,10 +295,10 @@ struct ck_settings *ck_settings_load(const char *file, struct ck_err *err) {
 
 void ck_settings_free(struct ck_settings **s) {
   if (!*s) return;
-  for (int i = 0; i < CK_SETTINGS; i++) value_free(&(*s)->values[i]);
+  for (int i = 0; i < CK_SETTINGS; i++) ck_setting_value_free(&(*s)->values[i]);
   for (int i = 0; i < (*s)->count; i++) {
     free((*s)->members[i].name);
-    value_free(&(*s)->members[i].value);
+    ck_setting_value_free(&(*s)->members[i].value);
   }
   free((*s)->members);
   free(*s);
@@ -437,17 +333,42 @@ const char *ck_set_word(const struct ck_settings *s, enum ck_setting which, int 
   return w ? *w : NULL;
 }
 
-char *const *ck_set_exec(const struct ck_settings *s, const char *name) {
-  char *full = ck_sprintf(EXEC "%s", name);
+/* NULL: it is not set. */
+static const struct ck_setting_value *exec_value(const struct ck_settings *s, const char *name,
+                                                 const char *after) {
+  char *full = ck_sprintf(EXEC "%s%s", name, after);
   const struct member *m = member_named(s, full);
   free(full);
-  return m ? m->value.words : NULL;
+  return m ? &m->value : NULL;
+}
+
+bool ck_set_exec(const struct ck_settings *s, const char *name, struct ck_exec *exec) {
+  const struct ck_setting_value *argv = exec_value(s, name, ""),
+                                *timeout = exec_value(s, name, ".timeout"),
+                                *folder = exec_value(s, name, ".folder"),
+                                *env = exec_value(s, name, ".env"),
+                                *input = exec_value(s, name, ".input");
+  if (!argv) return false;
+  *exec = (struct ck_exec){
+      .argv = argv->words,
+      .env = env ? env->words : NULL,
+      .folder = folder && folder->text[0] ? folder->text : NULL,
+      .timeout = timeout ? timeout->number : ck_set_int(s, CK_SET_RENEW_TIMEOUT),
+      .input = input ? (enum ck_exec_input)input->number : CK_EXEC_DELIVERY,
+  };
+  return true;
+}
+
+bool ck_set_has_exec(const struct ck_settings *s) {
+  for (int i = 0; i < s->count; i++)
+    if (s->members[i].family->rule.type == CK_TYPE_PROGRAM) return true;
+  return false;
 }
 
 bool ck_settings_view(const struct ck_settings *s, int i, struct ck_setting_view *view) {
   if (i < 0 || i >= CK_SETTINGS + s->count) return false;
   const struct member *m = i < CK_SETTINGS ? NULL : &s->members[i - CK_SETTINGS];
-  const struct value *v = m ? &m->value : &s->values[i];
+  const struct ck_setting_value *v = m ? &m->value : &s->values[i];
   *view = (struct ck_setting_view){m ? m->name : table[i].name, v->text,
                                    m ? m->family->help : table[i].help, v->from};
   return true;
@@ -455,7 +376,7 @@ bool ck_settings_view(const struct ck_settings *s, int i, struct ck_setting_view
 
 static void describe(struct ck_buf *b, const struct setting *d) {
   ck_buf_printf(b, "\n# %s", d->help);
-  if (d->choices) ck_buf_printf(b, " (%s)", d->choices);
+  if (d->rule.choices) ck_buf_printf(b, " (%s)", d->rule.choices);
   bool bare = *d->dflt && !strpbrk(d->dflt, "#\"' ");
   ck_buf_printf(b, bare ? "\n# %s = %s\n" : "\n# %s = \"%s\"\n", d->name, d->dflt);
 }
@@ -471,7 +392,8 @@ int ck_settings_write_default(const char *file, struct ck_err *err) {
                   " override this file.\n");
   for (int i = 0; i < CK_SETTINGS; i++) describe(&b, &table[i]);
   for (size_t i = 0; i < FAMILIES; i++)
-    ck_buf_printf(&b, "\n# %s%s", families[i].help, families[i].example);
+    ck_buf_printf(&b, "\n# %s\n# %sNAME%s = %s\n", families[i].help, families[i].before,
+                  families[i].after, families[i].example);
   int rc = 0;
   for (size_t at = 0; at < b.len && !rc;) {
     ssize_t n = write(fd, b.data + at, b.len - at);

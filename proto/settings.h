@@ -115,6 +115,8 @@
     "how long a target that nothing reaches is tried before its job fails") \
   S(RENEW_TIMEOUT, "renew.timeout", DURATION, "30s", 10, 3600000, NULL, \
     "how long one delivery may take") \
+  S(RENEW_STOP_GRACE, "renew.stop_grace", DURATION, "2s", 0, 600000, NULL, \
+    "how long a program (renew.exec.NAME) may go on after SIGTERM when renewd is stopped") \
   S(RENEW_WEBHOOK_ALLOW, "renew.webhook.allow", LIST, "", 0, 0, NULL, \
     "URL prefixes that a webhook may reach; empty: none") \
   S(RENEW_WEBHOOK_IDEMPOTENT, "renew.webhook.idempotent", LIST, "", 0, 0, NULL, \
@@ -151,8 +153,28 @@ const char *ck_set_text(const struct ck_settings *s, enum ck_setting which);
 int64_t ck_set_int(const struct ck_settings *s, enum ck_setting which);
 /* Word number i of a LIST, from 0; NULL after the last. */
 const char *ck_set_word(const struct ck_settings *s, enum ck_setting which, int i);
-/* The argv of renew.exec.NAME, NULL-terminated; NULL when that is not set. */
-char *const *ck_set_exec(const struct ck_settings *s, const char *name);
+/* What a program of renew.exec.NAME gets, in the order of the setting's words. */
+enum ck_exec_input {
+  CK_EXEC_DELIVERY, /* the delivery, a line of JSON, on its standard input */
+  CK_EXEC_PAYLOAD,  /* the payload alone, on its standard input */
+  CK_EXEC_NONE,
+  CK_EXEC_ARGUMENT /* the payload as its last argument */
+};
+#define CK_EXEC_INPUTS "delivery|payload|none|argument"
+
+/* renew.exec.NAME and what belongs to it. */
+struct ck_exec {
+  char *const *argv;  /* NULL-terminated; at least one word */
+  char *const *env;   /* NAME=VALUE, NULL-terminated; NULL: nothing */
+  const char *folder; /* NULL: the data folder */
+  int64_t timeout;    /* milliseconds */
+  enum ck_exec_input input;
+};
+/* False: renew.exec.NAME is not set. */
+bool ck_set_exec(const struct ck_settings *s, const char *name, struct ck_exec *exec);
+
+/* True if some renew.exec.NAME is set. */
+bool ck_set_has_exec(const struct ck_settings *s);
 
 /* What the name of a folder's setting begins with: watch.NAME (proto/watched.h). */
 #define CK_WATCH "watch."
@@ -162,7 +184,7 @@ struct ck_setting_view {
   const char *name, *value, *help;
   const char *from; /* "default", "FILE:LINE", "CONVKEEP_…" or "flag" */
 };
-/* Setting number i, from 0: the table's, then each renew.exec.NAME and
+/* Setting number i, from 0: the table's, then each renew.exec.NAME, renew.exec.NAME.timeout … and
  * watch.NAME. False after the last. */
 bool ck_settings_view(const struct ck_settings *s, int i, struct ck_setting_view *view);
 

@@ -47,6 +47,9 @@ void renew_attempt_json(struct ck_buf *b, const struct renew_attempt *a) {
   if (r->http_status) ck_buf_printf(b, ",\"http_status\":%d", r->http_status);
   if (r->exit_code >= 0) ck_buf_printf(b, ",\"exit\":%d", r->exit_code);
   if (r->error[0]) ck_buf_json_member(b, "error", ck_str_of(r->error));
+  if (r->cost >= 0) ck_buf_printf(b, ",\"cost\":%.12g", r->cost);
+  if (r->tokens >= 0) ck_buf_printf(b, ",\"tokens\":%lld", (long long)r->tokens);
+  if (r->text[0]) ck_buf_json_member(b, "text", ck_str_of(r->text));
   if (a->took_ms >= 0) ck_buf_printf(b, ",\"took_ms\":%lld", (long long)a->took_ms);
   if (a->verdict->next_attempt_at)
     ck_buf_printf(b, ",\"next_attempt_at\":%lld", (long long)a->verdict->next_attempt_at);

@@ -9,6 +9,7 @@
 
 #include "proto/settings.h"
 #include "renewd/due.h"
+#include "renewd/launcher.h"
 #include "renewd/outcomes.h"
 #include "renewd/result.h"
 #include "renewd/target.h"
@@ -16,13 +17,15 @@
 /* The resources that channels may use. */
 struct renew_channel_env {
   const struct ck_settings *settings;
+  struct renew_launcher *launcher; /* NULL: nothing can be run */
 };
 
 /* One delivery. Valid until it is over. */
 struct renew_parcel {
   const char *job_id; /* also the delivery's id, the same at every attempt */
   const struct renew_target *target;
-  struct ck_str body; /* one JSON object without line breaks */
+  struct ck_str body;    /* one JSON object without line breaks */
+  struct ck_str payload; /* what it says: the payload of the job */
 };
 
 struct renew_channel {
@@ -49,6 +52,9 @@ struct renew_channel {
   /* Gives the delivery up and frees it; it may still arrive. */
   void (*abandon)(void *delivery);
 
+  /* renewd is going to stop: what is under way is to end soon. NULL: it ends by itself. */
+  void (*stop)(void *channel);
+
   /* May an attempt with an unknown end be sent again? */
   bool (*repeatable)(const struct ck_settings *s, const struct renew_target *target);
 };
@@ -72,6 +78,8 @@ void *renew_channel_open(struct renew_channels *all, const struct renew_channel 
  * or NULL if it is not open. False if there is no channel i. */
 bool renew_channel_at(const struct renew_channels *all, int i, const struct renew_channel **c,
                       void **open);
+/* Tells every open channel that renewd is going to stop. */
+void renew_channels_stop(struct renew_channels *all);
 /* Closes every open channel. */
 void renew_channels_close(struct renew_channels *all);
 

@@ -30,6 +30,11 @@ bool renew_channel_at(const struct renew_channels *all, int i, const struct rene
   return true;
 }
 
+void renew_channels_stop(struct renew_channels *all) {
+  for (int i = 0; i < RENEW_CHANNELS; i++)
+    if (all->open[i] && channels[i]->stop) channels[i]->stop(all->open[i]);
+}
+
 void renew_channels_close(struct renew_channels *all) {
   for (int i = 0; i < RENEW_CHANNELS; i++) {
     if (all->open[i]) channels[i]->close(all->open[i]);

@@ -175,7 +175,9 @@ static void send(struct renew_delivery *d) {
   renew_state_begin(&r->state, ck_str_of(d->job_id), renew_now());
   d->started_us = ck_mono_us();
   d->sending = d->channel->start(
-      open, &(struct renew_parcel){d->job_id, &d->target, ck_buf_view(&d->body)}, &result);
+      open,
+      &(struct renew_parcel){d->job_id, &d->target, ck_buf_view(&d->body), ck_str_of(d->payload)},
+      &result);
   if (!d->sending) finish(d, &result);
 }
 

@@ -78,6 +78,10 @@ static int64_t backoff_limit(int64_t first, int64_t longest, int64_t n) {
   return most < longest ? most : longest;
 }
 
+static int64_t asked_wait(const struct renew_result *result) {
+  return result->retry_after < RETRY_AFTER_MAX ? result->retry_after : RETRY_AFTER_MAX;
+}
+
 static void judge_retry(struct renew_verdict *v, const struct renew_rules *r,
                         struct ck_random *random, const struct renew_result *result,
                         const struct renew_count *count, int64_t now) {
@@ -89,13 +93,23 @@ static void judge_retry(struct renew_verdict *v, const struct renew_rules *r,
   }
   int64_t most = backoff_limit(r->backoff, r->backoff_max, count->attempt);
   int64_t wait = ck_random_upto(random, most);
-  int64_t asked = result->retry_after < RETRY_AFTER_MAX ? result->retry_after : RETRY_AFTER_MAX;
+  int64_t asked = asked_wait(result);
   v->next_attempt_at = now + (asked > wait ? asked : wait);
   if (asked > wait)
     snprintf(v->why, sizeof v->why, "again in %lld ms, as the target asked", (long long)asked);
   else
     snprintf(v->why, sizeof v->why, "again in %lld ms, chosen at random from 0 to %lld",
              (long long)wait, (long long)most);
+}
+
+static void judge_released(struct renew_verdict *v, const struct renew_result *result,
+                           int64_t now) {
+  int64_t asked = asked_wait(result);
+  v->next_attempt_at = now + asked;
+  snprintf(v->why, sizeof v->why, "nothing was sent; not charged");
+  if (asked)
+    snprintf(v->why, sizeof v->why, "nothing was sent; not charged; again in %lld ms, as it said",
+             (long long)asked);
 }
 
 /* A clock that went back makes the row look younger, never older than it is. */
@@ -135,8 +149,7 @@ struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *
     judge_unreached(&v, r, random, count, now);
     break;
   case RENEW_RELEASED:
-    v.next_attempt_at = now;
-    snprintf(v.why, sizeof v.why, "nothing was sent; not charged");
+    judge_released(&v, result, now);
     break;
   case RENEW_FAILED:
     snprintf(v.why, sizeof v.why, "trying again would not help");

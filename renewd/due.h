@@ -75,13 +75,20 @@ enum renew_outcome {
 };
 const char *renew_outcome_name(enum renew_outcome o); /* as END has it */
 
+/* Bytes of a target's words (result.h), with the terminator. */
+#define RENEW_WORDS 304
+
 /* The result of an attempt, as its channel saw it. */
 struct renew_result {
   enum renew_outcome outcome;
-  int64_t retry_after; /* milliseconds that the target asked to wait; 0: none */
-  int http_status;     /* 0: none */
-  int exit_code;       /* of exec; -1: none */
-  char error[400];     /* empty: none */
+  int64_t
+      retry_after; /* of retry and released: milliseconds that the target asked to wait; 0: none */
+  int http_status; /* 0: none */
+  int exit_code;   /* of exec; -1: none */
+  char error[400]; /* empty: none */
+  double cost;     /* what it cost, as the target says; negative: it does not */
+  int64_t tokens;  /* likewise how many it used */
+  char text[RENEW_WORDS]; /* the beginning of what was answered; empty: not known */
 };
 
 /* The meaning of an HTTP status for a delivery. */

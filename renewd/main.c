@@ -23,6 +23,7 @@
 
 #define REPORT_MS 1000
 #define STOP_MS 3000
+#define WRITE_MS 1000 /* for an end to be written after its command has ended */
 /* While a job waits for the wall clock, a step of that clock is noticed within this time. */
 #define CLOCK_LOOK_MS 500
 
@@ -83,6 +84,7 @@ static void end(void *self) {
   struct renewd *r = self;
   renew_abandon(r);
   renew_channels_close(&r->channels);
+  renew_launcher_end(&r->launcher);
   ck_follow_free(&r->follow);
   renew_outcomes_free(&r->outcomes);
   renew_queries_free(&r->queries);
@@ -96,6 +98,10 @@ static void end(void *self) {
 
 static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   struct renewd *r = ck_zalloc(sizeof *r);
+  if (ck_set_has_exec(s) && !(r->launcher = renew_launcher_start(s, err))) {
+    free(r);
+    return -1;
+  }
   r->settings = s;
   r->rules = rules_of(s);
   r->state.pace.spacing = ck_set_int(s, CK_SET_RENEW_SPACING);
@@ -112,7 +118,7 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
     return -1;
   }
   ck_follow_also(r->follow, 1u << CK_LINKS | 1u << CK_MESSAGES);
-  r->channels.env = (struct renew_channel_env){s};
+  r->channels.env = (struct renew_channel_env){s, r->launcher};
   *self = r;
   return 0;
 }
@@ -161,13 +167,43 @@ static void work(struct renewd *r) {
   } while (before != after);
 }
 
+/* ---- the end ---- */
+
+/* How long it waits for the ends of deliveries under way: those of commands are made to end. */
+static int64_t stop_ms(const struct ck_settings *s) {
+  int64_t grace = ck_set_int(s, CK_SET_RENEW_STOP_GRACE) + WRITE_MS;
+  return grace > STOP_MS ? grace : STOP_MS;
+}
+
+static void begin_to_stop(struct renewd *r) {
+  if (r->stopping) return;
+  r->stopping = true;
+  r->stop_by = ck_boot_ms() + stop_ms(r->settings);
+  renew_channels_stop(&r->channels);
+}
+
+static bool has_stopped(const struct renewd *r) {
+  return ck_boot_ms() >= r->stop_by ||
+         (!renew_unfinished(r) && renew_outcomes_pending(r->outcomes) == 0);
+}
+
+/* Without its launcher renewd ends, once the ends of all attempts are written: its next run has
+ * another one. */
+static bool has_lost_launcher(struct renewd *r) {
+  if (!r->launcher || !renew_launcher_is_lost(r->launcher)) return false;
+  begin_to_stop(r);
+  return has_stopped(r);
+}
+
 static int turn(void *self) {
   struct renewd *r = self;
   work(r);
   if (ck_boot_ms() >= r->report_at) report(r);
-  if (!ck_push_usurped(renew_outcomes_push(r->outcomes))) return 0;
-  ck_log(CK_ERROR, "-", "usurped", "reason=%s",
-         ck_quotedz("another renewd uses this data folder's store"));
+  bool usurped = ck_push_usurped(renew_outcomes_push(r->outcomes));
+  if (!usurped && !has_lost_launcher(r)) return 0;
+  ck_log(CK_ERROR, "-", usurped ? "usurped" : "launcher_lost", "reason=%s",
+         ck_quotedz(usurped ? "another renewd uses this data folder's store"
+                            : "the process that runs commands has ended"));
   return -1;
 }
 
@@ -204,13 +240,8 @@ static void wait_for(void *self, struct ck_wait *w) {
 static bool ready(void *self) { return connected(self) && ((struct renewd *)self)->recovered; }
 
 static bool stop(void *self) {
-  struct renewd *r = self;
-  if (!r->stopping) {
-    r->stopping = true;
-    r->stop_by = ck_boot_ms() + STOP_MS;
-  }
-  return ck_boot_ms() >= r->stop_by ||
-         (!renew_unfinished(r) && renew_outcomes_pending(r->outcomes) == 0);
+  begin_to_stop(self);
+  return has_stopped(self);
 }
 
 static const struct ck_daemon renewd_daemon = {.name = "renewd",
@@ -221,6 +252,7 @@ static const struct ck_daemon renewd_daemon = {.name = "renewd",
                                                .turn = turn,
                                                .ready = ready,
                                                .stop = stop,
+                                               .stop_ms = stop_ms,
                                                .end = end,
                                                .task = renew_task_main};
 

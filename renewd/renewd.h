@@ -49,6 +49,7 @@ struct renewd {
   struct ck_follow *follow;
   struct renew_outcomes *outcomes;
   struct renew_queries *queries;
+  struct renew_launcher *launcher; /* NULL: no renew.exec.NAME is set */
   struct renew_channels channels;
   struct renew_resolving resolving;
   struct renew_offers offers;

@@ -15,13 +15,22 @@ static size_t make_utf8(char *s, size_t n) {
   return n;
 }
 
+static void cut_error(struct renew_result *r) {
+  r->error[make_utf8(r->error, strlen(r->error))] = '\0';
+}
+
 void renew_result_set(struct renew_result *r, enum renew_outcome outcome, const char *fmt, ...) {
-  *r = (struct renew_result){.outcome = outcome, .exit_code = -1};
+  *r = (struct renew_result){.outcome = outcome, .exit_code = -1, .cost = -1, .tokens = -1};
   va_list ap;
   va_start(ap, fmt);
   vsnprintf(r->error, sizeof r->error, fmt, ap);
   va_end(ap);
-  r->error[make_utf8(r->error, strlen(r->error))] = '\0';
+  cut_error(r);
+}
+
+void renew_result_error(struct renew_result *r, const char *text) {
+  snprintf(r->error, sizeof r->error, "%s", text);
+  cut_error(r);
 }
 
 void renew_words(char out[RENEW_WORDS], struct ck_str bytes) {

@@ -120,6 +120,10 @@ bool renew_target_of_client(const struct renew_target *t) {
   return ck_kind_is_clients(ck_str_of(t->kind));
 }
 
+bool renew_target_is_command(const struct renew_target *t) {
+  return t->kind && strcmp(t->kind, "exec") == 0;
+}
+
 const char *renew_target_client(const struct renew_target *t) {
   if (!renew_target_of_client(t)) return NULL;
   return t->client_id ? t->client_id : t->id;
@@ -180,18 +184,22 @@ static void json_or_null(struct ck_buf *b, const char *name, const char *json) {
   ck_buf_printf(b, "\"%s\":%s", name, json ? json : "null");
 }
 
-/* What a client with several pages needs to find the one, and to see that nobody has answered. */
-static void put_client(struct ck_buf *b, const struct renew_letter *l) {
-  const struct renew_target *t = l->target;
-  ck_buf_json_member(b, "message_id", l->message_id);
-  ck_buf_json_member(b, "last_message_id", l->last_message_id);
-  member_or_null(b, "client_id", renew_target_client(t));
+static void put_target(struct ck_buf *b, const struct renew_target *t) {
   ck_buf_text(b, ",\"target\":{\"kind\":");
   ck_buf_json_str(b, ck_str_of(t->kind));
   member_or_null(b, "id", t->id);
   ck_buf_text(b, ",");
   json_or_null(b, "payload", t->payload);
   ck_buf_text(b, "}");
+}
+
+/* What a client with several pages needs to find the one, and to see that nobody has answered. */
+static void put_client(struct ck_buf *b, const struct renew_letter *l) {
+  const struct renew_target *t = l->target;
+  ck_buf_json_member(b, "message_id", l->message_id);
+  ck_buf_json_member(b, "last_message_id", l->last_message_id);
+  member_or_null(b, "client_id", renew_target_client(t));
+  put_target(b, t);
   member_or_null(b, "page_url", t->page_url);
   member_or_null(b, "page_title", t->page_title);
   member_or_null(b, "route_path", t->route_path);
@@ -214,6 +222,7 @@ int renew_letter_json(struct ck_buf *b, const struct renew_letter *l, struct ck_
     return -1;
   ck_buf_json_member(b, "payload_kind", l->payload_kind);
   if (renew_target_of_client(l->target)) put_client(b, l);
+  if (renew_target_is_command(l->target)) put_target(b, l->target);
   ck_buf_text(b, "}");
   return 0;
 }

@@ -35,6 +35,8 @@ int renew_target_parse(struct renew_target *t, struct ck_str snapshot, struct ck
 void renew_target_free(struct renew_target *t);
 /* True for the kinds whose deliveries a client takes: `feed`, and all that begin with `browser.` */
 bool renew_target_of_client(const struct renew_target *t);
+/* True for `exec`. */
+bool renew_target_is_command(const struct renew_target *t);
 /* That client: client_id, else id. NULL when the target names none, or is of another kind. */
 const char *renew_target_client(const struct renew_target *t);
 /* The payload's member `url`, on the heap; the caller frees. NULL when there is none. */
@@ -52,8 +54,8 @@ struct renew_letter {
   struct ck_str message_id, last_message_id; /* only for a client; may be empty */
 };
 /* Appends the letter, the delivery of docs/cli.md, as one JSON object without line breaks; to a
- * client also what it needs to find the page. 0; or -1 with the reason: payload_kind is json, but
- * the payload is not JSON. */
+ * command also its target, and to a client what it needs to find the page. 0; or -1 with the
+ * reason: payload_kind is json, but the payload is not JSON. */
 int renew_letter_json(struct ck_buf *json, const struct renew_letter *l, struct ck_err *err);
 
 #endif

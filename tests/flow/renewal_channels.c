@@ -1,4 +1,5 @@
 /* Follow-ups through the other channels: a command, nowhere. */
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "tests/flow/renewal_help.h"
@@ -75,4 +76,145 @@ T_STORY(renewal, to_nowhere, 60) {
   r_say("m1", "assistant", "{'kind': 'null'}");
   r_wait_status("m1", "done", 8000);
   r_check_log("m1", (const char *const[]){"done"}, 1);
+}
+
+/* A session of Claude Code goes on in its own folder and account, and says what came of it. */
+T_STORY(renewal, a_command_with_placeholders, 60) {
+  char conf[900];
+  script_file("../out/claude.sh",
+              "#!/bin/sh\n"
+              "printf '%s|%s|%s|%s\\n' \"$*\" \"$(pwd -P)\" \"$CLAUDE_CONFIG_DIR\" \"$(cat)\""
+              " >../out/said\n"
+              "echo '{\"outcome\":\"done\",\"cost\":0.5,\"tokens\":12,\"text\":\"Done.\"}'\n"
+              "exit 1\n");
+  T_CHECK(mkdir("../work", 0700) == 0, "no folder");
+  snprintf(conf, sizeof conf,
+           "renew.exec.claude = \"%s/out/claude.sh --resume {session_id}\"\n"
+           "renew.exec.claude.folder = {cwd}\nrenew.exec.claude.input = payload\n"
+           "renew.exec.claude.env = \"CLAUDE_CONFIG_DIR={home}\"\n",
+           t_folder());
+  t_write_text("convkeep.conf", conf);
+  t_up();
+  char target[700], expected[700];
+  snprintf(target, sizeof target,
+           "{'kind': 'exec', 'id': 'claude', 'payload': {'session_id': '5f0c', 'cwd': '%s/work',"
+           " 'home': '/home/a b/.claude'}}",
+           t_folder());
+  r_put_on_auto(target);
+  r_say("m1", "assistant", target);
+  r_wait_status("m1", "done", 10000);
+  char *said = t_read_file("../out/said", NULL);
+  snprintf(expected, sizeof expected, "--resume 5f0c|%s/work|/home/a b/.claude|continue\n",
+           t_folder());
+  T_CHECK(said && strcmp(said, expected) == 0, "it was run as %s", said ? said : "nothing");
+  free(said);
+  json_t *attempts = r_attempts("m1");
+  T_CHECK(t_int_at(attempts, "0.tokens", 0) == 12 && t_int_at(attempts, "0.exit", 0) == 1 &&
+              strcmp(t_text_at(attempts, "0.text"), "Done.") == 0,
+          "the log does not have what it said");
+  json_decref(attempts);
+}
+
+/* ---- ends that are not its own ---- */
+
+/* A command that goes on until it is killed; ../out/pids then has its number and that of a process
+ * which it has started. */
+static void begin_long_command(void) {
+  char conf[400];
+  script_file("../out/long.sh", "#!/bin/sh\n"
+                                "sleep 300 &\n"
+                                "echo $$ $! >../out/pids.new\n"
+                                "mv ../out/pids.new ../out/pids\n"
+                                "cat >/dev/null\n"
+                                "wait\n");
+  snprintf(conf, sizeof conf, "renew.exec.long = \"%s/out/long.sh\"\nrenew.timeout = 10min\n",
+           t_folder());
+  t_write_text("convkeep.conf", conf);
+  t_up();
+  const char *target = "{'kind': 'exec', 'id': 'long'}";
+  r_put_on_auto(target);
+  r_say("m1", "assistant", target);
+  T_UNTIL(20000, t_exists("../out/pids"), "the command was not run");
+}
+
+/* A process that has ended may still be waited for by the test's own, which inherits it. */
+static bool is_gone(int pid) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  char *stat = t_read_file(path, NULL);
+  bool gone = !stat || strstr(stat, ") Z ");
+  free(stat);
+  return gone;
+}
+
+/* The command's, and that of what it started. */
+static void read_pids(int *one, int *two) {
+  char *pids = t_read_file("../out/pids", NULL);
+  T_CHECK(pids && sscanf(pids, "%d %d", one, two) == 2, "no pids: %s", pids ? pids : "nothing");
+  free(pids);
+}
+
+static void wait_until_both_are_gone(void) {
+  int one, two;
+  read_pids(&one, &two);
+  T_UNTIL(10000, is_gone(one) && is_gone(two), "the command, or what it started, goes on");
+}
+
+static void check_unknown(const char *error) {
+  json_t *attempts = r_attempts("m1");
+  T_CHECK(json_array_size(attempts) == 1 && t_text_at(attempts, "0.error") &&
+              strstr(t_text_at(attempts, "0.error"), error),
+          "%zu attempts, the last error: %s", json_array_size(attempts),
+          t_text_at(attempts, "0.error"));
+  T_CHECK(strcmp(t_text_at(attempts, "0.outcome"), "unknown") == 0, "it is not unknown");
+  json_decref(attempts);
+}
+
+/* A planned stop writes the end of the attempt before it is over. */
+T_STORY(renewal, a_stop_ends_a_command, 60) {
+  begin_long_command();
+  t_down();
+  wait_until_both_are_gone();
+  t_up();
+  check_unknown("renewd was stopped");
+}
+
+static size_t attempts_of(const char *message) {
+  json_t *attempts = r_attempts(message);
+  size_t n = json_array_size(attempts);
+  json_decref(attempts);
+  return n;
+}
+
+/* The launcher's number: it is renewd's only child. */
+static pid_t launcher_of(pid_t renewd) {
+  char path[80];
+  snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)renewd, (int)renewd);
+  char *children = t_read_file(path, NULL);
+  pid_t pid = children ? atoi(children) : 0;
+  free(children);
+  T_CHECK(pid > 0, "renewd has no child");
+  return pid;
+}
+
+/* Without it renewd writes the ends down, ends, and is started again with another one. */
+T_STORY(renewal, a_kill_of_the_launcher, 90) {
+  begin_long_command();
+  int one, two;
+  pid_t renewd = t_pid("renewd");
+  read_pids(&one, &two);
+  kill(launcher_of(renewd), SIGKILL);
+  t_wait_other("renewd", renewd, 8000);
+  T_UNTIL(20000, attempts_of("m1") == 1, "its end was not written");
+  check_unknown("the process that runs commands has ended");
+  T_UNTIL(10000, is_gone(one), "the command goes on");
+  kill(two, SIGKILL);
+}
+
+T_STORY(renewal, a_kill_of_renewd_ends_a_command, 90) {
+  begin_long_command();
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  wait_until_both_are_gone();
+  T_UNTIL(20000, attempts_of("m1") == 1, "its end was not written");
+  check_unknown("renewd ended during the attempt");
 }

@@ -48,7 +48,9 @@ Test(settings, defaults_hold) {
   cr_assert_eq(ck_set_int(s, CK_SET_RENEW_MAX_ATTEMPTS), 3);
   cr_assert_null(ck_set_word(s, CK_SET_RENEW_WEBHOOK_ALLOW, 0));
   cr_assert_null(ck_set_word(s, CK_SET_SYNC_SINK, 0));
-  cr_assert_null(ck_set_exec(s, "x"));
+  struct ck_exec exec;
+  cr_assert_not(ck_set_exec(s, "x", &exec));
+  cr_assert_not(ck_set_has_exec(s));
   struct ck_setting_view v;
   int n = 0;
   while (ck_settings_view(s, n, &v)) {
@@ -72,14 +74,23 @@ Test(settings, a_missing_file_is_none) {
 
 /* The program and its arguments, with and without quotes. */
 static void check_programs(const struct ck_settings *s) {
-  char *const *argv = ck_set_exec(s, "notify");
-  cr_assert_not_null(argv);
+  struct ck_exec exec;
+  cr_assert(ck_set_exec(s, "notify", &exec));
+  char *const *argv = exec.argv;
   cr_assert_str_eq(argv[0], "/bin/echo");
   cr_assert_str_eq(argv[1], "two words");
   cr_assert_str_eq(argv[2], "ab cd");
   cr_assert_str_eq(argv[3], "");
   cr_assert_null(argv[4]);
-  cr_assert_str_eq(ck_set_exec(s, "Other-1")[0], "/path with blank/x");
+  cr_assert(exec.timeout == 30000 && !exec.env && !exec.folder && exec.input == CK_EXEC_DELIVERY);
+  cr_assert(ck_set_exec(s, "Other-1", &exec));
+  cr_assert_str_eq(exec.argv[0], "/path with blank/x");
+  cr_assert_eq(exec.timeout, 1800000);
+  cr_assert_str_eq(exec.folder, "{cwd}");
+  cr_assert_str_eq(exec.env[1], "B=two words");
+  cr_assert_null(exec.env[2]);
+  cr_assert_eq(exec.input, CK_EXEC_ARGUMENT);
+  cr_assert_not(ck_set_exec(s, "other-1", &exec));
 }
 
 static void check_views(const struct ck_settings *s) {
@@ -91,7 +102,9 @@ static void check_views(const struct ck_settings *s) {
   cr_assert_str_eq(v.value, "2min");
   cr_assert(ck_settings_view(s, CK_SETTINGS + 1, &v));
   cr_assert_str_eq(v.name, "renew.exec.Other-1");
-  cr_assert_not(ck_settings_view(s, CK_SETTINGS + 2, &v));
+  cr_assert(ck_settings_view(s, CK_SETTINGS + 5, &v));
+  cr_assert_str_eq(v.name, "renew.exec.Other-1.input");
+  cr_assert_not(ck_settings_view(s, CK_SETTINGS + 6, &v));
 }
 
 Test(settings, both_spellings) {
@@ -108,7 +121,11 @@ Test(settings, both_spellings) {
                                "    exec\n"
                                "        notify = /bin/echo \"two words\" a\"b c\"d \"\"\n"
                                "sync.backoff_max = 2min\n"
-                               "renew.exec.Other-1 = '\"/path with blank/x\" y'");
+                               "renew.exec.Other-1 = '\"/path with blank/x\" y'\n"
+                               "renew.exec.Other-1.timeout = 30min\n"
+                               "renew.exec.Other-1.folder = {cwd}\n"
+                               "renew.exec.Other-1.env = 'A={home} \"B=two words\"'\n"
+                               "renew.exec.Other-1.input = argument\n");
   cr_assert_not_null(s, "%s", err.text);
   cr_assert_str_eq(ck_set_text(s, CK_SET_D1_ACCOUNT), "acc # 1");
   cr_assert_str_eq(ck_set_text(s, CK_SET_D1_DATABASE), "plain value");
@@ -145,6 +162,14 @@ Test(settings, what_is_wrong_is_named_with_its_line) {
           "2: renew.exec.a is given twice, first in line 1");
   refused("renew.exec.a = \n", "1: renew.exec.a: must name a program");
   refused("renew.exec.a = x \"y\n", "1: renew.exec.a: a quote is not closed");
+  refused("renew.exec.a.env = B\n", "1: renew.exec.a.env: must be words NAME=VALUE, not \"B\"");
+  refused("renew.exec.a.input = pipe\n",
+          "1: renew.exec.a.input: must be one of delivery|payload|none|argument, "
+          "not \"pipe\"");
+  refused("renew.exec.a.timeout = 2d\n",
+          "1: renew.exec.a.timeout: must be a duration (a number and ms, s, min, h or d, "
+          "as in 15min) from 10ms to 1d, not \"2d\"");
+  refused("renew.exec.a.colour = x\n", "1: unknown setting \"renew.exec.a.colour\"");
   refused("renew.exec. = x\n", "1: unknown setting \"renew.exec.\"");
   refused("colours\n    red = 1\n", "1: unknown section \"colours\"");
   refused("d1.account\n", "1: there is no value for \"d1.account\"");
@@ -193,12 +218,16 @@ Test(settings, flag_before_environment_before_file) {
   setenv("CONVKEEP_D1_ACCOUNT", "env", 1);
   setenv("CONVKEEP_RENEW_WEBHOOK_ALLOW", "http://e/", 1);
   setenv("CONVKEEP_RENEW_EXEC_NOTIFY", "/bin/env-one x", 1);
+  setenv("CONVKEEP_RENEW_EXEC_NOTIFY__TIMEOUT", "7s", 1);
   struct ck_settings *s =
       load("d1.account = file\nrenew.exec.notify = /bin/file-one\nd1.database = file\n");
   cr_assert_not_null(s, "%s", err.text);
   cr_assert_str_eq(ck_set_text(s, CK_SET_D1_ACCOUNT), "env");
   cr_assert_str_eq(ck_set_text(s, CK_SET_D1_DATABASE), "file");
-  cr_assert_str_eq(ck_set_exec(s, "notify")[0], "/bin/env-one");
+  struct ck_exec exec;
+  cr_assert(ck_set_exec(s, "notify", &exec));
+  cr_assert_str_eq(exec.argv[0], "/bin/env-one");
+  cr_assert_eq(exec.timeout, 7000);
   struct ck_setting_view v;
   cr_assert(ck_settings_view(s, CK_SET_D1_ACCOUNT, &v));
   cr_assert_str_eq(v.from, "CONVKEEP_D1_ACCOUNT");
@@ -284,7 +313,9 @@ Test(settings, the_default_file_holds_every_setting) {
     cr_assert(strncmp(v.from, path, strlen(path)) == 0, "%s is not in the file", v.name);
     cr_assert_str_eq(v.value, ck_set_text(plain, (enum ck_setting)i));
   }
-  cr_assert_not_null(ck_set_exec(s, "NAME"));
+  struct ck_exec exec;
+  cr_assert(ck_set_exec(s, "NAME", &exec));
+  cr_assert(exec.timeout == 1800000 && exec.folder && exec.env && exec.input == CK_EXEC_PAYLOAD);
   ck_settings_free(&s);
   ck_settings_free(&plain);
   ck_buf_free(&all);
