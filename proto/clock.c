@@ -1,10 +1,12 @@
-/* The clocks, and the calendar that turns times into text and back. */
+/* The clocks, and times as text. */
 #include "proto/clock.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "proto/calendar.h"
 
 static int64_t read_ms(clockid_t id) {
   struct timespec t;
@@ -33,41 +35,14 @@ void ck_clock_replace(int64_t (*wall)(void), int64_t (*boot)(void)) {
   boot_clock = boot ? boot : real_boot;
 }
 
-/* ---- the calendar ----
- *
- * Proleptic Gregorian, in eras of 400 years. A year begins in March here, so that the leap day is
- * its last. */
+/* ---- writing ---- */
 
 #define DAY_MS INT64_C(86400000)
-#define ERA_DAYS 146097
-
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
-
-static void civil_of(int64_t days, int64_t *year, int *month, int *day) {
-  int64_t z = days + 719468;
-  int64_t era = floor_div(z, ERA_DAYS);
-  int64_t doe = z - era * ERA_DAYS;
-  int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-  int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-  int64_t mp = (5 * doy + 2) / 153;
-  *day = (int)(doy - (153 * mp + 2) / 5 + 1);
-  *month = (int)(mp < 10 ? mp + 3 : mp - 9);
-  *year = yoe + era * 400 + (*month <= 2);
-}
-
-static int64_t days_of(int64_t year, int month, int day) {
-  int64_t y = year - (month <= 2);
-  int64_t era = floor_div(y, 400);
-  int64_t yoe = y - era * 400;
-  int64_t doy = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-  int64_t doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-  return era * ERA_DAYS + doe - 719468;
-}
 
 void ck_time_text(char out[CK_TIME_TEXT], int64_t ms) {
-  int64_t days = floor_div(ms, DAY_MS), rest = (ms % DAY_MS + DAY_MS) % DAY_MS, year;
+  int64_t days = ck_floor_div(ms, DAY_MS), rest = ms - days * DAY_MS, year;
   int month, day;
-  civil_of(days, &year, &month, &day);
+  ck_date_of(days, &year, &month, &day);
   int s = (int)(rest / 1000);
   char text[64];
   snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)year, month, day,
@@ -149,6 +124,6 @@ int ck_time_parse(const char *s, size_t n, int64_t *ms) {
   if (!number(&t, 2, 1, days_in(year, month), &day)) return -1;
   if (one_of(&t, "Tt ") && (!clock_time(&t, &time) || !zone(&t, &offset))) return -1;
   if (t.p != t.end) return -1;
-  *ms = days_of(year, month, day) * DAY_MS + time - offset;
+  *ms = ck_days_of(year, month, day) * DAY_MS + time - offset;
   return 0;
 }
