@@ -204,6 +204,10 @@ void cli_warn(const struct cli *c, const char *where, const char *fmt, ...)
 int cli_usage_error(const struct cli *c, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Asks on the terminal. CLI_GO_ON: yes. CLI_DONE: no. If nobody is there to be asked, an error that
+ * begins with the question. */
+int cli_agreed(const struct cli *c, const char *question);
+
 /* ---- folder and settings ---- */
 
 /* Reads the settings from flags, environment and file, and fills c->dir and c->config. Does nothing

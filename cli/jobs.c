@@ -1,41 +1,49 @@
-/* convkeep jobs retry|cancel|why JOB: acts on one follow-up job, or explains its state. */
-#include "cli/rows.h"
+/* convkeep jobs retry|cancel|snooze|why: acts on one follow-up job or on many, or explains its
+ * state. */
+#include "cli/jobs.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cli/declined.h"
 #include "cli/ids.h"
 #include "cli/out.h"
+#include "cli/resolve.h"
+#include "cli/rows.h"
 #include "cli/states.h"
-#include "cli/target.h"
-#include "cli/time.h"
 #include "proto/clock.h"
-#include "proto/file.h"
+#include "proto/moment.h"
 
-struct job {
-  const char *id;
-  json_t *row, *lease; /* lease: NULL unless running */
-  const char *status;  /* the row's, or `unknown` if the lease's state is */
-  bool anyway;         /* retry it although it is superseded */
+/* What is asked for. */
+struct wish {
+  struct cli *c;
+  bool anyway, yes;
+  const char *status, *platform, *conversation; /* which jobs, if none is named */
+  const char *until_text;
+  int64_t until; /* of snooze */
 };
 
-static void job_free(struct job *j) {
+void cli_job_free(struct cli_job *j) {
   json_decref(j->row);
   json_decref(j->lease);
 }
 
-/* j->row is NULL if there is no such job. */
-static int job_find(struct cli *c, const char *id, struct job *j) {
-  j->id = id;
-  int rc = cli_query_one(c, "renewal_jobs", "job_id", id, &j->row);
-  if (rc != CLI_GO_ON) return rc;
-  if (!j->row) return CLI_GO_ON;
-  j->status = cli_member(j->row, "status");
-  if (strcmp(j->status, "running") == 0) rc = cli_query_one(c, "leases", "job_id", id, &j->lease);
+int cli_job_of(struct cli *c, json_t *row, struct cli_job *j) {
+  *j = (struct cli_job){.id = cli_member(row, "job_id"), .row = json_incref(row)};
+  j->status = cli_member(row, "status");
+  int rc = CLI_GO_ON;
+  if (strcmp(j->status, "running") == 0)
+    rc = cli_query_one(c, "leases", "job_id", j->id, &j->lease);
   if (rc == CLI_GO_ON && strcmp(cli_member(j->lease, "state"), "unknown") == 0)
     j->status = "unknown";
+  return rc;
+}
+
+int cli_job_find(struct cli *c, const char *id, struct cli_job *j) {
+  json_t *row;
+  *j = (struct cli_job){.id = id};
+  int rc = cli_query_one(c, "renewal_jobs", "job_id", id, &row);
+  if (rc == CLI_GO_ON && row) rc = cli_job_of(c, row, j);
+  json_decref(row);
   return rc;
 }
 
@@ -51,11 +59,11 @@ static int answer(struct cli *c, const char *id, const char *said) {
   return CLI_DONE;
 }
 
-/* ---- retry, cancel ---- */
+/* ---- one job ---- */
 
 /* The END of an attempt of unknown outcome, by its lease, so that a late result from renewd is
  * refused. */
-static void end_attempt(struct ck_buf *mutations, const struct job *j, const char *outcome,
+static void end_attempt(struct ck_buf *mutations, const struct cli_job *j, const char *outcome,
                         const char *error, int64_t now) {
   struct ck_mutation m = {.kind = CK_OP_END};
   m.as.end = (struct ck_end){.job_id = ck_str_of(j->id),
@@ -69,7 +77,7 @@ static void end_attempt(struct ck_buf *mutations, const struct job *j, const cha
 }
 
 /* Writes the changeset, says what became of the job, and frees the mutations. */
-static int write_job(struct cli *c, const struct job *j, struct ck_buf *mutations,
+static int write_job(struct cli *c, const struct cli_job *j, struct ck_buf *mutations,
                      const char *said) {
   struct ck_err err;
   char result;
@@ -83,12 +91,13 @@ static int write_job(struct cli *c, const struct job *j, struct ck_buf *mutation
   return CLI_FAILED;
 }
 
-static int refuse(struct cli *c, const struct job *j, const char *why) {
+static int refuse(struct cli *c, const struct cli_job *j, const char *why) {
   cli_error(c, j->id, "%s", why);
   return CLI_FAILED;
 }
 
-static int retry(struct cli *c, const struct job *j) {
+static int retry(const struct wish *w, const struct cli_job *j) {
+  struct cli *c = w->c;
   bool unknown = strcmp(j->status, "unknown") == 0;
   if (strcmp(j->status, "done") == 0)
     return refuse(c, j,
@@ -99,14 +108,15 @@ static int retry(struct cli *c, const struct job *j) {
   int64_t now = ck_now_ms();
   struct ck_buf mutations = {0};
   struct ck_mutation m = {.kind = CK_OP_REQUEUE};
-  m.as.requeue = (struct ck_requeue){ck_str_of(j->id), j->anyway, now};
+  m.as.requeue = (struct ck_requeue){ck_str_of(j->id), w->anyway, now};
   ck_put_array(&mutations, unknown ? 2 : 1);
   if (unknown) end_attempt(&mutations, j, "released", "", now);
   ck_mutation_encode(&mutations, &m);
   return write_job(c, j, &mutations, unknown ? "will be sent again" : "is due now");
 }
 
-static int cancel(struct cli *c, const struct job *j) {
+static int cancel(const struct wish *w, const struct cli_job *j) {
+  struct cli *c = w->c;
   static const char reason[] = "cancelled by hand";
   if (strcmp(j->status, "done") == 0)
     return refuse(c, j, "it was delivered: there is nothing left to cancel");
@@ -125,267 +135,191 @@ static int cancel(struct cli *c, const struct job *j) {
   return write_job(c, j, &mutations, "is cancelled");
 }
 
-/* ---- why: the attempts, from logs/renewal/, and what the job waits for ---- */
-
-static int is_day(const struct dirent *e) {
-  const char *dot = strrchr(e->d_name, '.');
-  return dot && strcmp(dot, ".jsonl") == 0;
-}
-
-static void take_line(json_t *lines, const char *text, size_t n, const char *job_id) {
-  json_error_t wrong;
-  if (!memmem(text, n, job_id, strlen(job_id))) return;
-  json_t *line = json_loadb(text, n, JSON_ALLOW_NUL, &wrong);
-  if (line && strcmp(cli_member(line, "job_id"), job_id) == 0) json_array_append(lines, line);
-  json_decref(line);
-}
-
-static void read_day(json_t *lines, const char *name, const char *job_id) {
-  char *path = ck_sprintf("logs/renewal/%s", name), *line = NULL;
-  int fd = ck_open_file(AT_FDCWD, path, O_RDONLY, NULL);
-  FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-  free(path);
-  if (!f) return;
-  size_t room = 0;
-  for (ssize_t n; (n = getline(&line, &room, f)) > 0;) take_line(lines, line, (size_t)n, job_id);
-  free(line);
-  fclose(f);
-}
-
-/* There is one file per day; sorted by name they are in order of time. */
-static json_t *attempts_of(const char *job_id) {
-  struct dirent **days;
-  json_t *lines = json_array();
-  int n = scandir("logs/renewal", &days, is_day, alphasort);
-  for (int i = 0; i < n; ++i) {
-    read_day(lines, days[i]->d_name, job_id);
-    free(days[i]);
-  }
-  if (n >= 0) free(days);
-  return lines;
-}
-
-/* Appends the result of an attempt: its error, HTTP status or exit code. */
-static void what_came(struct ck_buf *b, const json_t *line) {
-  const json_t *http = json_object_get(line, "http_status"), *code = json_object_get(line, "exit");
-  if (*cli_member(line, "error"))
-    ck_buf_text(b, cli_member(line, "error"));
-  else if (json_is_integer(http))
-    ck_buf_printf(b, "HTTP %lld", (long long)json_integer_value(http));
-  else if (json_is_integer(code))
-    ck_buf_printf(b, "exit %lld", (long long)json_integer_value(code));
-}
-
-static void print_attempts(const json_t *lines) {
-  static const char *const titles[] = {"when", "attempt", "channel", "outcome", "result", "next"};
-  struct cli_table *t = cli_table_new(6, titles);
-  struct ck_buf b = {0};
-  size_t i;
-  const json_t *line;
-  json_array_foreach(lines, i, line) {
-    const char *members[] = {"at", "attempt", "channel", "outcome", "error", "why"};
-    for (int k = 0; k < 6; ++k) {
-      const json_t *value = json_object_get(line, members[k]);
-      ck_buf_clear(&b);
-      if (k == 0 && json_is_integer(value))
-        cli_time_text(&b, json_integer_value(value));
-      else if (k == 4)
-        what_came(&b, line);
-      else
-        cli_json_text(&b, value);
-      cli_table_cell(t, k == 0 ? CLI_DIM : CLI_PLAIN, ck_buf_view(&b));
-    }
-  }
-  ck_buf_free(&b);
-  cli_table_print(&t);
-}
-
-/* What renewd says about a job that is due. */
-static const char *held_words(const json_t *held) {
-  static const struct {
-    const char *state, *words;
-  } all[] = {
-      {"settling", "its message may still change: it must be unchanged for renew.delay"},
-      {"resting", "its conversation rests"},
-      {"offered", "it is offered to its client, which has to claim it"},
-      {"busy", "another delivery of its conversation goes first"},
-      {"slots", "its target has as many deliveries under way as it may have (slots)"},
-      {"spacing", "another delivery to its target began a moment ago (renew.spacing)"},
-  };
-  const char *state = cli_member(held, "state");
-  if (strcmp(state, "no_target") == 0) return cli_member(held, "reason");
-  if (strcmp(state, "stopped") == 0)
-    return strncmp(cli_member(held, "reason"), "60", 2) == 0
-               ? "stopped: its conversation had 60 deliveries within an hour; it goes when the "
-                 "oldest of them is an hour old"
-               : "stopped: its conversation had renew.in_a_row deliveries with no person in "
-                 "between; a message of a person, or convkeep set CONVERSATION --automation auto, "
-                 "lets it go on";
-  for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
-    if (strcmp(state, all[i].state) == 0) return all[i].words;
-  return "it is due, and goes at its turn";
-}
-
-static bool has_client(const struct job *j) {
-  json_t *target = json_loads(cli_member(j->row, "target_snapshot"), 0, NULL);
-  bool has = ck_kind_is_clients(ck_str_of(cli_member(target, "kind")));
-  json_decref(target);
-  return has;
-}
-
-/* What is known about a job, for `why`. */
-struct known {
-  json_t *conversation, *info; /* info: the answer to STATUS */
-  json_t *unreached;           /* the store's row about it, or NULL */
-  char *no_target;             /* why it has nowhere to go, or NULL */
-};
-
-/* What a pending job waits for: the first reason that applies. */
-static const char *waits_for(const struct job *j, const struct known *k, int64_t now) {
-  const json_t *next = json_object_get(j->row, "next_attempt_at");
-  if (strcmp(cli_member(k->conversation, "automation_status"), "paused") == 0)
-    return "its conversation is paused; convkeep resume continues it";
-  if (k->no_target) return k->no_target;
-  if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
-  if (json_integer_value(next) > now && k->unreached)
-    return has_client(j) ? "its client has not sent it; it is offered again when due"
-                         : "nothing reached its target; it is tried again when due, up to "
-                           "renew.give_up";
-  if (json_integer_value(next) > now) return "it is not due yet";
-  if (!cli_renewd_info(k->info)) return "renewd is not running; convkeep up starts it";
-  const json_t *held = cli_held(k->info, j->id);
-  if (held) return held_words(held);
-  if (ck_job_is_automatic(ck_str_of(j->id), ck_str_of(cli_member(j->row, "message_id"))) &&
-      cli_member_int(k->conversation, "cooldown_until", 0) > now)
-    return "its conversation is in its cooldown (cooldown_until)";
-  return "it is due, and goes at its turn";
-}
-
-static void print_why(const struct job *j, const struct known *k, const json_t *lines) {
-  int64_t now = ck_now_ms();
-  struct ck_buf b = {0};
-  bool superseded = cli_is_superseded(j->row);
-  ck_buf_printf(&b, "%s: %s, attempt %lld of %lld", j->id, superseded ? "superseded" : j->status,
-                (long long)cli_member_int(j->row, "attempt_count", 0),
-                (long long)cli_member_int(j->row, "max_attempts", 0));
-  int64_t next = cli_member_int(j->row, "next_attempt_at", 0);
-  if (strcmp(j->status, "pending") == 0 && next) {
-    ck_buf_text(&b, ", due ");
-    cli_relative_text(&b, next, now);
-  }
-  ck_buf_text(&b, "\n");
-  if (*cli_member(j->row, "last_error")) {
-    ck_buf_text(&b, "last error: ");
-    cli_safe_text(&b, ck_str_of(cli_member(j->row, "last_error")), false);
-    ck_buf_text(&b, "\n");
-  }
-  if (strcmp(j->status, "pending") == 0) ck_buf_printf(&b, "waiting: %s\n", waits_for(j, k, now));
-  const json_t *held = cli_held(k->info, j->id);
-  if (strcmp(cli_member(held, "state"), "offered") == 0) {
-    ck_buf_text(&b, "client: ");
-    cli_safe_text(&b, ck_str_of(cli_member(held, "reason")), false);
-    ck_buf_text(&b, "\n");
-  }
-  if (superseded)
-    ck_buf_text(&b, "Nobody wants it any more; convkeep jobs retry JOB --anyway sends it all the "
-                    "same.\n");
-  if (strcmp(j->status, "unknown") == 0)
-    ck_buf_text(&b, "The outcome of the last attempt is unknown, so it is not sent again "
-                    "automatically. Look at the target, then use jobs retry or jobs cancel.\n");
-  cli_print(&b);
-  ck_buf_free(&b);
-  if (json_array_size(lines) == 0) {
-    puts("no attempt yet");
-    return;
-  }
-  puts("");
-  print_attempts(lines);
-}
-
-/* *missing, which the caller frees: why the job has nowhere to go; NULL: it has a target. Also
- * known while the job is not due, and while renewd does not run. */
-static int target_missing(struct cli *c, const struct job *j, char **missing) {
-  char *snapshot = NULL;
-  *missing = NULL;
-  if (strcmp(j->status, "pending") != 0) return CLI_GO_ON;
-  int rc = cli_target(c, cli_member(j->row, "local_conversation_id"), &snapshot, missing);
-  const char *own = cli_member(j->row, "target_snapshot");
-  if (*own && !(snapshot && strcmp(own, snapshot) == 0)) {
-    free(*missing);
-    *missing = NULL;
-  }
-  free(snapshot);
+/* Its due time alone changes, so it is also the way to make a job wait less. */
+static int snooze(const struct wish *w, const struct cli_job *j) {
+  if (strcmp(j->status, "pending") != 0)
+    return refuse(w->c, j, "it does not wait, so it cannot be made to wait longer");
+  struct ck_buf mutations = {0}, said = {0};
+  struct ck_mutation m = {.kind = CK_OP_REQUEUE};
+  m.as.requeue = (struct ck_requeue){ck_str_of(j->id), w->anyway, w->until};
+  ck_put_array(&mutations, 1);
+  ck_mutation_encode(&mutations, &m);
+  ck_buf_text(&said, "waits until ");
+  ck_moment_text(&said, w->until);
+  int rc = write_job(w->c, j, &mutations, ck_buf_cstr(&said));
+  ck_buf_free(&said);
   return rc;
 }
 
-static int learn(struct cli *c, const struct job *j, struct known *k) {
-  int rc = cli_query_one(c, "local_conversations", "local_conversation_id",
-                         cli_member(j->row, "local_conversation_id"), &k->conversation);
-  if (rc == CLI_GO_ON) rc = cli_query_one(c, "unreached", "job_id", j->id, &k->unreached);
-  if (rc == CLI_GO_ON) rc = cli_status_of(c, &k->info);
-  return rc == CLI_GO_ON ? target_missing(c, j, &k->no_target) : rc;
-}
+static int why(const struct wish *w, const struct cli_job *j) { return cli_job_why(w->c, j); }
 
-static int why(struct cli *c, const struct job *j) {
-  json_t *lines = attempts_of(j->id);
-  struct known k = {0};
-  size_t i;
-  const json_t *line;
-  int rc = CLI_GO_ON;
-  if (c->json) {
-    json_array_foreach(lines, i, line) cli_json_line(line);
-  } else {
-    rc = learn(c, j, &k);
-    if (rc == CLI_GO_ON) print_why(j, &k, lines);
-  }
-  free(k.no_target);
-  json_decref(lines);
-  json_decref(k.conversation);
-  json_decref(k.unreached);
-  json_decref(k.info);
-  return rc == CLI_GO_ON ? CLI_DONE : rc;
-}
+static const struct verb {
+  const char *word, *question; /* question: what is asked before it is done to many; NULL: it is
+                                  not done to many */
+  int (*run)(const struct wish *w, const struct cli_job *j);
+} verbs[] = {{"retry", "Send them", retry},
+             {"cancel", "Cancel them", cancel},
+             {"snooze", "Let them wait", snooze},
+             {"why", NULL, why}};
 
-static int no_such_job(struct cli *c, const char *id) {
-  cli_error(c, id, "no such job; convkeep list jobs shows them");
-  return CLI_FAILED;
-}
-
-static int run(struct cli *c, int argc, char **argv) {
-  static const struct {
-    const char *word;
-    int (*run)(struct cli *c, const struct job *j);
-    int (*no_job)(struct cli *c, const char *id);
-  } verbs[] = {{"retry", retry, no_such_job},
-               {"cancel", cancel, no_such_job},
-               {"why", why, cli_why_conversation}};
-  struct job j = {0};
+static int one(const struct wish *w, const struct verb *verb, const char *name) {
+  struct cli_job j = {0};
   char *id = NULL;
-  int rc = cli_options(c, &argc, argv, &j);
-  if (rc != CLI_GO_ON) return rc;
-  if (j.anyway && strcmp(argv[1], "retry") != 0)
-    return cli_usage_error(c, "--anyway", "goes with retry only");
-  size_t i = 0;
-  while (strcmp(verbs[i].word, argv[1]) != 0) ++i; /* it is one of the argument's choices */
-  rc = cli_connect(c, false, CLI_PART(CLI_STORE));
-  if (rc == CLI_GO_ON) rc = cli_id_of(c, CK_JOBS, argv[2], &id);
-  if (rc == CLI_GO_ON) rc = job_find(c, id, &j);
-  if (rc == CLI_GO_ON) rc = j.row ? verbs[i].run(c, &j) : verbs[i].no_job(c, argv[2]);
-  job_free(&j);
+  int rc = cli_id_of(w->c, CK_JOBS, name, &id);
+  if (rc == CLI_GO_ON) rc = cli_job_find(w->c, id, &j);
+  if (rc == CLI_GO_ON && j.row) {
+    rc = verb->run(w, &j);
+  } else if (rc == CLI_GO_ON && !verb->question) {
+    rc = cli_why_conversation(w->c, name);
+  } else if (rc == CLI_GO_ON) {
+    cli_error(w->c, name, "no such job; convkeep list jobs shows them");
+    rc = CLI_FAILED;
+  }
+  cli_job_free(&j);
   free(id);
   return rc;
 }
 
-static const struct cli_argument arguments[] = {CLI_ARGUMENT("retry|cancel|why", CLI_CHOICE, 0),
-                                                CLI_ARGUMENT("JOB|CONVERSATION", CLI_JOB, 0),
-                                                {0}};
+/* ---- many jobs ---- */
+
+/* Leaves those of the platform's conversations. */
+static int keep_platform(struct cli *c, const char *platform, json_t *jobs) {
+  json_t *rows, *row, *ids = json_object();
+  size_t i;
+  const struct cli_filter filter = {"platform", platform, 0};
+  int rc = cli_query_all(c, "local_conversations", &filter, 1, &rows);
+  if (rc == CLI_GO_ON) {
+    json_array_foreach(rows, i, row) {
+      json_object_set_new(ids, cli_member(row, "local_conversation_id"), json_true());
+    }
+    for (i = json_array_size(jobs); i-- > 0;)
+      if (!json_object_get(ids, cli_member(json_array_get(jobs, i), "local_conversation_id")))
+        json_array_remove(jobs, i);
+  }
+  json_decref(rows);
+  json_decref(ids);
+  return rc;
+}
+
+static int keep_state(struct cli *c, const char *state, json_t *jobs) {
+  size_t unexplained;
+  int rc = cli_add_states(c, jobs, &unexplained);
+  for (size_t i = json_array_size(jobs); rc == CLI_GO_ON && i-- > 0;)
+    if (!cli_state_is(json_array_get(jobs, i), state)) json_array_remove(jobs, i);
+  return rc;
+}
+
+/* *jobs: those that the options name. */
+static int find_jobs(const struct wish *w, json_t **jobs) {
+  const char *status = cli_state_status(w->status);
+  json_t *conversation = NULL;
+  struct cli_filter filters[2] = {{"status", status ? status : w->status, 0}};
+  size_t n = 1;
+  int rc = CLI_GO_ON;
+  *jobs = NULL;
+  if (w->conversation) {
+    rc = cli_resolve(w->c, w->conversation, "conversation", &conversation);
+    filters[n++] = (struct cli_filter){"local_conversation_id",
+                                       cli_member(conversation, "local_conversation_id"), 0};
+  }
+  if (rc == CLI_GO_ON) rc = cli_query_all(w->c, "renewal_jobs", filters, n, jobs);
+  if (rc == CLI_GO_ON && w->platform) rc = keep_platform(w->c, w->platform, *jobs);
+  if (rc == CLI_GO_ON && status) rc = keep_state(w->c, w->status, *jobs);
+  json_decref(conversation);
+  return rc;
+}
+
+/* CLI_GO_ON: it is agreed. */
+static int agree(const struct wish *w, const struct verb *verb, size_t n) {
+  if (w->yes) return CLI_GO_ON;
+  char *question = ck_sprintf(
+      "%zu %s %s. %s?%s", n, w->status, ck_noun(n, "job", "jobs"), verb->question,
+      strcmp(w->status, "unknown") == 0 && verb->run == retry ? " They may have arrived already."
+                                                              : "");
+  int rc = cli_agreed(w->c, question);
+  free(question);
+  return rc;
+}
+
+/* Every job is tried, whatever becomes of the others. */
+static int act_on_all(const struct wish *w, const struct verb *verb, const json_t *jobs) {
+  int worst = CLI_DONE;
+  size_t i;
+  json_t *row;
+  json_array_foreach(jobs, i, row) {
+    struct cli_job j;
+    int rc = cli_job_of(w->c, row, &j);
+    if (rc == CLI_GO_ON) rc = verb->run(w, &j);
+    cli_job_free(&j);
+    if (rc != CLI_DONE) worst = rc;
+    if (rc != CLI_DONE && rc != CLI_FAILED) break;
+  }
+  return worst;
+}
+
+static int many(const struct wish *w, const struct verb *verb) {
+  json_t *jobs;
+  int rc = find_jobs(w, &jobs);
+  size_t n = json_array_size(jobs);
+  if (rc == CLI_GO_ON && n) rc = agree(w, verb, n);
+  if (rc == CLI_GO_ON && !n && !w->c->json) puts("nothing to do: there is no such job");
+  if (rc == CLI_GO_ON) rc = act_on_all(w, verb, jobs);
+  json_decref(jobs);
+  return rc;
+}
+
+/* ---- the command ---- */
+
+static int check(struct wish *w, const struct verb *verb, bool named) {
+  struct cli *c = w->c;
+  bool sends = verb->run == retry || verb->run == snooze, filters = w->platform || w->conversation;
+  struct ck_err err;
+  if (w->anyway && !sends) return cli_usage_error(c, "--anyway", "goes with retry and snooze only");
+  if (named && (w->status || filters || w->yes))
+    return cli_usage_error(c, NULL, "either a JOB, or --status and what narrows it down");
+  if (!named && !verb->question) return cli_usage_error(c, NULL, "why needs a JOB or CONVERSATION");
+  if (!named && !w->status)
+    return cli_usage_error(c, NULL, "needs a JOB, or --status for all jobs that are in a state");
+  if (verb->run != snooze)
+    return w->until_text ? cli_usage_error(c, "--until", "goes with snooze only") : CLI_GO_ON;
+  if (!w->until_text) return cli_usage_error(c, NULL, "snooze needs --until TIME");
+  return ck_moment_parse(w->until_text, ck_now_ms(), &w->until, &err)
+             ? cli_usage_error(c, "--until", "%s", err.text)
+             : CLI_GO_ON;
+}
+
+static int run(struct cli *c, int argc, char **argv) {
+  struct wish w = {.c = c};
+  int rc = cli_options(c, &argc, argv, &w);
+  if (rc != CLI_GO_ON) return rc;
+  const struct verb *verb = verbs;
+  while (strcmp(verb->word, argv[1]) != 0) ++verb; /* it is one of the argument's choices */
+  rc = check(&w, verb, argc > 2);
+  if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc != CLI_GO_ON) return rc;
+  return argc > 2 ? one(&w, verb, argv[2]) : many(&w, verb);
+}
+
+static const struct cli_argument arguments[] = {
+    CLI_ARGUMENT("retry|cancel|snooze|why", CLI_CHOICE, 0),
+    CLI_ARGUMENT("JOB|CONVERSATION", CLI_JOB, CLI_OPTIONAL),
+    {0}};
 static const struct cli_option options[] = {
-    CLI_FLAG("anyway", struct job, anyway, "retry: also a job that is superseded"), {0}};
+    CLI_FLAG("anyway", struct wish, anyway, "retry, snooze: also a job that is superseded"),
+    CLI_VALUE("until", CLI_TIME, "TIME", struct wish, until_text, "snooze: until when"),
+    CLI_VALUE("status", CLI_CHOICE, "pending|failed|waiting|stopped|unknown|superseded",
+              struct wish, status, "all jobs in this state, instead of one"),
+    CLI_VALUE("platform", CLI_PLATFORM, "PLATFORM", struct wish, platform,
+              "of these only those of a platform's conversations"),
+    CLI_VALUE("conversation", CLI_CONVERSATION, "CONVERSATION", struct wish, conversation,
+              "of these only those of a conversation"),
+    CLI_FLAG("yes", struct wish, yes, "does not ask"),
+    {0}};
 
 const struct cli_command cli_jobs = {
     "jobs",
     CLI_TO_FOLLOW_UP,
-    "retry or cancel a follow-up, or explain its state",
+    "retry, cancel or snooze follow-ups, or explain their state",
     arguments,
     options,
     "  retry    A failed job gets all its attempts again; a waiting one is due now. One whose\n"
@@ -394,10 +328,12 @@ const struct cli_command cli_jobs = {
     "           sent again. One that is superseded (somebody answered, another message is the\n"
     "           last one, or the conversation is not on `auto`) is sent only with --anyway.\n"
     "  cancel   A job that waits, or whose outcome is unknown, ends as failed.\n"
+    "  snooze   A job that waits is not due before --until TIME.\n"
     "  why      Shows what the job waits for, and each attempt from logs/renewal/: when, by which\n"
     "           channel, the result, and what comes next. With --json, the log's own lines.\n"
     "           Of a CONVERSATION: why its last message gets no follow-up, and the command that\n"
     "           sends one.\n\n"
+    "With --status instead of a JOB, all jobs in that state: it says how many, and asks once.\n"
     "`convkeep list jobs` shows the jobs.",
     run,
     NULL};

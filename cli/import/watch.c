@@ -147,14 +147,6 @@ static json_t *json_found(const struct ck_watched *w, const struct found *f) {
 
 /* ---- on and off ---- */
 
-static bool says_yes(void) {
-  char answer[16] = "";
-  fputs("Follow them from now on? [y/N] ", stdout);
-  fflush(stdout);
-  if (!fgets(answer, sizeof answer, stdin)) puts("");
-  return answer[0] == 'y' || answer[0] == 'Y';
-}
-
 /* Where CLAUDE_CONFIG_DIR and CODEX_HOME lead is written down, because ingest may be started
  * without them. */
 static int write_folders(struct cli *c, const struct ck_watched *list, size_t n,
@@ -250,7 +242,6 @@ static int turn_on(struct cli *c, bool yes) {
     return nothing_to_follow(c);
   }
   json_t *found = json_array();
-  bool asks = !yes && isatty(STDIN_FILENO) && cli_on_terminal() && !c->json;
   int rc = CLI_GO_ON;
   if (!c->json) puts("ingest will follow these folders, with all below them:");
   for (size_t i = 0; i < n; ++i) {
@@ -258,10 +249,7 @@ static int turn_on(struct cli *c, bool yes) {
     json_array_append_new(found, json_found(&list[i], &f));
     if (!c->json) name_found(&list[i], &f);
   }
-  if (!yes && !asks)
-    rc = cli_usage_error(c, NULL, "nobody is there to be asked; --yes says yes");
-  else if (asks && !says_yes())
-    rc = CLI_DONE;
+  if (!yes) rc = cli_agreed(c, "Follow them from now on?");
   if (rc == CLI_GO_ON) rc = turn(c, true, list, n, found);
   json_decref(found);
   ck_watched_free(list, n);

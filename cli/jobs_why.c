@@ -1,0 +1,233 @@
+/* convkeep jobs why JOB: its attempts, from logs/renewal/, and what it waits for. */
+#include "cli/jobs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/out.h"
+#include "cli/rows.h"
+#include "cli/states.h"
+#include "cli/target.h"
+#include "cli/time.h"
+#include "proto/clock.h"
+#include "proto/file.h"
+
+static int is_day(const struct dirent *e) {
+  const char *dot = strrchr(e->d_name, '.');
+  return dot && strcmp(dot, ".jsonl") == 0;
+}
+
+static void take_line(json_t *lines, const char *text, size_t n, const char *job_id) {
+  json_error_t wrong;
+  if (!memmem(text, n, job_id, strlen(job_id))) return;
+  json_t *line = json_loadb(text, n, JSON_ALLOW_NUL, &wrong);
+  if (line && strcmp(cli_member(line, "job_id"), job_id) == 0) json_array_append(lines, line);
+  json_decref(line);
+}
+
+static void read_day(json_t *lines, const char *name, const char *job_id) {
+  char *path = ck_sprintf("logs/renewal/%s", name), *line = NULL;
+  int fd = ck_open_file(AT_FDCWD, path, O_RDONLY, NULL);
+  FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+  free(path);
+  if (!f) return;
+  size_t room = 0;
+  for (ssize_t n; (n = getline(&line, &room, f)) > 0;) take_line(lines, line, (size_t)n, job_id);
+  free(line);
+  fclose(f);
+}
+
+/* There is one file per day; sorted by name they are in order of time. */
+static json_t *attempts_of(const char *job_id) {
+  struct dirent **days;
+  json_t *lines = json_array();
+  int n = scandir("logs/renewal", &days, is_day, alphasort);
+  for (int i = 0; i < n; ++i) {
+    read_day(lines, days[i]->d_name, job_id);
+    free(days[i]);
+  }
+  if (n >= 0) free(days);
+  return lines;
+}
+
+/* Appends the result of an attempt: its error, HTTP status or exit code. */
+static void what_came(struct ck_buf *b, const json_t *line) {
+  const json_t *http = json_object_get(line, "http_status"), *code = json_object_get(line, "exit");
+  if (*cli_member(line, "error"))
+    ck_buf_text(b, cli_member(line, "error"));
+  else if (json_is_integer(http))
+    ck_buf_printf(b, "HTTP %lld", (long long)json_integer_value(http));
+  else if (json_is_integer(code))
+    ck_buf_printf(b, "exit %lld", (long long)json_integer_value(code));
+}
+
+static void print_attempts(const json_t *lines) {
+  static const char *const titles[] = {"when", "attempt", "channel", "outcome", "result", "next"};
+  struct cli_table *t = cli_table_new(6, titles);
+  struct ck_buf b = {0};
+  size_t i;
+  const json_t *line;
+  json_array_foreach(lines, i, line) {
+    const char *members[] = {"at", "attempt", "channel", "outcome", "error", "why"};
+    for (int k = 0; k < 6; ++k) {
+      const json_t *value = json_object_get(line, members[k]);
+      ck_buf_clear(&b);
+      if (k == 0 && json_is_integer(value))
+        cli_time_text(&b, json_integer_value(value));
+      else if (k == 4)
+        what_came(&b, line);
+      else
+        cli_json_text(&b, value);
+      cli_table_cell(t, k == 0 ? CLI_DIM : CLI_PLAIN, ck_buf_view(&b));
+    }
+  }
+  ck_buf_free(&b);
+  cli_table_print(&t);
+}
+
+/* What renewd says about a job that is due. */
+static const char *held_words(const json_t *held) {
+  static const struct {
+    const char *state, *words;
+  } all[] = {
+      {"settling", "its message may still change: it must be unchanged for renew.delay"},
+      {"resting", "its conversation rests"},
+      {"offered", "it is offered to its client, which has to claim it"},
+      {"busy", "another delivery of its conversation goes first"},
+      {"slots", "its target has as many deliveries under way as it may have (slots)"},
+      {"spacing", "another delivery to its target began a moment ago (renew.spacing)"},
+  };
+  const char *state = cli_member(held, "state");
+  if (strcmp(state, "no_target") == 0) return cli_member(held, "reason");
+  if (strcmp(state, "stopped") == 0)
+    return strncmp(cli_member(held, "reason"), "60", 2) == 0
+               ? "stopped: its conversation had 60 deliveries within an hour; it goes when the "
+                 "oldest of them is an hour old"
+               : "stopped: its conversation had renew.in_a_row deliveries with no person in "
+                 "between; a message of a person, or convkeep set CONVERSATION --automation auto, "
+                 "lets it go on";
+  for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
+    if (strcmp(state, all[i].state) == 0) return all[i].words;
+  return "it is due, and goes at its turn";
+}
+
+static bool has_client(const struct cli_job *j) {
+  json_t *target = json_loads(cli_member(j->row, "target_snapshot"), 0, NULL);
+  bool has = ck_kind_is_clients(ck_str_of(cli_member(target, "kind")));
+  json_decref(target);
+  return has;
+}
+
+/* What is known about a job, for `why`. */
+struct known {
+  json_t *conversation, *info; /* info: the answer to STATUS */
+  json_t *unreached;           /* the store's row about it, or NULL */
+  char *no_target;             /* why it has nowhere to go, or NULL */
+};
+
+/* What a pending job waits for: the first reason that applies. */
+static const char *waits_for(const struct cli_job *j, const struct known *k, int64_t now) {
+  const json_t *next = json_object_get(j->row, "next_attempt_at");
+  if (strcmp(cli_member(k->conversation, "automation_status"), "paused") == 0)
+    return "its conversation is paused; convkeep resume continues it";
+  if (k->no_target) return k->no_target;
+  if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
+  if (json_integer_value(next) > now && k->unreached)
+    return has_client(j) ? "its client has not sent it; it is offered again when due"
+                         : "nothing reached its target; it is tried again when due, up to "
+                           "renew.give_up";
+  if (json_integer_value(next) > now) return "it is not due yet";
+  if (!cli_renewd_info(k->info)) return "renewd is not running; convkeep up starts it";
+  const json_t *held = cli_held(k->info, j->id);
+  if (held) return held_words(held);
+  if (ck_job_is_automatic(ck_str_of(j->id), ck_str_of(cli_member(j->row, "message_id"))) &&
+      cli_member_int(k->conversation, "cooldown_until", 0) > now)
+    return "its conversation is in its cooldown (cooldown_until)";
+  return "it is due, and goes at its turn";
+}
+
+static void print_why(const struct cli_job *j, const struct known *k, const json_t *lines) {
+  int64_t now = ck_now_ms();
+  struct ck_buf b = {0};
+  bool superseded = cli_is_superseded(j->row);
+  ck_buf_printf(&b, "%s: %s, attempt %lld of %lld", j->id, superseded ? "superseded" : j->status,
+                (long long)cli_member_int(j->row, "attempt_count", 0),
+                (long long)cli_member_int(j->row, "max_attempts", 0));
+  int64_t next = cli_member_int(j->row, "next_attempt_at", 0);
+  if (strcmp(j->status, "pending") == 0 && next) {
+    ck_buf_text(&b, ", due ");
+    cli_relative_text(&b, next, now);
+  }
+  ck_buf_text(&b, "\n");
+  if (*cli_member(j->row, "last_error")) {
+    ck_buf_text(&b, "last error: ");
+    cli_safe_text(&b, ck_str_of(cli_member(j->row, "last_error")), false);
+    ck_buf_text(&b, "\n");
+  }
+  if (strcmp(j->status, "pending") == 0) ck_buf_printf(&b, "waiting: %s\n", waits_for(j, k, now));
+  const json_t *held = cli_held(k->info, j->id);
+  if (strcmp(cli_member(held, "state"), "offered") == 0) {
+    ck_buf_text(&b, "client: ");
+    cli_safe_text(&b, ck_str_of(cli_member(held, "reason")), false);
+    ck_buf_text(&b, "\n");
+  }
+  if (superseded)
+    ck_buf_text(&b, "Nobody wants it any more; convkeep jobs retry JOB --anyway sends it all the "
+                    "same.\n");
+  if (strcmp(j->status, "unknown") == 0)
+    ck_buf_text(&b, "The outcome of the last attempt is unknown, so it is not sent again "
+                    "automatically. Look at the target, then use jobs retry or jobs cancel.\n");
+  cli_print(&b);
+  ck_buf_free(&b);
+  if (json_array_size(lines) == 0) {
+    puts("no attempt yet");
+    return;
+  }
+  puts("");
+  print_attempts(lines);
+}
+
+/* *missing, which the caller frees: why the job has nowhere to go; NULL: it has a target. Also
+ * known while the job is not due, and while renewd does not run. */
+static int target_missing(struct cli *c, const struct cli_job *j, char **missing) {
+  char *snapshot = NULL;
+  *missing = NULL;
+  if (strcmp(j->status, "pending") != 0) return CLI_GO_ON;
+  int rc = cli_target(c, cli_member(j->row, "local_conversation_id"), &snapshot, missing);
+  const char *own = cli_member(j->row, "target_snapshot");
+  if (*own && !(snapshot && strcmp(own, snapshot) == 0)) {
+    free(*missing);
+    *missing = NULL;
+  }
+  free(snapshot);
+  return rc;
+}
+
+static int learn(struct cli *c, const struct cli_job *j, struct known *k) {
+  int rc = cli_query_one(c, "local_conversations", "local_conversation_id",
+                         cli_member(j->row, "local_conversation_id"), &k->conversation);
+  if (rc == CLI_GO_ON) rc = cli_query_one(c, "unreached", "job_id", j->id, &k->unreached);
+  if (rc == CLI_GO_ON) rc = cli_status_of(c, &k->info);
+  return rc == CLI_GO_ON ? target_missing(c, j, &k->no_target) : rc;
+}
+
+int cli_job_why(struct cli *c, const struct cli_job *j) {
+  json_t *lines = attempts_of(j->id);
+  struct known k = {0};
+  size_t i;
+  const json_t *line;
+  int rc = CLI_GO_ON;
+  if (c->json) {
+    json_array_foreach(lines, i, line) cli_json_line(line);
+  } else {
+    rc = learn(c, j, &k);
+    if (rc == CLI_GO_ON) print_why(j, &k, lines);
+  }
+  free(k.no_target);
+  json_decref(lines);
+  json_decref(k.conversation);
+  json_decref(k.unreached);
+  json_decref(k.info);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
