@@ -18,7 +18,7 @@ void ck_original_id(char id[CK_ORIGINAL_ID + 1], struct ck_str bytes) {
 bool ck_original_is_id(struct ck_str s) { return s.n == CK_ORIGINAL_ID && ck_str_is_hex(s); }
 
 void ck_original_encode(struct ck_buf *b, const struct ck_original *o) {
-  ck_put_array(b, 10);
+  ck_put_array(b, 12);
   ck_put_str(b, o->id);
   ck_put_uint(b, o->at);
   ck_put_uint(b, o->bytes);
@@ -29,22 +29,25 @@ void ck_original_encode(struct ck_buf *b, const struct ck_original *o) {
   ck_put_uint(b, o->messages);
   ck_put_uint(b, o->executions);
   ck_put_uint(b, o->log);
+  ck_put_uint(b, o->lines);
+  ck_put_uint(b, o->window);
 }
 
 static bool read_original(struct ck_reader *r, struct ck_original *o) {
   uint32_t n;
-  return ck_read_array(r, &n) == 0 && n == 10 && ck_read_str(r, &o->id) == 0 &&
+  return ck_read_array(r, &n) == 0 && n == 12 && ck_read_str(r, &o->id) == 0 &&
          ck_read_uint(r, &o->at) == 0 && ck_read_uint(r, &o->bytes) == 0 &&
          ck_read_str(r, &o->platform) == 0 && ck_read_str(r, &o->conversation) == 0 &&
          ck_read_int(r, &o->age) == 0 && ck_read_str(r, &o->reader) == 0 &&
          ck_read_uint(r, &o->messages) == 0 && ck_read_uint(r, &o->executions) == 0 &&
-         ck_read_uint(r, &o->log) == 0;
+         ck_read_uint(r, &o->log) == 0 && ck_read_uint(r, &o->lines) == 0 &&
+         ck_read_uint(r, &o->window) == 0;
 }
 
 int ck_original_decode(struct ck_reader *r, struct ck_original *o, struct ck_err *err) {
   if (!read_original(r, o))
     return ck_fail(err, "must be [id, at, bytes, platform, conversation, age, reader, messages, "
-                        "executions, log]");
+                        "executions, log, lines, window]");
   if (!ck_original_is_id(o->id)) return ck_fail(err, "id: must be 32 hexadecimal digits");
   if (o->reader.n == 0) return ck_fail(err, "reader: must not be empty");
   return 0;

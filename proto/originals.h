@@ -29,6 +29,10 @@ struct ck_original {
   uint64_t messages, executions;        /* records that were read from it; 0 with a log */
   uint64_t log; /* a run of a log whose lines depend on those before them: which log's, a hash of
                    its first line; 0: none. A log's runs come in their order */
+  uint64_t lines, window; /* of such a run: its elements are so many lines, and of the windows into
+                             which the bytes of its file are divided they end in this one, from 1.
+                             Runs of a window that follow one another may be joined. window 0: it
+                             stays as it is */
 };
 
 void ck_original_encode(struct ck_buf *b, const struct ck_original *o);

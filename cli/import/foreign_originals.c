@@ -39,7 +39,8 @@ static int prepare(struct foreign_originals *o, struct ck_err *err) {
   o->list =
       foreign_prepare(o->db,
                       "SELECT block, at, bytes, reader, iif(conversation = 0, max(age, 1), 0),"
-                      " log FROM main.originals ORDER BY log, reader, block, at",
+                      " log FROM main.originals ORDER BY log, iif(log = 0, 0, age),"
+                      " iif(log = 0, reader, ''), block, at",
                       err);
   o->part = foreign_prepare(
       o->db, "SELECT data FROM main.block_parts WHERE block = ?1 ORDER BY part", err);

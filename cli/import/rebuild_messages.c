@@ -1,7 +1,8 @@
 /* convkeep rebuild messages: every original goes through ingest again, as if its file came for the
  * first time. Small ones of one reader go together, as the array that an export is; the runs of a
  * log whose lines depend on those before them go together in their order, with an empty line
- * between two; another run of lines or a large one is a file by itself. */
+ * between two; another run of lines or a large one is a file by itself. The store may join runs of
+ * a log meanwhile: then all of it is read again. */
 #include "cli/rebuild.h"
 
 #include <stdio.h>
@@ -33,6 +34,7 @@ struct group {
   struct cli_fetched one; /* of a large one */
   struct ck_buf bytes;
   bool begun, ended;
+  bool joined;      /* a run is not there any more */
   uint64_t damaged; /* left out */
 };
 
@@ -92,6 +94,8 @@ static bool next_run(struct group *g, struct ck_buf *raw) {
   return true;
 }
 
+static int64_t log_of(const json_t *original) { return cli_member_int(original, "log", 0); }
+
 static ssize_t next_of_one(void *self, off_t at, struct ck_buf *raw, bool *wait,
                            struct ck_err *err) {
   struct group *g = self;
@@ -100,9 +104,15 @@ static ssize_t next_of_one(void *self, off_t at, struct ck_buf *raw, bool *wait,
   if (at == 0) {
     forget_one(g);
     g->at = g->first;
+    g->joined = false;
   }
   if (next_run(g, raw)) return 1;
   if (!*g->one.id) rc = cli_fetch_find(g->c, id_of(g, g->at), "", "", &g->one);
+  g->joined = rc == CLI_GO_ON && !*g->one.id && log_of(json_array_get(g->list, g->at));
+  if (g->joined) {
+    ck_put_str(raw, (struct ck_str){0});
+    return 0;
+  }
   if (rc == CLI_GO_ON && *g->one.id) rc = cli_fetch_next(g->c, &g->one, SMALL);
   if (rc != CLI_GO_ON || !*g->one.id) {
     ck_fail(err, "the original cannot be read");
@@ -152,15 +162,16 @@ static int send_group(struct group *g, bool array, struct totals *t) {
     t->updated += sent.updated;
     t->unchanged += sent.unchanged;
     t->failed += sent.failed + g->damaged;
+    t->originals += g->joined ? 0 : g->upto - g->first;
     say_failures(g->c, name, &sent);
   } else if (rc == CLI_FAILED && !cli_interrupted()) {
     ++t->failed; /* this one; others may do */
+    t->originals += g->upto - g->first;
     rc = CLI_GO_ON;
   }
   cli_sent_free(&sent);
   cli_fetch_free(&g->one);
   ck_buf_free(&g->bytes);
-  t->originals += g->upto - g->first;
   cli_progress("originals", g->upto, json_array_size(g->list));
   return cli_interrupted() ? CLI_FAILED : rc;
 }
@@ -170,8 +181,6 @@ static bool is_small(const json_t *original) {
          cli_member_int(original, "conversation", 0) != 0;
 }
 
-static int64_t log_of(const json_t *original) { return cli_member_int(original, "log", 0); }
-
 /* Does it go with the first one, after so many? */
 static bool together(const json_t *first, const json_t *next, size_t so_many) {
   if (log_of(first)) return log_of(next) == log_of(first);
@@ -180,7 +189,7 @@ static bool together(const json_t *first, const json_t *next, size_t so_many) {
 }
 
 /* The list has those that go together side by side. */
-static int send_all(struct cli *c, const json_t *list, struct totals *t) {
+static int send_all(struct cli *c, const json_t *list, json_t *seen, struct totals *t) {
   int rc = CLI_GO_ON;
   size_t n = json_array_size(list);
   for (size_t i = 0, upto; i < n && rc == CLI_GO_ON; i = upto) {
@@ -190,6 +199,7 @@ static int send_all(struct cli *c, const json_t *list, struct totals *t) {
     }
     struct group g = {.c = c, .list = list, .first = i, .upto = upto};
     rc = send_group(&g, array, t);
+    for (size_t k = i; g.joined && k < upto; ++k) json_object_del(seen, id_of(&g, k));
   }
   return rc;
 }
@@ -198,23 +208,44 @@ static int by_reader(const void *a, const void *b) {
   const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
   int by = is_small(x) - is_small(y);
   if (by == 0) by = (log_of(x) > log_of(y)) - (log_of(x) < log_of(y));
-  if (by == 0) by = strcmp(cli_member(x, "reader"), cli_member(y, "reader"));
-  int64_t place = cli_member_int(x, "place", 0) - cli_member_int(y, "place", 0);
+  if (by == 0 && !log_of(x)) by = strcmp(cli_member(x, "reader"), cli_member(y, "reader"));
+  int64_t place = log_of(x) ? cli_member_int(x, "age", 0) - cli_member_int(y, "age", 0) : 0;
+  if (place == 0) place = cli_member_int(x, "place", 0) - cli_member_int(y, "place", 0);
   return by ? by : place < 0 ? -1 : place > 0;
 }
 
-/* Those that are not in seen, so that what moves to another block meanwhile, or comes, is read too.
- */
+/* The logs of which a run is not in seen, as members. */
+static json_t *new_logs(const json_t *rows, const json_t *seen) {
+  json_t *logs = json_object(), *row;
+  size_t i;
+  char log[24];
+  json_array_foreach(rows, i, row) {
+    if (!log_of(row) || json_object_get(seen, cli_member(row, "id"))) continue;
+    snprintf(log, sizeof log, "%lld", (long long)log_of(row));
+    json_object_set_new(logs, log, json_true());
+  }
+  return logs;
+}
+
+static bool is_new(const json_t *row, const json_t *seen, const json_t *logs) {
+  char log[24];
+  snprintf(log, sizeof log, "%lld", (long long)log_of(row));
+  return log_of(row) ? json_object_get(logs, log) != NULL
+                     : !json_object_get(seen, cli_member(row, "id"));
+}
+
+/* Those that are not in seen, so that what moves to another block meanwhile, or comes, is read too;
+ * and with a run of a log all of that log. */
 static int list_new(struct cli *c, json_t *seen, json_t **list) {
   json_t *rows, *row;
   size_t i, n = 0;
   int rc = cli_query_all(c, "originals", NULL, 0, &rows);
   if (rc != CLI_GO_ON) return rc;
   json_t **some = ck_alloc((json_array_size(rows) + 1) * sizeof *some);
+  json_t *logs = new_logs(rows, seen);
   json_array_foreach(rows, i, row) {
-    const char *id = cli_member(row, "id");
-    if (json_object_get(seen, id)) continue;
-    json_object_set_new(seen, id, json_true());
+    if (!is_new(row, seen, logs)) continue;
+    json_object_set_new(seen, cli_member(row, "id"), json_true());
     json_object_set_new(row, "place", json_integer((json_int_t)i));
     some[n++] = row;
   }
@@ -222,6 +253,7 @@ static int list_new(struct cli *c, json_t *seen, json_t **list) {
   *list = json_array();
   for (i = 0; i < n; ++i) json_array_append(*list, some[i]);
   free(some);
+  json_decref(logs);
   json_decref(rows);
   return rc;
 }
@@ -258,7 +290,7 @@ int cli_rebuild_messages(struct cli *c) {
     json_t *list = NULL;
     rc = list_new(c, seen, &list);
     n = json_array_size(list);
-    if (rc == CLI_GO_ON) rc = send_all(c, list, &t);
+    if (rc == CLI_GO_ON) rc = send_all(c, list, seen, &t);
     json_decref(list);
   }
   json_decref(seen);

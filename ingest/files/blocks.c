@@ -127,7 +127,7 @@ void ingest_blocks_begin(struct ingest_blocks *b, const char *id, struct ck_str 
   b->at = b->raw.len;
   b->bytes = bytes;
   b->age = age;
-  b->log = 0;
+  b->log = b->lines = b->window = 0;
   b->messages = b->executions = b->missing = 0;
   set(&b->reader, ck_str_of(reader));
   set(&b->platform, (struct ck_str){0});
@@ -147,7 +147,11 @@ void ingest_blocks_conversation(struct ingest_blocks *b, struct ck_str platform,
   b->age = age;
 }
 
-void ingest_blocks_log(struct ingest_blocks *b, uint64_t log) { b->log = log; }
+void ingest_blocks_log(struct ingest_blocks *b, uint64_t log, uint64_t lines, uint64_t window) {
+  b->log = log;
+  b->lines = lines;
+  b->window = window;
+}
 
 void ingest_blocks_count(struct ingest_blocks *b, uint64_t messages, uint64_t executions,
                          uint64_t missing) {
@@ -168,7 +172,9 @@ static void add_entry(const struct ingest_blocks *b, struct ck_buf *list, size_t
       .reader = ck_buf_view(&b->reader),
       .messages = b->log ? 0 : b->messages + b->missing,
       .executions = b->log ? 0 : b->executions,
-      .log = b->log};
+      .log = b->log,
+      .lines = b->lines,
+      .window = b->window};
   ck_original_encode(list, &original);
 }
 

@@ -35,7 +35,7 @@ struct ingest_blocks {
   struct ck_str bytes; /* unless it is a block by itself */
   struct ck_buf reader, platform, conversation;
   int64_t age;
-  uint64_t log;
+  uint64_t log, lines, window;
   uint64_t messages, executions, missing;
 };
 
@@ -50,7 +50,7 @@ void ingest_blocks_conversation(struct ingest_blocks *b, struct ck_str platform,
                                 int64_t age);
 /* It is a run of this log (struct ck_original), on which others depend: it is kept, whatever comes
  * of it, which is not counted. */
-void ingest_blocks_log(struct ingest_blocks *b, uint64_t log);
+void ingest_blocks_log(struct ingest_blocks *b, uint64_t log, uint64_t lines, uint64_t window);
 /* What came of it. missing: what is not there though it should be, or what cannot be counted: then
  * the original is never whole, and each import reads it again. */
 void ingest_blocks_count(struct ingest_blocks *b, uint64_t messages, uint64_t executions,

@@ -211,8 +211,10 @@ static void begin_original(struct ingest_reader *r, const struct ingest_unit *un
   char name[INGEST_READER_NAME];
   name_log(r, unit);
   bool kept = r->again || unit->kept.state != CK_KEPT_NOTHING;
+  struct ingest_run run = {.first = unit->first, .log = r->log};
+  if (r->log) ingest_unit_lines(unit, &run.lines, &run.window);
   r->originals.begin(r->originals.self, unit->id, ck_buf_view(&unit->bytes), kept,
-                     reader_name(r->source, name), unit->first, r->log);
+                     reader_name(r->source, name), &run);
 }
 
 /* One element by itself. The first one of a file may tell that this is a log: then it is not read

@@ -31,6 +31,13 @@ const struct ingest_part *ingest_unit_parts(const struct ingest_unit *unit, size
   return (const struct ingest_part *)(const void *)unit->parts.data;
 }
 
+void ingest_unit_lines(const struct ingest_unit *unit, uint64_t *lines, uint64_t *window) {
+  size_t n;
+  bool known = ingest_unit_parts(unit, &n)->place.lines && unit->window;
+  *lines = known ? n : 0;
+  *window = known ? unit->window : 0;
+}
+
 void ingest_units_add(struct ingest_units *u, struct ck_buf *bytes,
                       const struct ingest_place *place) {
   struct ingest_unit *unit = ck_zalloc(sizeof *unit);
@@ -68,6 +75,7 @@ void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
   u->run_window = window;
   struct ingest_unit *run = u->run;
   if (begins) run->first = place->index + (u->is_run ? u->first - 1 : 0);
+  if (!u->is_run) run->window = window + 1;
   if (!place->lines) ck_buf_text(&run->bytes, begins ? "[" : ",\n");
   add_part(run, run->bytes.len, bytes.n, place);
   ck_buf_str(&run->bytes, bytes);

@@ -30,6 +30,7 @@ struct ingest_unit {
   enum ingest_unit_state state;
   struct ck_kept kept; /* what the store has of it, once that is known */
   uint64_t first;      /* of a run: the number of its first element in the file; else 0 */
+  uint64_t window;     /* likewise: that of the file in which it ends, from 1; 0: not known */
   size_t size;         /* of its bytes and parts */
   struct ck_buf bytes;
   struct ck_buf parts; /* of struct ingest_part */
@@ -60,6 +61,9 @@ void ingest_units_regroup(struct ingest_units *u);
 
 /* The unit's elements, *n of them. */
 const struct ingest_part *ingest_unit_parts(const struct ingest_unit *unit, size_t *n);
+/* As in struct ck_original, of a run of a log: both are 0 if its elements are no lines, or it is
+ * not known where in their file they are. */
+void ingest_unit_lines(const struct ingest_unit *unit, uint64_t *lines, uint64_t *window);
 /* Removes and frees the first unit. */
 void ingest_units_drop(struct ingest_units *u);
 void ingest_units_free(struct ingest_units *u);

@@ -7,6 +7,9 @@
 
 #define ORIGINAL_KEY (CK_ORIGINAL_ID / 2) /* bytes of originals.id */
 
+/* Of what there is one original each: its bytes; of a run of a log also its place there. */
+#define ORIGINALS_UNIQUE "id, log, iif(log = 0, 0, age)"
+
 /* The bytes of an id, which must be one. */
 void original_key(struct ck_str id, unsigned char key[ORIGINAL_KEY]);
 
@@ -37,8 +40,8 @@ void original_bind(sqlite3_stmt *s, const unsigned char key[ORIGINAL_KEY]);
     " WHERE l.platform = p AND l.remote_conversation_id = c)" \
     " OR (SELECT coalesce(sum(message_count), 0) FROM sessions WHERE conversation_id = c)" \
     " < (SELECT count(*) FROM messages WHERE conversation_id = c))") \
-  S(BETWEEN, \
-    "SELECT o.id, o.block, o.at, o.bytes" ORIGINALS_THERE " WHERE o.id BETWEEN ?1 AND ?2 LIMIT 2") \
+  S(BETWEEN, "SELECT o.id, o.block, o.at, o.bytes" ORIGINALS_THERE \
+             " WHERE o.id BETWEEN ?1 AND ?2 GROUP BY o.id LIMIT 2") \
   S(NEWEST, \
     "SELECT o.id, o.block, o.at, o.bytes" ORIGINALS_THERE \
     " WHERE o.conversation = ?1 AND o.conversation <> 0 ORDER BY o.age DESC, o.id DESC LIMIT 1")

@@ -9,7 +9,14 @@
  * lines depend on those before them they have their own times. */
 #define AGE "CASE WHEN log <> 0 THEN age WHEN ?2 = 0 THEN max(age, ?3) ELSE ?3 END"
 
-/* S(NAME, sql) */
+#define INSERT \
+  "INSERT INTO originals (id, block, at, bytes, conversation, age, reader, messages, executions," \
+  " log, lines, window)"
+#define MORE \
+  " ON CONFLICT (log) DO UPDATE SET runs = runs + excluded.runs, upto = min(upto, excluded.upto)"
+
+/* S(NAME, sql). REPEAT: the same bytes at another place of a log. WITHIN: a run that was joined
+ * with those after it since ingest was told that it is there. */
 #define STATEMENTS(S) \
   S(BLOCK_GET, "SELECT block, state FROM blocks WHERE id = ?1") \
   S(BLOCK_ADD, "INSERT INTO blocks (id, bytes, parts, state) VALUES (?1, ?2, ?3, 'coming')") \
@@ -19,19 +26,32 @@
   S(THERE, \
     "SELECT 1 FROM originals o JOIN blocks b USING (block) WHERE o.id = ?1 AND b.state = 'whole'") \
   S(PUT, \
-    "INSERT INTO originals (id, block, at, bytes, conversation, age, reader, messages, " \
-    "executions, log)" \
-    " VALUES (?1, ?7, ?8, ?9, ?2, ?3, ?4, ?5, ?6, ?10) ON CONFLICT (id) DO UPDATE SET block = ?7," \
-    " at = ?8, bytes = ?9, conversation = ?2, age = " AGE ", reader = ?4, messages = ?5," \
-    " executions = ?6") \
-  S(NOTE, "UPDATE originals SET conversation = ?2, age = " AGE ", reader = ?4, messages = ?5, " \
-          "executions = ?6" \
-          " WHERE id = ?1 AND (conversation, age, reader, messages, executions)" \
-          " IS NOT (?2, " AGE ", ?4, ?5, ?6)") \
+    INSERT " VALUES (?1, ?10, ?11, ?12, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)" \
+           " ON CONFLICT (" ORIGINALS_UNIQUE ") DO UPDATE SET block = ?10, at = ?11, bytes = ?12," \
+           " conversation = ?2, age = " AGE ", reader = ?4, messages = ?5, executions = ?6," \
+           " lines = ?8, window = ?9") \
+  S(REPEAT, \
+    INSERT " SELECT ?1, o.block, o.at, o.bytes, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9" ORIGINALS_THERE \
+           " WHERE o.id = ?1 LIMIT 1 ON CONFLICT DO NOTHING") \
+  S(NOTE, "UPDATE originals SET conversation = ?2, age = " AGE ", reader = ?4, messages = ?5," \
+          " executions = ?6, lines = iif(?9, ?8, lines), window = iif(?9, ?9, window)" \
+          " WHERE id = ?1 AND log = ?7 AND (log = 0 OR ?9 = 0 OR age = ?3)" \
+          " AND (conversation, age, reader, messages, executions, window)" \
+          " IS NOT (?2, " AGE ", ?4, ?5, ?6, iif(?9, ?9, window))") \
+  S(WITHIN, \
+    INSERT " SELECT ?1, o.block, o.at, ?12, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9" ORIGINALS_THERE \
+           " WHERE o.log = ?7 AND o.log <> 0 AND o.window = ?9" \
+           " AND o.age = ?3 AND o.lines > ?8 AND o.bytes > ?12 LIMIT 1") \
   S(GROWN, "INSERT OR IGNORE INTO originals_grown SELECT o.conversation FROM originals o" \
            " WHERE o.block = ?1 AND o.conversation <> 0 AND EXISTS (SELECT 1 FROM originals p" \
            " WHERE p.conversation = o.conversation AND p.conversation <> 0" \
-           " AND p.original <> o.original)")
+           " AND p.original <> o.original)") \
+  S(LOG_GROWN, \
+    "INSERT INTO logs_grown SELECT o.log, count(*), min(o.window) - 1 FROM originals o" \
+    " WHERE o.block = ?1 AND o.log <> 0 AND o.window <> 0 AND EXISTS (SELECT 1 FROM originals p" \
+    " WHERE p.log = o.log AND p.log <> 0 AND p.original <> o.original" \
+    " AND (p.block <> o.block OR p.window = o.window)) GROUP BY o.log" MORE) \
+  S(RUN_GROWN, "INSERT INTO logs_grown VALUES (?1, 1, ?2 - 1)" MORE)
 
 DB_STATEMENTS(STATEMENTS)
 
@@ -80,14 +100,23 @@ static int run(struct originals *o, enum statement name, struct ck_err *err) {
 static int check_fits(const struct ck_original *one, uint64_t bytes, struct ck_err *err) {
   if (one->bytes == 0 || one->at > bytes || one->bytes > bytes - one->at)
     return ck_fail(err, "at, bytes: they must lie within the block");
+  return 0;
+}
+
+static int check_numbers(const struct ck_original *one, struct ck_err *err) {
   if (one->messages > INT64_MAX || one->executions > INT64_MAX)
     return ck_fail(err, "messages, executions: too large");
+  if (one->bytes > INT64_MAX || one->lines > INT32_MAX || one->window > INT32_MAX)
+    return ck_fail(err, "bytes, lines, window: too large");
+  if (one->window && (!one->log || !one->lines || one->age < 1))
+    return ck_fail(err, "window: only of lines of a log, the first of which is 1");
   return 0;
 }
 
 static int read_next(struct ck_reader *list, const struct ck_block *m, struct ck_original *one,
                      struct ck_err *err) {
-  if (ck_original_decode(list, one, err) || (m->parts && check_fits(one, m->bytes, err)))
+  if (ck_original_decode(list, one, err) || check_numbers(one, err) ||
+      (m->parts && check_fits(one, m->bytes, err)))
     return ck_fail_in(err, "block.originals");
   return 0;
 }
@@ -124,7 +153,7 @@ static int is_there(struct originals *o, const struct ck_original *one, struct c
   return step(o, THERE, NULL, err);
 }
 
-/* What was read from it, this time. name: NOTE, or PUT with its place. */
+/* What was read from it, this time. block: of PUT. */
 static int save(struct originals *o, enum statement name, const struct ck_original *one,
                 int64_t block, struct ck_err *err) {
   unsigned char key[ORIGINAL_KEY];
@@ -136,13 +165,33 @@ static int save(struct originals *o, enum statement name, const struct ck_origin
   db_bind_str(s, 4, one->reader);
   sqlite3_bind_int64(s, 5, (int64_t)one->messages);
   sqlite3_bind_int64(s, 6, (int64_t)one->executions);
-  if (name == PUT) {
-    sqlite3_bind_int64(s, 7, block);
-    sqlite3_bind_int64(s, 8, (int64_t)one->at);
-    sqlite3_bind_int64(s, 9, (int64_t)one->bytes);
-    sqlite3_bind_int64(s, 10, (int64_t)one->log);
+  sqlite3_bind_int64(s, 7, (int64_t)one->log);
+  sqlite3_bind_int64(s, 8, (int64_t)one->lines);
+  sqlite3_bind_int64(s, 9, (int64_t)one->window);
+  if (name == PUT || name == WITHIN) {
+    sqlite3_bind_int64(s, 10, block);
+    sqlite3_bind_int64(s, 11, (int64_t)one->at);
+    sqlite3_bind_int64(s, 12, (int64_t)one->bytes);
   }
   return run(o, name, err);
+}
+
+/* A row for its bytes, which are there. */
+static int add_row(struct originals *o, enum statement name, const struct ck_original *one,
+                   struct ck_err *err) {
+  if (save(o, name, one, 0, err)) return -1;
+  if (!one->window || sqlite3_changes(o->db) == 0) return 0;
+  sqlite3_bind_int64(o->s[RUN_GROWN], 1, (int64_t)one->log);
+  sqlite3_bind_int64(o->s[RUN_GROWN], 2, (int64_t)one->window);
+  return run(o, RUN_GROWN, err);
+}
+
+/* Its bytes are not sent. Of a run whose place is not known there is no new row. */
+static int note(struct originals *o, const struct ck_original *one, bool there,
+                struct ck_err *err) {
+  if (there && (!one->log || one->window) && add_row(o, REPEAT, one, err)) return -1;
+  if (!there && one->window && add_row(o, WITHIN, one, err)) return -1;
+  return save(o, NOTE, one, 0, err);
 }
 
 /* Saves all of the list: those that are there where they are, others in this block. */
@@ -154,8 +203,10 @@ static int save_all(struct originals *o, const struct ck_block *m, int64_t block
   if (open_list(m, &list, &n, err)) return -1;
   for (; n; --n) {
     if (read_next(&list, m, &one, err)) return -1;
-    int there = block ? is_there(o, &one, err) : 1;
-    if (there < 0 || save(o, there ? NOTE : PUT, &one, block, err)) return -1;
+    int there = is_there(o, &one, err);
+    bool comes = block && there == 0;
+    if (there < 0 || (comes ? save(o, PUT, &one, block, err) : note(o, &one, there, err)))
+      return -1;
   }
   return 0;
 }
@@ -229,7 +280,9 @@ static int begin_block(struct originals *o, const struct ck_block *m, int64_t *b
 /* All parts are there. Notes the conversations that have other originals too. */
 static int end_block(struct originals *o, int64_t block, struct ck_err *err) {
   sqlite3_bind_int64(o->s[GROWN], 1, block);
-  return set_state(o, block, WHOLE, err) || run(o, GROWN, err) ? -1 : 0;
+  sqlite3_bind_int64(o->s[LOG_GROWN], 1, block);
+  if (set_state(o, block, WHOLE, err)) return -1;
+  return run(o, GROWN, err) || run(o, LOG_GROWN, err) ? -1 : 0;
 }
 
 static int add_part(struct originals *o, const struct ck_block *m, int64_t block,

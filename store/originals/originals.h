@@ -50,7 +50,10 @@ int originals_put(struct originals *o, const struct ck_block *m, bool *failed, s
  * the next start.
  *
  * A conversation is read and written again each time that it has grown. Originals of more than
- * 32 MiB stay where they are: packing them would need more memory than the store is to have. */
+ * 32 MiB stay where they are: packing them would need more memory than the store is to have.
+ *
+ * The thread joins runs of a log, too (join.c): one log after another, of those to which many runs
+ * have come; and every PACKING_LATE_MS, and at the start, of all that have grown. */
 
 #define PACKING_IDLE_MS 300
 #define PACKING_LATE_MS 60000

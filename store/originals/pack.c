@@ -5,9 +5,8 @@
 #include <string.h>
 #include <zstd.h>
 
-#define UNIT (4u << 20)               /* uncompressed bytes after which a pack is full */
-#define ALL_MAX (256u << 20)          /* of one conversation's originals */
-#define ONE_MAX ((32u << 20) - 65536) /* a larger original stays where it is */
+#define UNIT (4u << 20)      /* uncompressed bytes after which a pack is full */
+#define ALL_MAX (256u << 20) /* of one conversation's originals */
 #define PIECE (256u << 10)
 #define LEVEL 3
 #define LEAST_WINDOW 21 /* of zstd's level, as a power of two */
@@ -25,6 +24,7 @@
 void pack_free(struct pack *p) {
   free(p->moves);
   free(p->conversations);
+  free(p->joins);
   free(p->seen);
   ck_buf_free(&p->data);
   *p = (struct pack){.count = 0};
@@ -53,7 +53,7 @@ static void see(struct pack *p, int64_t original) {
   *place_of(p, original) = original;
 }
 
-static void add(struct pack *p, const struct pack_move *m) {
+void pack_add(struct pack *p, const struct pack_move *m) {
   see(p, m->original);
   if (p->count == p->room)
     p->moves = ck_realloc(p->moves, (p->room = p->room * 2 + 64) * sizeof *p->moves);
@@ -98,10 +98,10 @@ static int add_conversation(struct pack *p, sqlite3 *db, int64_t conversation, s
   size_t n, fit = 0;
   uint64_t bytes = 0;
   int rc = rows(db, VERSIONS, conversation, &list, &n, err);
-  while (fit < n && list[fit].bytes <= ONE_MAX && bytes + list[fit].bytes <= ALL_MAX)
+  while (fit < n && list[fit].bytes <= PACK_ONE_MAX && bytes + list[fit].bytes <= ALL_MAX)
     bytes += list[fit++].bytes;
   for (size_t i = 0; fit > 1 && i < fit; ++i)
-    if (!has(p, list[i].original)) add(p, &list[i]);
+    if (!has(p, list[i].original)) pack_add(p, &list[i]);
   done_with(p, conversation);
   free(list);
   return rc;
@@ -141,7 +141,7 @@ static int add_rest(struct pack *p, sqlite3 *db, int64_t block, struct ck_err *e
   for (size_t i = 0; i < n; ++i)
     if (!has(p, list[i].original)) left += list[i].bytes;
   for (size_t i = 0; rc == 0 && left < all / 2 && i < n; ++i)
-    if (!has(p, list[i].original)) add(p, &list[i]);
+    if (!has(p, list[i].original)) pack_add(p, &list[i]);
   free(list);
   return rc;
 }
@@ -186,22 +186,21 @@ static ZSTD_CCtx *compressor(const struct pack *p) {
   return z;
 }
 
-static int compress(struct pack *p, ZSTD_CCtx *z, struct ck_str bytes, ZSTD_EndDirective end,
-                    struct ck_err *err) {
+int pack_compress(struct pack *p, ZSTD_CCtx *z, struct ck_str bytes, bool end, struct ck_err *err) {
   ZSTD_inBuffer in = {bytes.s, bytes.n, 0};
   size_t left;
   do {
     size_t room = ZSTD_CStreamOutSize();
     ZSTD_outBuffer out = {ck_buf_room(&p->data, room), room, 0};
-    left = ZSTD_compressStream2(z, &out, &in, end);
+    left = ZSTD_compressStream2(z, &out, &in, end ? ZSTD_e_end : ZSTD_e_continue);
     if (ZSTD_isError(left)) return ck_fail(err, "packing: %s", ZSTD_getErrorName(left));
     p->data.len += out.pos;
-  } while (end == ZSTD_e_end ? left > 0 : in.pos < in.size);
+  } while (end ? left > 0 : in.pos < in.size);
   return 0;
 }
 
-static int compress_one(struct pack *p, ZSTD_CCtx *z, struct unpack *unpack,
-                        const struct pack_move *m, const _Atomic bool *stop, struct ck_err *err) {
+int pack_compress_one(struct pack *p, ZSTD_CCtx *z, const struct pack_with *with,
+                      const struct pack_move *m, struct ck_err *err) {
   struct ck_buf piece = {0};
   bool damaged;
   int rc = 0;
@@ -209,47 +208,46 @@ static int compress_one(struct pack *p, ZSTD_CCtx *z, struct unpack *unpack,
     uint64_t left = m->bytes - done;
     size_t n = (size_t)(left < PIECE ? left : PIECE);
     ck_buf_clear(&piece);
-    if (atomic_load(stop)) rc = ck_fail(err, "the store ends");
-    if (rc == 0) rc = unpack_read(unpack, m->from, m->at + done, n, &piece, &damaged, err);
-    if (rc == 0) rc = compress(p, z, ck_buf_view(&piece), ZSTD_e_continue, err);
+    if (atomic_load(with->stop)) rc = ck_fail(err, "the store ends");
+    if (rc == 0) rc = unpack_read(with->unpack, m->from, m->at + done, n, &piece, &damaged, err);
+    if (rc == 0) rc = pack_compress(p, z, ck_buf_view(&piece), false, err);
   }
   ck_buf_free(&piece);
   return rc;
 }
 
-static int compress_all(struct pack *p, struct unpack *unpack, const _Atomic bool *stop,
-                        struct ck_err *err) {
+static int compress_all(struct pack *p, const struct pack_with *with, struct ck_err *err) {
   ZSTD_CCtx *z = compressor(p);
   if (!z) return ck_fail(err, "packing: no memory");
   int rc = 0;
   for (size_t i = 0; i < p->count && rc == 0; ++i)
-    rc = compress_one(p, z, unpack, &p->moves[i], stop, err);
-  if (rc == 0) rc = compress(p, z, (struct ck_str){0}, ZSTD_e_end, err);
+    rc = pack_compress_one(p, z, with, &p->moves[i], err);
+  if (rc == 0) rc = pack_compress(p, z, (struct ck_str){0}, true, err);
   ZSTD_freeCCtx(z);
   if (rc == 0) ck_original_id(p->id, ck_buf_view(&p->data));
   return rc;
 }
 
-/* In one transaction, so that what it reads fits together. If a block is damaged, its conversations
- * stay as they are: doctor says what is wrong with it. */
-static int make(struct pack *p, sqlite3 *db, struct unpack *unpack, const _Atomic bool *stop,
+/* If a block is damaged, its conversations stay as they are: doctor says what is wrong with it. */
+static int make(struct pack *p, const struct pack_with *with, struct pack_logs logs,
                 struct ck_err *err) {
-  if (gather(p, db, err) || gather_rests(p, db, err)) return -1;
-  if (p->conversation_count == 0) return 0;
-  if (p->count && compress_all(p, unpack, stop, err)) {
-    if (atomic_load(stop)) return 0;
+  if (gather(p, with->db, err) || gather_rests(p, with->db, err)) return -1;
+  if (p->conversation_count == 0) return pack_join(p, with, logs, err);
+  if (p->count && compress_all(p, with, err)) {
+    if (atomic_load(with->stop)) return 0;
     p->count = 0;
     ck_buf_clear(&p->data);
   }
   return 1;
 }
 
-int pack_make(struct pack *p, sqlite3 *db, struct unpack *unpack, const _Atomic bool *stop,
+/* In one transaction, so that what it reads fits together. */
+int pack_make(struct pack *p, const struct pack_with *with, struct pack_logs logs,
               struct ck_err *err) {
   struct ck_err ignored;
-  if (db_exec(db, "BEGIN", err)) return -1;
-  int rc = make(p, db, unpack, stop, err);
-  db_exec(db, "COMMIT", &ignored);
-  unpack_rest(unpack);
+  if (db_exec(with->db, "BEGIN", err)) return -1;
+  int rc = make(p, with, logs, err);
+  db_exec(with->db, "COMMIT", &ignored);
+  unpack_rest(with->unpack);
   return rc;
 }

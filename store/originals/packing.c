@@ -1,4 +1,4 @@
-/* The packing thread, and the writer's part: a pack into the tables, step by step. */
+/* The packing thread, and whose turn it is: its own, or the writer's. */
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -6,32 +6,9 @@
 #include <sys/resource.h>
 
 #include "proto/log.h"
-#include "store/originals/pack.h"
-#include "store/database/statements.h"
+#include "store/originals/pack_write.h"
 
 #define NICENESS 5
-#define PARTS_A_STEP 1
-#define DROPPED_AT_ONCE 4 /* parts of a block that is gone; more are deleted one a turn */
-
-/* S(NAME, sql). LEFT_OVER: blocks that no original is in, which a crash or a hand has left. */
-#define STATEMENTS(S) \
-  S(WAITING, "SELECT EXISTS (SELECT 1 FROM originals_grown)") \
-  S(LEFT_OVER, "UPDATE blocks SET state = 'gone' WHERE state <> 'gone'" \
-               " AND NOT EXISTS (SELECT 1 FROM originals o WHERE o.block = blocks.block)") \
-  S(ADD_BLOCK, "INSERT OR IGNORE INTO blocks (id, bytes, parts, state)" \
-               " VALUES (?1, ?2, ?3, 'coming')") \
-  S(ADD_PART, "INSERT INTO block_parts VALUES (?1, ?2, ?3)") \
-  S(WHOLE, "UPDATE blocks SET state = 'whole' WHERE block = ?1") \
-  S(MOVE, "UPDATE originals SET block = ?3, at = ?4 WHERE original = ?1 AND block = ?2") \
-  S(EMPTIED, "UPDATE blocks SET state = 'gone' WHERE block = ?1" \
-             " AND NOT EXISTS (SELECT 1 FROM originals WHERE block = ?1)") \
-  S(DONE, "DELETE FROM originals_grown WHERE conversation = ?1") \
-  S(GONE, "SELECT block, (SELECT min(part) FROM block_parts p WHERE p.block = b.block)" \
-          " FROM blocks b WHERE state = 'gone' LIMIT 1") \
-  S(DROP_PART, "DELETE FROM block_parts WHERE block = ?1 AND part = ?2") \
-  S(DROP_BLOCK, "DELETE FROM blocks WHERE block = ?1 AND state = 'gone'")
-
-DB_STATEMENTS(STATEMENTS)
 
 /* Whose turn it is. */
 enum turn {
@@ -53,12 +30,15 @@ struct packing {
   struct pack pack; /* of whose turn it is */
   /* the writer's */
   sqlite3 *db;
-  sqlite3_stmt *s[STATEMENT_COUNT];
-  int64_t block;           /* the pack's; 0: not begun */
-  uint64_t part;           /* the next one */
+  struct pack_writer *writer;
   int64_t written;         /* rows, when a turn was last taken */
   bool looks;              /* something was written: look whether anything waits */
+  int64_t looked_at;       /* when that was last done */
   int64_t moved_at, since; /* when something was last written; since when packing waits, or 0 */
+  int64_t
+      logs_at;   /* when all logs that have grown are joined; 0: none has grown; 1: at the start */
+  bool all_logs; /* this is done, */
+  int64_t after; /* and was for the logs up to this one */
 };
 
 /* ---- the thread ---- */
@@ -75,7 +55,8 @@ static void *run(void *self) {
     struct ck_err err;
     pthread_mutex_unlock(&p->lock);
     malloc_trim(0); /* what an import has freed makes room for what is packed */
-    int rc = pack_make(&p->pack, p->reader, p->unpack, p->stop, &err);
+    const struct pack_with with = {p->reader, p->unpack, p->stop};
+    int rc = pack_make(&p->pack, &with, (struct pack_logs){p->all_logs ? &p->after : NULL}, &err);
     if (rc < 0) ck_log(CK_WARN, "-", "packing_failed", "reason=%s", ck_quotedz(err.text));
     pthread_mutex_lock(&p->lock);
     p->turn = rc > 0 ? WRITERS : DROPPING;
@@ -86,120 +67,40 @@ static void *run(void *self) {
 
 /* ---- the writer ---- */
 
-static int step(struct packing *p, enum statement name, int64_t *first, int64_t *second,
-                struct ck_err *err) {
-  sqlite3_stmt *s = p->s[name];
-  int rc = sqlite3_step(s);
-  if (rc == SQLITE_ROW && first) *first = sqlite3_column_int64(s, 0);
-  if (rc == SQLITE_ROW && second)
-    *second = sqlite3_column_type(s, 1) == SQLITE_NULL ? -1 : sqlite3_column_int64(s, 1);
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE) db_fail(p->db, texts[name], err);
-  sqlite3_reset(s);
-  return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : -1;
-}
-
-static int run_with(struct packing *p, enum statement name, int64_t a, int64_t b,
-                    struct ck_err *err) {
-  sqlite3_bind_int64(p->s[name], 1, a);
-  if (sqlite3_bind_parameter_count(p->s[name]) > 1) sqlite3_bind_int64(p->s[name], 2, b);
-  return step(p, name, NULL, NULL, err) < 0 ? -1 : 0;
-}
-
-static uint64_t parts_of(const struct pack *k) {
-  return (k->data.len + CK_BLOCK_PART - 1) / CK_BLOCK_PART;
-}
-
-/* The block of this id may be there already, if the same was packed before: then nothing moves. */
-static int begin_block(struct packing *p, struct ck_err *err) {
-  sqlite3_stmt *s = p->s[ADD_BLOCK];
-  db_bind_str(s, 1, ck_str_of(p->pack.id));
-  sqlite3_bind_int64(s, 2, (int64_t)p->pack.bytes);
-  sqlite3_bind_int64(s, 3, (int64_t)parts_of(&p->pack));
-  if (step(p, ADD_BLOCK, NULL, NULL, err) < 0) return -1;
-  p->block = sqlite3_last_insert_rowid(p->db);
-  p->part = 0;
-  if (sqlite3_changes(p->db) == 0) p->pack.count = p->pack.data.len = 0;
-  return 0;
-}
-
-static int add_part(struct packing *p, struct ck_err *err) {
-  sqlite3_stmt *s = p->s[ADD_PART];
-  size_t from = p->part * CK_BLOCK_PART, left = p->pack.data.len - from;
-  sqlite3_bind_int64(s, 1, p->block);
-  sqlite3_bind_int64(s, 2, (int64_t)p->part);
-  sqlite3_bind_blob64(s, 3, p->pack.data.data + from, left < CK_BLOCK_PART ? left : CK_BLOCK_PART,
-                      SQLITE_STATIC);
-  ++p->part;
-  return step(p, ADD_PART, NULL, NULL, err) < 0 ? -1 : 0;
-}
-
-/* An original that has moved meanwhile, or was deleted, stays as it is. */
-static int move_all(struct packing *p, struct ck_err *err) {
-  const struct pack *k = &p->pack;
-  if (k->count && run_with(p, WHOLE, p->block, 0, err)) return -1;
-  for (size_t i = 0; i < k->count; ++i) {
-    sqlite3_bind_int64(p->s[MOVE], 3, p->block);
-    sqlite3_bind_int64(p->s[MOVE], 4, (int64_t)k->moves[i].to);
-    if (run_with(p, MOVE, k->moves[i].original, k->moves[i].from, err)) return -1;
-  }
-  for (size_t i = 0; i < k->count; ++i)
-    if ((i == 0 || k->moves[i].from != k->moves[i - 1].from) &&
-        run_with(p, EMPTIED, k->moves[i].from, 0, err))
-      return -1;
-  for (size_t i = 0; i < k->conversation_count; ++i)
-    if (run_with(p, DONE, k->conversations[i], 0, err)) return -1;
-  return 0;
-}
-
-/* 1: there is more to do; 0: it is done; -1. */
-static int write_pack(struct packing *p, struct ck_err *err) {
-  if (p->pack.count && !p->block && begin_block(p, err)) return -1;
-  if (p->part < parts_of(&p->pack) && add_part(p, err)) return -1;
-  if (p->part < parts_of(&p->pack)) return 1;
-  return move_all(p, err);
-}
-
-static int drop(struct packing *p, struct ck_err *err) {
-  int64_t block = 0, part = -1;
-  for (int i = 0; i < DROPPED_AT_ONCE; ++i) {
-    int rc = step(p, GONE, &block, &part, err);
-    if (rc <= 0) return rc;
-    if (part < 0 ? run_with(p, DROP_BLOCK, block, 0, err)
-                 : run_with(p, DROP_PART, block, part, err))
-      return -1;
-  }
-  return 1;
-}
-
-static int in_transaction(struct packing *p, int (*what)(struct packing *, struct ck_err *),
-                          struct ck_err *err) {
-  struct ck_err ignored;
-  if (db_exec(p->db, "BEGIN IMMEDIATE", err)) return -1;
-  int rc = what(p, err);
-  if (rc >= 0 && db_exec(p->db, "COMMIT", err) == 0) return rc;
-  if (!sqlite3_get_autocommit(p->db)) db_exec(p->db, "ROLLBACK", &ignored);
-  return -1;
-}
-
 static void end_pack(struct packing *p, enum turn next) {
+  if (next == DROPPING && p->pack.log && p->pack.log_upto == INT64_MAX) p->after = p->pack.log;
   pack_free(&p->pack);
-  p->block = 0;
-  p->part = 0;
   p->turn = next;
 }
 
-/* Does anything wait? Looked up only when something was committed. */
-static bool waits(struct packing *p) {
+/* Does anything wait? Looked up only when something was committed. Logs that have grown a little
+ * wait until it is their time; then all are joined, one after another. */
+static bool waits(struct packing *p, int64_t now) {
   struct ck_err err;
-  int64_t any = 0;
-  return step(p, WAITING, &any, NULL, &err) > 0 && any;
+  bool any = false, logs = false;
+  p->looked_at = now;
+  if (pack_waits(p->writer, p->all_logs ? &p->after : NULL, &any, &logs, &err)) return false;
+  if (p->all_logs && !logs) {
+    p->all_logs = false;
+    p->logs_at = 0;
+    p->looks = true; /* some may have grown again */
+  }
+  if (logs && !p->logs_at) p->logs_at = now + PACKING_LATE_MS;
+  return any || p->all_logs;
+}
+
+static void begin_all_logs(struct packing *p) {
+  p->all_logs = true;
+  p->after = INT64_MIN;
+  p->looks = true;
 }
 
 /* Under the lock. A failed step is undone, and what is left of it removed at the next start; it is
  * tried again when something has been committed. */
-static void take_step(struct packing *p) {
+static void take_step(struct packing *p, int64_t now) {
   struct ck_err err;
-  int rc = in_transaction(p, p->turn == WRITERS ? write_pack : drop, &err);
+  int rc = p->turn == WRITERS ? pack_write_step(p->writer, &p->pack, &err)
+                              : pack_drop_step(p->writer, &err);
   if (rc > 0) return;
   if (rc < 0) {
     ck_log(CK_WARN, "-", "packing_failed", "reason=%s", ck_quotedz(err.text));
@@ -208,7 +109,7 @@ static void take_step(struct packing *p) {
     end_pack(p, DROPPING);
   } else {
     end_pack(p, NOBODYS);
-    p->since = waits(p) ? p->moved_at : 0;
+    p->since = waits(p, now) ? p->moved_at : 0;
   }
 }
 
@@ -226,16 +127,18 @@ bool packing_turn(struct packing *p, int64_t now) {
   pthread_mutex_lock(&p->lock);
   look(p, now);
   bool quiet = now - p->moved_at >= PACKING_IDLE_MS;
-  if (p->looks && quiet) {
+  if (p->turn == NOBODYS && !p->all_logs && p->logs_at && now >= p->logs_at) begin_all_logs(p);
+  bool late = now - p->looked_at >= PACKING_LATE_MS;
+  if (p->looks && (quiet || late)) {
     p->looks = false;
-    p->since = waits(p) ? now : 0;
+    p->since = waits(p, now) ? now : 0;
   }
   if (p->since && now - p->since >= PACKING_LATE_MS) quiet = true;
   if (p->turn == NOBODYS && p->since && quiet) {
     p->turn = THREADS;
     pthread_cond_signal(&p->wake);
   } else if (p->turn >= WRITERS && quiet) {
-    take_step(p);
+    take_step(p, now);
     p->written = sqlite3_total_changes64(p->db);
   }
   bool soon = p->turn != NOBODYS || p->since;
@@ -246,11 +149,8 @@ bool packing_turn(struct packing *p, int64_t now) {
 /* ---- start and end ---- */
 
 static int prepare(struct packing *p, struct ck_err *err) {
-  if (db_prepare_all(p->db, texts, STATEMENT_COUNT, p->s, err)) return -1;
-  return db_open_reader(&p->reader, err) || !(p->unpack = unpack_new(p->reader, err)) ||
-                 step(p, LEFT_OVER, NULL, NULL, err) < 0
-             ? -1
-             : 0;
+  if (!(p->writer = pack_writer_new(p->db, err))) return -1;
+  return db_open_reader(&p->reader, err) || !(p->unpack = unpack_new(p->reader, err)) ? -1 : 0;
 }
 
 /* With all signals blocked: the main thread handles them. */
@@ -268,6 +168,7 @@ struct packing *packing_start(sqlite3 *writer, const _Atomic bool *stop, struct 
   p->db = writer;
   p->stop = stop;
   p->turn = DROPPING;
+  p->logs_at = 1;
   pthread_mutex_init(&p->lock, NULL);
   pthread_cond_init(&p->wake, NULL);
   if (prepare(p, err) || start_thread(p, err)) packing_stop(&p);
@@ -282,7 +183,7 @@ void packing_stop(struct packing **packing) {
   pthread_cond_signal(&p->wake);
   pthread_mutex_unlock(&p->lock);
   if (p->started) pthread_join(p->thread, NULL);
-  db_finalize_all(p->s, STATEMENT_COUNT);
+  pack_writer_free(&p->writer);
   pack_free(&p->pack);
   unpack_free(&p->unpack);
   db_close(&p->reader);

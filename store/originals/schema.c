@@ -11,9 +11,12 @@
  * originals: id: the first half of the SHA-256 of the original, 16 bytes; conversation: a hash of
  * platform and conversation, 0 for none or several. Both are short because there may be as many
  * originals as conversations, times the exports of each. log: which log's run it is, if its lines
- * depend on those of the runs before it, in the order of block and at; 0 for none.
+ * depend on those of the runs before it, in the order of age; 0 for none. lines, window: of such a
+ * run, as in struct ck_original. The same lines may be several runs of logs, at several places.
  *
- * originals_grown: conversations that have several originals, to be packed together.
+ * originals_grown: conversations that have several originals, to be packed together. logs_grown:
+ * logs that have several runs, to be joined: how many came since that was last done; and the window
+ * up to which it is done.
  *
  * An index on `original` alone would have an entry for each record that no original gave. */
 const char originals_schema[] =
@@ -22,13 +25,18 @@ const char originals_schema[] =
     "CREATE INDEX blocks_gone ON blocks (block) WHERE state = 'gone';"
     "CREATE TABLE block_parts (block INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL,"
     " PRIMARY KEY (block, part)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE originals (original INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+    "CREATE TABLE originals (original INTEGER PRIMARY KEY, id BLOB NOT NULL,"
     " block INTEGER NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL,"
     " conversation INTEGER NOT NULL, age INTEGER NOT NULL, reader TEXT NOT NULL,"
-    " messages INTEGER NOT NULL, executions INTEGER NOT NULL, log INTEGER NOT NULL) STRICT;"
+    " messages INTEGER NOT NULL, executions INTEGER NOT NULL, log INTEGER NOT NULL,"
+    " lines INTEGER NOT NULL, window INTEGER NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX originals_id ON originals (" ORIGINALS_UNIQUE ");"
     "CREATE INDEX originals_block ON originals (block);"
     "CREATE INDEX originals_conversation ON originals (conversation, age) WHERE conversation <> 0;"
+    "CREATE INDEX originals_log ON originals (log, window) WHERE log <> 0;"
     "CREATE TABLE originals_grown (conversation INTEGER PRIMARY KEY) STRICT;"
+    "CREATE TABLE logs_grown (log INTEGER PRIMARY KEY, runs INTEGER NOT NULL,"
+    " upto INTEGER NOT NULL) STRICT;"
     "CREATE INDEX messages_original ON messages (original) WHERE original IS NOT NULL;"
     "CREATE INDEX executions_original ON executions (original) WHERE original IS NOT NULL;";
 

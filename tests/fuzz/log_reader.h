@@ -6,8 +6,8 @@
 #include "tests/fuzz/ingest_visitor.h"
 
 static void begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                           const char *reader, uint64_t first, uint64_t log) {
-  (void)self, (void)id, (void)bytes, (void)kept, (void)reader, (void)first, (void)log;
+                           const char *reader, const struct ingest_run *run) {
+  (void)self, (void)id, (void)bytes, (void)kept, (void)reader, (void)run;
 }
 static void end_original(void *self) { (void)self; }
 static void whole_original(void *self, uint64_t messages) { (void)self, (void)messages; }

@@ -24,7 +24,7 @@ struct told {
 };
 
 static void on_begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                              const char *reader, uint64_t first, uint64_t log) {
+                              const char *reader, const struct ingest_run *run) {
   struct told *t = self;
   char hex[CK_SHA256_HEX + 1];
   struct ck_sha256 hash;
@@ -32,8 +32,8 @@ static void on_begin_original(void *self, const char *id, struct ck_str bytes, b
   ck_sha256_add(&hash, bytes);
   ck_sha256_end_hex(&hash, hex);
   cr_assert(strncmp(id, hex, CK_ORIGINAL_ID) == 0 && strlen(id) == CK_ORIGINAL_ID);
-  ck_buf_printf(&t->text, "(%s%s%s ", reader, kept ? " kept" : "", log ? " of a log" : "");
-  t->first = first;
+  ck_buf_printf(&t->text, "(%s%s%s ", reader, kept ? " kept" : "", run->log ? " of a log" : "");
+  t->first = run->first;
   ck_buf_str(&t->bytes, bytes);
   ck_buf_text(&t->bytes, "|");
 }

@@ -97,11 +97,13 @@ static void on_failure(void *self, const char *place, const char *reason, struct
 static void on_note(void *self, const char *kind, uint64_t n) { (void)self, (void)kind, (void)n; }
 
 static void begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                           const char *reader, uint64_t first, uint64_t log) {
-  (void)self, (void)id, (void)bytes, (void)kept, (void)reader, (void)first;
+                           const char *reader, const struct ingest_run *run) {
+  (void)self, (void)id, (void)bytes, (void)kept, (void)reader;
   bool alone = ck_str_starts(ck_str_of(reader), "claude code agent") ||
                ck_str_starts(ck_str_of(reader), "codex names");
-  cr_expect_eq(log == 0, alone);
+  cr_expect_eq(run->log == 0, alone);
+  cr_expect_eq(run->window == 0, alone);
+  cr_expect_eq(run->lines == 0, alone);
 }
 static void end_original(void *self) { (void)self; }
 static void whole_original(void *self, uint64_t messages) { (void)self, (void)messages; }

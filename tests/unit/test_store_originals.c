@@ -19,8 +19,18 @@ static int next;
 
 /* An original of 10 bytes of the conversation r1. */
 static struct ck_original original(const char *id, uint64_t at, uint64_t messages) {
-  return (struct ck_original){
-      ck_str_of(id), at, 10, CK_LIT("p"), CK_LIT("r1"), 100, ck_str_of(READER), messages, 0, 0};
+  return (struct ck_original){ck_str_of(id),
+                              at,
+                              10,
+                              CK_LIT("p"),
+                              CK_LIT("r1"),
+                              100,
+                              ck_str_of(READER),
+                              messages,
+                              0,
+                              0,
+                              0,
+                              0};
 }
 
 static struct ck_mutation block(const char *id, uint64_t part, uint64_t parts,

@@ -49,6 +49,8 @@ static void export(int conversations, int grown, int age, size_t more) {
                             CK_LIT("test 1"),
                             0,
                             0,
+                            0,
+                            0,
                             0};
     ck_original_encode(&list, &o);
     ck_buf_str(&all, ck_buf_view(&texts[i]));
