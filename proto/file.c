@@ -111,6 +111,23 @@ int ck_check_owner(int fd, struct ck_err *err) {
   return 0;
 }
 
+/* The mode comes last: a change of owner may take bits of it away. */
+int ck_take_place(int fd, int dir, const char *name, struct ck_err *err) {
+  struct stat old, own;
+  mode_t mode;
+  if (fstatat(dir, name, &old, 0)) return errno == ENOENT ? 0 : ck_fail(err, "%s", strerror(errno));
+  if (fstat(fd, &own)) return ck_fail(err, "%s", strerror(errno));
+  mode = old.st_mode & 07777;
+  if (fchown(fd, old.st_uid, old.st_gid)) {
+    errno = EPERM;
+    if (old.st_uid != own.st_uid)
+      return ck_fail(err, "it belongs to user %d: only they or root may replace it",
+                     (int)old.st_uid);
+    mode &= (mode_t)~S_IRWXG;
+  }
+  return fchmod(fd, mode) ? ck_fail(err, "%s", strerror(errno)) : 0;
+}
+
 bool ck_has_name(int fd, const char *name) {
   struct stat mine, there;
   if (fstat(fd, &mine) || lstat(name, &there)) return false;

@@ -35,6 +35,12 @@ bool ck_has_name(int fd, const char *name);
  * the name. */
 int ck_check_owner(int fd, struct ck_err *err);
 
+/* Gives the file that fd has open, and that is to take the place of a person's file of that name,
+ * the owner, group and mode of that one; dir may be AT_FDCWD. A group that the caller may not give
+ * gets no rights instead. If there is no such file, nothing is done. 0; or -1 with errno, and in
+ * err the reason, without the name. EPERM: it belongs to another user. */
+int ck_take_place(int fd, int dir, const char *name, struct ck_err *err);
+
 /* Reads the whole file into b, which is cleared first. flags: O_NOFOLLOW or 0; dir may be AT_FDCWD.
  * 0; or -1 with errno, and in err (which may be NULL) the reason without the name. ENOENT: there is
  * no such file. EFBIG: it has more than `most` bytes (SIZE_MAX: no limit), of which b holds the

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/file.h"
@@ -64,11 +63,9 @@ static void add_line(struct ck_buf *out, struct ck_str old, const struct finding
   ck_buf_printf(out, bare ? " = %s\n" : " = \"%s\"\n", value);
 }
 
-/* With the mode of the file whose place it takes. */
 static int fill(int fd, const char *place, struct ck_str text, struct ck_err *err) {
-  struct stat old;
-  if (stat(place, &old) || fchmod(fd, old.st_mode & 07777) || ck_write_all(fd, text) || fsync(fd))
-    return ck_fail_write(err, place, errno, strerror(errno));
+  if (ck_take_place(fd, AT_FDCWD, place, err)) return -1;
+  if (ck_write_all(fd, text) || fsync(fd)) return ck_fail_write(err, place, errno, strerror(errno));
   return 0;
 }
 

@@ -67,6 +67,7 @@ static int make_part(struct export_out *o, struct ck_err *err) {
   o->fd = openat(o->dir, o->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (o->fd < 0) return failed(err);
   o->made = true;
+  if (o->force && ck_take_place(o->fd, o->dir, o->path, err)) return -1;
   if (o->place != EXPORT_ZIP) return 0;
   o->zip = export_zip_new(o->fd, err);
   return o->zip ? 0 : -1;

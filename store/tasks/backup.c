@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/file.h"
 #include "proto/map.h"
 #include "store/database/backup_copy.h"
 
@@ -86,6 +87,8 @@ static int open_copy(struct backup *b, struct ck_err *err) {
   backup_remove(b->temporary);
   b->fd = open(b->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (b->fd < 0) return ck_fail(err, "%s: %s", b->temporary, strerror(errno));
+  if (b->force && ck_take_place(b->fd, AT_FDCWD, b->file, err))
+    return ck_fail_in(err, "%s", b->file);
   if (sqlite3_open_v2(b->temporary, &b->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
       SQLITE_OK)
     return db_fail(b->to, b->temporary, err);

@@ -272,7 +272,11 @@ T_STORY(export, nothing_half_is_left, 60) {
   ck_read_file(AT_FDCWD, OUT "file", 0, 100, &file, NULL);
   T_CHECK(file.len == 8, "a refused export has written");
   ck_buf_free(&file);
+  struct stat st;
+  T_CHECK(chmod(OUT "file", 0640) == 0, "chmod");
   t_do(0, "export", "chatgpt:a", "--md", "-o", OUT "file", "--force");
+  T_CHECK(stat(OUT "file", &st) == 0 && st.st_size > 8 && (st.st_mode & 07777) == 0640,
+          "replaced with the mode %o", (unsigned)st.st_mode);
 }
 
 /* Runs a line of a shell, in which $0 is convkeep: fails with this in what it says. */

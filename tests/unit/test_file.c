@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,6 +193,46 @@ static void other_holds(int (*take)(struct ck_lock *, const char *, struct ck_er
 static void other_dies(void) {
   kill(child, SIGKILL);
   cr_assert_eq(waitpid(child, NULL, 0), child);
+}
+
+static mode_t mode_of(int fd, uid_t *owner, gid_t *group) {
+  struct stat st;
+  cr_assert_eq(fstat(fd, &st), 0);
+  *owner = st.st_uid;
+  *group = st.st_gid;
+  return st.st_mode & 07777;
+}
+
+/* What takes the place of a person's file is whose that was. The parts with another user need root;
+ * without it the rest is tested. */
+Test(file, what_replaces_a_file_is_whose_that_was) {
+  uid_t owner;
+  gid_t group;
+  int fd = open("b", O_RDWR | O_CREAT | O_EXCL, 0600);
+  cr_assert_geq(fd, 0);
+  cr_expect_eq(ck_take_place(fd, AT_FDCWD, "a", &err), 0, "%s", err.text);
+  cr_expect_eq(mode_of(fd, &owner, &group), 0600);
+  write_file("a", "x", 1);
+  cr_assert_eq(chmod("a", 0664), 0);
+  cr_expect_eq(ck_take_place(fd, AT_FDCWD, "a", &err), 0, "%s", err.text);
+  cr_expect_eq(mode_of(fd, &owner, &group), 0664);
+  if (geteuid() == 0) {
+    cr_assert_eq(chown("a", 54321, 54322), 0);
+    cr_expect_eq(ck_take_place(fd, AT_FDCWD, "a", &err), 0, "%s", err.text);
+    cr_expect_eq(mode_of(fd, &owner, &group), 0664);
+    cr_expect(owner == 54321 && group == 54322);
+    cr_assert_eq(fchown(fd, 54400, 54400), 0); /* somebody else's file takes the place */
+    cr_assert_eq(seteuid(54400), 0);
+    cr_expect_eq(ck_take_place(fd, AT_FDCWD, "a", &err), -1);
+    cr_expect(strstr(err.text, "it belongs to user 54321"), "%s", err.text);
+    cr_assert_eq(seteuid(0), 0);
+    cr_assert_eq(chown("a", 54400, 54322), 0); /* its own, but of a group that it is not in */
+    cr_assert_eq(setgroups(0, NULL) || setegid(54400) || seteuid(54400), 0);
+    cr_expect_eq(ck_take_place(fd, AT_FDCWD, "a", &err), 0, "%s", err.text);
+    cr_expect_eq(mode_of(fd, &owner, &group), 0604);
+    cr_assert_eq(seteuid(0) || setegid(0), 0);
+  }
+  close(fd);
 }
 
 Test(file, a_lock_belongs_to_one_process_until_it_ends) {

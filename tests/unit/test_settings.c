@@ -345,6 +345,22 @@ static void token_is(const char *file, const char *expected) {
   ck_settings_free(&s);
 }
 
+/* Changing a setting leaves the file its owner, group and mode. */
+Test(settings, the_file_stays_whose_it_is) {
+  struct stat st;
+  bool root = geteuid() == 0;
+  struct ck_settings *s = load("ingest.watch = off\n");
+  cr_assert_not_null(s, "%s", err.text);
+  ck_settings_free(&s);
+  cr_assert_eq(chmod(path, 0640), 0);
+  if (root) cr_assert_eq(chown(path, 0, 54321), 0);
+  cr_assert_eq(ck_settings_write(path, "ingest.watch", "on", &err), 0, "%s", err.text);
+  cr_assert_eq(stat(path, &st), 0);
+  cr_expect_eq(st.st_mode & 07777, 0640);
+  cr_expect_eq(st.st_uid, geteuid());
+  if (root) cr_expect_eq(st.st_gid, 54321);
+}
+
 Test(settings, the_d1_token) {
   token_is("secret-1\n", "secret-1");
   token_is("  secret-2 \r\nsecond line\n", "secret-2");
