@@ -19,21 +19,23 @@ static _Noreturn void die(const char *why) {
   _exit(1);
 }
 
+void ck_no_memory(void) { die("convkeep: out of memory\n"); }
+
 void *ck_alloc(size_t n) {
   void *p = malloc(n ? n : 1);
-  if (!p) die("convkeep: out of memory\n");
+  if (!p) ck_no_memory();
   return p;
 }
 
 void *ck_zalloc(size_t n) {
   void *p = calloc(1, n ? n : 1);
-  if (!p) die("convkeep: out of memory\n");
+  if (!p) ck_no_memory();
   return p;
 }
 
 void *ck_realloc(void *p, size_t n) {
   void *q = realloc(p, n ? n : 1);
-  if (!q) die("convkeep: out of memory\n");
+  if (!q) ck_no_memory();
   return q;
 }
 
@@ -45,7 +47,7 @@ char *ck_sprintf(const char *fmt, ...) {
   char *s = NULL;
   int n = vasprintf(&s, fmt, ap);
   va_end(ap);
-  if (n < 0) die("convkeep: out of memory\n");
+  if (n < 0) ck_no_memory();
   return s;
 }
 
@@ -59,7 +61,7 @@ struct ck_arena_block {
 
 void *ck_arena_get(struct ck_arena *a, size_t n) {
   const size_t unit = sizeof(max_align_t);
-  if (n > SIZE_MAX / 4) die("convkeep: out of memory\n");
+  if (n > SIZE_MAX / 4) ck_no_memory();
   size_t need = n ? (n + unit - 1) / unit * unit : unit;
   struct ck_arena_block *b = a->head;
   if (!b || b->cap - b->used < need) {
@@ -282,7 +284,7 @@ void ck_buf_free(struct ck_buf *b) {
 void ck_buf_clear(struct ck_buf *b) { b->len = 0; }
 
 char *ck_buf_room(struct ck_buf *b, size_t n) {
-  if (n > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) die("convkeep: out of memory\n");
+  if (n > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) ck_no_memory();
   if (!b->data || b->cap - b->len < n) {
     size_t cap = b->cap ? b->cap * 2 : 256;
     if (cap < b->len + n) cap = b->len + n;
@@ -464,7 +466,7 @@ static void hex32(char out[33], const unsigned char bytes[16]) {
 
 void ck_hash(unsigned char out[16], const struct ck_str *parts, size_t n) {
   zdigest_t *digest = zdigest_new();
-  if (!digest) die("convkeep: out of memory\n");
+  if (!digest) ck_no_memory();
   for (size_t i = 0; i < n; i++) {
     /* The length keeps ("ab","c") and ("a","bc") apart. */
     unsigned char length[8];

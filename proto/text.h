@@ -119,6 +119,9 @@ uint64_t ck_hash_64(const struct ck_str *parts, size_t n);
 /* 128 random bits from the kernel: 32 hex digits, terminated. */
 void ck_random_id(char out[33]);
 
+/* Says so and ends the process, without allocating: for libraries that answer with NULL or an
+ * error. */
+_Noreturn void ck_no_memory(void);
 /* malloc and its family. Never NULL, also for n = 0. The caller frees. */
 void *ck_alloc(size_t n);
 void *ck_zalloc(size_t n);

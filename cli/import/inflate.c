@@ -7,6 +7,7 @@
 #define ZLIB_CONST
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #define BLOCK (128u << 10)            /* at least ZSTD_DStreamOutSize() */
 #define BLOCK_HEAD 3                  /* bytes, of zstd (RFC 8878) */
@@ -50,6 +51,7 @@ static const char *step_gzip(struct cli_inflate *z, size_t *got) {
   z->gzip.avail_out = BLOCK;
   int rc = inflate(&z->gzip, Z_NO_FLUSH);
   stepped(z, z->gzip.avail_in, z->gzip.avail_out, rc != Z_STREAM_END, got);
+  if (rc == Z_MEM_ERROR) ck_no_memory();
   if (rc == Z_STREAM_END) inflateReset(&z->gzip);
   if (rc == Z_OK || rc == Z_STREAM_END || rc == Z_BUF_ERROR) return NULL;
   return z->gzip.msg ? z->gzip.msg : zError(rc);
@@ -63,6 +65,7 @@ static const char *step_zstd(struct cli_inflate *z, size_t *got) {
   size_t rc = ZSTD_decompressStream(z->zstd, &out, &in);
   stepped(z, z->in_n - in.pos, BLOCK - out.pos, rc != 0, got);
   if (!ZSTD_isError(rc)) z->want = rc ? rc : ZSTD_initDStream(z->zstd);
+  if (ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation) ck_no_memory();
   return ZSTD_isError(rc) ? ZSTD_getErrorName(rc) : NULL;
 }
 
@@ -77,7 +80,7 @@ static const char *step_xz(struct cli_inflate *z, size_t *got) {
   z->xz.avail_out = BLOCK;
   lzma_ret rc = lzma_code(&z->xz, LZMA_RUN);
   stepped(z, z->xz.avail_in, z->xz.avail_out, rc != LZMA_STREAM_END, got);
-  if (rc == LZMA_STREAM_END && !open_xz(z)) return "no memory";
+  if (rc == LZMA_MEM_ERROR || (rc == LZMA_STREAM_END && !open_xz(z))) ck_no_memory();
   if (rc == LZMA_OK || rc == LZMA_STREAM_END || rc == LZMA_BUF_ERROR) return NULL;
   return rc == LZMA_MEMLIMIT_ERROR ? "it needs too much memory" : "data error";
 }
@@ -122,7 +125,7 @@ cli_inflate_new(struct ck_str head,
   z->codec = codec;
   z->next = next;
   z->self = self;
-  if (!codec->open(z)) abort();
+  if (!codec->open(z)) ck_no_memory();
   return z;
 }
 

@@ -1,7 +1,6 @@
 /* See blocks.h. */
 #include "ingest/files/blocks.h"
 
-#include <assert.h>
 #include <string.h>
 #include <zstd.h>
 
@@ -18,7 +17,7 @@ static void step(ZSTD_CCtx *zstd, ZSTD_inBuffer *in, struct ck_buf *out) {
   do {
     ZSTD_outBuffer to = {ck_buf_room(out, room), room, 0};
     left = ZSTD_compressStream2(zstd, &to, &some, last ? ZSTD_e_end : ZSTD_e_continue);
-    assert(!ZSTD_isError(left)); /* only memory can be lacking */
+    if (ZSTD_isError(left)) ck_no_memory(); /* nothing else can be wrong */
     out->len += to.pos;
   } while (last ? left > 0 : some.pos < some.size);
   in->pos += some.size;
@@ -26,7 +25,7 @@ static void step(ZSTD_CCtx *zstd, ZSTD_inBuffer *in, struct ck_buf *out) {
 
 static ZSTD_CCtx *compressor(void) {
   ZSTD_CCtx *zstd = ZSTD_createCCtx();
-  assert(zstd);
+  if (!zstd) ck_no_memory();
   ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, INGEST_BLOCK_LEVEL);
   ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
   return zstd;

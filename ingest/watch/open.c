@@ -66,6 +66,13 @@ static void feed(struct watch_open *o, const char *bytes, size_t n) {
   if (!o->enough && n) o->enough = !ingest_reader_feed(o->reading->reader, bytes, n);
 }
 
+static int read_failed(struct ck_err *err) {
+  int why = errno;
+  ck_fail(err, "%s", strerror(why));
+  errno = why;
+  return -1;
+}
+
 /* The next bytes. Returns how many; 0: the end; or -1 with errno. */
 static ssize_t read_some(struct watch_open *o) {
   char bytes[PIECE];
@@ -101,7 +108,7 @@ static bool is_finished(const struct watch_open *o) {
 
 /* At the end of what was there: has more come meanwhile, or is less there than was read? */
 static int look_again(struct watch_open *o, struct ck_err *err) {
-  if (fstat(o->fd, &o->st)) return ck_fail(err, "%s", strerror(errno));
+  if (fstat(o->fd, &o->st)) return read_failed(err);
   uint64_t size = (uint64_t)o->st.st_size;
   if (size < o->fed) o->again = true;
   if (size <= o->fed || o->enough) o->state = WATCH_SETTLING;
@@ -114,7 +121,7 @@ int watch_open_read(struct watch_open *o, size_t most, struct ck_err *err) {
   size_t got = 0;
   while (got < most) {
     ssize_t n = o->enough ? 0 : o->unpack ? unpack_some(o, err) : read_some(o);
-    if (n < 0 && !o->unpack) return ck_fail(err, "%s", strerror(errno));
+    if (n < 0 && !o->unpack) return read_failed(err);
     if (n < 0) return -1;
     if (n == 0) return look_again(o, err);
     got += (size_t)n;

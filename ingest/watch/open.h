@@ -49,7 +49,8 @@ bool watch_open_continues(const struct watch_open *o, int fd, const struct stat 
 /* It is, and is read on. Takes fd over. */
 void watch_open_grow(struct watch_open *o, int fd);
 
-/* Reads on, about `most` bytes. -1: it cannot be read, err says why; it is as before. */
+/* Reads on, about `most` bytes. -1 with errno: it cannot be read, err says why; it is as before.
+ * errno 0: it is compressed, and damaged or not complete. */
 int watch_open_read(struct watch_open *o, size_t most, struct ck_err *err);
 /* Bytes that wait for an answer of the store. */
 size_t watch_open_waiting(const struct watch_open *o);

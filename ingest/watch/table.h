@@ -40,7 +40,9 @@ struct watch_row {
   unsigned seen;           /* the number of the scan that has seen it last */
   bool gone;               /* nothing has its name */
   bool bad;                /* it cannot be read, */
-  bool passing;            /* for a reason that may pass by itself */
+  bool passing;            /* for a reason that may pass by itself: */
+  int64_t retry_at;        /* ck_boot_ms() when it is tried again */
+  unsigned damaged;        /* how often in a row it was damaged or cut off */
   bool half_seen;          /* its last line without an end was looked at, or soon is */
 };
 

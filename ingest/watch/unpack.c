@@ -1,10 +1,10 @@
 /* See unpack.h. */
 #include "ingest/watch/unpack.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "proto/file.h"
 
@@ -22,8 +22,7 @@ struct watch_unpack {
 
 struct watch_unpack *watch_unpack_new(void) {
   struct watch_unpack *u = ck_alloc(sizeof *u);
-  u->zstd = ZSTD_createDCtx();
-  assert(u->zstd);
+  if (!(u->zstd = ZSTD_createDCtx())) ck_no_memory();
   u->at = 0;
   u->left = 0;
   u->full = false;
@@ -41,11 +40,17 @@ void watch_unpack_free(struct watch_unpack **unpack) {
 /* Returns 0 at the end of the file. */
 static ssize_t fill(struct watch_unpack *u, int fd, struct ck_err *err) {
   ssize_t n = ck_pread_all(fd, u->packed, IN, (off_t)u->at);
-  if (n < 0) return ck_fail(err, "%s", strerror(errno));
+  if (n < 0) {
+    int why = errno;
+    ck_fail(err, "%s", strerror(why));
+    errno = why;
+    return -1;
+  }
   u->in = (ZSTD_inBuffer){u->packed, (size_t)n, 0};
   u->at += (uint64_t)n;
-  if (n == 0 && u->left) return ck_fail(err, "it is cut off: the zstd frame has no end");
-  return n;
+  if (n > 0 || !u->left) return n;
+  errno = 0;
+  return ck_fail(err, "it is cut off: the zstd frame has no end");
 }
 
 ssize_t watch_unpack_read(struct watch_unpack *u, int fd, struct ck_str *bytes,
@@ -56,7 +61,11 @@ ssize_t watch_unpack_read(struct watch_unpack *u, int fd, struct ck_str *bytes,
     if (n <= 0) return n;
   }
   u->left = ZSTD_decompressStream(u->zstd, &out, &u->in);
-  if (ZSTD_isError(u->left)) return ck_fail(err, "zstd: %s", ZSTD_getErrorName(u->left));
+  if (ZSTD_isError(u->left)) {
+    ck_fail(err, "zstd: %s", ZSTD_getErrorName(u->left));
+    errno = ZSTD_getErrorCode(u->left) == ZSTD_error_memory_allocation ? ENOMEM : 0;
+    return -1;
+  }
   u->full = out.pos == OUT;
   *bytes = (struct ck_str){u->bytes, out.pos};
   return 1;

@@ -12,7 +12,7 @@ struct watch_unpack;
 struct watch_unpack *watch_unpack_new(void);
 void watch_unpack_free(struct watch_unpack **unpack);
 /* The next bytes, valid until the next call; they may be none. Returns 1; 0 at the end of the file;
- * or -1: it cannot be read, is damaged or not complete; err says why. */
+ * or -1 with errno, and err says why: it cannot be read; 0: it is damaged or not complete. */
 ssize_t watch_unpack_read(struct watch_unpack *unpack, int fd, struct ck_str *bytes,
                           struct ck_err *err);
 /* How many bytes of the file were read. */

@@ -19,6 +19,7 @@
 #define BUSY_MOST 128
 #define BEGINS_A_TURN 200
 #define RETRY_MS 10000 /* after which a failure that may pass is tried again */
+#define DOUBLED_MOST 8 /* times, of a file that stays damaged */
 #define PIECE_BYTES (256u << 10)
 #define PATH_BYTES 200          /* of a path that an error names */
 #define WAITING_MOST (8u << 20) /* bytes of all files that wait for the store's answers */
@@ -126,11 +127,28 @@ static bool may_pass(int why) {
   return why != EACCES && why != EPERM && why != ELOOP && why != EINVAL;
 }
 
+static void retry_by(struct ingest_watch *w, const struct watch_row *row) {
+  if (!w->retry_at || row->retry_at < w->retry_at) w->retry_at = row->retry_at;
+}
+
 static void failed(struct ingest_watch *w, struct watch_row *row, bool passing,
                    const struct ck_err *err) {
   watch_bad(row, err->text);
   row->passing = passing;
-  if (passing && !w->retry_at) w->retry_at = ck_boot_ms() + RETRY_MS;
+  row->retry_at = ck_boot_ms() + RETRY_MS;
+  if (passing) retry_by(w, row);
+}
+
+/* What was read of it is no whole zstd file: the disk may have given other bytes than are there.
+ * What stays so is read less and less often. */
+static void failed_damaged(struct ingest_watch *w, struct watch_row *row,
+                           const struct ck_err *err) {
+  unsigned doubled = row->damaged < DOUBLED_MOST ? row->damaged : DOUBLED_MOST;
+  ++row->damaged;
+  watch_bad(row, err->text);
+  row->passing = true;
+  row->retry_at = ck_boot_ms() + ((int64_t)RETRY_MS << doubled);
+  retry_by(w, row);
 }
 
 static int open_row(const struct watch_row *row, struct stat *st, struct ck_err *err) {
@@ -178,7 +196,11 @@ static void begin_due(struct ingest_watch *w) {
 }
 
 static void retry(void *self, struct watch_row *row) {
-  if (row->bad && row->passing && !row->gone && row->root) watch_due(self, row);
+  if (!row->bad || !row->passing || row->gone || !row->root || row->due_at) return;
+  if (row->retry_at <= ck_boot_ms())
+    watch_due(self, row);
+  else
+    retry_by(self, row);
 }
 
 static void retry_due(struct ingest_watch *w) {
@@ -194,6 +216,7 @@ static void settled(struct ingest_watch *w, struct watch_open *o) {
   struct watch_row *row = o->row;
   struct watch_mark mark;
   o->settled = true;
+  row->damaged = 0;
   if (!row->gone && o->fd >= 0 && watch_open_mark(o, &mark) == 0) {
     watch_table_taken(w->table, row, &o->st, &mark);
     if (row->root) row->root->taken_at = row->taken_at;
@@ -224,9 +247,13 @@ static void step_open(struct ingest_watch *w, struct watch_open *o, struct inges
     return;
   }
   if (reads && watch_open_read(o, PIECE_BYTES, &err)) {
+    bool damaged = errno == 0;
     ck_log(CK_WARN, "-", "watch_not_read", "file=%s reason=%s", ck_quotedz(o->row->path),
            ck_quotedz(err.text));
-    failed(w, o->row, !o->unpack, &err);
+    if (damaged)
+      failed_damaged(w, o->row, &err);
+    else
+      failed(w, o->row, true, &err);
     close_open(w, o);
     return;
   }
