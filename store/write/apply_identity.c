@@ -87,12 +87,14 @@ int mutate_copy(struct apply *a, const struct ck_copy *m, struct ck_err *err) {
                    ck_str_eq(ck_row_text(&e->row, CK_MESSAGES_PLATFORM), given.platform) &&
                    differ(ck_row_text(&e->row, CK_MESSAGES_CONVERSATION_ID), given.conversation);
   int64_t age = m->age;
-  if (elsewhere && is_same(&e->row, &row, m->timed)) {
+  a->run.copies = elsewhere && is_same(&e->row, &row, m->timed);
+  if (a->run.copies) {
     if (!m->timed) age = OLDEST;
     row.v[CK_MESSAGES_CONVERSATION_ID] = e->row.v[CK_MESSAGES_CONVERSATION_ID];
     row.v[CK_MESSAGES_OBSERVED_AT] = e->row.v[CK_MESSAGES_OBSERVED_AT];
   }
   if (apply_put(a, &row, age, err)) return -1;
+  a->run.copies = false;
   set_home(a, given.platform, given.conversation);
   return 0;
 }

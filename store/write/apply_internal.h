@@ -18,6 +18,10 @@ struct session_run {
   int64_t back;                 /* messages that somebody had deleted: they were counted once */
   int64_t doubtful; /* inserted executions of messages that were there: new, or deleted before */
   bool known;       /* it put a message or an execution that existed */
+  bool copies;      /* what it puts is a message of another conversation, which a fork has copied */
+  bool copied;      /* it put such a one */
+  bool own;         /* it put a message of the session's conversation; */
+  int64_t own_from; /* the earliest time of those */
   const struct entry *known_message; /* the last such message, or one that is back; NULL: none */
 };
 

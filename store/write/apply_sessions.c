@@ -46,8 +46,15 @@ bool sessions_knew(struct apply *a, const struct entry *e) {
   return a->run.messages == 0 || is_day_of_message(a, ck_row_key(&e->row));
 }
 
+static void note_own(struct session_run *run, const struct ck_row *message) {
+  int64_t at = ck_row_int(message, CK_MESSAGES_OBSERVED_AT, INT64_MAX);
+  if (!run->own || at < run->own_from) run->own_from = at;
+  run->own = true;
+}
+
 void sessions_inserted(struct apply *a, const struct entry *e) {
   if (e->row.table == CK_MESSAGES) {
+    note_own(&a->run, &e->row);
     a->run.messages += !e->back;
     a->run.back += e->back;
     if (e->back) a->run.known_message = e;
@@ -61,7 +68,13 @@ void sessions_inserted(struct apply *a, const struct entry *e) {
 }
 
 void sessions_repeats(struct apply *a, const struct entry *e) {
-  if (e->row.table == CK_MESSAGES) a->run.known_message = e;
+  if (e->row.table == CK_MESSAGES) {
+    a->run.known_message = e;
+    if (a->run.copies)
+      a->run.copied = true;
+    else
+      note_own(&a->run, &e->row);
+  }
   a->run.known |= e->row.table == CK_MESSAGES || e->row.table == CK_EXECUTIONS;
 }
 
@@ -100,6 +113,16 @@ static void recount_later(struct apply *a, struct entry *e, bool all) {
   a->recounts[a->recount_count++] = (struct recount){e, all};
 }
 
+/* A fork's session begins with its own first message, not with those that it has copied. False: it
+ * has none of its own here. */
+static bool begin_with_own(const struct session_run *run, struct ck_row *write) {
+  struct ck_value *started = &write->v[CK_SESSIONS_STARTED_AT];
+  if (!run->copied) return true;
+  if (run->own && started->state == CK_INT && started->as.i < run->own_from)
+    started->as.i = run->own_from;
+  return run->own || sessions_run_inserts(run);
+}
+
 /* A known message stays in its session: observing it again on another day must not begin a new one.
  * A session without a record although its messages have theirs was deleted by hand. */
 int sessions_put(struct apply *a, struct entry *e, struct ck_row *write, struct rules_write *how,
@@ -109,6 +132,7 @@ int sessions_put(struct apply *a, struct entry *e, struct ck_row *write, struct 
        doubt = counted && (a->run.back || a->run.doubtful || (is_new && a->run.known)) &&
                is_day_of_message(a, ck_row_key(write));
   if (counted && is_new && repeats && !doubt) return 0;
+  if (counted && !begin_with_own(&a->run, write)) return 0;
   rules_time(write, is_new ? NULL : &e->row, how);
   if (counted) count_activity(a, e, write, doubt);
   if (doubt) recount_later(a, e, is_new);

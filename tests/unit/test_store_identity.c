@@ -99,8 +99,8 @@ Test(apply, a_copied_conversation_is_whole_and_stays_so) {
 
 /* ---- copies that a platform makes ---- */
 
-static char copy(const char *conversation, const char *id, const char *role, const char *text,
-                 int at, bool timed) {
+static void put_copy(const char *conversation, const char *id, const char *role, const char *text,
+                     int at, bool timed) {
   struct ck_buf row = {0};
   char *json = ck_sprintf("{'id':'%s','platform':'p','conversation_id':'%s','role':'%s',"
                           "'raw_text':'%s','observed_at':%d}",
@@ -109,11 +109,20 @@ static char copy(const char *conversation, const char *id, const char *role, con
   struct ck_mutation m = {.kind = CK_OP_COPY};
   m.as.copy = (struct ck_copy){ck_buf_view(&row), 10, timed};
   sh_mutate(&s, &m);
-  char letter = sh_apply(&s);
-  cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
   ck_buf_free(&row);
   free(json);
+}
+
+static char applied(void) {
+  char letter = sh_apply(&s);
+  cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
   return letter;
+}
+
+static char copy(const char *conversation, const char *id, const char *role, const char *text,
+                 int at, bool timed) {
+  put_copy(conversation, id, role, text, at, timed);
+  return applied();
 }
 
 Test(apply, a_copy_is_the_message_that_is_there) {
@@ -126,6 +135,35 @@ Test(apply, a_copy_is_the_message_that_is_there) {
   sh_is(&s, CK_MESSAGES, "1", "conversation_id", "a");
   cr_expect_eq(copy("b", "2", "user", "more", 7, true), 'n');
   sh_is(&s, CK_MESSAGES, "2", "conversation_id", "b");
+}
+
+static void put_session_of_b(int from, int to) {
+  char *json = ck_sprintf("{'id':'b@1970-01-01','platform':'p','conversation_id':'b',"
+                          "'started_at':%d,'last_activity_at':%d}",
+                          from, to);
+  sh_put(&s, CK_SESSIONS, json);
+  free(json);
+}
+
+/* Of the messages that it has copied, a fork's session does not say when that was, in however many
+ * changesets they come, and however often. */
+Test(apply, a_session_of_a_fork_begins_with_its_own) {
+  copy("a", "1", "user", "hello", 5, true);
+  copy("a", "2", "user", "again", 6, true);
+  put_copy("b", "1", "user", "hello", 1000, false);
+  put_session_of_b(1000, 1000);
+  cr_expect_eq(applied(), '=');
+  put_copy("b", "2", "user", "again", 2000, false);
+  put_copy("b", "own", "user", "more", 3000, false);
+  put_session_of_b(2000, 3000);
+  cr_expect_eq(applied(), 'n');
+  for (int again = 0; again < 2; ++again) {
+    sh_is(&s, CK_SESSIONS, "b@1970-01-01", "started_at", "3000");
+    sh_is(&s, CK_SESSIONS, "b@1970-01-01", "message_count", "1");
+    put_copy("b", "1", "user", "hello", 1000, false);
+    put_session_of_b(1000, 1000);
+    cr_expect_eq(applied(), '=');
+  }
 }
 
 /* An answer of which only the beginning was copied, or of which the copy has come first. */

@@ -101,6 +101,10 @@ struct model {
   struct ck_str fresh[M_ROWS]; /* messages that it inserted */
   int fresh_messages, fresh_executions;
   int run_messages, run_executions; /* inserted since its last session */
+  bool copies;                      /* what is put is a message of another conversation */
+  /* Since its last session: it put such a message, one of its own; the earliest time of those. */
+  bool run_copied, run_own;
+  int64_t run_own_from;
   bool inserted, updated;
   bool known; /* since its last session, it put a message or an execution that existed */
   struct ck_str platform, conversation; /* of its last message or session */

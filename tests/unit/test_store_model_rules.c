@@ -114,6 +114,13 @@ static void write_ages(struct model *m, int table, struct m_record *r) {
   ck_buf_free(&b);
 }
 
+static void note_own(struct model *m, struct m_record *message) {
+  struct m_value observed = *at(message, MESSAGES, "observed_at");
+  int64_t from = observed.is == M_INT ? observed.i : INT64_MAX;
+  if (!m->run_own || from < m->run_own_from) m->run_own_from = from;
+  m->run_own = true;
+}
+
 static bool store(struct model *m, int table, struct m_record *old, struct m_record *changed) {
   if (!is_sound(&m->now, table, changed)) return false;
   if (table == CONVERSATIONS)
@@ -130,6 +137,7 @@ static bool store(struct model *m, int table, struct m_record *old, struct m_rec
   if (table == MESSAGES) m->fresh[m->fresh_messages++] = changed->v[0].s;
   m->fresh_executions += table == EXECUTIONS;
   m->run_messages += table == MESSAGES;
+  if (table == MESSAGES) note_own(m, changed);
   m->run_executions += table == EXECUTIONS;
   m->now.row[table][m->now.rows[table]++] = *changed;
   m->inserted = true;
@@ -480,6 +488,12 @@ static bool put_session(struct model *m, struct m_record *old, struct writing *w
   bool counted = w->given[m_column(SESSIONS, "message_count")].is == M_OUT &&
                  w->given[m_column(SESSIONS, "execution_count")].is == M_OUT;
   if (!old && counted && m->known && m->run_messages + m->run_executions == 0) return true;
+  struct m_value *started = &w->given[m_column(SESSIONS, "started_at")];
+  if (counted && m->run_copied) {
+    if (!m->run_own && m->run_executions == 0) return true;
+    if (m->run_own && started->is == M_INT && started->i < m->run_own_from)
+      started->i = m->run_own_from;
+  }
   put_time(m, SESSIONS, old, w);
   set_ages(m, SESSIONS, w, age);
   if (counted) count(m, old, w->given);
@@ -626,9 +640,11 @@ static bool put_given(struct model *m, const struct m_mutation *mutation, struct
   if (table == SESSIONS) {
     bool ok = put_session(m, old, &w, mutation->age);
     m->run_messages = m->run_executions = 0;
-    m->known = false;
+    m->known = m->run_copied = m->run_own = false;
     return ok;
   }
+  if (old && table == MESSAGES && m->copies) m->run_copied = true;
+  if (old && table == MESSAGES && !m->copies) note_own(m, old);
   m->known |= old && (table == MESSAGES || table == EXECUTIONS);
   put_time(m, table, old, &w);
   set_ages(m, table, &w, mutation->age);
@@ -672,7 +688,10 @@ static bool copy(struct model *m, const struct m_mutation *mutation) {
   if (of) w.given[time] = of->v[time];
   struct m_mutation oldest = *mutation;
   if (of && !mutation->timed) oldest.age = 1;
-  if (!put_given(m, &oldest, w)) return false;
+  m->copies = of != NULL;
+  bool ok = put_given(m, &oldest, w);
+  m->copies = false;
+  if (!ok) return false;
   m->conversation = text_or_none(given);
   return true;
 }
@@ -763,7 +782,7 @@ char m_apply(struct model *m, const struct m_mutation *list, int n, int64_t cloc
   m_copy(&m->before, &m->now);
   m->clock = clock;
   m->fresh_messages = m->fresh_executions = m->run_messages = m->run_executions = 0;
-  m->inserted = m->updated = m->known = false;
+  m->inserted = m->updated = m->known = m->run_copied = m->run_own = false;
   m->platform = m->conversation = (struct ck_str){0};
   m->list = list;
   m->mutations = n;
