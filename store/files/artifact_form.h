@@ -58,6 +58,7 @@ struct artifacts {
   int64_t quiet_at; /* ck_boot_ms; when nothing will have been committed for a moment, if nothing
                        more comes */
   bool others;      /* there may be files of another form: each record's are deleted */
+  bool names_lost;  /* what was noted of names since they were committed is lost */
   struct artifact_thread *own; /* what only artifacts.c uses */
 
   /* of records */

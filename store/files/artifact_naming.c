@@ -21,6 +21,7 @@
 
 int artifact_naming_trouble(struct artifacts *a, const struct ck_err *err) {
   if (names_damaged(a->names)) atomic_store(&a->context->artifacts_again, true);
+  a->names_lost = true;
   return artifacts_trouble(a, SQL_TROUBLE, CK_LIT(NAMES_FILE), err);
 }
 

@@ -177,6 +177,18 @@ static int restart_if_asked(struct artifacts *a) {
   return 0;
 }
 
+/* Files have names of which nothing is known, or records are in files that do not know of it:
+ * everything since the saved cursor is read again. */
+static int restart_if_lost(struct artifacts *a) {
+  struct artifact_thread *t = a->own;
+  if (!a->names_lost) return 0;
+  t->read = t->cursor = t->saved;
+  t->behind = true;
+  if (restart_form(a)) return -1;
+  a->names_lost = false;
+  return 0;
+}
+
 /* Somebody may have deleted the folder. */
 static int check_folder(struct artifacts *a) {
   if (artifact_folder_same(&a->folder)) return 0;
@@ -352,7 +364,7 @@ static int turn(struct artifacts *a) {
   struct artifact_thread *t = a->own;
   look_at_head(a);
   if (ck_boot_ms() < t->retry_at) return 0;
-  if (open_folder(a) || restart_if_asked(a)) return -1;
+  if (open_folder(a) || restart_if_asked(a) || restart_if_lost(a)) return -1;
   if (scan_at(a) <= ck_boot_ms() && make_chunk(a)) return -1;
   if (act_at(a) <= ck_boot_ms() && (check_folder(a) || a->form->act(a))) return -1;
   move_cursor(a);

@@ -3,10 +3,12 @@
 #include <criterion/criterion.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@
 
 #define NOON INT64_C(1795348800000) /* 2026-11-22T12:00:00Z */
 #define IN "artifacts/conversations/"
+#define MANY 100 /* conversations */
 
 static struct context context;
 static sqlite3 *db;
@@ -317,6 +320,39 @@ Test(conversations, whose_lost_name_is_another_ones_have_one_name) {
   says(IN "2026-11-22 Three.json", "\"a\"");
   says(IN "2026-11-22 Four.json", "\"b\"");
   counts(4);
+}
+
+/* No file of this process may be longer. */
+static void limit_files(rlim_t bytes) {
+  const struct rlimit limit = {bytes, RLIM_INFINITY};
+  signal(SIGXFSZ, SIG_IGN);
+  cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The disk has room for the files, and none for what they are called: a commit of so many names is
+ * longer than their index and each file. */
+Test(conversations, whose_names_had_no_room_have_one_name) {
+  char id[8], title[240];
+  ck_log_setup("test", CK_ERROR + 1);
+  put_conversation("a", "One");
+  made();
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < MANY; ++i) {
+      snprintf(id, sizeof id, "c%d", i);
+      snprintf(title, sizeof title, "%s %0150d", round ? "Second" : "First", i);
+      if (round) put_title(id, title);
+      if (!round) put_conversation(id, title);
+    }
+    if (round) break;
+    limit_files(36 << 10);
+    start();
+    for (int64_t began = ck_boot_ms(); !context.trouble[TROUBLE_FILES].reason.text[0]; usleep(2000))
+      cr_assert_lt(ck_boot_ms() - began, 20000, "the names have room");
+    limit_files(RLIM_INFINITY);
+  }
+  reached();
+  counts(2 * (MANY + 1));
+  stop();
 }
 
 /* That a message has left a conversation may be recorded before its files are written. */
