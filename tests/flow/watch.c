@@ -12,6 +12,7 @@
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
+#include "tests/harness/rows.h"
 
 #define SESSIONS 6
 #define TURNS 12
@@ -101,26 +102,6 @@ static void make_sessions(void) {
 
 /* ---- what becomes of it ---- */
 
-/* All but what the store counts and clocks, and which piece of a file a row came from. */
-static const char *const selects[] = {
-    "SELECT id, platform, conversation_id, role, raw_text, summary, observed_at, parent_id,"
-    " position, details FROM messages ORDER BY id",
-    "SELECT instruction_id, message_id, target, tool, params, result_ok, result_data,"
-    " result_error, executed_at FROM executions ORDER BY 1",
-    "SELECT id, message_count, execution_count, started_at, last_activity_at FROM sessions"
-    " ORDER BY id",
-    "SELECT local_conversation_id, title, last_message_id, last_message_at, created_at, details"
-    " FROM local_conversations ORDER BY 1",
-    "SELECT link_id, local_conversation_id, target_kind, target_id, target_payload"
-    " FROM conversation_links ORDER BY 1"};
-
-static json_t *dump(const char *file) {
-  json_t *all = json_array();
-  for (size_t i = 0; i < sizeof selects / sizeof *selects; ++i)
-    json_array_append_new(all, t_sql(file, selects[i]));
-  return all;
-}
-
 static json_t *import_whole(void) {
   char *data = ck_strdup(getenv("CONVKEEP_DATA"));
   for (int s = 0; s < SESSIONS; ++s) write_whole(&sessions[s]);
@@ -129,7 +110,7 @@ static json_t *import_whole(void) {
   setenv("CONVKEEP_DATA", data, 1);
   free(data);
   for (int s = 0; s < SESSIONS; ++s) T_CHECK(unlink(sessions[s].path) == 0, "unlink");
-  return dump("imported/artifact.db");
+  return t_rows("imported/artifact.db");
 }
 
 /* ---- what happens ---- */
@@ -199,26 +180,6 @@ static void play(void) {
   compress(&sessions[2]);
 }
 
-/* Waits until the rows are those. */
-static void wait_for_rows(const json_t *expected) {
-  json_t *got = NULL;
-  for (int i = 0; i < 400 * T_SLOWER; ++i) {
-    json_decref(got);
-    got = dump("artifact.db");
-    if (json_equal(got, expected)) break;
-    t_pause(50);
-  }
-  for (size_t t = 0; t < json_array_size(expected); ++t) {
-    json_t *a = json_array_get(got, t), *b = json_array_get(expected, t);
-    T_CHECK(json_array_size(a) == json_array_size(b), "%zu rows, not %zu: %s", json_array_size(a),
-            json_array_size(b), selects[t]);
-    for (size_t i = 0; i < json_array_size(a); ++i)
-      T_CHECK(json_equal(json_array_get(a, i), json_array_get(b, i)), "%s\nnot\n%s",
-              json_dumps(json_array_get(a, i), 0), json_dumps(json_array_get(b, i), 0));
-  }
-  json_decref(got);
-}
-
 /* What ingest says of the sessions of Claude Code. */
 static json_t *source(void) {
   json_t *lines = t_lines(0, "watch");
@@ -250,7 +211,7 @@ static void check_rest(const json_t *expected) {
   wait_for_files(SESSIONS - 1);
   t_settle(20000);
   T_CHECK(t_status_int("version", -1) == head, "records have changed after a restart");
-  wait_for_rows(expected);
+  t_wait_rows(expected, 20000);
 }
 
 T_STORY(watch, the_rows_of_the_finished_files_whoever_is_killed, 180) {
@@ -260,7 +221,7 @@ T_STORY(watch, the_rows_of_the_finished_files_whoever_is_killed, 180) {
   t_set("ingest.watch", "on");
   t_up();
   play();
-  wait_for_rows(expected);
+  t_wait_rows(expected, 20000);
   check_rest(expected);
   json_decref(expected);
   t_whole(20000);
@@ -312,4 +273,53 @@ T_STORY(watch, on_and_off, 60) {
   T_CHECK(json_is_false(t_at(lines, "0.on")) && !json_array_size(t_at(lines, "0.sources")), "%s",
           json_dumps(lines, 0));
   json_decref(lines);
+}
+
+/* ---- when no events come ---- */
+
+#define FOLDERS 12
+#define LIMIT "4"
+
+/* The ring in a user namespace, whose limit of watches is its own. */
+static struct t_process *up_with_few_watches(void) {
+  char command[400];
+  snprintf(command, sizeof command,
+           "echo " LIMIT " >/proc/sys/user/max_inotify_watches && exec %s/bin/convkeep up",
+           t_build());
+  const char *argv[] = {"/usr/bin/unshare", "-Ur", "sh", "-c", command, NULL};
+  struct t_process *p = t_start("up", NULL, false, argv);
+  T_UNTIL(20000, t_said_line(p, "ready") || t_ended(p), "`up` was not ready within 20 s");
+  if (t_ended(p)) t_skip("there is no user namespace of one's own here");
+  return p;
+}
+
+static void write_in_folders(const char *name, int s) {
+  char path[300];
+  for (int i = 0; i < FOLDERS; ++i) {
+    snprintf(path, sizeof path, "%s/-%d", projects, i);
+    mkdir(path, 0700);
+    snprintf(path, sizeof path, "%s/-%d/%s.jsonl", projects, i, name);
+    t_write_file(path, sessions[s].text.data, sessions[s].text.len);
+  }
+}
+
+/* They are looked at again and again, which `watch` and `status` say. */
+T_STORY(watch, more_folders_than_can_be_watched, 90) {
+  make_sessions();
+  write_in_folders("a", 0);
+  t_set("ingest.watch", "on");
+  struct t_process *up = up_with_few_watches();
+  wait_for_files(FOLDERS);
+  json_t *one = source();
+  T_CHECK(strcmp(t_text_at(one, "how"), "rescans") == 0 &&
+              strstr(t_text_at(one, "slow"), "max_user_watches"),
+          "%s", json_dumps(one, 0));
+  json_decref(one);
+  write_in_folders("b", 2);
+  wait_for_files(2 * FOLDERS);
+  T_UNTIL(20000, t_count("messages") == 2 * TURNS * 2, "%lld messages",
+          (long long)t_count("messages"));
+  wait_for_status("max_user_watches");
+  t_signal(up, SIGINT);
+  T_CHECK(t_wait_end(up, 10000) == 0, "`up` did not end well");
 }
