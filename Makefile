@@ -77,8 +77,8 @@ PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/insta
 SUITES   := rooms make $(CRITERIA) mutants $(if $(FUZZERS),fuzz) \
             $(if $(wildcard tests/compose/run.sh),compose)
 
-.PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault torture mishandle bare rooms \
-        fmt fmt-check install uninstall rooted clean deps needs test-needs
+.PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault torture mishandle capture \
+        bare rooms fmt fmt-check install uninstall rooted clean deps needs test-needs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -226,7 +226,14 @@ mishandle:
 	@tools/deps.sh run test
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER)
 	@TORTURE_CUTS=0 TORTURE_STEPS=0 TORTURE_KILLS=0 TORTURE_DELIVERIES=0 TORTURE_MIRROR=0 \
-	    TORTURE_ZOMBIES=0 TORTURE_MINUTES=0 tests/torture/run.sh $(BUILD)
+	    TORTURE_ZOMBIES=0 TORTURE_CAPTURE=0 TORTURE_MINUTES=0 tests/torture/run.sh $(BUILD)
+
+# Another: sessions that are followed while daemons are killed. TORTURE_CAPTURE: minutes.
+capture:
+	@tools/deps.sh run test
+	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER)
+	@TORTURE_CUTS=0 TORTURE_STEPS=0 TORTURE_KILLS=0 TORTURE_DELIVERIES=0 TORTURE_MIRROR=0 \
+	    TORTURE_ZOMBIES=0 TORTURE_HANDS=0 TORTURE_MINUTES=0 tests/torture/run.sh $(BUILD)
 
 SANITIZED = $(filter unit golden flow fault d1,$(CRITERIA))
 

@@ -1,16 +1,13 @@
 /* A full disk: observations are refused with a reason, nothing acknowledged is lost, and everything
  * goes on when there is room. */
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/fault/load.h"
+#include "tests/fault/small_disk.h"
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
@@ -18,30 +15,6 @@
 /* Without its ballast, this has room for all that a load of 2500 leads to: some 75 MB, as each
  * observation is of another conversation, and each record has two files of a page or more. */
 #define ROOMY "128m"
-
-/* Mounts a file system of this size, visible only to this test and its children. Skips the test,
- * with the reason, if that is not allowed. */
-static void mount_small(const char *path, const char *size) {
-  char options[64];
-  if (geteuid() != 0) t_skip("a small disk can be mounted by root only");
-  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-    t_skip("no file system of one's own here: %s", strerror(errno));
-  snprintf(options, sizeof options, "size=%s,mode=0700", size);
-  if (mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV, options) != 0)
-    t_skip("a small disk cannot be mounted here: %s", strerror(errno));
-}
-
-static void fill(const char *path, size_t leave) {
-  static char block[65536];
-  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  T_CHECK(fd >= 0, "cannot make %s", path);
-  memset(block, 'x', sizeof block);
-  while (write(fd, block, sizeof block) > 0) continue;
-  off_t size = lseek(fd, 0, SEEK_END);
-  T_CHECK(size > (off_t)leave && ftruncate(fd, size - (off_t)leave) == 0, "cannot leave %zu bytes",
-          leave);
-  close(fd);
-}
 
 /* Loads until ingest refuses or acknowledgements stop; then makes room and loads the rest. */
 static void full_and_room_again(const char *ballast, unsigned observations) {
@@ -67,10 +40,10 @@ static void full_and_room_again(const char *ballast, unsigned observations) {
 }
 
 T_STORY(disk, all_of_it_full, 200) {
-  mount_small(".", ROOMY);
+  small_disk_mount(".", ROOMY);
   T_CHECK(chdir(getenv("CONVKEEP_DATA")) == 0, "no data folder");
   t_up();
-  fill("ballast", 4 << 20);
+  small_disk_fill("ballast", 4 << 20);
   full_and_room_again("ballast", 2500);
 }
 
@@ -93,11 +66,11 @@ static const char *an_error(void) {
  * is sent meanwhile. */
 T_STORY(disk, a_full_one_is_named_while_it_is_full, 200) {
   char says[600];
-  mount_small(".", ROOMY);
+  small_disk_mount(".", ROOMY);
   T_CHECK(chdir(getenv("CONVKEEP_DATA")) == 0, "no data folder");
   snprintf(says, sizeof says, "the disk is full, the one of %s", getenv("CONVKEEP_DATA"));
   t_up();
-  fill("ballast", 4 << 20);
+  small_disk_fill("ballast", 4 << 20);
   struct load *l = load_new(2000, 1000);
   for (int64_t until = ck_boot_ms() + 60000 * T_SLOWER; !strstr(an_error(), says);)
     for (int64_t end = ck_boot_ms() + 50; ck_boot_ms() < end; load_step(l))
@@ -112,9 +85,9 @@ T_STORY(disk, a_full_one_is_named_while_it_is_full, 200) {
 
 T_STORY(disk, the_spool_full, 200) {
   T_CHECK(mkdir("spool", 0700) == 0, "no spool");
-  mount_small("spool", "24m");
+  small_disk_mount("spool", "24m");
   t_up();
-  fill("spool/ballast", 256 << 10);
+  small_disk_fill("spool/ballast", 256 << 10);
   /* With the store stopped, the spool must hold everything. */
   pid_t store = t_kill("store", SIGSTOP);
   struct load *l = load_new(3000, 1000);
@@ -165,11 +138,11 @@ static void check_folder(const char *what, const char *command) {
  * titles of then, and nothing else is left, also if the store was killed meanwhile. */
 T_STORY(disk, the_readable_files_full, 100) {
   T_CHECK(mkdir("artifacts", 0700) == 0, "no artifacts");
-  mount_small("artifacts", "16m");
+  small_disk_mount("artifacts", "16m");
   t_up();
   converse(20, "Fish");
   T_UNTIL(30000, all_written(), "the files are not written");
-  fill("artifacts/ballast", 48 << 10);
+  small_disk_fill("artifacts/ballast", 48 << 10);
   converse(60, "Tank");
   T_UNTIL(30000, *an_error(), "a full disk is not said");
   t_note("%s", an_error());

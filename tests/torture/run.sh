@@ -12,6 +12,8 @@
 #                     are killed; 4,000 a round                                             20000
 #   TORTURE_HANDS     rounds in which a data folder is mishandled, and as many on a
 #                     disk that fills up                                                      500
+#   TORTURE_CAPTURE   minutes in which sessions are written and followed, while ingest
+#                     and the store are killed and the disk fills up                           10
 #   TORTURE_MIRROR    1: a million values into D1 and mirror.db and back, a million
 #                     records verified                                                          1
 #   TORTURE_ZOMBIES   how often 8 sync workers and 4 zombies bring 1,000,000 changes
@@ -23,7 +25,7 @@ set -u
 cd "$(dirname "$0")/../.."
 build=$(realpath "${1:-build}")
 cuts=${TORTURE_CUTS:-1000} steps=${TORTURE_STEPS:-1000000} kills=${TORTURE_KILLS:-10000}
-deliveries=${TORTURE_DELIVERIES:-20000} hands=${TORTURE_HANDS:-500}
+deliveries=${TORTURE_DELIVERIES:-20000} hands=${TORTURE_HANDS:-500} capture=${TORTURE_CAPTURE:-10}
 minutes=${TORTURE_MINUTES:-10} mirror=${TORTURE_MIRROR:-1} zombies=${TORTURE_ZOMBIES:-1}
 notes=${TORTURE_NOTES:-docs/torture.md}
 log=$build/log/torture
@@ -121,6 +123,13 @@ hands() {
         "$(figures "$log/hands.sum" ' *mishandled[.]')" $((SECONDS - begin))
 }
 
+capture() {
+    local begin=$SECONDS
+    CONVKEEP_TEST_MINUTES=$capture run capture "$build/tests/fault" --jobs 1 --filter 'capture/*'
+    row capture "TORTURE_CAPTURE=$capture" $? \
+        "$(figures "$log/capture.txt" ' *capture[.][a-z_]*')" $((SECONDS - begin))
+}
+
 mirror() {
     local begin=$SECONDS
     CONVKEEP_LONG=1 run mirror "$build/tests/d1" --jobs 1 \
@@ -163,6 +172,7 @@ fuzz() {
 [ "$kills" = 0 ] || kills
 [ "$deliveries" = 0 ] || deliveries
 [ "$hands" = 0 ] || hands
+[ "$capture" = 0 ] || capture
 [ "$mirror" = 0 ] || mirror
 [ "$zombies" = 0 ] || zombies
 [ "$minutes" = 0 ] || fuzz

@@ -158,6 +158,32 @@ Test(watch_folders, a_slow_folder_stays_slow) {
   cr_expect_gt(sh_int(&r.store, "SELECT count(*) FROM messages"), 0);
 }
 
+/* Writes to two files in turn, which no two events can be one of, until the kernel has no room for
+ * more. */
+static void fill_the_queue(void) {
+  struct ck_buf most = {0};
+  cr_assert_eq(ck_read_file(AT_FDCWD, "/proc/sys/fs/inotify/max_queued_events", 0, 64, &most, NULL),
+               0);
+  for (long n = strtol(ck_buf_cstr(&most), NULL, 10); n >= 0; n -= 2) {
+    wr_append(&r, "-x/b.jsonl", CK_LIT("\n"));
+    wr_append(&r, "-x/c.jsonl", CK_LIT("\n"));
+  }
+  ck_buf_free(&most);
+}
+
+Test(watch_folders, events_that_the_kernel_has_lost) {
+  wr_write(&r, "-x/b.jsonl", CK_LIT("{}\n"));
+  wr_write(&r, "-x/c.jsonl", CK_LIT("{}\n"));
+  wr_start(&r);
+  wr_settle(&r);
+  fill_the_queue();
+  wr_write(&r, "-y/z/a.jsonl", ck_buf_view(&sample));
+  wr_settle(&r);
+  cr_expect_eq(wr_says(&r, "files"), 3);
+  cr_expect_gt(sh_int(&r.store, "SELECT count(*) FROM messages"), 0);
+  cr_expect_eq(wr_says(&r, "behind"), 0);
+}
+
 /* Deeper than a path may be long: the folder cannot be scanned. */
 static void make_too_deep(void) {
   char name[201];

@@ -32,6 +32,18 @@ Test(watch_moves, a_file_that_moves_goes_on) {
   cr_expect_eq(wr_says(&r, "files"), 1);
 }
 
+Test(watch_moves, a_file_that_moves_and_a_restart) {
+  wr_write(&r, LOG, wr_log(0));
+  wr_start(&r);
+  wr_settle(&r);
+  wr_rename(&r, LOG, "-y/b.jsonl");
+  wr_settle(&r);
+  wr_kill(&r);
+  wr_start(&r);
+  wr_rests(&r, "moved, after a restart");
+  cr_expect_eq(wr_says(&r, "files"), 1);
+}
+
 /* While nobody looks, and to another disk: another inode with the same time. */
 Test(watch_moves, a_file_that_moved_meanwhile) {
   struct stat st;
