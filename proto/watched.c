@@ -100,5 +100,10 @@ bool ck_watched_is_log(const char *name) {
   static const char *const endings[] = {".jsonl", ".jsonl.zst", ".ndjson", ".ndjson.zst"};
   for (size_t i = 0; i < sizeof endings / sizeof *endings; ++i)
     if (ck_str_ends(ck_str_of(name), endings[i])) return name[0] != '.';
-  return false;
+  return ck_watched_is_beside(name);
+}
+
+bool ck_watched_is_beside(const char *name) {
+  struct ck_str s = ck_str_of(name);
+  return ck_str_starts(s, "agent-") && ck_str_ends(s, ".meta.json");
 }

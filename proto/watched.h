@@ -22,7 +22,11 @@ struct ck_watched {
 size_t ck_watched_list(const struct ck_settings *s, struct ck_watched **list);
 void ck_watched_free(struct ck_watched *list, size_t n);
 
-/* Whether a file of this name is followed: JSON lines, also if they are compressed with zstd. */
+/* Whether a file of this name, without its folders, is followed: JSON lines, also if they are
+ * compressed with zstd, and what ck_watched_is_beside says. */
 bool ck_watched_is_log(const char *name);
+/* Whether a file of this name is one that Claude Code writes beside a subagent's log: one object,
+ * which is no line and does not grow. */
+bool ck_watched_is_beside(const char *name);
 
 #endif

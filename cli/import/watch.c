@@ -299,6 +299,7 @@ const struct cli_command cli_watch = {
     "Followed are the sessions of Claude Code ($CLAUDE_CONFIG_DIR, else ~/.claude, in projects)\n"
     "and of Codex ($CODEX_HOME, else ~/.codex, in sessions and archived_sessions), and the "
     "folders\n"
-    "of the settings watch.NAME: files .jsonl and .ndjson, and those with .zst after that.",
+    "of the settings watch.NAME: files .jsonl and .ndjson, those with .zst after that, and\n"
+    "agent-ID.meta.json.",
     run,
     NULL};

@@ -10,12 +10,19 @@
 #include "ingest/watch/unpack.h"
 #include "proto/clock.h"
 #include "proto/file.h"
+#include "proto/watched.h"
 
 #define PIECE (64u << 10)
 #define NAME_MAX_BYTES 4096
 #define OLD_NS INT64_C(60000000000) /* a file that has not grown for so long is not kept open */
 
 static bool is_packed(const char *path) { return ck_str_ends(ck_str_of(path), ".zst"); }
+
+/* It is no log: it is read as a whole, and its last line need have no end. */
+static bool is_object(const char *path) {
+  const char *own = strrchr(path, '/');
+  return ck_watched_is_beside(own ? own + 1 : path);
+}
 
 struct watch_open *watch_open_new(struct ingest_readings *all, struct watch_row *row, int fd,
                                   const struct stat *st) {
@@ -100,7 +107,7 @@ static bool is_too_long(uint64_t from, uint64_t to) { return to - from > INGEST_
 /* Nothing more is expected to come. */
 static bool is_finished(const struct watch_open *o) {
   bool old = ck_now_ms() * 1000000 - watch_mtime_ns(&o->st) > OLD_NS;
-  if (o->unpack || o->enough || o->again) return true;
+  if (o->unpack || o->enough || o->again || is_object(o->row->path)) return true;
   if (!old && !o->once) return false;
   return !watch_open_is_half(o) || is_too_long(o->line_end, o->fed) ||
          watch_open_half_is_whole(o, o->fd);
@@ -184,7 +191,7 @@ void watch_open_end(struct watch_open *o) {
 /* ---- a line that has no end ---- */
 
 bool watch_row_is_half(const struct watch_row *row) {
-  return row->mark.taken < row->size && !is_packed(row->path);
+  return row->mark.taken < row->size && !is_packed(row->path) && !is_object(row->path);
 }
 
 bool watch_open_is_half(const struct watch_open *o) {

@@ -101,9 +101,11 @@ Test(watched, no_such_folder) {
 }
 
 Test(watched, which_files) {
-  static const char *const yes[] = {"a.jsonl", "a.jsonl.zst", "b.ndjson", "b.ndjson.zst"};
-  static const char *const no[] = {"a.json", ".a.jsonl", "a.jsonl.tmp",
-                                   "a.zst",  "jsonl",    "a.jsonl~"};
+  static const char *const yes[] = {"a.jsonl", "a.jsonl.zst", "b.ndjson", "b.ndjson.zst",
+                                    "agent-7.meta.json"};
+  static const char *const no[] = {
+      "a.json", ".a.jsonl", "a.jsonl.tmp", "a.meta.json", ".agent-7.meta.json",
+      "a.zst",  "jsonl",    "a.jsonl~"};
   for (size_t i = 0; i < sizeof yes / sizeof *yes; ++i)
     cr_expect(ck_watched_is_log(yes[i]), "%s", yes[i]);
   for (size_t i = 0; i < sizeof no / sizeof *no; ++i)
