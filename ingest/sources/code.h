@@ -46,6 +46,7 @@ struct code_content {
   struct ck_buf thinking;                   /* likewise */
   struct ck_buf hidden;                     /* the text of `context` */
   struct ck_str unknown;                    /* the type of a block of an unknown type */
+  struct ck_str author;                     /* another agent that has said it; else empty */
   unsigned attached;
   bool said; /* there are words */
 };

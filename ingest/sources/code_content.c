@@ -205,6 +205,7 @@ static void add_list(struct ck_buf *details, const char *name, const struct ck_b
 }
 
 void code_content_details(const struct code_content *of, struct ck_buf *details) {
+  ingest_details_text(details, "author", of->author);
   add_list(details, "thinking", &of->thinking);
   add_list(details, "attachments", &of->attachments);
   if (of->text.len) add_list(details, "context", &of->context);

@@ -109,19 +109,25 @@ void codex_answer(struct codex_line *l, json_t *message) {
 
 /* ---- lines ---- */
 
-static void nothing_to_read(struct codex_line *l) { (void)l; }
+const struct codex_entry *codex_entry_of(const struct codex_entry *list, struct ck_str name) {
+  while (list->name && !ck_str_is(name, list->name)) ++list;
+  return list->name ? list : NULL;
+}
 
-static const struct {
-  const char *name;
-  void (*read)(struct codex_line *l);
-} types[] = {
+void codex_read_nothing(struct codex_line *l) { (void)l; }
+
+static void read_told(struct codex_line *l) { codex_told(l, true); }
+
+static const struct codex_entry types[] = {
     {"session_meta", read_meta},
     {"turn_context", read_context},
     {"response_item", codex_read_item},
     {"event_msg", codex_read_event},
-    {"compacted", nothing_to_read},
-    {"world_state", nothing_to_read},
-    {"inter_agent_communication_metadata", nothing_to_read},
+    {"compacted", codex_read_nothing},
+    {"world_state", codex_read_nothing},
+    {"inter_agent_communication", read_told},
+    {"inter_agent_communication_metadata", codex_read_nothing},
+    {NULL, NULL},
 };
 
 /* Before there were envelopes: the first line is the meta data, the others are items. */
@@ -135,8 +141,7 @@ static bool is_bare_state(const json_t *o) { return json_object_get(o, "record_t
 static bool knows(const json_t *element) {
   struct ck_str type = ingest_json_text(element, "type");
   bool payload = json_is_object(json_object_get(element, "payload"));
-  for (size_t i = 0; payload && i < sizeof types / sizeof *types; ++i)
-    if (ck_str_is(type, types[i].name)) return true;
+  if (payload && codex_entry_of(types, type)) return true;
   return is_bare_meta(element) || is_bare_state(element);
 }
 
@@ -186,26 +191,24 @@ static void read_line(struct codex_line *l, const struct ingest_element *element
                       struct ck_str type) {
   struct codex *f = l->f;
   struct code_line *line = &l->code;
-  size_t i = 0;
-  while (i < sizeof types / sizeof *types && !ck_str_is(type, types[i].name)) ++i;
+  const struct codex_entry *entry = codex_entry_of(types, type);
   *line = (struct code_line){.file = &f->code, .visitor = l->visitor, .json = l->json};
   ingest_place_text(line->where, element->place, NULL, nothing);
-  if (i == sizeof types / sizeof *types) {
+  if (!entry) {
     code_note_of(line, "line of unknown type", type);
     return;
   }
-  find_chat(f, l->json, types[i].read == read_meta ? ingest_json_text(l->payload, "id") : nothing);
+  find_chat(f, l->json, entry->read == read_meta ? ingest_json_text(l->payload, "id") : nothing);
   line->chat = f->chat;
   line->session = f->chat->id;
   line->above = f->chat->last_line;
   if (is_again(l, element->raw)) return;
   find_time(l);
   code_chat_seen(line);
-  if (types[i].read == codex_read_item || types[i].read == codex_read_event) {
-    codex_turn(f, turn_of(l->payload));
-    if (types[i].read == codex_read_item) line->id = id_of(f, l->payload, "item");
-  }
-  types[i].read(l);
+  bool item = entry->read == codex_read_item || entry->read == read_told;
+  if (item || entry->read == codex_read_event) codex_turn(f, turn_of(l->payload));
+  if (item) line->id = id_of(f, l->payload, "item");
+  entry->read(l);
 }
 
 static void read_element(const struct ingest_visitor *visitor,

@@ -30,6 +30,16 @@ struct codex_line {
   struct code_line code;
 };
 
+/* How what has this name is read. Lists end with one without a name. */
+struct codex_entry {
+  const char *name;
+  void (*read)(struct codex_line *l);
+};
+/* The entry of that name; NULL: there is none. */
+const struct codex_entry *codex_entry_of(const struct codex_entry *list, struct ck_str name);
+/* That of what is known and says nothing. */
+void codex_read_nothing(struct codex_line *l);
+
 /* Begins another turn, if it is another one. */
 void codex_turn(struct codex *f, struct ck_str id);
 /* What follows is of another answer. */
@@ -43,6 +53,10 @@ void codex_answer(struct codex_line *l, json_t *message);
 void codex_read_item(struct codex_line *l);
 /* What somebody has said, in a list of parts. event: an item may say the same. */
 void codex_said(struct codex_line *l, struct ck_str role, const json_t *parts, bool event);
+/* What an agent has told another one, as an item or, in envelope, as a line of its own. */
+void codex_told(struct codex_line *l, bool envelope);
+/* What went wrong with the turn. */
+void codex_failed(struct codex_line *l, struct ck_str text);
 /* What was thought; it goes to what comes next. */
 void codex_thought(struct codex_line *l, const json_t *parts);
 /* Nothing comes next: the thought is a part of the answer that is open, or an answer. */

@@ -110,7 +110,16 @@ static void read_name(struct codex_line *l) {
 }
 
 static void read_compacted(struct codex_line *l) { code_note(&l->code, "context compacted"); }
-static void read_error(struct codex_line *l) { code_note(&l->code, "error of the API"); }
+/* The turn has failed. */
+static void read_error(struct codex_line *l) {
+  struct ck_str text = ck_trim(ingest_json_text(l->payload, "message"));
+  if (!text.n) text = ingest_json_any(l->payload, &l->f->code.passing);
+  l->code.id = made_id(l, (struct ck_str){0});
+  codex_failed(l, text);
+}
+
+/* It is tried again by itself. */
+static void read_stream_error(struct codex_line *l) { code_note(&l->code, "error of the API"); }
 
 /* The owner is asked before the call goes on. */
 static void read_approval(struct codex_line *l) {
@@ -121,17 +130,12 @@ static void read_approval(struct codex_line *l) {
   json_decref(hook);
 }
 
-static void read_nothing(struct codex_line *l) { (void)l; }
-
-static const struct {
-  const char *name;
-  void (*read)(struct codex_line *l);
-} events[] = {
+static const struct codex_entry events[] = {
     {"user_message", read_user},
     {"agent_message", read_agent},
     {"item_completed", read_completed},
-    {"task_started", read_nothing},
-    {"turn_started", read_nothing},
+    {"task_started", codex_read_nothing},
+    {"turn_started", codex_read_nothing},
     {"task_complete", read_complete},
     {"turn_complete", read_complete},
     {"turn_aborted", read_aborted},
@@ -140,44 +144,44 @@ static const struct {
     {"thread_rolled_back", read_rolled_back},
     {"context_compacted", read_compacted},
     {"error", read_error},
-    {"stream_error", read_error},
+    {"stream_error", read_stream_error},
     {"exec_approval_request", read_approval},
     {"apply_patch_approval_request", read_approval},
-    {"agent_reasoning", read_nothing},
-    {"agent_reasoning_raw_content", read_nothing},
-    {"exec_command_begin", read_nothing},
-    {"exec_command_end", read_nothing},
-    {"patch_apply_begin", read_nothing},
-    {"patch_apply_end", read_nothing},
-    {"mcp_tool_call_begin", read_nothing},
-    {"mcp_tool_call_end", read_nothing},
-    {"web_search_begin", read_nothing},
-    {"web_search_end", read_nothing},
-    {"image_generation_end", read_nothing},
-    {"view_image_tool_call", read_nothing},
-    {"dynamic_tool_call_request", read_nothing},
-    {"dynamic_tool_call_response", read_nothing},
-    {"thread_settings_applied", read_nothing},
-    {"thread_goal_updated", read_nothing},
-    {"sub_agent_activity", read_nothing},
-    {"collab_agent_spawn_end", read_nothing},
-    {"collab_agent_interaction_end", read_nothing},
-    {"collab_waiting_end", read_nothing},
-    {"collab_close_end", read_nothing},
-    {"entered_review_mode", read_nothing},
-    {"exited_review_mode", read_nothing},
-    {"guardian_assessment", read_nothing},
-    {"undo_completed", read_nothing},
-    {"account/rateLimits/updated", read_nothing},
-    {"turn.completed", read_nothing},
+    {"agent_reasoning", codex_read_nothing},
+    {"agent_reasoning_raw_content", codex_read_nothing},
+    {"exec_command_begin", codex_read_nothing},
+    {"exec_command_end", codex_read_nothing},
+    {"patch_apply_begin", codex_read_nothing},
+    {"patch_apply_end", codex_read_nothing},
+    {"mcp_tool_call_begin", codex_read_nothing},
+    {"mcp_tool_call_end", codex_read_nothing},
+    {"web_search_begin", codex_read_nothing},
+    {"web_search_end", codex_read_nothing},
+    {"image_generation_end", codex_read_nothing},
+    {"view_image_tool_call", codex_read_nothing},
+    {"dynamic_tool_call_request", codex_read_nothing},
+    {"dynamic_tool_call_response", codex_read_nothing},
+    {"thread_settings_applied", codex_read_nothing},
+    {"thread_goal_updated", codex_read_nothing},
+    {"sub_agent_activity", codex_read_nothing},
+    {"collab_agent_spawn_end", codex_read_nothing},
+    {"collab_agent_interaction_end", codex_read_nothing},
+    {"collab_waiting_end", codex_read_nothing},
+    {"collab_close_end", codex_read_nothing},
+    {"entered_review_mode", codex_read_nothing},
+    {"exited_review_mode", codex_read_nothing},
+    {"guardian_assessment", codex_read_nothing},
+    {"undo_completed", codex_read_nothing},
+    {"account/rateLimits/updated", codex_read_nothing},
+    {"turn.completed", codex_read_nothing},
+    {NULL, NULL},
 };
 
 void codex_read_event(struct codex_line *l) {
   struct ck_str type = ingest_json_text(l->payload, "type");
-  for (size_t i = 0; i < sizeof events / sizeof *events; ++i)
-    if (ck_str_is(type, events[i].name)) {
-      events[i].read(l);
-      return;
-    }
-  code_note_of(&l->code, "event not taken", type);
+  const struct codex_entry *event = codex_entry_of(events, type);
+  if (event)
+    event->read(l);
+  else
+    code_note_of(&l->code, "event not taken", type);
 }

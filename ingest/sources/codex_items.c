@@ -138,6 +138,35 @@ void codex_said(struct codex_line *l, struct ck_str role, const json_t *parts, b
   code_content_free(&content);
 }
 
+/* A message of nobody who takes part in the conversation: below what came before it. */
+static void say_beside(struct codex_line *l, const char *role, const char *kind,
+                       const struct code_content *content) {
+  codex_settle(l);
+  codex_end_answer(l);
+  l->code.above = l->f->chat->last_line;
+  if (l->code.time_assumed) code_note(&l->code, "message without a time");
+  code_message(&l->code, role, kind, false, content);
+  code_place_set(&l->code, l->code.id, code_depth(&l->code));
+}
+
+void codex_told(struct codex_line *l, bool envelope) {
+  struct code_content content = {.author = ingest_json_text(l->payload, "author")};
+  struct twin *twin = NULL;
+  take_parts(l, &content, json_object_get(l->payload, "content"));
+  if (!content.text.len)
+    code_note(&l->code, "encrypted message of an agent");
+  else if (!is_repeated(l, CK_LIT("agent"), ck_buf_view(&content.text), envelope, &twin))
+    say_beside(l, "user", "context", &content);
+  code_content_free(&content);
+}
+
+void codex_failed(struct codex_line *l, struct ck_str text) {
+  struct code_content content = {0};
+  code_content_text(&content, text);
+  say_beside(l, "system", "error", &content);
+  code_content_free(&content);
+}
+
 static void read_message(struct codex_line *l) {
   struct ck_str role = ingest_json_text(l->payload, "role");
   if (!role.n) role = CK_LIT("user");
@@ -317,13 +346,11 @@ static void read_done(struct codex_line *l, const char *name, const char *params
 
 static void read_search(struct codex_line *l) { read_done(l, "web_search", "action"); }
 static void read_image(struct codex_line *l) { read_done(l, "image_generation", "revised_prompt"); }
-static void read_nothing(struct codex_line *l) { (void)l; }
+static void read_told(struct codex_line *l) { codex_told(l, false); }
 
-static const struct {
-  const char *name;
-  void (*read)(struct codex_line *l);
-} items[] = {
+static const struct codex_entry items[] = {
     {"message", read_message},
+    {"agent_message", read_told},
     {"reasoning", read_reasoning},
     {"function_call", read_function},
     {"function_call_output", read_output},
@@ -335,17 +362,17 @@ static const struct {
     {"tool_search_output", read_found_tools},
     {"web_search_call", read_search},
     {"image_generation_call", read_image},
-    {"ghost_snapshot", read_nothing},
-    {"compaction", read_nothing},
-    {"compaction_summary", read_nothing},
+    {"ghost_snapshot", codex_read_nothing},
+    {"compaction", codex_read_nothing},
+    {"compaction_summary", codex_read_nothing},
+    {NULL, NULL},
 };
 
 void codex_read_item(struct codex_line *l) {
   struct ck_str type = ingest_json_text(l->payload, "type");
-  for (size_t i = 0; i < sizeof items / sizeof *items; ++i)
-    if (ck_str_is(type, items[i].name)) {
-      items[i].read(l);
-      return;
-    }
-  code_note_of(&l->code, "item not taken", type);
+  const struct codex_entry *item = codex_entry_of(items, type);
+  if (item)
+    item->read(l);
+  else
+    code_note_of(&l->code, "item not taken", type);
 }

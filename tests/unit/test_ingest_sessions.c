@@ -22,6 +22,7 @@ static const char *const samples[] = {
     "/tests/golden/sources/codex-thread-fork.jsonl",
     "/tests/golden/sources/codex-paginated.jsonl",
     "/tests/golden/sources/codex-events.jsonl",
+    "/tests/golden/sources/codex-agents.jsonl",
     "/tests/golden/sources/codex-bare.jsonl",
 };
 #define SAMPLES (sizeof samples / sizeof *samples)
