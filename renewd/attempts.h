@@ -3,23 +3,12 @@
 #ifndef RENEWD_ATTEMPTS_H
 #define RENEWD_ATTEMPTS_H
 
-#include "renewd/due.h"
-#include "renewd/target.h"
+#include "renewd/core/core.h"
 
 #define RENEW_LOG_PATH 40
 /* The file of that day (UTC), relative to the data folder. at: wall time. */
 void renew_log_path(char path[RENEW_LOG_PATH], int64_t at);
 
-struct renew_attempt {
-  int64_t at;      /* wall time of its end */
-  int64_t attempt; /* from 1 */
-  struct ck_str job_id, conversation_id, message_id;
-  const struct renew_target *target; /* NULL: not known */
-  const struct renew_result *result;
-  const struct renew_verdict *verdict;
-  int64_t took_ms;       /* -1: not known */
-  struct ck_str sent_id; /* the message that the delivery made; empty: not known */
-};
 /* Appends the line, without its line break. */
 void renew_attempt_json(struct ck_buf *json, const struct renew_attempt *a);
 /* Appends the line to its day's file. A failure is logged and otherwise ignored: the store has the

@@ -8,11 +8,8 @@
 #define RENEWD_CHANNEL_H
 
 #include "proto/settings.h"
-#include "renewd/due.h"
+#include "renewd/core/core.h"
 #include "renewd/launcher.h"
-#include "renewd/outcomes.h"
-#include "renewd/result.h"
-#include "renewd/target.h"
 
 /* The resources that channels may use. */
 struct renew_channel_env {
@@ -60,6 +57,10 @@ struct renew_channel {
 };
 
 extern const struct renew_channel renew_channel_webhook, renew_channel_exec, renew_channel_null;
+
+/* What the settings say of a target, for renew_settings (core/state.h); s: struct ck_settings. */
+int renew_channels_serve(const void *s, const struct renew_target *target, struct ck_err *err);
+bool renew_channels_repeat(const void *s, const struct renew_target *target);
 
 /* The channel of the target's kind; NULL when there is none. */
 const struct renew_channel *renew_channel_of(const struct renew_target *target);

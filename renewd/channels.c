@@ -14,6 +14,17 @@ const struct renew_channel *renew_channel_of(const struct renew_target *target) 
   return NULL;
 }
 
+int renew_channels_serve(const void *s, const struct renew_target *target, struct ck_err *err) {
+  const struct renew_channel *c = renew_channel_of(target);
+  return c ? c->serves(s, target, err)
+           : ck_fail(err, "no channel serves a target of kind %.100s", target->kind);
+}
+
+bool renew_channels_repeat(const void *s, const struct renew_target *target) {
+  const struct renew_channel *c = renew_channel_of(target);
+  return c && c->repeatable(s, target);
+}
+
 void *renew_channel_open(struct renew_channels *all, const struct renew_channel *c,
                          struct ck_err *err) {
   int i = 0;

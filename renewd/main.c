@@ -6,8 +6,8 @@
  * Settings: renew.* and door.* (proto/settings.h). Sockets: a follower (feed, snapshot), a producer
  * (intake, feed, snapshot), queries (snapshot), and those that its channels open.
  *
- * The daemon: it starts the parts (renewd.h), runs them in each turn of the loop, and says what to
- * wait for. */
+ * The daemon: in each turn of the loop it tells the core what has happened, does what follows
+ * (renewd.h), and says what to wait for. */
 #include "renewd/renewd.h"
 
 #include <stdio.h>
@@ -24,74 +24,63 @@
 #define REPORT_MS 1000
 #define STOP_MS 3000
 #define WRITE_MS 1000 /* for an end to be written after its command has ended */
-/* While a job waits for the wall clock, a step of that clock is noticed within this time. */
-#define CLOCK_LOOK_MS 500
 
-/* ---- what the follower says ---- */
+void renew_happens(struct renewd *r, const struct renew_event *event) {
+  renew_step(&r->core, event, renew_now(), &r->effects);
+}
+
+static void happens(struct renewd *r, enum renew_event_kind kind) {
+  renew_happens(r, &(struct renew_event){.kind = kind});
+}
+
+/* ---- what the follower and the store say ---- */
 
 static void followed(void *self, uint64_t version, const struct ck_row *row) {
-  struct renewd *r = self;
   (void)version;
-  if (row->table == CK_JOBS) renew_ended_row(r, row);
-  renew_state_row(&r->state, row, renew_now());
-  renew_resolve_row(r, row);
-  r->offers.changed = true;
-  if (row->table != CK_JOBS) return;
-  renew_offer_row(r, row);
-  renew_recover_row(r, row);
+  renew_happens(self, &(struct renew_event){.kind = RENEW_ROW, .as.row = row});
+}
+
+static void tell_followed(struct renewd *r, uint64_t version, bool live) {
+  r->live = live;
+  renew_happens(r, &(struct renew_event){.kind = RENEW_FOLLOWED, .as.followed = {version, live}});
 }
 
 static void followed_upto(void *self, const char *store_id, uint64_t version, bool live) {
   (void)store_id;
-  (void)version;
-  struct renewd *r = self;
-  r->offers.changed = true;
-  if (!live || r->recovered) return;
-  renew_recover_all(r);
-  r->ended.look = true;
+  tell_followed(self, version, live);
 }
 
 static void followed_reset(void *self, const char *store_id) {
-  struct renewd *r = self;
   ck_log(CK_WARN, store_id, "another_history", "%s", "");
-  renew_state_reset(&r->state);
-  renew_resolve_reset(r);
-  renew_offers_reset(r);
-  renew_delivery_reset(r);
-  r->recovered = false;
+  happens(self, RENEW_RESET);
+}
+
+static void receipted(void *self, uint64_t ticket, char result, struct ck_str reason,
+                      uint64_t version) {
+  renew_happens(
+      self, &(struct renew_event){RENEW_RECEIPT, ticket, {.receipt = {result, reason, version}}});
 }
 
 /* ---- start and end ---- */
 
-static struct renew_rules rules_of(const struct ck_settings *s) {
-  return (struct renew_rules){.max_age = ck_set_int(s, CK_SET_RENEW_MAX_AGE),
-                              .cooldown = ck_set_int(s, CK_SET_RENEW_COOLDOWN),
-                              .backoff = ck_set_int(s, CK_SET_RENEW_BACKOFF),
-                              .backoff_max = ck_set_int(s, CK_SET_RENEW_BACKOFF_MAX),
-                              .max_attempts = ck_set_int(s, CK_SET_RENEW_MAX_ATTEMPTS),
-                              .give_up = ck_set_int(s, CK_SET_RENEW_GIVE_UP),
-                              .in_a_row = ck_set_int(s, CK_SET_RENEW_IN_A_ROW)};
-}
-
-static void seed(struct ck_random *random) {
+static uint64_t seed(void) {
   char id[33];
   ck_random_id(id);
   id[16] = '\0';
-  random->state = strtoull(id, NULL, 16);
+  return strtoull(id, NULL, 16);
 }
 
 static void end(void *self) {
   struct renewd *r = self;
-  renew_abandon(r);
-  renew_channels_close(&r->channels);
+  happens(r, RENEW_END);
+  renew_do_effects(r);
+  renew_sending_end(r);
   renew_launcher_end(&r->launcher);
   ck_follow_free(&r->follow);
   renew_outcomes_free(&r->outcomes);
   renew_queries_free(&r->queries);
-  renew_waiters_free(&r->waiters);
-  renew_resolve_free(r);
-  renew_offers_free(r);
-  renew_state_free(&r->state);
+  renew_core_free(&r->core);
+  renew_effects_free(&r->effects);
   ck_buf_free(&r->held);
   free(r);
 }
@@ -103,12 +92,10 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
     return -1;
   }
   r->settings = s;
-  r->rules = rules_of(s);
-  r->state.pace.spacing = ck_set_int(s, CK_SET_RENEW_SPACING);
-  r->state.delay = ck_set_int(s, CK_SET_RENEW_DELAY);
-  seed(&r->random);
+  const struct renew_settings set = renew_settings_of(s);
+  renew_core_init(&r->core, &set, seed());
   const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset};
-  r->outcomes = renew_outcomes_new(s, err);
+  r->outcomes = renew_outcomes_new(s, receipted, r, err);
   r->queries = r->outcomes ? renew_queries_new(s, err) : NULL;
   r->follow = r->queries
                   ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err)
@@ -125,14 +112,14 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
 
 /* ---- the turn ---- */
 
-static bool connected(const struct renewd *r) {
+static bool is_connected(const struct renewd *r) {
   return ck_follow_live(r->follow) && ck_push_streaming(renew_outcomes_push(r->outcomes));
 }
 
 static void report(struct renewd *r) {
   struct ck_push *push = renew_outcomes_push(r->outcomes);
   struct ck_buf info = {0};
-  renew_put_report(r, connected(r), &info);
+  renew_put_report(r, r->connected, &info);
   ck_push_report(push, &(struct ck_report){CK_LIT("renewd"), ck_str_of(ck_push_producer(push)),
                                            ck_str_of(ck_hostname()), getpid(), ck_up_since(),
                                            ck_buf_view(&info)});
@@ -140,31 +127,25 @@ static void report(struct renewd *r) {
   r->report_at = ck_boot_ms() + REPORT_MS;
 }
 
-/* Everything that a dead run has left is known, and has been dealt with. */
-static bool may_claim(const struct renewd *r) {
-  return r->recovered && !r->recovering && r->offers.loaded;
+/* The follower and the producer say when they are connected, not when they no longer are. */
+static void notice_connection(struct renewd *r) {
+  bool live = ck_follow_live(r->follow);
+  if (live != r->live) tell_followed(r, ck_follow_cursor(r->follow), live);
+  if (is_connected(r) == r->connected) return;
+  r->connected = !r->connected;
+  happens(r, r->connected ? RENEW_CONNECTED : RENEW_LOST);
 }
 
-/* An answer or receipt may make the next step possible, so this repeats until none comes. */
+/* What is done may bring the next event, so this repeats until nothing is. */
 static void work(struct renewd *r) {
-  uint64_t before, after = renew_outcomes_told(r->outcomes) + renew_queries_answered(r->queries);
   do {
-    before = after;
     r->follow_wait = ck_follow_step(r->follow);
-    renew_deliver(r);
-    if (connected(r) && !r->stopping) {
-      renew_offers_load(r);
-      renew_offers_step(r);
-      renew_ended_step(r);
-      if (may_claim(r)) renew_claim(r);
-      renew_consider(r);
-      renew_resolve(r);
-      renew_supersede(r);
-    }
     r->outcomes_wait = renew_outcomes_step(r->outcomes);
     r->queries_wait = renew_queries_step(r->queries);
-    after = renew_outcomes_told(r->outcomes) + renew_queries_answered(r->queries);
-  } while (before != after);
+    renew_sending_step(r);
+    notice_connection(r);
+    if (renew_core_wakes(&r->core) <= ck_boot_ms()) happens(r, RENEW_TICK);
+  } while (renew_do_effects(r));
 }
 
 /* ---- the end ---- */
@@ -176,15 +157,15 @@ static int64_t stop_ms(const struct ck_settings *s) {
 }
 
 static void begin_to_stop(struct renewd *r) {
-  if (r->stopping) return;
-  r->stopping = true;
+  if (r->stop_by) return;
   r->stop_by = ck_boot_ms() + stop_ms(r->settings);
+  happens(r, RENEW_STOP);
   renew_channels_stop(&r->channels);
 }
 
 static bool has_stopped(const struct renewd *r) {
   return ck_boot_ms() >= r->stop_by ||
-         (!renew_unfinished(r) && renew_outcomes_pending(r->outcomes) == 0);
+         (!renew_core_unfinished(&r->core) && renew_outcomes_pending(r->outcomes) == 0);
 }
 
 /* Without its launcher renewd ends, once the ends of all attempts are written: its next run has
@@ -230,14 +211,13 @@ static void wait_for(void *self, struct ck_wait *w) {
   ck_wait_within(w, r->queries_wait);
   ck_wait_until(w, r->report_at);
   wait_for_channels(r, w);
-  if (r->state.calendars) ck_wait_within(w, CLOCK_LOOK_MS);
-  if (connected(r) && !r->stopping) ck_wait_until(w, renew_state_settles(&r->state));
-  if (connected(r) && !r->stopping) ck_wait_until(w, r->offers.at);
-  if (connected(r) && !r->stopping && may_claim(r))
-    ck_wait_until(w, renew_state_due(&r->state, renew_now()));
+  ck_wait_until(w, renew_core_wakes(&r->core));
 }
 
-static bool ready(void *self) { return connected(self) && ((struct renewd *)self)->recovered; }
+static bool ready(void *self) {
+  const struct renewd *r = self;
+  return r->connected && r->core.recovered;
+}
 
 static bool stop(void *self) {
   begin_to_stop(self);

@@ -2,8 +2,7 @@
 #include "renewd/outcomes.h"
 
 #include <stdlib.h>
-#include <string.h>
-
+#include "proto/clock.h"
 #include "proto/log.h"
 #include "renewd/attempts.h"
 
@@ -16,8 +15,7 @@
 struct expected {
   struct expected *next;
   const char *what; /* for the log */
-  renew_receipt *receipt;
-  void *self;
+  uint64_t ticket;
   bool there; /* its receipt has come; the rest is that receipt */
   char result;
   char *reason;
@@ -29,9 +27,9 @@ struct renew_outcomes {
   struct ck_push *push;
   struct expected *head, **tail; /* to be passed on, oldest first */
   struct expected *waiting;      /* the oldest without a receipt */
-  uint64_t told;
   struct ck_buf buf;
-  char last_error[200];
+  renew_receipted *receipted;
+  void *self;
 };
 
 static struct expected *next_waiting(struct expected *e) {
@@ -53,11 +51,14 @@ static void receipt_came(void *self, uint64_t number, char result, struct ck_str
   o->waiting = next_waiting(e->next);
 }
 
-struct renew_outcomes *renew_outcomes_new(const struct ck_settings *s, struct ck_err *err) {
+struct renew_outcomes *renew_outcomes_new(const struct ck_settings *s, renew_receipted *receipted,
+                                          void *self, struct ck_err *err) {
   char producer[96];
   if (ck_producer_slot("renewd", producer, err)) return NULL;
   struct renew_outcomes *o = ck_zalloc(sizeof *o);
   o->tail = &o->head;
+  o->receipted = receipted;
+  o->self = self;
   o->unacked = ck_memory_unacked_new(receipt_came, o);
   struct ck_unacked unacked = ck_memory_unacked_ops(o->unacked);
   o->push = ck_push_new(s, producer, &unacked, WINDOW, err);
@@ -85,9 +86,9 @@ void renew_outcomes_free(struct renew_outcomes **outcomes) {
 }
 
 /* A changeset that no frame can carry is refused here: it would hold up all after it. */
-static void add(struct renew_outcomes *o, const char *what, renew_receipt *receipt, void *self) {
+static void add(struct renew_outcomes *o, const char *what, uint64_t ticket) {
   struct expected *e = ck_zalloc(sizeof *e);
-  *e = (struct expected){.what = what, .receipt = receipt, .self = self};
+  *e = (struct expected){.what = what, .ticket = ticket};
   *o->tail = e;
   o->tail = &e->next;
   if (o->buf.len > CK_FRAME_MAX - FRAME_REST) {
@@ -100,46 +101,34 @@ static void add(struct renew_outcomes *o, const char *what, renew_receipt *recei
   ck_memory_unacked_add(o->unacked, ck_buf_view(&o->buf));
 }
 
-void renew_outcomes_add(struct renew_outcomes *o, const struct ck_mutation *m,
-                        renew_receipt *receipt, void *self) {
-  ck_buf_clear(&o->buf);
-  ck_put_array(&o->buf, 1);
-  ck_mutation_encode(&o->buf, m);
-  add(o, ck_mutation_name(m->kind), receipt, self);
-}
-
-void renew_outcomes_row(struct renew_outcomes *o, enum ck_mutation_kind kind,
-                        const struct ck_row *row, renew_receipt *receipt, void *self) {
-  ck_buf_clear(&o->buf);
-  ck_put_array(&o->buf, 1);
-  ck_mutation_row(&o->buf, kind, row);
-  add(o, ck_mutation_name(kind), receipt, self);
-}
-
-void renew_outcomes_end(struct renew_outcomes *o, const struct renew_ending *e,
-                        renew_receipt *receipt, void *self) {
+/* A PUT or an UPDATE of a job. */
+static void encode_row(struct ck_buf *b, enum ck_mutation_kind kind, const struct ck_row *given) {
   char path[RENEW_LOG_PATH];
-  renew_log_path(path, e->at);
-  struct ck_mutation m = {.kind = CK_OP_END};
-  m.as.end = (struct ck_end){.job_id = e->job_id,
-                             .attempt = (uint64_t)e->attempt,
-                             .token = e->token,
-                             .outcome = ck_str_of(renew_outcome_name(e->verdict->outcome)),
-                             .error = ck_str_of(e->result->error),
-                             .next_attempt_at = e->verdict->next_attempt_at,
-                             .cooldown_until = e->verdict->cooldown_until,
-                             .log_path = ck_str_of(path),
-                             .at = e->at};
-  renew_outcomes_add(o, &m, receipt, self);
+  struct ck_row row = *given;
+  renew_log_path(path, ck_now_ms());
+  if (kind == CK_OP_PUT) row.v[CK_JOBS_LOG_PATH] = ck_textz(path);
+  ck_mutation_row(b, kind, &row);
 }
 
-void renew_outcomes_error(struct renew_outcomes *o, const char *what) {
-  struct ck_str kept = ck_utf8_cut(ck_str_of(what), sizeof o->last_error - 1);
-  memcpy(o->last_error, kept.s, kept.n);
-  o->last_error[kept.n] = '\0';
+static void encode(struct ck_buf *b, struct ck_mutation m) {
+  char path[RENEW_LOG_PATH];
+  if (m.kind == CK_OP_END) {
+    renew_log_path(path, m.as.end.at);
+    m.as.end.log_path = ck_str_of(path);
+  }
+  ck_mutation_encode(b, &m);
 }
 
-const char *renew_outcomes_last_error(const struct renew_outcomes *o) { return o->last_error; }
+void renew_outcomes_tell(struct renew_outcomes *o, const struct renew_effect *tell) {
+  const struct ck_mutation *m = &tell->as.tell.mutation;
+  ck_buf_clear(&o->buf);
+  ck_put_array(&o->buf, 1);
+  if (tell->as.tell.row)
+    encode_row(&o->buf, m->kind, tell->as.tell.row);
+  else
+    encode(&o->buf, *m);
+  add(o, ck_mutation_name(m->kind), tell->ticket);
+}
 
 struct ck_push *renew_outcomes_push(struct renew_outcomes *o) {
   return o->push;
@@ -148,24 +137,22 @@ size_t renew_outcomes_pending(const struct renew_outcomes *o) {
   return ck_memory_unacked_pending(o->unacked);
 }
 
-uint64_t renew_outcomes_told(const struct renew_outcomes *o) { return o->told; }
-
-static void tell(struct renew_outcomes *o) {
-  while (o->head && o->head->there) {
+/* True if there was any. */
+static bool pass_on(struct renew_outcomes *o) {
+  bool any = false;
+  for (; o->head && o->head->there; any = true) {
     struct expected e = *o->head;
     o->head->reason = NULL;
     drop_head(o);
-    o->told++;
     if (e.result == 'r')
       ck_log(CK_DEBUG, "-", "refused", "what=%s reason=%s", e.what, ck_quotedz(e.reason));
-    if (e.receipt) e.receipt(e.self, e.result, ck_str_of(e.reason), e.version);
+    if (e.ticket) o->receipted(o->self, e.ticket, e.result, ck_str_of(e.reason), e.version);
     free(e.reason);
   }
+  return any;
 }
 
 int renew_outcomes_step(struct renew_outcomes *o) {
   int wait = ck_push_step(o->push);
-  uint64_t before = o->told;
-  tell(o);
-  return o->told == before ? wait : ck_push_step(o->push);
+  return pass_on(o) ? ck_push_step(o->push) : wait;
 }

@@ -20,6 +20,7 @@
 struct together {
   unsigned left; /* queries without an answer; this is freed with the last one */
   void (*decide)(void *self, const char *problem);
+  void (*forget)(void *self);
   void *self;
   char *problem;
 };
@@ -37,7 +38,7 @@ struct pending {
 struct renew_queries {
   const struct ck_settings *settings;
   void *dealer;
-  uint64_t requests, answered;
+  uint64_t requests;
   struct pending *head, **tail;
   int64_t heard_at;
   int patience;
@@ -56,6 +57,7 @@ struct renew_queries *renew_queries_new(const struct ck_settings *s, struct ck_e
 static void pending_free(struct pending *q) {
   struct together *all = q->together;
   if (--all->left == 0) {
+    if (all->forget) all->forget(all->self);
     free(all->problem);
     free(all);
   }
@@ -88,8 +90,8 @@ static void put_filters(struct ck_buf *b, const struct renew_filter filters[2]) 
   ck_map_close(&m);
 }
 
-static void add(struct renew_queries *queries, const struct renew_query *query, uint64_t limit,
-                uint64_t offset, struct together *all) {
+static void add(struct renew_queries *queries, const struct renew_query *query,
+                struct together *all) {
   struct pending *q = ck_zalloc(sizeof *q);
   q->request = ++queries->requests;
   q->take = query->take;
@@ -100,8 +102,8 @@ static void add(struct renew_queries *queries, const struct renew_query *query, 
   m.as.query = (struct ck_query){.request = q->request,
                                  .table = ck_str_of(query->table),
                                  .filters = ck_buf_view(&map),
-                                 .limit = limit,
-                                 .offset = offset};
+                                 .limit = query->limit ? query->limit : 1,
+                                 .offset = query->offset};
   ck_message_encode(&q->frame, &m);
   ck_buf_free(&map);
   if (!queries->head) queries->heard_at = ck_boot_ms();
@@ -110,22 +112,12 @@ static void add(struct renew_queries *queries, const struct renew_query *query, 
 }
 
 void renew_query_all(struct renew_queries *queries, const struct renew_query *list, unsigned n,
-                     void (*decide)(void *self, const char *problem), void *self) {
+                     void (*decide)(void *self, const char *problem), void (*forget)(void *self),
+                     void *self) {
   struct together *all = ck_zalloc(sizeof *all);
-  *all = (struct together){.left = n, .decide = decide, .self = self};
-  for (unsigned i = 0; i < n; i++) add(queries, &list[i], 1, 0, all);
+  *all = (struct together){.left = n, .decide = decide, .forget = forget, .self = self};
+  for (unsigned i = 0; i < n; i++) add(queries, &list[i], all);
 }
-
-void renew_query_page(struct renew_queries *queries, const char *table, uint64_t offset,
-                      void (*take)(void *self, const struct renew_reply *reply),
-                      void (*decide)(void *self, const char *problem), void *self) {
-  struct together *all = ck_zalloc(sizeof *all);
-  *all = (struct together){.left = 1, .decide = decide, .self = self};
-  const struct renew_query query = {.table = table, .take = take};
-  add(queries, &query, RENEW_PAGE, offset, all);
-}
-
-uint64_t renew_queries_answered(const struct renew_queries *queries) { return queries->answered; }
 
 void *renew_queries_socket(struct renew_queries *queries) { return queries->dealer; }
 
@@ -188,7 +180,6 @@ static void receive(struct renew_queries *queries) {
     struct ck_str bytes = ck_frame(&frame);
     queries->heard_at = ck_boot_ms();
     queries->patience = PATIENCE_MS;
-    queries->answered++;
     if (ck_message_decode(&m, bytes.s, bytes.n, &err))
       ck_log(CK_WARN, "-", "answer_refused", "reason=%s", ck_quotedz(err.text));
     else if (m.kind == CK_MSG_ROWS)

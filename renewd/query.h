@@ -17,7 +17,7 @@ void renew_queries_free(struct renew_queries **queries);
 struct renew_reply {
   const char *problem; /* NULL; or why the store did not answer, and the rest is 0 */
   uint64_t head;       /* the store's version when the rows were read */
-  uint32_t rows;       /* 0 or 1; of a page: how many there are */
+  uint32_t rows;       /* how many there are */
   struct ck_str
       first; /* the row, a map from column to value (proto/map.h); empty when there is none */
   struct ck_str all; /* the array of all rows */
@@ -29,30 +29,25 @@ struct renew_filter {
   struct ck_value value;
 };
 
-/* What is the first row of the table that fits both filters? */
+/* What are the first rows of the table that fit both filters? */
 struct renew_query {
   const char *table;
   struct renew_filter filters[2];
+  uint64_t limit, offset;                                    /* limit 0: one row */
   void (*take)(void *self, const struct renew_reply *reply); /* copies what it needs */
 };
 
 /* Sends n queries at once, at least one. Each `take` is called with its answer, in the order in
  * which the answers come, and `decide` after the last one; problem is NULL, or why the store did
- * not answer one of them. The queries are copied. Nothing is called before this returns, nor
- * after renew_queries_free. */
+ * not answer one of them. forget: called once, when neither will be called again, also by
+ * renew_queries_free; NULL: nobody needs it. The queries are copied. Nothing is called before this
+ * returns, nor after renew_queries_free. */
 void renew_query_all(struct renew_queries *queries, const struct renew_query *list, unsigned n,
-                     void (*decide)(void *self, const char *problem), void *self);
-
-/* Queries up to RENEW_PAGE rows of a table, from the given one; otherwise as renew_query_all. */
-#define RENEW_PAGE 200
-void renew_query_page(struct renew_queries *queries, const char *table, uint64_t offset,
-                      void (*take)(void *self, const struct renew_reply *reply),
-                      void (*decide)(void *self, const char *problem), void *self);
+                     void (*decide)(void *self, const char *problem), void (*forget)(void *self),
+                     void *self);
 
 /* The socket to wait on (ZMQ_POLLIN); it may be another one after each step. */
 void *renew_queries_socket(struct renew_queries *queries);
-/* How many answers have come so far. */
-uint64_t renew_queries_answered(const struct renew_queries *queries);
 /* Does what can be done without blocking; all callbacks are called from here. To be called when the
  * socket is readable, when a query was added, and at the latest after the milliseconds that it
  * returned; -1: no limit. */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "proto/clock.h"
 #include "proto/map.h"
-#include "renewd/held.h"
 
 /* Of a list, the first so many are named, in about so many bytes; its count is always whole. */
 #define NAMED_MAX 100
@@ -33,13 +33,13 @@ static void put_declined(void *self, struct renew_node *node) {
 }
 
 /* The conversations whose last message gets no follow-up because it is not new. */
-static void put_all_declined(struct ck_map *m, struct renew_state *st) {
+static void put_all_declined(struct ck_map *m, struct renew_core *core) {
   struct listing all = {.b = m->b};
-  ck_pair_uint(m, "declined_count", st->declined);
+  ck_pair_uint(m, "declined_count", core->declined);
   ck_pair_name(m, "declined");
   size_t open = ck_open_array(m->b);
   all.begin = m->b->len;
-  if (st->declined) renew_index_each(&st->conversations, put_declined, &all);
+  if (core->declined) renew_index_each(&core->conversations, put_declined, &all);
   ck_close_array(m->b, open, all.n);
 }
 
@@ -54,8 +54,8 @@ static void put_held(void *self, struct renew_node *node) {
   struct holding *l = self;
   struct renew_held h;
   const struct renew_job *j = (const struct renew_job *)node;
-  l->soon += renew_goes_soon(&l->r->state, j, l->now);
-  if (!renew_is_held(&h, &l->r->state, j, l->now)) return;
+  l->soon += renew_goes_soon(&l->r->core, j, l->now);
+  if (!renew_is_held(&h, &l->r->core, j, l->now)) return;
   l->count++;
   l->stopped += strcmp(h.state, "stopped") == 0;
   if (l->all.b->len > NAMED_BYTES) return;
@@ -76,7 +76,7 @@ static void look_at_held(struct renewd *r, struct renew_now now) {
   if (now.boot < r->held_at) return;
   struct ck_buf jobs = {0};
   struct holding l = {.all = {.b = &jobs}, .r = r, .now = now};
-  renew_index_each(&r->state.jobs, put_held, &l);
+  renew_index_each(&r->core.jobs, put_held, &l);
   ck_buf_clear(&r->held);
   struct ck_map m = ck_map_open(&r->held);
   ck_pair_uint(&m, "count", l.count);
@@ -90,25 +90,20 @@ static void look_at_held(struct renewd *r, struct renew_now now) {
   r->held_at = now.boot + 100 * (ck_boot_ms() - now.boot);
 }
 
-/* Conversations whose last message settles or is judged, and those whose target is looked for. */
-static uint64_t undecided(const struct renewd *r) {
-  return r->state.settling.count + (uint64_t)r->considering + r->resolving.all.count;
-}
-
 void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
   struct renew_now now = renew_now();
-  int64_t due = renew_state_due(&r->state, now);
+  int64_t due = renew_core_due(&r->core);
   struct ck_map m = ck_map_open(b);
   ck_pair_bool(&m, "live", live);
   ck_pair_uint(&m, "cursor", ck_follow_cursor(r->follow));
-  ck_pair_uint(&m, "in_flight", r->state.pace.ours);
+  ck_pair_uint(&m, "in_flight", r->core.pace.ours);
   if (due == RENEW_NEVER)
     ck_pair_nil(&m, "next_due_at");
   else
     ck_pair_int(&m, "next_due_at", now.wall + (due - now.boot));
-  ck_pair_uint(&m, "undecided", undecided(r));
-  ck_pair_text_or_nil(&m, "last_error", renew_outcomes_last_error(r->outcomes));
-  put_all_declined(&m, &r->state);
+  ck_pair_uint(&m, "undecided", renew_core_undecided(&r->core));
+  ck_pair_text_or_nil(&m, "last_error", r->core.last_error);
+  put_all_declined(&m, &r->core);
   look_at_held(r, now);
   ck_pair_name(&m, "held");
   ck_buf_str(b, ck_buf_view(&r->held));

@@ -13,7 +13,7 @@
 #ifndef RENEWD_RESULT_LINE_H
 #define RENEWD_RESULT_LINE_H
 
-#include "renewd/result.h"
+#include "renewd/core/core.h"
 
 /* False: the line is no such object, and r is as it was. One whose members are wrong has the
  * outcome unknown, and an error that names the member. now: wall time in milliseconds. */

@@ -1,5 +1,5 @@
 /* The task `target CONVERSATION`, which the command line starts: where would a follow-up go, or
- * what is missing? The answer is that of the running renewd's own code (resolve.h). */
+ * what is missing? The answer is that of the running renewd's own code (core/resolve.h). */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +7,12 @@
 
 #include "proto/clock.h"
 #include "proto/daemon.h"
-#include "renewd/resolve.h"
+#include "renewd/renewd.h"
 
 #define ANSWER_MS 6000
 
 struct answer {
-  const struct ck_settings *settings;
+  struct renew_settings settings;
   struct ck_buf snapshot;
   struct ck_err missing, error;
   bool is_there;
@@ -20,7 +20,9 @@ struct answer {
 
 static void link_came(void *self, const struct renew_reply *reply) {
   struct answer *a = self;
-  if (!reply->problem) renew_resolve_link(a->settings, reply->first, &a->snapshot, &a->missing);
+  const struct renew_link link = renew_link_of(reply->first);
+  if (!reply->problem)
+    renew_resolve_link(&a->settings, reply->rows ? &link : NULL, &a->snapshot, &a->missing);
 }
 
 static void decide(void *self, const char *problem) {
@@ -58,15 +60,15 @@ static void say(const struct answer *a) {
 }
 
 int renew_task_main(const struct ck_settings *s, int argc, char **argv) {
-  struct answer a = {.settings = s};
+  struct answer a = {.settings = renew_settings_of(s)};
   struct renew_queries *queries = NULL;
   if (argc != 2 || strcmp(argv[0], "target") != 0)
     ck_fail(&a.error, "%.100s: there is no such task", argv[0]);
   else
     queries = renew_queries_new(s, &a.error);
   if (queries) {
-    const struct renew_query query = renew_link_query(argv[1], link_came);
-    renew_query_all(queries, &query, 1, decide, &a);
+    const struct renew_query query = renew_link_query(ck_str_of(argv[1]), link_came);
+    renew_query_all(queries, &query, 1, decide, NULL, &a);
     wait_for_answer(&a, queries);
   }
   say(&a);

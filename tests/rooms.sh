@@ -18,6 +18,8 @@
 #   standard output
 #   the mirror's SQL         only in syncd/
 #   waiting                  not in the pure files
+#   the core of renewd       of proto it includes only the headers in `core_may`, and takes no
+#                            randomness from the kernel
 #   another folder's header  only that of a folder that `floors` lists for it
 #   an inner header          only in its own sub-room. A folder is a sub-room if it has a header of
 #                            its own name (store/keys/keys.h); others include that one only
@@ -113,6 +115,7 @@ ingest          ingest/parse ingest/spool
 ingest/sources  ingest ingest/parse
 ingest/files    ingest ingest/parse ingest/spool ingest/sources
 ingest/watch    ingest ingest/parse ingest/spool ingest/sources ingest/files
+renewd/core
 syncd/sql
 syncd/batches   syncd/sql
 syncd/sinks     syncd/sql syncd/batches
@@ -126,6 +129,7 @@ BEGIN {
             "open|openat|fopen|read|write|recv|send|connect|fsync|fdatasync|" \
             "system|fork|waitpid|ck_now_ms|ck_boot_ms|ck_mono_us|" \
             "zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"
+    core_may = "^proto/(crc32c|error|heap|random|records|text|wire)[.]h$"
     sqlite_elsewhere = "sqlite3 outside store/, syncd/sinks/sink_sqlite.c and cli/import/foreign*.[ch]"
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
     archive_elsewhere = "libarchive outside cli/import/archive.c and cli/reading/export_zip.c"
@@ -219,7 +223,8 @@ FNR == 1 {
               FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
     is_zstd = room == "ingest" || folder == "store/originals"
     is_libpq = FILENAME ~ "^syncd/sinks/sink_postgres[^/]*\\.[ch]$"
-    is_pure = FILENAME ~ "^(proto/render/|ingest/changeset|store/write/rules|renewd/(due|state)|syncd/batches/)"
+    is_pure = FILENAME ~ "^(proto/render/|ingest/changeset|store/write/rules|renewd/core/|syncd/batches/)"
+    is_core = folder == "renewd/core"
     is_edge = room == "proto" || room == "cli"
 }
 
@@ -236,6 +241,8 @@ FNR == 1 {
     if (header ~ /^zstd/ && !is_zstd && FILENAME != "cli/import/inflate.c") breach(zstd_elsewhere)
     if (header ~ /^md4c/ && folder != "proto/render") breach(md4c_elsewhere)
     if (header ~ /^nettle\// && FILENAME != "proto/sha256.c") breach(nettle_elsewhere)
+    if (is_core && header ~ /^proto\// && header !~ core_may)
+        breach("the core of renewd is pure: " header)
     if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
         if (of != room && of != "proto") breach("header of " of "/ in " room "/: " header)
@@ -273,6 +280,8 @@ FNR == 1 {
                     "(1|STDOUT_FILENO)[ \t]*,"))
             breach("standard output outside proto/ and cli/")
     }
+    if (is_core && calls(text, "ck_random_id|ck_(mutation|message|row)_(en|de)code[a-z]*"))
+        breach("the core of renewd is pure: no randomness of the kernel, no frames")
     if (is_pure && calls(text, waits))
         breach("a pure file waits or reads the clock: pass the time as an argument")
 }

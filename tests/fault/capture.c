@@ -272,7 +272,8 @@ static void say(void) {
          "messages asked for, %u of them after a disturbance",
          game.kills[INGEST], game.kills[STORE], game.fulls, game.felt, game.ended, game.asked,
          game.disturbed);
-  T_CHECK(game.felt + game.ended && game.asked && game.kills[STORE] && game.kills[INGEST], "nothing happened");
+  T_CHECK(game.felt + game.ended && game.asked && game.kills[STORE] && game.kills[INGEST],
+          "nothing happened");
 }
 
 T_STORY(capture, sessions_under_kills_and_a_full_disk, 900) {

@@ -1,6 +1,6 @@
 /* Any text as where a follow-up goes, and as what it says: the letter is one JSON object on one
  * line, or there is none. */
-#include "renewd/target.h"
+#include "renewd/core/target.h"
 
 #include <jansson.h>
 #include <stdint.h>

@@ -17,7 +17,7 @@
 
 #include "proto/clock.h"
 #include "proto/map.h"
-#include "renewd/resolve.h"
+#include "renewd/renewd.h"
 #include "tests/unit/test_renewd_deliver.h"
 
 /* ---- webhook ---- */
@@ -199,7 +199,8 @@ Test(renewd_webhook, nothing_arrived, .init = begin_serving, .fini = test_delive
 /* missing: part of what is said; NULL: it is served. */
 static void serves(const char *target, const char *missing) {
   struct ck_err err = {""};
-  int rc = renew_resolve_snapshot(test_settings, ck_str_of(target), &err);
+  const struct renew_settings set = renew_settings_of(test_settings);
+  int rc = renew_resolve_snapshot(&set, ck_str_of(target), &err);
   cr_assert_eq(rc, missing ? -1 : 0, "%s: %s", target, err.text);
   cr_assert(!missing || strstr(err.text, missing), "%s: '%s' is not in '%s'", target, missing,
             err.text);
@@ -237,36 +238,25 @@ Test(renewd_resolve, which_targets_are_served, .init = test_deliver_begin,
   serves("", "target_snapshot");
 }
 
-/* A row as the store sends it: a map from column to value. */
-static void link_row(struct ck_buf *b, const char *kind, const char *id) {
-  struct ck_map m = ck_map_open(b);
-  ck_pair_text_or_nil(&m, "target_kind", kind);
-  ck_pair_text_or_nil(&m, "target_id", id);
-  ck_pair_text_or_nil(&m, "client_id", NULL);
-  ck_map_close(&m);
-}
-
 Test(renewd_resolve, from_a_link, .init = test_deliver_begin, .fini = test_deliver_end) {
-  struct ck_buf row = {0}, snapshot = {0};
+  struct ck_buf snapshot = {0};
   struct ck_err err;
-  cr_assert_eq(renew_resolve_link(test_settings, (struct ck_str){0}, &snapshot, &err), -1);
+  const struct renew_settings all = renew_settings_of(test_settings);
+  struct renew_link link = {.target_kind = CK_LIT("exec"), .target_id = CK_LIT("it")};
+  cr_assert_eq(renew_resolve_link(&all, NULL, &snapshot, &err), -1);
   cr_assert(strstr(err.text, "no active link"), "%s", err.text);
-  link_row(&row, "exec", "it");
-  cr_assert_eq(renew_resolve_link(test_settings, ck_buf_view(&row), &snapshot, &err), -1);
+  cr_assert_eq(renew_resolve_link(&all, &link, &snapshot, &err), -1);
   cr_assert(strstr(err.text, "renew.exec.it"), "%s", err.text);
   cr_assert_str_eq(ck_buf_cstr(&snapshot), "{\"kind\":\"exec\",\"id\":\"it\"}");
   ck_buf_clear(&snapshot);
   test_set("renew.exec.it", "/bin/true");
-  cr_assert_eq(renew_resolve_link(test_settings, ck_buf_view(&row), &snapshot, &err), 0, "%s",
-               err.text);
+  cr_assert_eq(renew_resolve_link(&all, &link, &snapshot, &err), 0, "%s", err.text);
   cr_assert_str_eq(ck_buf_cstr(&snapshot), "{\"kind\":\"exec\",\"id\":\"it\"}");
-  ck_buf_clear(&row);
   ck_buf_clear(&snapshot);
-  link_row(&row, NULL, "it");
-  cr_assert_eq(renew_resolve_link(test_settings, ck_buf_view(&row), &snapshot, &err), -1);
+  link.target_kind = (struct ck_str){0};
+  cr_assert_eq(renew_resolve_link(&all, &link, &snapshot, &err), -1);
   cr_assert(strstr(err.text, "names no target"), "%s", err.text);
   cr_assert_eq(snapshot.len, 0);
-  ck_buf_free(&row);
   ck_buf_free(&snapshot);
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "proto/records.h"
-#include "renewd/due.h"
+#include "renewd/core/due.h"
 
 static const struct renew_rules rules = {.max_age = 5000,
                                          .cooldown = 60000,

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "renewd/pace.h"
-#include "renewd/target.h"
+#include "renewd/core/pace.h"
+#include "renewd/core/target.h"
 
 static struct renew_pace p;
 static struct ck_timer timers[400];

@@ -1,107 +1,103 @@
-/* What renewd knows of conversations and jobs, and when a job may be claimed. */
+/* What the core knows of conversations and jobs, and when a job has its turn. */
 #include <criterion/criterion.h>
 
 #include <stdio.h>
 #include <string.h>
 
-#include "renewd/state.h"
-
-/* ---- rows ---- */
-
-static struct renew_state st;
-static struct renew_now at; /* both clocks advance together unless a test steps one */
-
-static void begin(void) {
-  memset(&st, 0, sizeof st);
-  at = (struct renew_now){1000000, 5000};
-}
-
-static void pass(int64_t ms) {
-  at.wall += ms;
-  at.boot += ms;
-}
+#include "test_renewd_core.h"
 
 static void conversation(const char *id, const char *automation, const char *last,
                          int64_t cooldown_until) {
-  struct ck_row row = {.table = CK_CONVERSATIONS};
-  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(id);
-  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(automation);
-  row.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_textz(last);
-  row.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = cooldown_until ? ck_int(cooldown_until) : ck_null();
-  renew_state_row(&st, &row, at);
+  row_conversation(id, automation, last, cooldown_until);
 }
 
 static void job(const char *id, const char *of, const char *message, const char *status,
                 int64_t attempts, struct ck_value next) {
-  struct ck_row row = {.table = CK_JOBS};
-  row.v[CK_JOBS_JOB_ID] = ck_textz(id);
-  row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(of);
-  row.v[CK_JOBS_MESSAGE_ID] = ck_textz(message);
-  row.v[CK_JOBS_STATUS] = ck_textz(status);
-  row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(attempts);
-  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = next;
-  row.v[CK_JOBS_CREATED_AT] = ck_int(1000);
-  renew_state_row(&st, &row, at);
+  row_job((struct row_of_job){.id = id,
+                              .of = of,
+                              .message = message,
+                              .status = status,
+                              .attempts = attempts,
+                              .next = next});
 }
 
-static const char *automatic(const char *message) {
-  static char id[37];
-  ck_job_id(id, ck_str_of(message));
-  return id;
+/* After a refusal. */
+#define RENEW_AGAIN 1000
+
+/* The store says so of the past of the conversation whose job has its turn. */
+static void brakes(struct renew_past past) {
+  answer(past_query(), (struct renew_answer){.past = past});
 }
 
-static void claims(const char *id) {
-  struct renew_job *j = renew_state_claim(&st, at);
-  if (id)
-    cr_assert(j && strcmp(j->node.id, id) == 0, "claims %s, not %s", j ? j->node.id : "none", id);
-  else
-    cr_assert_null(j, "claims %s", j->node.id);
+static int64_t due(void) {
+  happen(RENEW_TICK);
+  return renew_core_due(&core);
 }
 
-Test(renewd_state, when_a_job_may_be_claimed, .init = begin) {
+Test(renewd_state, when_a_job_may_be_claimed, .init = core_begin, .fini = core_end) {
   job("hand", "c", "m1", "pending", 0, ck_int(at.wall + 50));
   claims(NULL);
-  cr_assert_eq(renew_state_due(&st, at), at.boot + 50);
+  cr_assert_eq(due(), at.boot + 50);
   pass(49);
   claims(NULL);
   pass(1);
   claims("hand");
   claims(NULL);
-  cr_assert_eq(renew_state_due(&st, at), RENEW_NEVER);
-  renew_state_free(&st);
+  cr_assert_eq(due(), RENEW_NEVER);
 }
 
-Test(renewd_state, no_next_attempt_is_never, .init = begin) {
+Test(renewd_state, no_next_attempt_is_never, .init = core_begin, .fini = core_end) {
   job("hand", "c", "m1", "pending", 0, ck_null());
-  cr_assert_eq(renew_state_due(&st, at), RENEW_NEVER);
+  cr_assert_eq(due(), RENEW_NEVER);
   pass(INT64_C(100000000000));
   claims(NULL);
   job("far", "d", "m2", "pending", 0, ck_int(INT64_MAX));
-  cr_assert_eq(renew_state_due(&st, at), RENEW_NEVER);
+  cr_assert_eq(due(), RENEW_NEVER);
   job("early", "e", "m3", "pending", 0, ck_int(INT64_MIN));
   claims("early");
-  renew_state_free(&st);
 }
 
-Test(renewd_state, a_job_without_a_target_waits, .init = begin) {
-  job("hand", "c", "m1", "pending", 0, ck_int(at.wall));
-  renew_state_target(&st, renew_state_job(&st, CK_LIT("hand")), "no link", at);
-  cr_assert_eq(renew_state_due(&st, at), RENEW_NEVER);
+Test(renewd_state, a_job_without_a_target_waits, .init = core_begin, .fini = core_end) {
+  row_job((struct row_of_job){.id = "hand", .of = "c", .message = "m1", .target = "{}"});
+  cr_assert_eq(due(), RENEW_NEVER);
   claims(NULL);
   job("other", "c", "m2", "pending", 0, ck_int(at.wall));
   claims("other"); /* it holds up no other */
-  job("other", "c", "m2", "done", 1, ck_null());
-  renew_state_settle(&st, CK_LIT("other"), 0, at);
-  struct renew_job *j = renew_state_job(&st, CK_LIT("hand"));
-  renew_state_target(&st, j, j->no_target, at);
-  cr_assert_str_eq(j->no_target, "no link");
+  ends("other", RENEW_DONE, "done");
+  const struct renew_effect *link = queried(RENEW_ABOUT_LINK);
+  answer(link, (struct renew_answer){0});
+  cr_assert(strstr(renew_core_job(&core, CK_LIT("hand"))->no_target, "no active link"));
   claims(NULL);
-  renew_state_target(&st, j, NULL, at);
+  row_job((struct row_of_job){.id = "hand", .of = "c", .message = "m1", .target = "{}"});
+  cr_assert(strstr(renew_core_job(&core, CK_LIT("hand"))->no_target, "no active link"));
+  job("hand", "c", "m1", "pending", 0, ck_int(at.wall));
+  cr_assert_null(renew_core_job(&core, CK_LIT("hand"))->no_target);
   claims("hand");
-  renew_state_free(&st);
 }
 
-Test(renewd_state, automatic_jobs_need_auto_others_only_no_pause, .init = begin) {
+Test(renewd_state, a_link_comes, .init = core_begin, .fini = core_end) {
+  row_job((struct row_of_job){.id = "j", .of = "c", .message = "m1", .target = "{}"});
+  happen(RENEW_TICK);
+  const struct renew_effect *link = queried(RENEW_ABOUT_LINK);
+  row_link("c");
+  row_link("another");
+  const struct renew_answer it = {
+      .has_link = true, .link = {.target_kind = CK_LIT("exec"), .target_id = CK_LIT("it")}};
+  answer(link, it); /* it was there before the link came */
+  cr_assert_null(told(CK_OP_UPDATE));
+  answer(queried(RENEW_ABOUT_LINK), it);
+  const struct renew_effect *update = told(CK_OP_UPDATE);
+  cr_assert_not_null(update);
+  cr_assert(ck_str_is(ck_row_key(update->as.tell.row), "j"));
+  cr_assert(ck_str_is(ck_row_text(update->as.tell.row, CK_JOBS_TARGET_SNAPSHOT), TARGET));
+  claims(NULL); /* not before its row has come */
+  job("j", "c", "m1", "pending", 0, ck_int(at.wall));
+  claims("j");
+  cr_assert_null(queried(RENEW_ABOUT_LINK));
+}
+
+Test(renewd_state, automatic_jobs_need_auto_others_only_no_pause, .init = core_begin,
+     .fini = core_end) {
   job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
   job("hand", "d", "m2", "pending", 0, ck_int(at.wall));
   claims("hand");
@@ -115,44 +111,48 @@ Test(renewd_state, automatic_jobs_need_auto_others_only_no_pause, .init = begin)
   claims(NULL);
   conversation("e", "manual", "m3", 0);
   claims("hand2");
-  renew_state_free(&st);
 }
 
-Test(renewd_state, one_at_a_time_in_a_conversation, .init = begin) {
+Test(renewd_state, one_at_a_time_in_a_conversation, .init = core_begin, .fini = core_end) {
   job("a", "c", "m1", "pending", 0, ck_int(at.wall - 10));
   job("b", "c", "m2", "pending", 0, ck_int(at.wall - 20));
   claims("b");
   claims(NULL);
+  const struct renew_effect *send = sends("b", TARGET);
   job("b", "c", "m2", "running", 1, ck_int(at.wall - 20));
   claims(NULL);
+  result(send, RENEW_DONE);
   job("b", "c", "m2", "done", 1, ck_null());
   claims(NULL);
-  renew_state_settle(&st, CK_LIT("b"), 0, at);
-  cr_assert_null(renew_state_job(&st, CK_LIT("b")));
+  receipt(told(CK_OP_END), 'u', 9);
+  claims(NULL);
+  follow(8);
+  cr_assert_not_null(renew_core_job(&core, CK_LIT("b")));
+  claims(NULL);
+  follow(9);
+  cr_assert_null(renew_core_job(&core, CK_LIT("b")));
   claims("a");
-  renew_state_free(&st);
 }
 
-Test(renewd_state, a_retry_is_not_overtaken, .init = begin) {
+Test(renewd_state, a_retry_is_not_overtaken, .init = core_begin, .fini = core_end) {
   job("tried", "c", "m1", "pending", 1, ck_int(at.wall + 100));
   job("fresh", "c", "m2", "pending", 0, ck_int(at.wall));
   claims(NULL);
   pass(100);
   claims("tried");
-  job("tried", "c", "m1", "failed", 2, ck_null());
-  renew_state_settle(&st, CK_LIT("tried"), 0, at);
+  ends("tried", RENEW_FAILED, "failed");
   claims("fresh");
-  renew_state_free(&st);
 }
 
-Test(renewd_state, an_unknown_end_holds_up_nobody, .init = begin) {
+Test(renewd_state, an_unknown_end_holds_up_nobody, .init = core_begin, .fini = core_end) {
   job("unknown", "c", "m1", "running", 1, ck_int(at.wall));
+  claims(NULL);
+  answer(queried(LOOK), (struct renew_answer){.lease = {.unknown = true}});
   job("next", "c", "m2", "pending", 0, ck_int(at.wall));
   claims("next");
-  renew_state_free(&st);
 }
 
-Test(renewd_state, a_conversation_rests, .init = begin) {
+Test(renewd_state, a_conversation_rests, .init = core_begin, .fini = core_end) {
   conversation("c", "auto", "m1", at.wall + 500);
   job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
   job("hand", "d", "m2", "pending", 0, ck_int(at.wall));
@@ -161,176 +161,129 @@ Test(renewd_state, a_conversation_rests, .init = begin) {
   claims(NULL);
   pass(500);
   claims(automatic("m1"));
-  renew_state_free(&st);
 }
 
-/* Jobs without a target are in one lane, which has four slots. */
-Test(renewd_state, no_more_than_there_are_slots, .init = begin) {
+Test(renewd_state, no_more_than_there_are_slots, .init = core_begin, .fini = core_end) {
   char id[4] = "j0", of[4] = "c0", message[4] = "m0";
   for (char i = '0'; i < '6'; i++) {
     id[1] = of[1] = message[1] = i;
     job(id, of, message, "pending", 0, ck_int(at.wall));
   }
-  for (char i = '0'; i < '4'; i++) claims((id[1] = i, id));
+  for (char i = '0'; i < '3'; i++) claims((id[1] = i, id));
+  claims("j3");
   claims(NULL);
-  cr_assert_eq(renew_state_due(&st, at), RENEW_NEVER);
-  renew_state_settle(&st, CK_LIT("j0"), at.boot + 1000, at);
+  cr_assert_eq(due(), RENEW_NEVER);
+  ends("j3", RENEW_DONE, "done");
   claims("j4");
-  renew_state_settle(&st, CK_LIT("j1"), at.boot + 1000, at);
+  ends("j4", RENEW_DONE, "done");
   claims("j5");
-  renew_state_settle(&st, CK_LIT("j2"), at.boot + 1000, at);
   claims(NULL);
-  cr_assert_eq(renew_state_due(&st, at), at.boot + 1000);
-  renew_state_free(&st);
 }
 
 static void job_to(const char *id, const char *target) {
-  struct ck_row row = {.table = CK_JOBS};
-  row.v[CK_JOBS_JOB_ID] = row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = row.v[CK_JOBS_MESSAGE_ID] =
-      ck_textz(id);
-  row.v[CK_JOBS_STATUS] = ck_textz("pending");
-  row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(0);
-  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(at.wall);
-  row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_textz(target);
-  renew_state_row(&st, &row, at);
+  row_job((struct row_of_job){.id = id, .of = id, .message = id, .target = target});
 }
 
-Test(renewd_state, each_target_has_its_own_pace, .init = begin) {
-  st.pace.spacing = 2000;
+Test(renewd_state, each_target_has_its_own_pace, .init = core_begin, .fini = core_end) {
+  core.pace.spacing = 2000;
   job_to("a1", "{\"kind\":\"exec\",\"id\":\"a\"}");
   job_to("a2", "{\"kind\":\"exec\",\"id\":\"a\"}");
   claims("a1");
   claims(NULL);
   job_to("b1", "{\"kind\":\"exec\",\"id\":\"b\"}");
+  sends("a1", TARGET);
   claims("b1");
-  renew_state_begin(&st, CK_LIT("a1"), at);
-  cr_assert_eq(renew_state_due(&st, at), at.boot + 2000);
+  cr_assert_eq(due(), at.boot + 2000);
   pass(1000);
   /* A job whose target changes goes at that target's pace. */
-  renew_state_begin(&st, CK_LIT("b1"), at);
+  sends("b1", TARGET);
   job_to("a2", "{\"kind\":\"exec\",\"id\":\"b\"}");
-  cr_assert_eq(renew_state_due(&st, at), at.boot + 2000);
+  cr_assert_eq(due(), at.boot + 2000);
   job_to("a2", "{\"kind\":\"exec\",\"id\":\"c\"}");
   claims("a2");
-  renew_state_free(&st);
 }
 
 /* The rows tell what a dead run began. */
-Test(renewd_state, the_spacing_outlives_renewd, .init = begin) {
-  st.pace.spacing = 2000;
-  struct ck_row row = {.table = CK_JOBS};
-  row.v[CK_JOBS_JOB_ID] = row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = row.v[CK_JOBS_MESSAGE_ID] =
-      ck_textz("over");
-  row.v[CK_JOBS_STATUS] = ck_textz("done");
-  row.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(at.wall - 500);
-  renew_state_row(&st, &row, at);
+Test(renewd_state, the_spacing_outlives_renewd, .init = core_begin, .fini = core_end) {
+  core.pace.spacing = 2000;
+  row_job((struct row_of_job){.id = "over",
+                              .of = "over",
+                              .message = "over",
+                              .status = "done",
+                              .last_attempt_at = at.wall - 500});
   job("next", "c", "m1", "pending", 0, ck_int(at.wall));
   claims(NULL);
-  cr_assert_eq(renew_state_due(&st, at), at.boot + 1500);
+  cr_assert_eq(due(), at.boot + 1500);
   pass(1500);
   claims("next");
-  renew_state_free(&st);
 }
 
 /* The rest began before the clock went back, the job came after that. */
-Test(renewd_state, a_step_back_does_not_stretch_a_rest, .init = begin) {
+Test(renewd_state, a_step_back_does_not_stretch_a_rest, .init = core_begin, .fini = core_end) {
   int64_t until = at.wall + 1000;
   conversation("c", "auto", "m1", until);
   at.wall -= 86400000;
   job(automatic("m1"), "c", "m1", "pending", 0, ck_int(until));
-  cr_assert_eq(renew_state_due(&st, at), at.boot + 1000);
+  cr_assert_eq(due(), at.boot + 1000);
   pass(1000);
   claims(automatic("m1"));
-  renew_state_free(&st);
 }
 
-Test(renewd_state, calendar_times_follow_the_wall_and_rests_do_not, .init = begin) {
+Test(renewd_state, calendar_times_follow_the_wall_and_rests_do_not, .init = core_begin,
+     .fini = core_end) {
   conversation("c", "auto", "m1", 0);
   job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall + 1000));
   job("hand", "d", "m2", "pending", 0, ck_int(at.wall + 1000));
   at.wall -= 86400000;
-  cr_assert_eq(renew_state_due(&st, at), at.boot + 1000);
+  cr_assert_eq(due(), at.boot + 1000);
   pass(1000);
   claims(automatic("m1"));
   claims(NULL);
-  cr_assert_eq(renew_state_due(&st, at), at.boot + 86400000);
+  cr_assert_eq(due(), at.boot + 86400000);
+  /* The wall clock is looked at now and then. */
+  cr_assert_eq(renew_core_wakes(&core), at.boot + 500);
   at.wall += 86400000;
   claims("hand");
-  renew_state_free(&st);
 }
 
 /* ---- the brake ---- */
 
-Test(renewd_state, a_stopped_conversation_waits_for_its_next_row, .init = begin) {
+Test(renewd_state, a_stopped_conversation_waits_for_its_next_row, .init = core_begin,
+     .fini = core_end) {
   conversation("c", "auto", "m1", 0);
   job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
   claims(automatic("m1"));
-  renew_state_brake(&st, ck_str_of(automatic("m1")),
-                    (struct renew_braked){RENEW_STOPPED, RENEW_NEVER}, at);
+  brakes((struct renew_past){.stopped = true});
   claims(NULL);
-  cr_assert_eq(renew_state_due(&st, at), RENEW_NEVER);
+  cr_assert_eq(due(), RENEW_NEVER);
   job("hand", "c", "m0", "pending", 0, ck_int(at.wall));
   claims("hand");
-  job("hand", "c", "m0", "done", 1, ck_null());
-  renew_state_settle(&st, CK_LIT("hand"), 0, at);
+  ends("hand", RENEW_DONE, "done");
   claims(NULL);
   conversation("c", "auto", "m1", 0);
   claims(automatic("m1"));
   /* A row that came while the store was asked may be a person's: asked again. */
   conversation("c", "auto", "m1", 0);
-  renew_state_brake(&st, ck_str_of(automatic("m1")),
-                    (struct renew_braked){RENEW_STOPPED, RENEW_NEVER}, at);
+  brakes((struct renew_past){.stopped = true});
   claims(automatic("m1"));
-  renew_state_free(&st);
 }
 
-Test(renewd_state, sixty_an_hour, .init = begin) {
+Test(renewd_state, sixty_an_hour, .init = core_begin, .fini = core_end) {
   job("hand", "c", "m1", "pending", 0, ck_int(at.wall));
   claims("hand");
-  renew_state_brake(&st, CK_LIT("hand"), (struct renew_braked){RENEW_HOURLY, at.boot + 5000}, at);
+  brakes((struct renew_past){.has_sixtieth = true, .sixtieth_at = at.wall - 3595000});
+  cr_assert(said("braked"));
   claims(NULL);
-  cr_assert_eq(renew_state_due(&st, at), at.boot + 5000);
-  pass(5000);
+  cr_assert_eq(due(), at.boot + 5000);
+  pass(4999);
+  claims(NULL);
+  pass(1);
   claims("hand");
-  renew_state_free(&st);
 }
 
-/* ---- considering ---- */
+/* ---- what is forgotten ---- */
 
-static void considers(const char *id) {
-  struct renew_conversation *c = renew_state_consider(&st, at);
-  if (id)
-    cr_assert(c && strcmp(c->node.id, id) == 0, "considers %s, not %s", c ? c->node.id : "none",
-              id);
-  else
-    cr_assert_null(c, "considers %s", c->node.id);
-}
-
-Test(renewd_state, what_is_considered, .init = begin) {
-  conversation("manual", "manual", "m1", 0);
-  conversation("paused", "paused", "m2", 0);
-  conversation("empty", "auto", NULL, 0);
-  conversation("a", "auto", "m3", 0);
-  conversation("a", "auto", "m4", 0);
-  conversation("b", "auto", "m5", 0);
-  considers("a");
-  considers("b");
-  considers(NULL);
-  conversation("a", "auto", "m6", 0);
-  considers(NULL); /* not before its first queries are answered */
-  renew_state_considered(&st, CK_LIT("a"), true, RENEW_NOT_DECLINED, at);
-  considers("a");
-  considers(NULL);
-  renew_state_considered(&st, CK_LIT("a"), true, RENEW_NOT_DECLINED, at);
-  considers(NULL);
-  conversation("b", "auto", "m5", 99);
-  renew_state_considered(&st, CK_LIT("b"), true, RENEW_NOT_DECLINED, at);
-  conversation("b", "manual", "m5", 99);
-  considers(NULL);
-  renew_state_free(&st);
-}
-
-Test(renewd_state, unneeded_conversations_are_forgotten, .init = begin) {
+Test(renewd_state, unneeded_conversations_are_forgotten, .init = core_begin, .fini = core_end) {
   char id[16];
   for (int i = 0; i < 1000; i++) {
     snprintf(id, sizeof id, "c%d", i);
@@ -339,25 +292,42 @@ Test(renewd_state, unneeded_conversations_are_forgotten, .init = begin) {
     job(id, id, id, "pending", 0, ck_int(at.wall));
     job(id, id, id, "failed", 1, ck_null());
   }
-  cr_assert_null(renew_state_supersede(&st));
-  cr_assert_eq(st.conversations.count, 0);
-  cr_assert_eq(st.jobs.count, 0);
-  renew_state_free(&st);
+  happen(RENEW_TICK);
+  cr_assert_null(told(CK_OP_SUPERSEDE));
+  cr_assert_eq(core.conversations.count, 0);
+  cr_assert_eq(core.jobs.count, 0);
 }
 
-Test(renewd_state, another_history, .init = begin) {
+Test(renewd_state, another_history, .init = core_begin, .fini = core_end) {
   conversation("c", "auto", "m1", 0);
   job("mine", "c", "m1", "pending", 0, ck_int(at.wall));
   job("waiting", "d", "m2", "pending", 0, ck_int(at.wall + 9));
   claims("mine");
-  renew_state_reset(&st);
-  cr_assert_null(renew_state_job(&st, CK_LIT("waiting")));
-  considers(NULL);
-  /* The other history has the same job: it must not be claimed while the old attempt is under
+  const struct renew_effect *send = sends("mine", TARGET);
+  happen(RENEW_RESET);
+  cr_assert_null(renew_core_job(&core, CK_LIT("waiting")));
+  follow(1);
+  core_connect();
+  cr_assert_null(queried(TURN));
+  /* The other history has the same job: it must not have its turn while the old attempt is under
    * way. */
   job("mine", "c", "m1", "pending", 0, ck_int(at.wall));
   claims(NULL);
-  renew_state_settle(&st, CK_LIT("mine"), 0, at);
+  result(send, RENEW_DONE);
+  receipt(told(CK_OP_END), 'r', 1);
+  claims(NULL); /* not at once after a refusal */
+  pass(RENEW_AGAIN);
   claims("mine");
-  renew_state_free(&st);
+}
+
+/* Our own END waits for a version of the old history. */
+Test(renewd_state, another_history_has_other_versions, .init = core_begin, .fini = core_end) {
+  job("mine", "c", "m1", "pending", 0, ck_int(at.wall));
+  claims("mine");
+  result(sends("mine", TARGET), RENEW_DONE);
+  receipt(told(CK_OP_END), 'u', 100);
+  happen(RENEW_RESET);
+  cr_assert_not_null(renew_core_job(&core, CK_LIT("mine")));
+  follow(1);
+  cr_assert_null(renew_core_job(&core, CK_LIT("mine")));
 }

@@ -7,7 +7,7 @@
 
 #include "renewd/attempts.h"
 #include "renewd/channel.h"
-#include "renewd/target.h"
+#include "renewd/core/target.h"
 
 /* ---- snapshots ---- */
 
@@ -297,18 +297,23 @@ Test(renewd_target, an_error_is_always_utf8) {
 /* ---- the log ---- */
 
 Test(renewd_target, a_line_of_the_log) {
-  struct renew_target t;
-  struct ck_err err;
-  cr_assert_eq(renew_target_parse(
-                   &t, CK_LIT("{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://a/\"}}"), &err),
-               0);
   struct renew_result r = {
       .outcome = RENEW_RETRY, .http_status = 503, .exit_code = -1, .error = "http 503"};
   struct renew_verdict v = {
       .outcome = RENEW_RETRY, .next_attempt_at = 1790000001000, .why = "again"};
   struct ck_buf b = {0};
-  renew_attempt_json(&b, &(struct renew_attempt){1790000000000, 1, CK_LIT("j"), CK_LIT("c"),
-                                                 CK_LIT("m"), &t, &r, &v, 12, CK_LIT("m2")});
+  renew_attempt_json(
+      &b, &(struct renew_attempt){
+              .at = 1790000000000,
+              .attempt = 1,
+              .job_id = CK_LIT("j"),
+              .conversation_id = CK_LIT("c"),
+              .message_id = CK_LIT("m"),
+              .snapshot = CK_LIT("{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://a/\"}}"),
+              .result = r,
+              .verdict = v,
+              .took_ms = 12,
+              .sent_id = CK_LIT("m2")});
   json_t *o = json_loads(ck_buf_cstr(&b), 0, NULL);
   cr_assert_not_null(o);
   static const char *const names[] = {
@@ -321,7 +326,6 @@ Test(renewd_target, a_line_of_the_log) {
   cr_assert_str_eq(json_string_value(json_object_get(o, "sent_message_id")), "m2");
   json_decref(o);
   ck_buf_free(&b);
-  renew_target_free(&t);
   char path[RENEW_LOG_PATH];
   renew_log_path(path, 1790000000000);
   cr_assert_str_eq(path, "logs/renewal/2026-09-21.jsonl");

@@ -1,105 +1,138 @@
 /* Turns: when a last message is judged, and which jobs it supersedes. */
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <string.h>
 
-#include "renewd/state.h"
+#include "test_renewd_core.h"
 
 #define DELAY 100
 
-static struct renew_state st;
-static struct renew_now at;
-
 static void begin(void) {
-  memset(&st, 0, sizeof st);
-  st.delay = DELAY;
-  at = (struct renew_now){1000000, 5000};
+  core_begin();
+  core.set.delay = DELAY;
 }
 
-static void end(void) { renew_state_free(&st); }
-
-static void pass(int64_t ms) {
-  at.wall += ms;
-  at.boot += ms;
-}
-
-static void message(const char *id, const char *text) {
-  struct ck_row row = {.table = CK_MESSAGES};
-  row.v[CK_MESSAGES_ID] = ck_textz(id);
-  row.v[CK_MESSAGES_RAW_TEXT] = ck_textz(text);
-  renew_state_row(&st, &row, at);
-}
+static void message(const char *id, const char *text) { row_message(id, text); }
 
 static void conversation(const char *id, const char *automation, const char *last) {
-  struct ck_row row = {.table = CK_CONVERSATIONS};
-  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(id);
-  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(automation);
-  row.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_textz(last);
-  renew_state_row(&st, &row, at);
+  row_conversation(id, automation, last, 0);
 }
 
 /* renewd's own job for the message. */
-static const char *job(const char *of, const char *message, const char *status) {
-  static char id[37];
-  struct ck_row row = {.table = CK_JOBS};
-  ck_job_id(id, ck_str_of(message));
-  row.v[CK_JOBS_JOB_ID] = ck_textz(id);
-  row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(of);
-  row.v[CK_JOBS_MESSAGE_ID] = ck_textz(message);
-  row.v[CK_JOBS_STATUS] = ck_textz(status);
-  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(at.wall);
-  renew_state_row(&st, &row, at);
+static const char *job(const char *of, const char *about, const char *status) {
+  const char *id = automatic(about);
+  row_job((struct row_of_job){.id = id, .of = of, .message = about, .status = status});
   return id;
 }
 
+static const struct renew_effect *asked; /* about the conversation that is considered */
+
 static void considers(const char *id) {
-  struct renew_conversation *c = renew_state_consider(&st, at);
+  happen(RENEW_TICK);
+  const struct renew_effect *q = queried(TURN);
   if (id)
-    cr_assert(c && strcmp(c->node.id, id) == 0, "considers %s", c ? c->node.id : "none");
+    cr_assert(q && ck_str_is(q->as.query.conversation_id, id), "considers %s",
+              q ? q->as.query.conversation_id.s : "none");
   else
-    cr_assert_null(c, "considers %s", c->node.id);
+    cr_assert_null(q, "considers %s", q->as.query.conversation_id.s);
+  asked = q ? q : asked;
 }
 
-static void judged(const char *id, enum renew_decline verdict) {
-  renew_state_considered(&st, ck_str_of(id), true, verdict, at);
+/* Facts about a last message that is judged so. */
+static struct renew_answer facts(enum renew_decline d) {
+  struct renew_facts f = {.found = true,
+                          .role = CK_LIT("assistant"),
+                          .created_at = 900000,
+                          .observed_at = 899000,
+                          .last_message_at = 899000,
+                          .live = true,
+                          .since = 1};
+  if (d == RENEW_HAS_JOB) f.has_job = true;
+  if (d == RENEW_NOT_ASSISTANTS) f.role = CK_LIT("user");
+  if (d == RENEW_TOO_OLD) f.observed_at = f.last_message_at = -1;
+  if (d == RENEW_TIME_UNKNOWN) f.observed_at = f.created_at;
+  cr_assert_eq(renew_declined(&core.set.rules, &f), d);
+  return (struct renew_answer){.facts = f, .has_link = true, .link = {.client_id = CK_LIT("ff1")}};
 }
 
-static struct renew_job *claims(const char *id) {
-  struct renew_job *j = renew_state_claim(&st, at);
-  if (id)
-    cr_assert(j && strcmp(j->node.id, id) == 0, "claims %s", j ? j->node.id : "none");
-  else
-    cr_assert_null(j, "claims %s", j->node.id);
-  return j;
-}
+static void judged(enum renew_decline d) { answer(asked, facts(d)); }
+
+static const struct renew_effect *proposal;
 
 static void proposes(const char *id) {
-  struct renew_job *j = renew_state_supersede(&st);
+  happen(RENEW_TICK);
+  const struct renew_effect *tell = told(CK_OP_SUPERSEDE);
   if (id)
-    cr_assert(j && strcmp(j->node.id, id) == 0, "proposes %s", j ? j->node.id : "none");
+    cr_assert(tell && ck_str_is(tell->as.tell.mutation.as.supersede.job_id, id), "proposes %s",
+              tell ? tell->as.tell.mutation.as.supersede.job_id.s : "none");
   else
-    cr_assert_null(j, "proposes %s", j->node.id);
+    cr_assert_null(tell, "proposes %s", tell->as.tell.mutation.as.supersede.job_id.s);
+  proposal = tell ? tell : proposal;
 }
 
 /* ---- settling ---- */
 
-Test(renewd_turn, a_message_is_judged_once_it_has_settled, .init = begin, .fini = end) {
-  cr_assert_eq(renew_state_settles(&st), RENEW_NEVER);
+Test(renewd_turn, a_message_is_judged_once_it_has_settled, .init = begin, .fini = core_end) {
+  cr_assert_eq(renew_core_wakes(&core), RENEW_NEVER);
   conversation("c", "auto", "m1");
   considers(NULL);
-  cr_assert_eq(renew_state_settles(&st), at.boot + DELAY);
+  cr_assert_eq(renew_core_wakes(&core), at.boot + DELAY);
   pass(DELAY - 1);
   considers(NULL);
   pass(1);
   considers("c");
   considers(NULL);
-  judged("c", RENEW_NOT_DECLINED);
+  judged(RENEW_NOT_DECLINED);
   conversation("c", "auto", "m1");
+  pass(DELAY);
+  considers(NULL);
+  receipt(told(CK_OP_PUT), 'n', 1);
+  cr_assert(said("made"));
   pass(DELAY);
   considers(NULL);
 }
 
-Test(renewd_turn, the_last_of_many_is_judged, .init = begin, .fini = end) {
+Test(renewd_turn, the_job_that_is_made, .init = begin, .fini = core_end) {
+  row_conversation("c", "auto", "m1", at.wall + 5000);
+  pass(DELAY);
+  considers("c");
+  judged(RENEW_NOT_DECLINED);
+  const struct renew_effect *put = told(CK_OP_PUT);
+  cr_assert_not_null(put);
+  const struct ck_row *row = put->as.tell.row;
+  cr_assert(ck_str_is(ck_row_key(row), automatic("m1")));
+  cr_assert(ck_str_is(ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID), "c"));
+  cr_assert(ck_str_is(ck_row_text(row, CK_JOBS_MESSAGE_ID), "m1"));
+  cr_assert(ck_str_is(ck_row_text(row, CK_JOBS_PAYLOAD), "continue"));
+  cr_assert(ck_str_is(ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT),
+                      "{\"kind\":\"feed\",\"client_id\":\"ff1\"}"));
+  cr_assert_eq(ck_row_int(row, CK_JOBS_MAX_ATTEMPTS, 0), 3);
+  cr_assert_eq(ck_row_int(row, CK_JOBS_NEXT_ATTEMPT_AT, 0), at.wall + 5000 - DELAY, "rests");
+  /* Another message is the last one when the receipt comes: it is judged in its turn. */
+  conversation("c", "auto", "m2");
+  receipt(put, 'n', 1);
+  cr_assert(said("made"));
+  pass(DELAY);
+  considers("c");
+  cr_assert(ck_str_is(asked->as.query.message_id, "m2"));
+}
+
+Test(renewd_turn, no_more_are_judged_at_once_than_32, .init = begin, .fini = core_end) {
+  char id[8];
+  for (int i = 0; i < 40; i++) {
+    snprintf(id, sizeof id, "c%d", i);
+    conversation(id, "auto", id);
+  }
+  pass(DELAY);
+  happen(RENEW_TICK);
+  int n = 0;
+  while ((asked = queried(TURN))) n++;
+  cr_assert_eq(n, 32);
+  cr_assert_gt(renew_core_wakes(&core), at.boot);
+}
+
+Test(renewd_turn, the_last_of_many_is_judged, .init = begin, .fini = core_end) {
   for (int i = 0; i < 8; i++) {
     conversation("c", "auto", (const char *[]){"a", "b", "c", "d", "e", "f", "g", "h"}[i]);
     pass(DELAY - 1);
@@ -107,12 +140,10 @@ Test(renewd_turn, the_last_of_many_is_judged, .init = begin, .fini = end) {
   }
   pass(1);
   considers("c");
-  struct renew_conversation *c = renew_state_conversation(&st, CK_LIT("c"));
-  cr_assert(renew_state_is_current(c, CK_LIT("h")));
-  cr_assert_not(renew_state_is_current(c, CK_LIT("g")));
+  cr_assert(ck_str_is(asked->as.query.message_id, "h"));
 }
 
-Test(renewd_turn, a_message_that_grows_has_not_settled, .init = begin, .fini = end) {
+Test(renewd_turn, a_message_that_grows_has_not_settled, .init = begin, .fini = core_end) {
   message("m1", "one");
   conversation("c", "auto", "m1");
   pass(60);
@@ -125,15 +156,14 @@ Test(renewd_turn, a_message_that_grows_has_not_settled, .init = begin, .fini = e
   considers("c");
   /* It grows while it is asked about: the answers do not count. */
   message("m1", "one two three");
-  cr_assert_not(renew_state_is_current(renew_state_conversation(&st, CK_LIT("c")), CK_LIT("m1")));
-  judged("c", RENEW_TOO_OLD);
-  cr_assert_eq(st.declined, 0);
+  judged(RENEW_TOO_OLD);
+  cr_assert_eq(core.declined, 0);
   considers(NULL);
   pass(DELAY);
   considers("c");
 }
 
-Test(renewd_turn, what_is_seen_again_has_not_changed, .init = begin, .fini = end) {
+Test(renewd_turn, what_is_seen_again_has_not_changed, .init = begin, .fini = core_end) {
   message("m1", "one");
   conversation("c", "auto", "m1");
   for (int i = 0; i < 10; i++, pass(10)) message("m1", "one");
@@ -141,7 +171,7 @@ Test(renewd_turn, what_is_seen_again_has_not_changed, .init = begin, .fini = end
 }
 
 /* At a start the text is not known, so the first time that it is seen may be a change. */
-Test(renewd_turn, an_unknown_text_may_have_grown, .init = begin, .fini = end) {
+Test(renewd_turn, an_unknown_text_may_have_grown, .init = begin, .fini = core_end) {
   conversation("c", "auto", "m1");
   pass(50);
   message("m1", "one");
@@ -152,7 +182,7 @@ Test(renewd_turn, an_unknown_text_may_have_grown, .init = begin, .fini = end) {
   considers("c");
 }
 
-Test(renewd_turn, only_on_auto, .init = begin, .fini = end) {
+Test(renewd_turn, only_on_auto, .init = begin, .fini = core_end) {
   conversation("c", "paused", "m1");
   pass(DELAY);
   considers(NULL);
@@ -162,52 +192,52 @@ Test(renewd_turn, only_on_auto, .init = begin, .fini = end) {
   conversation("c", "auto", "m1");
   considers("c");
   conversation("c", "manual", "m1");
-  judged("c", RENEW_NOT_DECLINED);
+  judged(RENEW_NOT_DECLINED);
   considers(NULL);
-  cr_assert_eq(st.conversations.count, 0);
+  cr_assert_eq(core.conversations.count, 0);
 }
 
-Test(renewd_turn, no_answer_is_no_verdict, .init = begin, .fini = end) {
+Test(renewd_turn, no_answer_is_no_verdict, .init = begin, .fini = core_end) {
   conversation("c", "auto", "m1");
   pass(DELAY);
   considers("c");
-  renew_state_considered(&st, CK_LIT("c"), false, RENEW_NOT_DECLINED, at);
+  answer(asked, (struct renew_answer){.problem = "no answer"});
   considers(NULL);
   pass(DELAY);
   considers("c");
 }
 
-Test(renewd_turn, what_is_declined_is_known_while_it_is_the_last, .init = begin, .fini = end) {
+Test(renewd_turn, what_is_declined_is_known_while_it_is_the_last, .init = begin, .fini = core_end) {
   conversation("c", "auto", "m1");
   conversation("d", "auto", "m2");
   pass(DELAY);
   considers("c");
-  judged("c", RENEW_TIME_UNKNOWN);
+  judged(RENEW_TIME_UNKNOWN);
   considers("d");
-  judged("d", RENEW_NOT_ASSISTANTS);
-  cr_assert_eq(st.declined, 1);
+  judged(RENEW_NOT_ASSISTANTS);
+  cr_assert_eq(core.declined, 1);
   conversation("c", "paused", "m1");
-  cr_assert_eq(st.declined, 1);
+  cr_assert_eq(core.declined, 1);
   conversation("c", "auto", "m3");
-  cr_assert_eq(st.declined, 0);
+  cr_assert_eq(core.declined, 0);
   pass(DELAY);
   considers("c");
-  judged("c", RENEW_TOO_OLD);
+  judged(RENEW_TOO_OLD);
   conversation("c", "manual", "m3");
-  cr_assert_eq(st.declined, 0);
+  cr_assert_eq(core.declined, 0);
 }
 
 /* `convkeep renew` sends what was declined. */
-Test(renewd_turn, what_has_a_job_is_not_declined, .init = begin, .fini = end) {
+Test(renewd_turn, what_has_a_job_is_not_declined, .init = begin, .fini = core_end) {
   conversation("c", "auto", "m1");
   pass(DELAY);
   considers("c");
-  judged("c", RENEW_TOO_OLD);
-  cr_assert_eq(st.declined, 1);
+  judged(RENEW_TOO_OLD);
+  cr_assert_eq(core.declined, 1);
   job("c", "m0", "done");
-  cr_assert_eq(st.declined, 1);
+  cr_assert_eq(core.declined, 1);
   job("c", "m1", "pending");
-  cr_assert_eq(st.declined, 0);
+  cr_assert_eq(core.declined, 0);
   /* Nor is it asked about. */
   conversation("d", "auto", "m2");
   job("d", "m2", "done");
@@ -217,7 +247,7 @@ Test(renewd_turn, what_has_a_job_is_not_declined, .init = begin, .fini = end) {
 
 /* ---- superseded jobs ---- */
 
-Test(renewd_turn, a_job_waits_while_its_message_grows, .init = begin, .fini = end) {
+Test(renewd_turn, a_job_waits_while_its_message_grows, .init = begin, .fini = core_end) {
   message("m1", "one");
   conversation("c", "auto", "m1");
   const char *id = job("c", "m1", "pending");
@@ -226,33 +256,33 @@ Test(renewd_turn, a_job_waits_while_its_message_grows, .init = begin, .fini = en
   message("m1", "one two");
   pass(DELAY - 10);
   claims(NULL);
-  cr_assert_eq(renew_state_due(&st, at), at.boot + 10);
+  cr_assert_eq(renew_core_due(&core), at.boot + 10);
   pass(10);
   claims(id);
 }
 
-Test(renewd_turn, an_answer_supersedes, .init = begin, .fini = end) {
+Test(renewd_turn, an_answer_supersedes, .init = begin, .fini = core_end) {
   conversation("c", "auto", "m1");
   const char *id = job("c", "m1", "pending");
   proposes(NULL);
   conversation("c", "auto", "m2");
   pass(DELAY);
   claims(NULL);
-  cr_assert_eq(renew_state_due(&st, at), RENEW_NEVER);
+  cr_assert_eq(renew_core_due(&core), RENEW_NEVER);
   proposes(id);
   proposes(NULL); /* not before the first has its receipt */
   conversation("c", "paused", "m2");
   proposes(NULL);
-  renew_state_superseded(&st, ck_str_of(id), false, at); /* refused, say */
+  receipt(proposal, 'r', 0); /* refused, say */
   proposes(NULL);
   conversation("c", "auto", "m2");
   proposes(id);
   job("c", "m1", "failed");
-  renew_state_superseded(&st, ck_str_of(id), false, at);
+  receipt(proposal, 'u', 0);
   proposes(NULL);
 }
 
-Test(renewd_turn, to_leave_auto_supersedes_and_a_pause_does_not, .init = begin, .fini = end) {
+Test(renewd_turn, to_leave_auto_supersedes_and_a_pause_does_not, .init = begin, .fini = core_end) {
   conversation("c", "auto", "m1");
   const char *id = job("c", "m1", "pending");
   pass(DELAY);
@@ -264,14 +294,13 @@ Test(renewd_turn, to_leave_auto_supersedes_and_a_pause_does_not, .init = begin, 
   proposes(id);
 }
 
-Test(renewd_turn, a_person_may_want_it_all_the_same, .init = begin, .fini = end) {
+Test(renewd_turn, a_person_may_want_it_all_the_same, .init = begin, .fini = core_end) {
   conversation("c", "manual", "m2");
   const char *id = job("c", "m1", "pending");
   proposes(id);
   claims(NULL);
-  renew_state_superseded(&st, ck_str_of(id), true, at);
-  proposes(NULL);
   conversation("c", "paused", "m3");
+  receipt(proposal, '=', 0);
   proposes(NULL);
   claims(NULL);
   conversation("c", "manual", "m3");
@@ -279,34 +308,37 @@ Test(renewd_turn, a_person_may_want_it_all_the_same, .init = begin, .fini = end)
 }
 
 /* An attempt that is under way is not disturbed; when it is over, its job is looked at again. */
-Test(renewd_turn, an_attempt_is_not_superseded, .init = begin, .fini = end) {
+Test(renewd_turn, an_attempt_is_not_superseded, .init = begin, .fini = core_end) {
   conversation("c", "auto", "m1");
   const char *id = job("c", "m1", "pending");
   pass(DELAY);
-  struct renew_job *j = claims(id);
-  cr_assert_not(renew_state_is_superseded(j));
+  claims(id);
+  const struct renew_effect *send = sends(id, TARGET);
   conversation("c", "auto", "m2");
-  cr_assert(renew_state_is_superseded(j));
   proposes(NULL);
   job("c", "m1", "running");
   proposes(NULL);
   job("c", "m1", "pending");
   proposes(NULL);
-  renew_state_settle(&st, ck_str_of(id), 0, at);
+  result(send, RENEW_RETRY);
+  receipt(told(CK_OP_END), 'u', 0);
   proposes(id);
   claims(NULL);
 }
 
-Test(renewd_turn, another_history_has_other_turns, .init = begin, .fini = end) {
+Test(renewd_turn, another_history_has_other_turns, .init = begin, .fini = core_end) {
   conversation("c", "auto", "m1");
   job("c", "m0", "pending");
   pass(DELAY);
   considers("c");
-  renew_state_reset(&st);
+  proposal = told(CK_OP_SUPERSEDE);
+  happen(RENEW_RESET);
+  follow(1);
   proposes(NULL);
   conversation("c", "auto", "m1");
   considers(NULL);
-  judged("c", RENEW_NOT_DECLINED);
+  judged(RENEW_NOT_DECLINED); /* of the former one */
+  cr_assert_null(told(CK_OP_PUT));
   pass(DELAY);
   considers("c");
 }

@@ -10,8 +10,7 @@
 
 #include "proto/clock.h"
 #include "proto/heap.h"
-#include "renewd/due.h"
-#include "renewd/state.h"
+#include "renewd/core/core.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR (60 * MINUTE)
@@ -27,13 +26,14 @@
 #define FOLLOW_LAG 3
 /* Milliseconds for which a job that is due and free may go unclaimed. */
 #define LATE_MAX 50
+/* And after a step of the wall clock. */
+#define STEP_SEEN (500 + LATE_MAX)
 
 struct conversation {
   enum renew_automation automation;
   int last_message;   /* -1: none */
   int64_t auto_since; /* wall */
-  bool assistant;     /* the last message is the assistant's */
-  int64_t last_created, last_observed, cooldown_until;
+  int64_t cooldown_until;
   int text; /* the last message's: another number after each growth */
   /* the referee's */
   unsigned sending;
@@ -46,19 +46,26 @@ struct conversation {
   int64_t changed_at; /* boot, when it was told that the last message is new or has grown */
 };
 
+struct message {
+  bool assistant;
+  int64_t created_at, observed_at;
+};
+
 enum status { PENDING, RUNNING, OVER };
 
 struct job {
   int conversation, message;
-  bool automatic, repeatable, anyway;
+  bool automatic, anyway;
   enum status status;
   bool unknown; /* the lease is in that state */
   int64_t next, attempts, created_at;
   int64_t unreached, unreached_since; /* wall */
-  uint64_t token;
+  char token[33];
   int64_t last_attempt_at;
+  struct renew_node node; /* its id is the name below */
+  char name[48];
   /* the referee's */
-  bool may_have_arrived;
+  bool may_have_arrived, was_unreached;
   int64_t known_next, due; /* the last time that the running renewd was told; as boot time */
 };
 
@@ -71,27 +78,31 @@ enum kind {
   START,
   PERSON,
   GROW,
+  /* to renewd */
   FOLLOW_M,
   FOLLOW_C,
   FOLLOW_J,
+  ANSWER,
+  RECEIPT,
+  SENT,
+  /* from renewd to the store */
+  QUERY,
   PUT,
   CLAIM,
-  CLAIMED,
-  SENT,
   END,
-  ENDED,
-  SUPERSEDE,
-  SUPERSEDED,
-  SETTLE
+  SUPERSEDE
 };
 
 struct event {
-  struct ck_timer timer; /* boot; it is the event's first member, so of a timer one has the event */
+  struct ck_timer timer; /* first */
   enum kind kind;
   unsigned run; /* the process that it is for or from; 0: the world */
   int id, message;
-  bool recovers; /* the END of a dead run's attempt; its receipt is not awaited */
-  uint64_t token, version;
+  int of; /* RECEIPT: the conversation */
+  uint64_t ticket, version;
+  unsigned parts; /* QUERY */
+  char result;    /* RECEIPT */
+  char token[33];
   struct renew_verdict verdict;
   int64_t next;
   struct conversation c;
@@ -111,14 +122,15 @@ struct world {
   uint64_t version, tokens;
   struct conversation c[CONVERSATIONS];
   struct job *j;
+  struct message *m;
   int jobs, messages;
   int *job_of_message;
   struct target begun[TARGETS];
-  struct renew_state state;
+  struct renew_index names; /* of the jobs */
+  struct renew_core core;
+  struct renew_effects effects;
   unsigned run;
-  bool up, recovered;
-  int64_t up_since;
-  uint64_t followed;
+  bool up;
   int64_t stepped_at; /* boot */
   /* what happened */
   long sent, done, crashes, unknown, refused, checked, superseded, declined, released, anyway;
@@ -147,14 +159,18 @@ struct event *year_take(void);
 void year_changed_conversation(int id);
 void year_conversation_name(char out[40], int id);
 void year_message_name(char out[40], int id);
-void year_job_name(char out[48], int id);
+/* Their numbers. */
+int year_conversation_of(struct ck_str name);
+int year_message_of(struct ck_str name);
+int year_job_of(struct ck_str name);
 int year_new_job(int conversation, int message, bool automatic, int64_t next);
 void year_message(int id, bool assistant);
 /* The last message grows. */
 void year_grow(int id);
 /* Nobody wants the job any more, by what the store knows. */
 bool year_is_superseded(const struct job *j);
-/* Mutations reach the store. */
+/* Queries and mutations reach the store. */
+void year_queried_in_store(const struct event *e);
 void year_put(const struct event *e);
 void year_claimed_in_store(const struct event *e);
 void year_end_in_store(const struct event *e);
@@ -163,21 +179,23 @@ void year_supersede_in_store(const struct event *e);
 void year_person(int id);
 void year_automate(int id);
 
+/* The job's target: its number, as a snapshot, and whether it knows a delivery that it has. */
+static inline int year_target_of(const struct job *j) { return j->conversation % TARGETS; }
+bool year_is_repeatable(const struct job *j);
+void year_target(char out[48], const struct job *j);
+/* What the store says to the question of this QUERY, now. The texts are valid until the next
+ * call. */
+struct renew_answer year_answer(const struct event *query);
+
 /* ---- renewd ---- */
 
 void year_start(void);
 void year_crash(void);
-/* Rows reach renewd. */
-void year_follow_message(int message, int text);
-void year_follow_conversation(int id, const struct conversation *c);
-void year_follow_job(int id, const struct job *j);
-/* Considers what has settled, proposes what is superseded, and claims what is due. */
-void year_work(void);
-/* The claim was granted: the follow-up goes to its target, which answers later; unless somebody has
- * answered meanwhile. */
-void year_transmit(int id, uint64_t token);
-void year_sent(int id, uint64_t token);
-void year_superseded(int id, bool anyway);
-void year_settle(int id, int64_t hold);
+/* An event of FOLLOW_M to SENT reaches renewd. */
+void year_happens(const struct event *e);
+/* Time has passed. */
+void year_tick(void);
+/* When renewd has something to do by itself. */
+int64_t year_wakes(void);
 
 #endif

@@ -3,8 +3,10 @@
 
 #include <criterion/criterion.h>
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- events ---- */
 
@@ -46,14 +48,33 @@ static void changed_job(int id) {
 
 void year_conversation_name(char out[40], int id) { snprintf(out, 40, "sim:%d", id); }
 void year_message_name(char out[40], int id) { snprintf(out, 40, "m%d", id); }
+int year_conversation_of(struct ck_str name) { return atoi(name.s + 4); }
+int year_message_of(struct ck_str name) { return atoi(name.s + 1); }
 
-void year_job_name(char out[48], int id) {
+int year_job_of(struct ck_str name) {
+  const struct renew_node *n = renew_index_find(&world.names, name);
+  cr_assert_not_null(n, "a job that nobody made: %.*s", (int)name.n, name.s);
+  return (int)((const struct job *)(const void *)((const char *)n - offsetof(struct job, node)) -
+               world.j);
+}
+
+bool year_is_repeatable(const struct job *j) { return year_target_of(j) % 3 == 0; }
+
+void year_target(char out[48], const struct job *j) {
+  snprintf(out, 48, "{\"kind\":\"%s\",\"id\":\"%d\"}", year_is_repeatable(j) ? "null" : "exec",
+           year_target_of(j));
+}
+
+static void name_job(int id) {
+  struct job *j = &world.j[id];
   char message[40];
-  year_message_name(message, world.j[id].message);
-  if (world.j[id].automatic)
-    ck_job_id(out, ck_str_of(message));
+  year_message_name(message, j->message);
+  if (j->automatic)
+    ck_job_id(j->name, ck_str_of(message));
   else
-    snprintf(out, 48, "hand-%d", id);
+    snprintf(j->name, sizeof j->name, "hand-%d", id);
+  j->node.id = j->name;
+  renew_index_add(&world.names, &j->node);
 }
 
 int year_new_job(int conversation, int message, bool automatic, int64_t next) {
@@ -62,10 +83,10 @@ int year_new_job(int conversation, int message, bool automatic, int64_t next) {
   world.j[id] = (struct job){.conversation = conversation,
                              .message = message,
                              .automatic = automatic,
-                             .repeatable = one_in(3),
                              .next = next,
                              .created_at = now().wall,
                              .known_next = -1};
+  name_job(id);
   world.job_of_message[message] = id;
   changed_job(id);
   return id;
@@ -76,13 +97,14 @@ void year_message(int id, bool assistant) {
   cr_assert_lt(world.messages, JOBS_MAX);
   c->last_message = world.messages++;
   world.job_of_message[c->last_message] = -1;
-  c->assistant = assistant;
-  c->last_created = now().wall;
+  struct message *m = &world.m[c->last_message];
+  m->assistant = assistant;
+  m->created_at = now().wall;
   if (c->auto_since > now().wall + 60000) c->auto_since = now().wall - 1;
   /* Most are new; some are history that is imported, and some do not say when they were said. */
-  c->last_observed = one_in(20)   ? c->last_created - rules.max_age - 1 - chance(50 * DAY)
-                     : one_in(20) ? c->last_created
-                                  : c->last_created - 1 - chance(2000);
+  m->observed_at = one_in(20)   ? m->created_at - rules.max_age - 1 - chance(50 * DAY)
+                   : one_in(20) ? m->created_at
+                                : m->created_at - 1 - chance(2000);
   c->text = 0;
   changed_message(id);
   year_changed_conversation(id);
@@ -102,11 +124,21 @@ bool year_is_superseded(const struct job *j) {
 
 /* ---- what the store does with mutations ---- */
 
+/* The receipt of the mutation: `head` is the store's newest version then. */
+static void give_receipt(const struct event *of, char result) {
+  if (!of->run) return;
+  struct event *e = year_add(RECEIPT, chance(6), world.run, of->id);
+  e->ticket = of->ticket;
+  e->result = result;
+  e->version = world.version;
+  e->of = of->kind == PUT ? of->id : world.j[of->id].conversation;
+  world.refused += result == 'r';
+}
+
 void year_put(const struct event *e) {
-  if (world.job_of_message[e->message] >= 0)
-    world.refused++;
-  else
-    year_new_job(e->id, e->message, true, e->next);
+  bool there = world.job_of_message[e->message] >= 0;
+  if (!there) year_new_job(e->id, e->message, true, e->next);
+  give_receipt(e, there ? 'r' : 'n');
 }
 
 void year_claimed_in_store(const struct event *e) {
@@ -118,53 +150,112 @@ void year_claimed_in_store(const struct event *e) {
     j->unknown = false;
     j->attempts++;
     j->last_attempt_at = now().wall;
-    j->token = e->token;
+    snprintf(j->token, sizeof j->token, "%s", e->token);
     changed_job(e->id);
-  } else {
-    world.refused++;
   }
-  if (e->run) year_add(CLAIMED, chance(6), world.run, e->id)->token = granted ? e->token : 0;
+  give_receipt(e, granted ? 'u' : 'r');
+}
+
+static void end_of(int id, const struct event *e) {
+  struct job *j = &world.j[id];
+  const struct renew_verdict *v = &e->verdict;
+  j->status = v->outcome == RENEW_DONE || v->outcome == RENEW_FAILED ? OVER
+              : v->outcome == RENEW_UNKNOWN                          ? RUNNING
+                                                                     : PENDING;
+  j->unknown = v->outcome == RENEW_UNKNOWN;
+  if (j->status == PENDING) j->next = v->next_attempt_at;
+  if (v->outcome == RENEW_RELEASED || v->outcome == RENEW_UNREACHED) j->attempts--;
+  if (v->outcome == RENEW_UNREACHED && j->unreached++ == 0) j->unreached_since = now().wall;
+  if (v->outcome != RENEW_RELEASED && v->outcome != RENEW_UNREACHED) j->unreached = 0;
+  world.done += v->outcome == RENEW_DONE;
+  if (v->outcome == RENEW_DONE) {
+    world.c[j->conversation].done_at = world.boot;
+    world.c[j->conversation].done_run = e->run;
+  }
+  world.unknown += j->unknown;
+  if (j->unknown) year_add(PERSON, HOUR, 0, id);
+  if (v->cooldown_until) {
+    world.c[j->conversation].cooldown_until = v->cooldown_until;
+    year_changed_conversation(j->conversation);
+  }
+  changed_job(id);
 }
 
 void year_end_in_store(const struct event *e) {
-  struct job *j = &world.j[e->id];
-  const struct renew_verdict *v = &e->verdict;
-  if (j->status == RUNNING && j->token == e->token) {
-    j->status = v->outcome == RENEW_DONE || v->outcome == RENEW_FAILED ? OVER
-                : v->outcome == RENEW_UNKNOWN                          ? RUNNING
-                                                                       : PENDING;
-    j->unknown = v->outcome == RENEW_UNKNOWN;
-    if (j->status == PENDING) j->next = v->next_attempt_at;
-    if (v->outcome == RENEW_RELEASED || v->outcome == RENEW_UNREACHED) j->attempts--;
-    if (v->outcome == RENEW_UNREACHED && j->unreached++ == 0) j->unreached_since = now().wall;
-    if (v->outcome != RENEW_RELEASED && v->outcome != RENEW_UNREACHED) j->unreached = 0;
-    world.done += v->outcome == RENEW_DONE;
-    if (v->outcome == RENEW_DONE) {
-      world.c[j->conversation].done_at = world.boot;
-      world.c[j->conversation].done_run = e->run;
-    }
-    world.unknown += j->unknown;
-    if (j->unknown) year_add(PERSON, HOUR, 0, e->id);
-    if (v->cooldown_until) {
-      world.c[j->conversation].cooldown_until = v->cooldown_until;
-      year_changed_conversation(j->conversation);
-    }
-    changed_job(e->id);
-  } else {
-    world.refused++;
-  }
-  if (e->run && !e->recovers) year_add(ENDED, chance(6), world.run, e->id);
+  const struct job *j = &world.j[e->id];
+  bool is = j->status == RUNNING && strcmp(j->token, e->token) == 0;
+  if (is) end_of(e->id, e);
+  give_receipt(e, is ? 'u' : 'r');
 }
 
 void year_supersede_in_store(const struct event *e) {
   struct job *j = &world.j[e->id];
-  bool wanted = j->automatic && j->anyway;
-  if (j->status == PENDING && year_is_superseded(j)) {
+  bool wanted = j->automatic && j->anyway, ends = j->status == PENDING && year_is_superseded(j);
+  if (ends) {
     j->status = OVER;
     world.superseded++;
     changed_job(e->id);
   }
-  if (e->run) year_add(SUPERSEDED, chance(6), world.run, e->id)->message = wanted;
+  give_receipt(e, wanted ? '=' : ends ? 'u' : 'r');
+}
+
+/* ---- what the store says ---- */
+
+void year_queried_in_store(const struct event *e) {
+  struct event *a = year_add(ANSWER, chance(3), world.run, e->id);
+  a->message = e->message;
+  a->parts = e->parts;
+  a->ticket = e->ticket;
+}
+
+static struct renew_facts facts_of(int message, const struct conversation *c) {
+  const struct message *m = &world.m[message];
+  return (struct renew_facts){.found = true,
+                              .live = true,
+                              .role = m->assistant ? CK_LIT("assistant") : CK_LIT("user"),
+                              .created_at = m->created_at,
+                              .observed_at = m->observed_at,
+                              .last_message_at = world.m[c->last_message].observed_at,
+                              .since = c->automation == RENEW_AUTO ? c->auto_since : 0,
+                              .has_job = world.job_of_message[message] >= 0};
+}
+
+static void about_job(struct renew_answer *a, const struct job *j) {
+  static char conversation[40], message[40], target[48];
+  year_conversation_name(conversation, j->conversation);
+  year_message_name(message, j->message);
+  year_target(target, j);
+  a->job = (struct renew_row){.head = world.version,
+                              .conversation_id = ck_str_of(conversation),
+                              .message_id = ck_str_of(message),
+                              .payload = CK_LIT("continue"),
+                              .payload_kind = CK_LIT("text"),
+                              .snapshot = ck_str_of(target),
+                              .attempt_count = j->attempts,
+                              .max_attempts = rules.max_attempts};
+  a->lease = (struct renew_lease){.running = j->status == RUNNING && !j->unknown,
+                                  .unknown = j->status == RUNNING && j->unknown,
+                                  .token = ck_str_of(j->token),
+                                  .attempt = j->attempts};
+  a->unreached = j->unreached;
+  a->unreached_since = j->unreached_since;
+}
+
+struct renew_answer year_answer(const struct event *query) {
+  static char last[40];
+  struct renew_answer a = {.head = world.version};
+  const struct conversation *c = &world.c[query->id];
+  if (query->parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_ENDS)) return a;
+  if (query->parts & RENEW_ABOUT_JOB) {
+    about_job(&a, &world.j[query->id]);
+    c = &world.c[world.j[query->id].conversation];
+  }
+  a.paused = c->automation == RENEW_PAUSED;
+  a.manual = c->automation == RENEW_MANUAL;
+  year_message_name(last, c->last_message);
+  a.last_message_id = ck_str_of(last);
+  if (query->parts & RENEW_ABOUT_MESSAGE) a.facts = facts_of(query->message, c);
+  return a;
 }
 
 /* `jobs cancel` or `jobs retry`, the latter with --anyway if need be. */

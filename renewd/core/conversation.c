@@ -1,0 +1,202 @@
+/* Conversations: what their rows say, and when the next job of each may go. */
+#include "renewd/core/inner.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+static struct renew_conversation *of_node(struct renew_node *n) {
+  return (struct renew_conversation *)n;
+}
+static struct renew_conversation *of_timer(struct ck_timer *t) {
+  return (struct renew_conversation *)((char *)t - offsetof(struct renew_conversation, timer));
+}
+
+int64_t renew_clamp(int64_t wall) {
+  return wall < 0 ? 0 : wall > RENEW_TIME_LIMIT ? RENEW_NEVER : wall;
+}
+
+int64_t renew_rebase(int64_t wall, struct renew_now now) {
+  return wall == RENEW_NEVER ? RENEW_NEVER : now.boot + (wall - now.wall);
+}
+
+/* ---- when ---- */
+
+bool renew_conversation_is_busy(const struct renew_conversation *c) {
+  for (const struct renew_job *j = c->jobs; j; j = j->next)
+    if (j->phase != RENEW_WAITS) return true;
+  return false;
+}
+
+static bool on_calendar(const struct renew_job *j) {
+  return !j->automatic && j->attempt_count == 0;
+}
+
+/* The boot time at which the job may go, if it were the conversation's only one. */
+static int64_t goes_at(const struct renew_job *j, struct renew_now now) {
+  const struct renew_conversation *c = j->of;
+  if (j->status != RENEW_PENDING || j->next_attempt_at == RENEW_NEVER || j->no_target)
+    return RENEW_NEVER;
+  if (c->automation == RENEW_PAUSED || renew_job_is_superseded(j)) return RENEW_NEVER;
+  int64_t due = on_calendar(j) ? renew_rebase(j->next_attempt_at, now) : j->due;
+  if (c->braked.brake == RENEW_STOPPED && j->automatic && !j->anyway) return RENEW_NEVER;
+  if (c->braked.brake == RENEW_HOURLY && c->braked.until > due) due = c->braked.until;
+  if (j->automatic && c->rest > due) due = c->rest;
+  if (j->automatic && !j->anyway && c->settled > due) due = c->settled;
+  return j->hold > due ? j->hold : due;
+}
+
+bool renew_job_may_go(const struct renew_core *core, const struct renew_job *j) {
+  return goes_at(j, core->now) <= core->now.boot;
+}
+
+/* The order of jobs: those already attempted first, then by due time, age and id. */
+static bool before(const struct renew_job *a, int64_t a_due, const struct renew_job *b,
+                   int64_t b_due) {
+  if ((a->attempt_count > 0) != (b->attempt_count > 0)) return a->attempt_count > 0;
+  if (a_due != b_due) return a_due < b_due;
+  if (a->created_at != b->created_at) return a->created_at < b->created_at;
+  return strcmp(a->node.id, b->node.id) < 0;
+}
+
+static struct renew_job *next_job(const struct renew_conversation *c, struct renew_now now,
+                                  int64_t *due) {
+  struct renew_job *best = NULL;
+  *due = RENEW_NEVER;
+  if (renew_conversation_is_busy(c)) return NULL;
+  for (struct renew_job *j = c->jobs; j; j = j->next) {
+    int64_t at = goes_at(j, now);
+    if (at == RENEW_NEVER || (best && !before(j, at, best, *due))) continue;
+    best = j;
+    *due = at;
+  }
+  return best;
+}
+
+/* ---- in the lanes ---- */
+
+void renew_conversation_place(struct renew_core *core, struct renew_conversation *c) {
+  int64_t due;
+  struct renew_job *j = next_job(c, core->now, &due);
+  bool calendar = j && on_calendar(j);
+  if (calendar && core->calendars == 0) core->offset = core->now.wall - core->now.boot;
+  if (calendar != c->calendar) core->calendars += calendar ? 1 : (size_t)-1;
+  c->calendar = calendar;
+  struct renew_lane *lane = j ? j->lane : NULL;
+  if (c->lane && c->lane != lane) renew_pace_leave(&core->pace, c->lane, &c->timer);
+  c->lane = lane;
+  if (lane) renew_pace_wait(&core->pace, lane, &c->timer, due);
+}
+
+void renew_conversation_unplace(struct renew_core *core, struct renew_conversation *c) {
+  if (c->lane) renew_pace_leave(&core->pace, c->lane, &c->timer);
+  c->lane = NULL;
+  if (c->calendar) core->calendars--;
+  c->calendar = false;
+}
+
+static void place_calendar(void *self, struct renew_node *n) {
+  if (of_node(n)->calendar) renew_conversation_place(self, of_node(n));
+}
+
+void renew_conversations_follow_clock(struct renew_core *core) {
+  int64_t offset = core->now.wall - core->now.boot, moved = offset - core->offset;
+  if (!core->calendars || (moved > -2 && moved < 2)) return;
+  core->offset = offset;
+  renew_index_each(&core->conversations, place_calendar, core);
+}
+
+struct renew_job *renew_conversations_next_job(struct renew_core *core) {
+  for (struct ck_timer *t; (t = renew_pace_next(&core->pace, core->now.boot));) {
+    struct renew_conversation *c = of_timer(t);
+    int64_t due;
+    struct renew_job *j = next_job(c, core->now, &due);
+    if (due <= core->now.boot) return j;
+    /* The wall clock has moved by less than is noticed. */
+    renew_conversation_place(core, c);
+  }
+  return NULL;
+}
+
+void renew_conversation_touch(struct renew_core *core, struct renew_conversation *c) {
+  renew_conversation_place(core, c);
+  if (c->touched || !c->jobs) return;
+  c->touched = true;
+  c->next_touched = NULL;
+  if (core->touched.head)
+    core->touched.tail->next_touched = c;
+  else
+    core->touched.head = c;
+  core->touched.tail = c;
+}
+
+void renew_conversation_brake(struct renew_conversation *c, struct renew_braked braked) {
+  c->braked = braked;
+}
+
+/* ---- rows ---- */
+
+struct renew_conversation *renew_core_conversation(const struct renew_core *core,
+                                                   struct ck_str id) {
+  return of_node(renew_index_find(&core->conversations, id));
+}
+
+struct renew_conversation *renew_conversation_get(struct renew_core *core, struct ck_str id) {
+  struct renew_conversation *c = renew_core_conversation(core, id);
+  if (c) return c;
+  c = ck_zalloc(sizeof *c);
+  c->node.id = ck_str_dup(id);
+  renew_index_add(&core->conversations, &c->node);
+  return c;
+}
+
+static void conversation_free(struct renew_core *core, struct renew_conversation *c) {
+  renew_turn_forget(core, c);
+  renew_conversation_unplace(core, c);
+  renew_index_remove(&core->conversations, &c->node);
+  free(c->node.id);
+  free(c);
+}
+
+void renew_conversation_drop(struct renew_core *core, struct renew_conversation *c) {
+  if (c->automation != RENEW_MANUAL || c->jobs || c->turn != RENEW_QUIET || c->touched ||
+      c->addressing != RENEW_ADDRESSED)
+    return;
+  conversation_free(core, c);
+}
+
+void renew_conversation_row(struct renew_core *core, const struct ck_row *row) {
+  struct ck_str automation = ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS);
+  struct renew_conversation *c = renew_core_conversation(core, ck_row_key(row));
+  if (!c && renew_automation_of(automation) == RENEW_MANUAL) return;
+  if (!c) c = renew_conversation_get(core, ck_row_key(row));
+  renew_turn_conversation_row(core, c, row);
+  int64_t until = renew_clamp(ck_row_int(row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0));
+  if (until != c->cooldown_until) {
+    c->cooldown_until = until;
+    c->rest = renew_rebase(until, core->now);
+  }
+  c->changed = true;
+  renew_conversation_brake(c, (struct renew_braked){.brake = RENEW_FREELY});
+  renew_conversation_touch(core, c);
+  renew_conversation_drop(core, c);
+}
+
+/* ---- all of them ---- */
+
+static void forget(void *self, struct renew_node *n) {
+  struct renew_core *core = self;
+  struct renew_conversation *c = of_node(n);
+  renew_turn_forget(core, c);
+  renew_address_forget(core, c);
+  c->touched = false;
+  c->cooldown_until = c->rest = c->settled = 0;
+  c->changed = true;
+  renew_conversation_brake(c, (struct renew_braked){.brake = RENEW_FREELY});
+  renew_conversation_unplace(core, c);
+  renew_conversation_drop(core, c);
+}
+
+void renew_conversations_reset(struct renew_core *core) {
+  core->touched = core->unaddressed = (struct renew_queue){0};
+  renew_index_each(&core->conversations, forget, core);
+}

@@ -1,0 +1,238 @@
+/* An attempt of ours, from its turn to its end.
+ *
+ * Nothing is sent before the store has durably given us the lease. No job of the conversation is
+ * claimed again before everything that came of the attempt has been followed. */
+#include "renewd/core/inner.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void renew_trying_free(struct renew_job *j) {
+  if (!j->trying) return;
+  free(j->trying->message_id);
+  free(j->trying->snapshot);
+  free(j->trying);
+  j->trying = NULL;
+}
+
+/* It may be superseded. */
+static bool is_renewds(const struct renew_job *j) { return j->automatic && !j->anyway; }
+
+/* ---- its turn, and the brake ---- */
+
+void renew_query_past(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
+  (void)e;
+  renew_job_take_slot(core, j);
+  j->of->changed = false;
+  renew_query(core->out, renew_job_await(core, j, RENEW_QUERIED),
+              &(struct renew_question){.parts = RENEW_ABOUT_PAST,
+                                       .conversation_id = ck_str_of(j->of->node.id),
+                                       .in_a_row = core->set.rules.in_a_row});
+  renew_conversation_place(core, j->of);
+}
+
+static void claim(struct renew_core *core, struct renew_job *j) {
+  struct ck_mutation m = {.kind = CK_OP_CLAIM};
+  j->trying = ck_zalloc(sizeof *j->trying);
+  renew_core_token(core, j->trying->token);
+  /* The job is due by the boot clock; after a step back, the wall clock may not be there yet. */
+  bool reached = core->now.wall > j->next_attempt_at;
+  m.as.claim = (struct ck_claim){.job_id = ck_str_of(j->node.id),
+                                 .token = ck_str_of(j->trying->token),
+                                 .at = reached ? core->now.wall : j->next_attempt_at};
+  renew_tell(core->out, renew_job_await(core, j, RENEW_CLAIMING), &m);
+}
+
+/* If the conversation's row has come meanwhile, the brake is not set: the job may have its turn
+ * again, and asks again. */
+static void brake(struct renew_core *core, struct renew_job *j, enum renew_brake brake,
+                  int64_t wait) {
+  struct renew_line *l = renew_say(core->out, RENEW_SAY_WARN, j->of->node.id, "braked");
+  renew_say_word(core->out, l, "job", j->node.id);
+  renew_say_number(l, "wait_ms", wait);
+  int64_t until = brake == RENEW_STOPPED ? RENEW_NEVER : core->now.boot + wait;
+  if (!j->of->changed && j->status != RENEW_OVER)
+    renew_conversation_brake(j->of, (struct renew_braked){brake, until});
+  renew_job_rest(core, j, NULL);
+}
+
+void renew_past_known(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
+  const struct renew_answer *a = e->as.answer;
+  int64_t wait;
+  enum renew_brake braked = renew_brake(&a->past, is_renewds(j), core->now.wall, &wait);
+  if (a->problem || core->stopping) {
+    j->hold = core->now.boot + RENEW_AGAIN_MS;
+    renew_job_rest(core, j, e);
+  } else if (j->status == RENEW_RUNNING) {
+    renew_job_follow(core, j, a->head); /* an older offer of it was claimed */
+  } else if (j->status == RENEW_OVER || !renew_job_may_go(core, j)) {
+    renew_job_rest(core, j, e);
+  } else if (braked != RENEW_FREELY) {
+    brake(core, j, braked, wait);
+  } else if (j->client) {
+    renew_offer_begin(core, j, e);
+  } else {
+    claim(core, j);
+  }
+}
+
+/* ---- the lease ---- */
+
+void renew_claim_receipted(struct renew_core *core, struct renew_job *j,
+                           const struct renew_event *e) {
+  if (e->as.receipt.result == 'r') {
+    renew_say_text(core->out, renew_say(core->out, RENEW_SAY_WARN, j->node.id, "claim_refused"),
+                   "reason", e->as.receipt.reason);
+    j->hold = core->now.boot + RENEW_AGAIN_MS;
+    renew_job_follow(core, j, e->as.receipt.version);
+    return;
+  }
+  /* The result may be '?', unknown. The lease tells: it has our token, or it has not. */
+  renew_query(core->out, renew_job_await(core, j, RENEW_LEASING),
+              &(struct renew_question){.parts = RENEW_ABOUT_LEASE | RENEW_ABOUT_UNREACHED |
+                                                RENEW_ABOUT_JOB | RENEW_ABOUT_CONVERSATION,
+                                       .job_id = ck_str_of(j->node.id),
+                                       .conversation_id = ck_str_of(j->of->node.id)});
+}
+
+static void resulted(struct renew_core *core, struct renew_job *j,
+                     const struct renew_result *result) {
+  const struct renew_trying *t = j->trying;
+  struct renew_verdict v =
+      renew_judge(&core->set.rules, &core->random, result, &t->count, core->now.wall);
+  int64_t took = t->started_at ? core->now.boot - t->started_at : -1;
+  struct renew_target target;
+  renew_target_parse(&target, ck_str_of(t->snapshot), NULL);
+  if (result->error[0]) renew_core_error(core, result->error);
+  struct renew_line *l =
+      renew_say(core->out, v.outcome == RENEW_DONE ? RENEW_SAY_INFO : RENEW_SAY_WARN, j->node.id,
+                "attempted");
+  renew_say_number(l, "attempt", t->count.attempt);
+  renew_say_word(core->out, l, "channel", target.kind && t->started_at ? target.kind : "-");
+  renew_say_word(core->out, l, "outcome", renew_outcome_name(v.outcome));
+  renew_say_number(l, "took_ms", took);
+  renew_say_text(core->out, l, "error", ck_str_of(result->error));
+  renew_record(core->out, &(struct renew_attempt){.at = core->now.wall,
+                                                  .attempt = t->count.attempt,
+                                                  .job_id = ck_str_of(j->node.id),
+                                                  .conversation_id = ck_str_of(j->of->node.id),
+                                                  .message_id = ck_str_of(t->message_id),
+                                                  .snapshot = ck_str_of(t->snapshot),
+                                                  .result = *result,
+                                                  .verdict = v,
+                                                  .took_ms = took});
+  renew_target_free(&target);
+  renew_job_tell_end(core, j, ck_str_of(t->token), t->count.attempt, &v, result->error);
+}
+
+static void end_as(struct renew_core *core, struct renew_job *j, enum renew_outcome outcome,
+                   const char *error) {
+  struct renew_result result;
+  renew_result_set(&result, outcome, "%s", error);
+  resulted(core, j, &result);
+}
+
+/* Why not to send after all: somebody may have stopped it or answered since the claim. The store's
+ * row is newer than what had been followed when it was asked for, and older than what has come
+ * since. NULL: send. */
+static const char *held_back(const struct renew_core *core, const struct renew_job *j,
+                             const struct renew_answer *a) {
+  if (core->stopping) return "renewd is stopping";
+  if (a->paused || (j->status != RENEW_OVER && j->of->automation == RENEW_PAUSED))
+    return "the conversation was paused";
+  bool answered = a->last_message_id.n && a->job.message_id.n &&
+                  !ck_str_eq(a->last_message_id, a->job.message_id);
+  if (is_renewds(j) && (a->manual || answered || renew_job_is_superseded(j)))
+    return "superseded since the claim";
+  return NULL;
+}
+
+static void deliver(struct renew_core *core, struct renew_job *j, const struct renew_answer *a,
+                    const struct renew_target *target) {
+  struct ck_err err;
+  struct ck_buf body = {0};
+  struct renew_letter letter = {.job_id = ck_str_of(j->node.id),
+                                .conversation_id = ck_str_of(j->of->node.id),
+                                .payload = a->job.payload,
+                                .payload_kind = a->job.payload_kind,
+                                .attempt = a->lease.attempt,
+                                .target = target};
+  if (renew_letter_json(&body, &letter, &err)) {
+    end_as(core, j, RENEW_FAILED, err.text);
+  } else {
+    renew_job_begin(core, j);
+    j->trying->started_at = core->now.boot;
+    renew_send(core->out, renew_job_await(core, j, RENEW_SENDING), ck_str_of(j->node.id),
+               a->job.snapshot, ck_buf_view(&body), a->job.payload);
+  }
+  ck_buf_free(&body);
+}
+
+static void send_or_release(struct renew_core *core, struct renew_job *j,
+                            const struct renew_answer *a) {
+  struct ck_err err;
+  struct renew_target target;
+  const char *held = held_back(core, j, a);
+  renew_target_parse(&target, a->job.snapshot, NULL);
+  /* Its row may have changed since the claim. */
+  if (renew_resolve_snapshot(&core->set, a->job.snapshot, &err))
+    end_as(core, j, RENEW_RELEASED, err.text);
+  else if (held)
+    end_as(core, j, RENEW_RELEASED, held);
+  else if (renew_target_of_client(&target))
+    end_as(core, j, RENEW_RELEASED, "its target has changed since the claim");
+  else
+    deliver(core, j, a, &target);
+  renew_target_free(&target);
+}
+
+void renew_lease_known(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
+  const struct renew_answer *a = e->as.answer;
+  struct renew_trying *t = j->trying;
+  if (!a->lease.running || !ck_str_is(a->lease.token, t->token)) {
+    renew_say_text(core->out, renew_say(core->out, RENEW_SAY_WARN, j->node.id, "not_leased"),
+                   "reason", CK_LIT("the store's lease is not ours; nothing was sent"));
+    j->hold = core->now.boot + RENEW_AGAIN_MS;
+    renew_job_follow(core, j, a->head);
+    return;
+  }
+  t->count =
+      (struct renew_count){a->lease.attempt, a->job.max_attempts, a->unreached, a->unreached_since};
+  t->message_id = ck_str_dup(a->job.message_id);
+  t->snapshot = ck_str_dup(a->job.snapshot);
+  if (a->problem)
+    end_as(core, j, RENEW_RELEASED, a->problem);
+  else
+    send_or_release(core, j, a);
+}
+
+/* ---- the end ---- */
+
+void renew_resulted(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
+  resulted(core, j, e->as.result);
+}
+
+void renew_job_tell_end(struct renew_core *core, struct renew_job *j, struct ck_str token,
+                        int64_t attempt, const struct renew_verdict *v, const char *error) {
+  struct ck_mutation m = {.kind = CK_OP_END};
+  m.as.end = (struct ck_end){.job_id = ck_str_of(j->node.id),
+                             .attempt = (uint64_t)attempt,
+                             .token = token,
+                             .outcome = ck_str_of(renew_outcome_name(v->outcome)),
+                             .error = ck_str_of(error),
+                             .next_attempt_at = v->next_attempt_at,
+                             .cooldown_until = v->cooldown_until,
+                             .at = core->now.wall};
+  renew_tell(core->out, renew_job_await(core, j, RENEW_ENDING), &m);
+}
+
+void renew_end_receipted(struct renew_core *core, struct renew_job *j,
+                         const struct renew_event *e) {
+  if (e->as.receipt.result == 'r') {
+    renew_say_text(core->out, renew_say(core->out, RENEW_SAY_WARN, j->node.id, "end_refused"),
+                   "reason", e->as.receipt.reason);
+    j->hold = core->now.boot + RENEW_AGAIN_MS;
+  }
+  renew_job_follow(core, j, e->as.receipt.version);
+}

@@ -1,0 +1,123 @@
+/* The decisions: does a message get a follow-up, and what follows from an attempt? Pure functions
+ * of the facts and of `now`, wall time in milliseconds. When a job is due is decided in state.h. */
+#ifndef RENEWD_CORE_DUE_H
+#define RENEWD_CORE_DUE_H
+
+#include "proto/random.h"
+#include "proto/text.h"
+
+/* From the settings renew.*: milliseconds, except max_attempts and in_a_row. */
+struct renew_rules {
+  int64_t max_age, cooldown, backoff, backoff_max, max_attempts, give_up, in_a_row;
+};
+
+/* A conversation's last message, as the store has it. All times are wall time. */
+struct renew_facts {
+  bool found; /* the store has the message */
+  struct ck_str role;
+  int64_t created_at;      /* when it came */
+  int64_t observed_at;     /* created_at itself: the observation had no time */
+  int64_t last_message_at; /* the conversation's, which the store keeps from being ahead of the
+                              clock by more than CK_AHEAD_MS; 0: none */
+  bool live;               /* it was observed when it was said; not read from an export */
+  int64_t since;           /* since when the conversation is on auto; 0: it is not */
+  bool has_job;
+};
+
+/* Why a message gets no follow-up. The last four are told to people: the message is the
+ * assistant's and came while the conversation was on auto, but it is not new. */
+enum renew_decline {
+  RENEW_NOT_DECLINED,
+  RENEW_NO_MESSAGE,
+  RENEW_HAS_JOB,
+  RENEW_NOT_ASSISTANTS,
+  RENEW_BEFORE_AUTO,
+  RENEW_NOT_LIVE,
+  RENEW_TOO_OLD,
+  RENEW_TIME_UNKNOWN,
+  RENEW_TIME_AHEAD
+};
+/* Does the message get a follow-up? The answer does not depend on when this is asked. */
+enum renew_decline renew_declined(const struct renew_rules *r, const struct renew_facts *f);
+/* For people. */
+const char *renew_decline_reason(enum renew_decline d);
+/* Are people told about it? True for the last three. */
+bool renew_decline_is_told(enum renew_decline d);
+
+/* When the first attempt of a job that is made now is due. cooldown_until: the conversation's; 0:
+ * none. All wall time. */
+int64_t renew_first_due(int64_t now, int64_t cooldown_until);
+
+/* A conversation's earlier deliveries. */
+struct renew_past {
+  bool has_sixtieth;
+  int64_t sixtieth_at; /* wall: when the 60th newest began */
+  bool stopped;        /* renew.in_a_row automatic ones with no person in between */
+};
+enum renew_brake {
+  RENEW_FREELY,
+  RENEW_HOURLY, /* 60 within an hour: any other one waits until the oldest of them is that old */
+  RENEW_STOPPED /* automatic ones wait for a person */
+};
+/* Does its next delivery go? *wait: for RENEW_HOURLY, milliseconds; never more than an hour,
+ * wherever the clock has been. */
+enum renew_brake renew_brake(const struct renew_past *past, bool automatic, int64_t now,
+                             int64_t *wait);
+
+/* Unreached: nothing got to the target. Released: nothing was tried. Neither is charged. */
+enum renew_outcome {
+  RENEW_DONE,
+  RENEW_RETRY,
+  RENEW_FAILED,
+  RENEW_UNKNOWN,
+  RENEW_RELEASED,
+  RENEW_UNREACHED
+};
+const char *renew_outcome_name(enum renew_outcome o); /* as END has it */
+
+/* Bytes of a target's words (result.h), with the terminator. */
+#define RENEW_WORDS 304
+
+/* The result of an attempt, as its channel saw it. */
+struct renew_result {
+  enum renew_outcome outcome;
+  int64_t
+      retry_after; /* of retry and released: milliseconds that the target asked to wait; 0: none */
+  int http_status; /* 0: none */
+  int exit_code;   /* of exec; -1: none */
+  char error[400]; /* empty: none */
+  double cost;     /* what it cost, as the target says; negative: it does not */
+  int64_t tokens;  /* likewise how many it used */
+  char text[RENEW_WORDS]; /* the beginning of what was answered; empty: not known */
+};
+
+/* The meaning of an HTTP status for a delivery. */
+enum renew_outcome renew_http_outcome(int status);
+
+/* The facts about an attempt that go to the store. */
+struct renew_verdict {
+  enum renew_outcome outcome;
+  int64_t next_attempt_at; /* wall; 0 unless the job is pending again */
+  int64_t cooldown_until;  /* wall; 0 unless done */
+  char why[120];           /* for the log of attempts */
+};
+/* What the store knows about the job before this attempt's end. */
+struct renew_count {
+  int64_t attempt; /* the number of this one, from 1 */
+  int64_t max_attempts;
+  int64_t unreached; /* how many attempts before this one did not reach the target, in a row */
+  int64_t unreached_since; /* wall: when the first of those ended; 0: none did */
+};
+/* The wait before a retry is random, from 0 to a limit that doubles with each attempt up to
+ * backoff_max; a longer retry_after counts instead. The wait after an unreached attempt is random,
+ * from half of a limit to all of it; the limit is 30 s and doubles up to 30 min. The last attempt
+ * is give_up after the first of the row: if that is unreached too, the job fails. */
+struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *random,
+                                 const struct renew_result *result, const struct renew_count *count,
+                                 int64_t now);
+
+/* For an attempt that a dead run left. repeatable: sending it again does no harm, so it is
+ * released; otherwise its end is unknown and it waits for a person. */
+struct renew_verdict renew_recover(bool repeatable, int64_t now);
+
+#endif

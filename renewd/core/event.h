@@ -1,0 +1,121 @@
+/* What happens to renewd, as the core is told it. All texts are borrowed, and valid during the
+ * step. Pure. */
+#ifndef RENEWD_CORE_EVENT_H
+#define RENEWD_CORE_EVENT_H
+
+#include "proto/records.h"
+#include "renewd/core/due.h"
+#include "renewd/core/target.h"
+
+/* Both clocks. Wall: milliseconds since the Unix epoch. Boot: milliseconds of CLOCK_BOOTTIME. */
+struct renew_now {
+  int64_t wall, boot; /* ck_now_ms(), ck_boot_ms() */
+};
+
+/* ---- questions to the store, and the facts in its answers ---- */
+
+/* The parts of a question, a bit mask; the key of each is in parentheses. */
+enum renew_part {
+  RENEW_ABOUT_MESSAGE = 1 << 0,        /* (message) */
+  RENEW_ABOUT_CONVERSATION = 1 << 1,   /* (conversation) */
+  RENEW_ABOUT_AUTOMATION = 1 << 2,     /* since when it is on auto (conversation) */
+  RENEW_ABOUT_JOB_OF_MESSAGE = 1 << 3, /* (message) */
+  RENEW_ABOUT_LINK = 1 << 4,           /* the active one that was observed last (conversation) */
+  RENEW_ABOUT_PAST = 1 << 5,           /* its deliveries (conversation, in_a_row) */
+  RENEW_ABOUT_LEASE = 1 << 6,          /* (job) */
+  RENEW_ABOUT_UNREACHED = 1 << 7,      /* (job) */
+  RENEW_ABOUT_JOB = 1 << 8,            /* (job) */
+  RENEW_ABOUT_OFFERS = 1 << 9,         /* a page of the offers that wait (page) */
+  RENEW_ABOUT_ENDS = 1 << 10           /* the first page of the ends that are not in the log */
+};
+#define RENEW_PARTS 11
+
+struct renew_question {
+  unsigned parts;
+  struct ck_str job_id, conversation_id, message_id;
+  int64_t in_a_row;
+  uint64_t page; /* from 0 */
+};
+
+/* How many rows a page has; one with fewer is the last. */
+#define RENEW_PAGE 200
+
+/* The lease of a job. */
+struct renew_lease {
+  bool running;         /* it is there, and in that state */
+  bool unknown;         /* it is there, and in that state */
+  struct ck_str token;  /* empty: a client's, which is told to nobody */
+  struct ck_str client; /* empty: it is a renewd's */
+  int64_t attempt;
+  int64_t until; /* wall; only a client's has an end */
+};
+
+/* A job's row in the store. */
+struct renew_row {
+  uint64_t head; /* the store's version when it was read */
+  struct ck_str conversation_id, message_id, payload, payload_kind, snapshot;
+  int64_t attempt_count, max_attempts;
+};
+
+/* The end of a client's attempt, as the store keeps it for the log. */
+struct renew_ended {
+  struct ck_str job_id, error, sent_id;
+  int64_t at, attempt, began, next_attempt_at; /* wall, but for attempt */
+  enum renew_outcome outcome;
+};
+
+/* Of what was not asked about, or is not there, the facts are 0. */
+struct renew_answer {
+  const char *problem; /* NULL; or why the store did not answer some part */
+  uint64_t head;       /* the greatest of its versions when the parts were read */
+  struct renew_facts facts;
+  bool paused, manual; /* the conversation */
+  struct ck_str last_message_id;
+  bool has_link;
+  struct renew_link link;
+  struct renew_past past;
+  struct renew_lease lease;
+  int64_t unreached, unreached_since; /* as in struct renew_count */
+  struct renew_row job;
+  const struct ck_str *offers; /* job ids */
+  const struct renew_ended *ends;
+  size_t n; /* of the page */
+};
+
+/* ---- events ---- */
+
+enum renew_event_kind {
+  RENEW_ROW,       /* a row was followed. Of messages, only rows that are new or change: they tell
+                      that a message still grows */
+  RENEW_FOLLOWED,  /* all rows up to a version were */
+  RENEW_RESET,     /* another history begins: all its rows will come */
+  RENEW_CONNECTED, /* the store can be told things, and its rows come as they change */
+  RENEW_LOST,      /* not any more */
+  RENEW_ANSWER,    /* to a QUERY */
+  RENEW_RECEIPT,   /* of a TELL */
+  RENEW_RESULT,    /* of a SEND */
+  RENEW_STOP,      /* renewd is to end: nothing is claimed or offered any more */
+  RENEW_END,       /* it ends now, whatever is under way */
+  RENEW_TICK       /* time has passed */
+};
+
+struct renew_event {
+  enum renew_event_kind kind;
+  uint64_t ticket; /* of ANSWER, RECEIPT, RESULT: that of the effect */
+  union {
+    const struct ck_row *row;
+    struct {
+      uint64_t version;
+      bool live; /* that is all there is */
+    } followed;
+    const struct renew_answer *answer;
+    struct {
+      char result;          /* as in RECEIPT: r is refused, = changed nothing, ? is not known */
+      struct ck_str reason; /* of r */
+      uint64_t version;     /* whoever has followed up to it has seen what came of it */
+    } receipt;
+    const struct renew_result *result;
+  } as;
+};
+
+#endif

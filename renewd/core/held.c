@@ -1,0 +1,66 @@
+/* The reasons, the one that lasts longest first. */
+#include "renewd/core/inner.h"
+
+#include <string.h>
+
+static bool by_conversation(struct renew_held *h, const struct renew_job *j, struct renew_now now) {
+  const struct renew_conversation *c = j->of;
+  bool renewds = j->automatic && !j->anyway;
+  if (c->braked.brake == RENEW_STOPPED && renewds)
+    *h = (struct renew_held){"stopped", "renew.in_a_row deliveries with no person in between",
+                             RENEW_NEVER};
+  else if (c->braked.brake == RENEW_HOURLY && c->braked.until > now.boot)
+    *h = (struct renew_held){"stopped", "60 deliveries within an hour", c->braked.until};
+  else if (j->automatic && c->rest > now.boot)
+    *h = (struct renew_held){"resting", NULL, c->rest};
+  else if (renewds && c->settled > now.boot)
+    *h = (struct renew_held){"settling", NULL, c->settled};
+  else if (renew_conversation_is_busy(c) || c->lane != j->lane)
+    *h = (struct renew_held){"busy", NULL, RENEW_NEVER};
+  else
+    return false;
+  return true;
+}
+
+static bool is_due(const struct renew_job *j, struct renew_now now) {
+  return j->status == RENEW_PENDING && j->phase == RENEW_WAITS && j->next_attempt_at <= now.wall &&
+         !renew_job_is_superseded(j);
+}
+
+static bool is_offered(const struct renew_job *j) {
+  return j->phase == RENEW_READING || j->phase == RENEW_OFFERING || j->phase == RENEW_OPEN ||
+         j->phase == RENEW_WITHDRAWING;
+}
+
+bool renew_is_held(struct renew_held *h, const struct renew_core *core, const struct renew_job *j,
+                   struct renew_now now) {
+  const struct renew_lane *l = j->lane;
+  if (is_offered(j) && j->status == RENEW_PENDING) {
+    *h = (struct renew_held){"offered", j->client, RENEW_NEVER};
+    return true;
+  }
+  if (!is_due(j, now)) return false;
+  if (j->of->automation == RENEW_PAUSED) {
+    *h = (struct renew_held){"paused", NULL, RENEW_NEVER};
+    return true;
+  }
+  if (j->no_target) {
+    *h = (struct renew_held){"no_target", j->no_target, RENEW_NEVER};
+    return true;
+  }
+  if (by_conversation(h, j, now)) return true;
+  if (l->ours >= RENEW_SLOTS_OF_A_TARGET || (l->ours && core->pace.ours >= RENEW_SLOTS))
+    *h = (struct renew_held){"slots", l->node.id, RENEW_NEVER};
+  else if (l->open_at > now.boot)
+    *h = (struct renew_held){"spacing", l->node.id, l->open_at};
+  else
+    return false;
+  return true;
+}
+
+bool renew_goes_soon(const struct renew_core *core, const struct renew_job *j,
+                     struct renew_now now) {
+  struct renew_held h;
+  return is_due(j, now) && (!renew_is_held(&h, core, j, now) || strcmp(h.state, "settling") == 0 ||
+                            strcmp(h.state, "spacing") == 0);
+}

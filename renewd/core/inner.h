@@ -1,0 +1,174 @@
+/* What the files of the core share. For no other file. */
+#ifndef RENEWD_CORE_INNER_H
+#define RENEWD_CORE_INNER_H
+
+#include "renewd/core/core.h"
+
+/* After a refusal, or without an answer, it is tried again after this long. */
+#define RENEW_AGAIN_MS 1000
+/* Later times (from the year 287396 on) count as never, so that no sum overflows. */
+#define RENEW_TIME_LIMIT INT64_C(9000000000000000)
+
+/* Wall time as the rows have it → within the limit; and as boot time. */
+int64_t renew_clamp(int64_t wall);
+int64_t renew_rebase(int64_t wall, struct renew_now now);
+/* Remembers the last error for `status`. */
+void renew_core_error(struct renew_core *core, const char *what);
+/* 32 hex digits of the core's randomness, terminated. */
+void renew_core_token(struct renew_core *core, char token[33]);
+
+/* ---- conversation.c: conversations, and when the next job of each may go ---- */
+
+void renew_conversation_row(struct renew_core *core, const struct ck_row *row);
+/* The conversation, known from now on. */
+struct renew_conversation *renew_conversation_get(struct renew_core *core, struct ck_str id);
+/* Where it waits: in the lane of its next job, at that job's time; else nowhere. */
+void renew_conversation_place(struct renew_core *core, struct renew_conversation *c);
+/* It waits nowhere. */
+void renew_conversation_unplace(struct renew_core *core, struct renew_conversation *c);
+/* Something has changed about it or its jobs: it is placed, and looked at before the step ends. */
+void renew_conversation_touch(struct renew_core *core, struct renew_conversation *c);
+/* Frees it unless it must be known: not manual, or with jobs, or something is under way. */
+void renew_conversation_drop(struct renew_core *core, struct renew_conversation *c);
+/* Sets why its deliveries wait. */
+void renew_conversation_brake(struct renew_conversation *c, struct renew_braked braked);
+/* After a step of the wall clock, calendar times have other boot times. */
+void renew_conversations_follow_clock(struct renew_core *core);
+/* The job whose turn has come; NULL: none. */
+struct renew_job *renew_conversations_next_job(struct renew_core *core);
+/* Nobody wants the job any more, as far as is known here: another message is the conversation's
+ * last one, or it is manual. */
+bool renew_job_is_superseded(const struct renew_job *j);
+/* May the job go now, as far as its row and its conversation say? */
+bool renew_job_may_go(const struct renew_core *core, const struct renew_job *j);
+/* Another history begins. */
+void renew_conversations_reset(struct renew_core *core);
+
+/* ---- turn.c: last messages, and which jobs they supersede ---- */
+
+/* What happens to a conversation's turn; turn.c has the table. */
+enum renew_turn_event {
+  RENEW_TURN_CHANGED,  /* the last message is new or has changed, or the automation has */
+  RENEW_TURN_SETTLED,  /* it has been unchanged for `delay` */
+  RENEW_TURN_HAS_JOB,  /* the last message has a job */
+  RENEW_TURN_ANSWERED, /* the facts are there */
+  RENEW_TURN_RECEIPTED /* of PUT */
+};
+#define RENEW_TURN_EVENTS 5
+void renew_turn_step(struct renew_core *core, struct renew_conversation *c,
+                     enum renew_turn_event what, const struct renew_event *e);
+/* From the word in a conversation's row. */
+enum renew_automation renew_automation_of(struct ck_str word);
+void renew_turn_message_row(struct renew_core *core, const struct ck_row *row);
+/* Takes automation and last message from the conversation's row. */
+void renew_turn_conversation_row(struct renew_core *core, struct renew_conversation *c,
+                                 const struct ck_row *row);
+/* Forgets the last message, and that the conversation is on auto. */
+void renew_turn_forget(struct renew_core *core, struct renew_conversation *c);
+/* Asks about the last messages that have settled. */
+void renew_turns_settle(struct renew_core *core);
+/* No more are asked about than can be at once. */
+bool renew_turns_may_settle(const struct renew_core *core);
+
+/* ---- job.c: jobs, and what is under way with them ---- */
+
+/* What happens to a job; job.c has the table. */
+enum renew_job_event {
+  RENEW_JOB_TURN,      /* its turn has come */
+  RENEW_JOB_ANSWERED,  /* the facts are there */
+  RENEW_JOB_RECEIPTED, /* the mutation has its receipt */
+  RENEW_JOB_RESULTED,  /* the delivery has its result */
+  RENEW_JOB_FOLLOWED,  /* what came of it has been followed */
+  RENEW_JOB_TIMED,     /* the lease is to be looked at again */
+  RENEW_JOB_HELD,      /* it must wait again */
+  RENEW_JOB_PENDING,   /* its row came, with that status */
+  RENEW_JOB_RUNNING,
+  RENEW_JOB_OVER
+};
+#define RENEW_JOB_EVENTS 10
+typedef void renew_job_rule(struct renew_core *core, struct renew_job *j,
+                            const struct renew_event *e);
+void renew_job_step(struct renew_core *core, struct renew_job *j, enum renew_job_event what,
+                    const struct renew_event *e);
+void renew_job_row(struct renew_core *core, const struct ck_row *row);
+/* Enters a phase, which waits for nothing yet. */
+void renew_job_enter(struct renew_core *core, struct renew_job *j, enum renew_phase next);
+/* Enters it, and gives the ticket for what it waits for. */
+uint64_t renew_job_await(struct renew_core *core, struct renew_job *j, enum renew_phase next);
+/* It has a slot of its lane. */
+void renew_job_take_slot(struct renew_core *core, struct renew_job *j);
+/* Its delivery begins. */
+void renew_job_begin(struct renew_core *core, struct renew_job *j);
+/* Its slot is free; does nothing if it has none. */
+void renew_job_free_slot(struct renew_core *core, struct renew_job *j);
+/* FOLLOWING until this version has been followed. */
+void renew_job_follow(struct renew_core *core, struct renew_job *j, uint64_t version);
+/* Nothing is under way any more: it waits, or is forgotten if it is over. */
+renew_job_rule renew_job_rest;
+/* Tells the store the END of an attempt. It is ENDING then. */
+void renew_job_tell_end(struct renew_core *core, struct renew_job *j, struct ck_str token,
+                        int64_t attempt, const struct renew_verdict *v, const char *error);
+/* Goes on with those whose version has been followed. */
+void renew_jobs_followed(struct renew_core *core);
+/* Another history begins. */
+void renew_jobs_reset(struct renew_core *core);
+/* Frees all. */
+void renew_jobs_free(struct renew_core *core);
+
+/* ---- the rules of job.c's table ---- */
+
+/* deliver.c: attempts of ours */
+renew_job_rule renew_query_past, renew_past_known, renew_claim_receipted, renew_lease_known,
+    renew_resulted, renew_end_receipted;
+void renew_trying_free(struct renew_job *j);
+/* offer.c: jobs that are left to their clients */
+renew_job_rule renew_offer_begin, renew_offer_read, renew_offer_receipted, renew_offer_withdraw,
+    renew_withdraw_receipted;
+/* look.c: somebody else's attempts */
+renew_job_rule renew_look, renew_look_at_run, renew_looked;
+
+/* ---- look.c ---- */
+
+/* Looks at everything that runs. Nothing is claimed before that is done. */
+void renew_recover_all(struct renew_core *core);
+
+/* ---- offer.c ---- */
+
+/* Asks for the offers that a former run made. Nothing is claimed before they are there. */
+void renew_offers_load(struct renew_core *core);
+void renew_offers_page(struct renew_core *core, const struct renew_answer *a);
+void renew_offers_reset(struct renew_core *core);
+
+/* ---- address.c: jobs that have nowhere to go ---- */
+
+/* A job's row came, and this is its target. */
+void renew_address_job(struct renew_core *core, struct renew_job *j, struct ck_str snapshot);
+void renew_address_link_row(struct renew_core *core, const struct ck_row *row);
+/* Asks for links. */
+void renew_address_step(struct renew_core *core);
+void renew_address_known(struct renew_core *core, struct renew_conversation *c,
+                         const struct renew_answer *a);
+/* The link is not looked for any more. Not of one in the queue, unless that is emptied. */
+void renew_address_forget(struct renew_core *core, struct renew_conversation *c);
+
+/* ---- touched.c: jobs that must not go ---- */
+
+/* Looks at the conversations that were touched: proposes that superseded jobs end, and withdraws
+ * offers that must wait. */
+void renew_touched_step(struct renew_core *core);
+void renew_proposal_receipted(struct renew_core *core, struct renew_job *j,
+                              const struct renew_event *e);
+
+/* ---- ended.c: the ends of clients' attempts, for the log ---- */
+
+/* A job's row came. Before it is taken, which may forget the job. */
+void renew_ended_row(struct renew_core *core, const struct ck_row *row);
+/* Asks for those that the store has kept. */
+void renew_ended_step(struct renew_core *core);
+void renew_ended_page(struct renew_core *core, const struct renew_answer *a);
+void renew_end_job_known(struct renew_core *core, struct renew_end *x,
+                         const struct renew_answer *a);
+void renew_end_logged(struct renew_core *core, struct renew_end *x, const struct renew_event *e);
+void renew_ends_free(struct renew_core *core);
+
+#endif

@@ -1,0 +1,223 @@
+/* The core's state: its copy of what the store has (the conversations on auto or paused, and the
+ * jobs that are pending or running), and what is under way. It is built from followed rows at every
+ * start. Only the core changes it; the daemon may look. Pure.
+ *
+ * Two clocks. A stored deadline is wall time. One that a person set for a calendar time
+ * (`renew --at`) is compared with the wall clock each time, so it follows a step of that clock. A
+ * wait (delay, cooldown, backoff) is converted to CLOCK_BOOTTIME when its row arrives, so a step
+ * neither lengthens nor shortens it.
+ */
+#ifndef RENEWD_CORE_STATE_H
+#define RENEWD_CORE_STATE_H
+
+#include "proto/heap.h"
+#include "renewd/core/effect.h"
+#include "renewd/core/index.h"
+#include "renewd/core/pace.h"
+#include "renewd/core/ticket.h"
+
+/* What the core needs of the settings. */
+struct renew_settings {
+  struct renew_rules rules;
+  int64_t delay, spacing; /* milliseconds */
+  const char *payload;
+  /* Pure functions of the settings: what they say of a target that renewd itself delivers to. */
+  const void *self;
+  /* 0: something serves it; -1 with what is missing. */
+  int (*serves)(const void *self, const struct renew_target *t, struct ck_err *err);
+  /* An attempt with an unknown end may be sent again. */
+  bool (*repeatable)(const void *self, const struct renew_target *t);
+};
+
+/* ---- jobs ---- */
+
+/* As the job's row says; OVER: done, failed, or of a history that was reset. */
+enum renew_status { RENEW_PENDING, RENEW_RUNNING, RENEW_OVER };
+
+/* What is under way with a job. job.c has the table of what follows from what. */
+enum renew_phase {
+  RENEW_WAITS, /* nothing */
+  /* One attempt of ours, with a slot of its lane. */
+  RENEW_QUERIED,  /* its turn has come: the conversation's past is asked for */
+  RENEW_CLAIMING, /* CLAIM has no receipt yet */
+  RENEW_LEASING,  /* the lease and what is to be sent are asked for */
+  RENEW_SENDING,  /* its channel has it */
+  /* With a slot after an attempt of ours; without, of somebody else's. */
+  RENEW_ENDING,    /* END has no receipt yet */
+  RENEW_FOLLOWING, /* what came of it is not followed yet */
+  /* One offer. */
+  RENEW_READING,     /* what it is to say is asked for */
+  RENEW_OFFERING,    /* OFFER has no receipt yet */
+  RENEW_OPEN,        /* the client may claim it */
+  RENEW_WITHDRAWING, /* WITHDRAW or CANCEL has no receipt yet */
+  /* Somebody else's attempt. */
+  RENEW_TAKEN,  /* its client has it, up to a time at which the lease is looked at again */
+  RENEW_LOOKING /* whose it is, and how far, is asked for */
+};
+#define RENEW_PHASES 13
+
+/* Of one attempt of ours, from its claim to its end. */
+struct renew_trying {
+  char token[33];
+  struct renew_count count;
+  char *message_id, *snapshot;
+  int64_t started_at; /* boot; 0: nothing was sent */
+};
+
+struct renew_conversation;
+
+struct renew_job {
+  struct renew_node node; /* its id is job_id; first, so that a node is its job */
+  struct renew_conversation *of;
+  struct renew_job *next; /* of the same conversation */
+  bool automatic;         /* renewd made it, and it may be superseded; a person made the others */
+  bool anyway;            /* a person wants it although it is superseded */
+  enum renew_status status;
+  enum renew_phase phase;
+  struct renew_ticket ticket;   /* what its phase waits for */
+  struct renew_ticket proposal; /* a SUPERSEDE */
+  struct ck_timer timer;   /* FOLLOWING: a version, among `following`; TAKEN: boot, in `taken` */
+  struct renew_lane *lane; /* of its target */
+  struct renew_lane *slot; /* while it has one: the lane in which its turn came; else NULL */
+  bool begun;              /* with a slot: its delivery has begun */
+  bool unleased;           /* it runs by its row, but the store has no lease of it */
+  struct renew_trying *trying; /* from CLAIMING to SENDING; else NULL */
+  int64_t next_attempt_at;     /* wall; RENEW_NEVER: none */
+  int64_t due;                 /* boot: next_attempt_at, converted when its row came */
+  int64_t hold;                /* boot: not before; after a refusal */
+  int64_t created_at;
+  int64_t attempt_count;
+  char *client;    /* who delivers it (target.h); NULL: renewd does */
+  char *no_target; /* why nothing can be sent (resolve.h); NULL: it has a target */
+};
+
+/* ---- conversations ---- */
+
+enum renew_automation { RENEW_MANUAL, RENEW_AUTO, RENEW_PAUSED };
+
+/* How far renewd is with the last message of a conversation on auto, which is judged once, when it
+ * has been unchanged for `delay`. turn.c has the table. */
+enum renew_turn {
+  RENEW_QUIET,
+  RENEW_UNSETTLED, /* in the heap `unsettled` */
+  RENEW_ASSESSED,  /* the facts about it are asked for */
+  RENEW_MAKING     /* its job's PUT has no receipt yet */
+};
+#define RENEW_TURNS 4
+
+/* Whether the link of a conversation is looked for, since a job of it has nowhere to go. */
+enum renew_addressing {
+  RENEW_ADDRESSED,   /* no */
+  RENEW_UNADDRESSED, /* in the queue `unaddressed` */
+  RENEW_ADDRESSING   /* the link is asked for */
+};
+
+/* Why a conversation's deliveries wait for a person, or for an hour to pass: decided by
+ * renew_brake (due.h) from what the store knows, and forgotten with the conversation's next row. */
+struct renew_braked {
+  enum renew_brake brake;
+  int64_t until; /* boot; RENEW_NEVER: until a person lets it go on */
+};
+
+struct renew_conversation {
+  struct renew_node node;  /* its id is local_conversation_id; first */
+  struct ck_timer timer;   /* boot: when its next job may be claimed, but for the lane's pace */
+  struct renew_lane *lane; /* the lane of that job, where the timer is; NULL: there is none */
+  enum renew_automation automation;
+  /* The last message; it has been unchanged for `delay` at boot time `settled`. */
+  struct renew_node last; /* its id: NULL for none */
+  char last_job_id[37];   /* that of its automatic job */
+  uint64_t last_text;     /* a hash of its text; 0: not known */
+  int64_t settled;
+  enum renew_turn turn;
+  struct ck_timer unsettled;
+  struct renew_ticket turn_ticket;
+  char *made_for; /* MAKING: the message */
+  bool judged;
+  enum renew_decline declined; /* as it was judged */
+
+  int64_t cooldown_until; /* wall, 0 for none */
+  int64_t rest;           /* boot: cooldown_until, converted when its row came */
+  struct renew_job *jobs;
+  struct renew_braked braked;
+  bool changed;  /* its row has come since its last claim */
+  bool calendar; /* its next job waits for a calendar time */
+  bool touched;  /* in the queue `touched` */
+  struct renew_conversation *next_touched;
+  enum renew_addressing addressing;
+  struct renew_ticket link_ticket;
+  struct renew_conversation *next_unaddressed;
+};
+
+/* A queue through a member of its conversations. Zero-initialise. */
+struct renew_queue {
+  struct renew_conversation *head, *tail;
+};
+
+/* ---- the whole ---- */
+
+/* The offers that a former run made. */
+struct renew_offers {
+  struct renew_ticket ticket;
+  bool loaded;
+  uint64_t page; /* the next one */
+  int64_t at;    /* boot: not before */
+};
+
+/* The end of a client's attempt that is to be logged: its job is asked for, then LOGGED has no
+ * receipt yet. */
+struct renew_end {
+  struct renew_ticket ticket; /* first */
+  struct renew_end *next;
+  char *job_id, *error, *sent_id;
+  int64_t at, attempt, began, next_attempt_at;
+  enum renew_outcome outcome;
+};
+
+struct renew_ends {
+  struct renew_ticket ticket;
+  bool look;             /* there may be some in the store */
+  int64_t look_at;       /* boot: not before */
+  struct renew_end *all; /* those that are being logged */
+};
+
+struct renew_core {
+  struct renew_settings set;
+  struct ck_random random;
+  struct renew_index conversations, jobs;
+  struct renew_index lasts; /* conversations by their last message */
+  struct renew_pace pace;
+  struct renew_tickets tickets;
+  struct ck_heap unsettled; /* conversations, by when their last message has settled */
+  struct ck_heap taken;     /* jobs, by when their leases are looked at again */
+  struct ck_heap following; /* jobs in FOLLOWING, by that version */
+  struct renew_queue touched, unaddressed;
+  struct renew_offers offers;
+  struct renew_ends ends;
+
+  bool connected, live, stopping;
+  bool recovered;   /* this history's rows are all there, and what runs was looked at */
+  uint64_t version; /* that has been followed */
+
+  unsigned assessing;     /* conversations in ASSESSED or MAKING */
+  unsigned addressing;    /* in ADDRESSING */
+  size_t unfinished;      /* jobs with a slot before FOLLOWING */
+  size_t recovering;      /* jobs LOOKING, or ENDING without a slot */
+  size_t declined;        /* conversations whose last message was declined for a reason that people
+                             are told */
+  size_t without_address; /* not ADDRESSED */
+  size_t calendars;       /* conversations whose next job waits for a calendar time */
+  int64_t offset;         /* wall − boot when those were last placed in their lanes */
+  int64_t clock_at;       /* boot: when it was last looked whether that has changed */
+  struct {
+    uint32_t id;
+    uint64_t text;
+  } seen;               /* hashes of the message whose row came last */
+  char last_error[200]; /* for `status` */
+
+  /* Of the step under way. */
+  struct renew_now now;
+  struct renew_effects *out;
+};
+
+#endif

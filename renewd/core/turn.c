@@ -1,0 +1,256 @@
+/* Turns: how long a conversation's last message has been unchanged, and what becomes of it.
+ *
+ *               CHANGED    SETTLED    HAS_JOB   ANSWERED                      RECEIPTED
+ *   QUIET       unsettle              -
+ *   UNSETTLED   unsettle   ASSESSED   QUIET
+ *   ASSESSED    unsettle              QUIET     wanted: MAKING
+ *                                               declined: QUIET
+ *                                               no answer: unsettle, from
+ *                                               the beginning
+ *   MAKING      -                     -                                       unsettle
+ *
+ * unsettle: UNSETTLED if the conversation is on auto and its last message has not been judged; else
+ * QUIET. What was asked for is not waited for any more. */
+#include "renewd/core/inner.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proto/crc32c.h"
+
+#define ASSESSED_AT_ONCE 32
+
+typedef void rule(struct renew_core *core, struct renew_conversation *c,
+                  const struct renew_event *e);
+
+static struct renew_conversation *of_last(struct renew_node *n) {
+  return (struct renew_conversation *)((char *)n - offsetof(struct renew_conversation, last));
+}
+
+static struct renew_conversation *of_unsettled(struct ck_timer *t) {
+  return (struct renew_conversation *)((char *)t - offsetof(struct renew_conversation, unsettled));
+}
+
+static bool is_assessing(const struct renew_conversation *c) {
+  return c->turn == RENEW_ASSESSED || c->turn == RENEW_MAKING;
+}
+
+/* Waits for nothing yet. */
+static void become(struct renew_core *core, struct renew_conversation *c, enum renew_turn next) {
+  core->assessing -= is_assessing(c);
+  c->turn = next;
+  core->assessing += is_assessing(c);
+  renew_ticket_drop(&core->tickets, &c->turn_ticket);
+  if (next != RENEW_MAKING) {
+    free(c->made_for);
+    c->made_for = NULL;
+  }
+  if (next == RENEW_UNSETTLED)
+    ck_heap_set(&core->unsettled, &c->unsettled, c->settled);
+  else
+    ck_heap_drop(&core->unsettled, &c->unsettled);
+}
+
+/* ---- the last message ---- */
+
+static uint32_t id_hash(struct ck_str id) { return ck_crc32c(0, id.s, id.n); }
+
+/* Never 0. */
+static uint64_t text_hash(struct ck_str text) {
+  return (uint64_t)text.n << 32 | ck_crc32c(0, text.s, text.n) | 1;
+}
+
+static void set_declined(struct renew_core *core, struct renew_conversation *c,
+                         enum renew_decline d) {
+  core->declined -= renew_decline_is_told(c->declined);
+  core->declined += renew_decline_is_told(d);
+  c->declined = d;
+}
+
+/* Of several conversations with the same last message, which no source makes, the index has one. */
+static bool is_indexed(const struct renew_core *core, const struct renew_conversation *c) {
+  return c->last.id && renew_index_find(&core->lasts, ck_str_of(c->last.id)) == &c->last;
+}
+
+static void set_last(struct renew_core *core, struct renew_conversation *c, struct ck_str id) {
+  if (is_indexed(core, c)) renew_index_remove(&core->lasts, &c->last);
+  free(c->last.id);
+  c->last.id = id.n ? ck_str_dup(id) : NULL;
+  c->last_job_id[0] = '\0';
+  c->judged = false;
+  set_declined(core, c, RENEW_NOT_DECLINED);
+  if (!c->last.id) return;
+  ck_job_id(c->last_job_id, id);
+  if (!renew_index_find(&core->lasts, id)) renew_index_add(&core->lasts, &c->last);
+  c->last_text = core->seen.id == id_hash(id) ? core->seen.text : 0;
+}
+
+enum renew_automation renew_automation_of(struct ck_str word) {
+  return ck_str_is(word, "auto")     ? RENEW_AUTO
+         : ck_str_is(word, "paused") ? RENEW_PAUSED
+                                     : RENEW_MANUAL;
+}
+
+void renew_turn_conversation_row(struct renew_core *core, struct renew_conversation *c,
+                                 const struct ck_row *row) {
+  struct ck_str last = ck_row_text(row, CK_CONVERSATIONS_LAST_MESSAGE_ID);
+  enum renew_automation automation =
+      renew_automation_of(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS));
+  bool turns = automation != c->automation,
+       changes = c->last.id ? !ck_str_is(last, c->last.id) : last.n > 0;
+  c->automation = automation;
+  if (changes) {
+    set_last(core, c, last);
+    c->settled = core->now.boot + core->set.delay;
+  }
+  if (changes || turns) renew_turn_step(core, c, RENEW_TURN_CHANGED, NULL);
+}
+
+/* A message that is observed again without having grown has not changed. */
+void renew_turn_message_row(struct renew_core *core, const struct ck_row *row) {
+  struct ck_str id = ck_row_key(row);
+  core->seen.id = id_hash(id);
+  core->seen.text = text_hash(ck_row_text(row, CK_MESSAGES_RAW_TEXT));
+  struct renew_node *n = renew_index_find(&core->lasts, id);
+  if (!n || of_last(n)->last_text == core->seen.text) return;
+  struct renew_conversation *c = of_last(n);
+  c->last_text = core->seen.text;
+  c->settled = core->now.boot + core->set.delay;
+  renew_turn_step(core, c, RENEW_TURN_CHANGED, NULL);
+  renew_conversation_touch(core, c);
+}
+
+void renew_turn_forget(struct renew_core *core, struct renew_conversation *c) {
+  set_last(core, c, (struct ck_str){0});
+  c->automation = RENEW_MANUAL;
+  become(core, c, RENEW_QUIET);
+}
+
+/* ---- the rules ---- */
+
+static void nothing(struct renew_core *core, struct renew_conversation *c,
+                    const struct renew_event *e) {
+  (void)core, (void)c, (void)e;
+}
+
+static void unsettle(struct renew_core *core, struct renew_conversation *c,
+                     const struct renew_event *e) {
+  (void)e;
+  bool judges = c->automation == RENEW_AUTO && c->last.id && !c->judged;
+  become(core, c, judges ? RENEW_UNSETTLED : RENEW_QUIET);
+}
+
+static void quiet(struct renew_core *core, struct renew_conversation *c,
+                  const struct renew_event *e) {
+  (void)e;
+  become(core, c, RENEW_QUIET);
+}
+
+static void assess(struct renew_core *core, struct renew_conversation *c,
+                   const struct renew_event *e) {
+  (void)e;
+  become(core, c, RENEW_ASSESSED);
+  renew_query(core->out, renew_ticket_take(&core->tickets, &c->turn_ticket, RENEW_OF_TURN),
+              &(struct renew_question){.parts = RENEW_ABOUT_MESSAGE | RENEW_ABOUT_CONVERSATION |
+                                                RENEW_ABOUT_AUTOMATION |
+                                                RENEW_ABOUT_JOB_OF_MESSAGE | RENEW_ABOUT_LINK,
+                                       .conversation_id = ck_str_of(c->node.id),
+                                       .message_id = ck_str_of(c->last.id)});
+}
+
+/* Without a target the job waits for one (address.c). */
+static void make(struct renew_core *core, struct renew_conversation *c,
+                 const struct renew_answer *a) {
+  struct ck_row row = {.table = CK_JOBS};
+  struct ck_buf snapshot = {0};
+  renew_resolve_link(&core->set, a->has_link ? &a->link : NULL, &snapshot, NULL);
+  row.v[CK_JOBS_JOB_ID] = ck_textz(c->last_job_id);
+  row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(c->node.id);
+  row.v[CK_JOBS_MESSAGE_ID] = ck_textz(c->last.id);
+  row.v[CK_JOBS_PAYLOAD] = ck_textz(core->set.payload);
+  row.v[CK_JOBS_PAYLOAD_KIND] = ck_textz("text");
+  if (snapshot.len) row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(ck_buf_view(&snapshot));
+  row.v[CK_JOBS_MAX_ATTEMPTS] = ck_int(core->set.rules.max_attempts);
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(renew_first_due(core->now.wall, c->cooldown_until));
+  become(core, c, RENEW_MAKING);
+  c->made_for = ck_strdup(c->last.id);
+  renew_tell_row(core->out, renew_ticket_take(&core->tickets, &c->turn_ticket, RENEW_OF_TURN),
+                 CK_OP_PUT, &row);
+  ck_buf_free(&snapshot);
+}
+
+static void decline(struct renew_core *core, struct renew_conversation *c, enum renew_decline d) {
+  struct renew_line *l =
+      renew_say(core->out, renew_decline_is_told(d) ? RENEW_SAY_INFO : RENEW_SAY_DEBUG, c->node.id,
+                "declined");
+  renew_say_text(core->out, l, "message", ck_str_of(c->last.id));
+  renew_say_text(core->out, l, "reason", ck_str_of(renew_decline_reason(d)));
+  c->judged = true;
+  set_declined(core, c, d);
+  become(core, c, RENEW_QUIET);
+}
+
+static void judge(struct renew_core *core, struct renew_conversation *c,
+                  const struct renew_event *e) {
+  const struct renew_answer *a = e->as.answer;
+  if (a->problem) {
+    renew_core_error(core, a->problem);
+    c->settled = core->now.boot + core->set.delay;
+    unsettle(core, c, NULL);
+    return;
+  }
+  enum renew_decline declined = renew_declined(&core->set.rules, &a->facts);
+  if (declined == RENEW_NOT_DECLINED)
+    make(core, c, a);
+  else
+    decline(core, c, declined);
+}
+
+/* The message may not be the last one any more. */
+static void made(struct renew_core *core, struct renew_conversation *c,
+                 const struct renew_event *e) {
+  bool refused = e->as.receipt.result == 'r';
+  char id[37];
+  ck_job_id(id, ck_str_of(c->made_for));
+  struct renew_line *l = renew_say(core->out, RENEW_SAY_INFO, id, refused ? "not_made" : "made");
+  if (!refused) renew_say_text(core->out, l, "conversation", ck_str_of(c->node.id));
+  renew_say_text(core->out, l, "message", ck_str_of(c->made_for));
+  if (refused) renew_say_text(core->out, l, "reason", e->as.receipt.reason);
+  if (c->last.id && strcmp(c->last.id, c->made_for) == 0) c->judged = true;
+  unsettle(core, c, NULL);
+}
+
+static rule *const rules[RENEW_TURNS][RENEW_TURN_EVENTS] = {
+    [RENEW_QUIET] = {[RENEW_TURN_CHANGED] = unsettle, [RENEW_TURN_HAS_JOB] = nothing},
+    [RENEW_UNSETTLED] = {[RENEW_TURN_CHANGED] = unsettle,
+                         [RENEW_TURN_SETTLED] = assess,
+                         [RENEW_TURN_HAS_JOB] = quiet},
+    [RENEW_ASSESSED] = {[RENEW_TURN_CHANGED] = unsettle,
+                        [RENEW_TURN_HAS_JOB] = quiet,
+                        [RENEW_TURN_ANSWERED] = judge},
+    [RENEW_MAKING] = {[RENEW_TURN_CHANGED] = nothing,
+                      [RENEW_TURN_HAS_JOB] = nothing,
+                      [RENEW_TURN_RECEIPTED] = made},
+};
+
+void renew_turn_step(struct renew_core *core, struct renew_conversation *c,
+                     enum renew_turn_event what, const struct renew_event *e) {
+  rule *follows = rules[c->turn][what];
+  assert(follows); /* else the table has no such event */
+  if (what == RENEW_TURN_HAS_JOB) {
+    c->judged = true;
+    set_declined(core, c, RENEW_NOT_DECLINED);
+  }
+  follows(core, c, e);
+}
+
+bool renew_turns_may_settle(const struct renew_core *core) {
+  return core->assessing < ASSESSED_AT_ONCE;
+}
+
+void renew_turns_settle(struct renew_core *core) {
+  struct ck_timer *t;
+  while (renew_turns_may_settle(core) && (t = ck_heap_top(&core->unsettled)) &&
+         t->at <= core->now.boot)
+    renew_turn_step(core, of_unsettled(t), RENEW_TURN_SETTLED, NULL);
+}

@@ -1,0 +1,235 @@
+/* A table of the parts: which table of the store has each, by which key, and what its rows say. */
+#include "renewd/question.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proto/map.h"
+
+struct asked {
+  uint64_t ticket;
+  struct renew_answer answer;
+  struct ck_arena arena; /* its texts */
+  renew_answered *answered;
+  void *self;
+};
+
+static struct ck_str text(struct asked *a, struct ck_str row, const char *column) {
+  return ck_arena_copy(&a->arena, ck_map_str(row, column));
+}
+
+static void note_head(struct asked *a, const struct renew_reply *reply) {
+  if (reply->head > a->answer.head) a->answer.head = reply->head;
+}
+
+/* ---- what the rows say ---- */
+
+static void message_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  struct renew_facts *f = &a->answer.facts;
+  note_head(a, reply);
+  f->found = reply->rows > 0;
+  f->role = text(a, reply->first, "role");
+  f->created_at = ck_map_int(reply->first, "created_at", 0);
+  f->observed_at = ck_map_int(reply->first, "observed_at", 0);
+  f->live = ck_map_int(reply->first, "live", 0);
+}
+
+static void conversation_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  struct ck_str automation = ck_map_str(reply->first, "automation_status");
+  note_head(a, reply);
+  a->answer.paused = ck_str_is(automation, "paused");
+  a->answer.manual = !a->answer.paused && !ck_str_is(automation, "auto");
+  a->answer.last_message_id = text(a, reply->first, "last_message_id");
+  a->answer.facts.last_message_at = ck_map_int(reply->first, "last_message_at", 0);
+}
+
+static void automation_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  note_head(a, reply);
+  a->answer.facts.since = ck_map_int(reply->first, "since", 0);
+}
+
+static void job_of_message_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  note_head(a, reply);
+  a->answer.facts.has_job = reply->rows > 0;
+}
+
+struct renew_link renew_link_of(struct ck_str row) {
+  return (struct renew_link){.target_kind = ck_map_str(row, "target_kind"),
+                             .target_id = ck_map_str(row, "target_id"),
+                             .target_payload = ck_map_str(row, "target_payload"),
+                             .client_id = ck_map_str(row, "client_id"),
+                             .platform = ck_map_str(row, "platform"),
+                             .remote_conversation_id = ck_map_str(row, "remote_conversation_id"),
+                             .page_url = ck_map_str(row, "page_url"),
+                             .page_title = ck_map_str(row, "page_title"),
+                             .route_path = ck_map_str(row, "route_path"),
+                             .route_pattern = ck_map_str(row, "route_pattern"),
+                             .route_params = ck_map_str(row, "route_params")};
+}
+
+static void link_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  note_head(a, reply);
+  a->answer.has_link = reply->rows > 0;
+  a->answer.link = renew_link_of(ck_arena_copy(&a->arena, reply->first));
+}
+
+static void past_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  struct renew_past *past = &a->answer.past;
+  note_head(a, reply);
+  past->sixtieth_at = ck_map_int(reply->first, "sixtieth_at", INT64_MIN);
+  past->has_sixtieth = past->sixtieth_at != INT64_MIN;
+  past->stopped = ck_map_int(reply->first, "stopped", 0);
+}
+
+static void lease_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  struct ck_str state = ck_map_str(reply->first, "state");
+  note_head(a, reply);
+  a->answer.lease = (struct renew_lease){.running = ck_str_is(state, "running"),
+                                         .unknown = ck_str_is(state, "unknown"),
+                                         .token = text(a, reply->first, "token"),
+                                         .client = text(a, reply->first, "client"),
+                                         .attempt = ck_map_int(reply->first, "attempt", 0),
+                                         .until = ck_map_int(reply->first, "until", 0)};
+}
+
+static void unreached_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  note_head(a, reply);
+  a->answer.unreached = ck_map_int(reply->first, "count", 0);
+  a->answer.unreached_since = ck_map_int(reply->first, "since", 0);
+}
+
+static void job_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  struct ck_str row = reply->first;
+  note_head(a, reply);
+  a->answer.job = (struct renew_row){.head = reply->head,
+                                     .conversation_id = text(a, row, "local_conversation_id"),
+                                     .message_id = text(a, row, "message_id"),
+                                     .payload = text(a, row, "payload"),
+                                     .payload_kind = text(a, row, "payload_kind"),
+                                     .snapshot = text(a, row, "target_snapshot"),
+                                     .attempt_count = ck_map_int(row, "attempt_count", 0),
+                                     .max_attempts = ck_map_int(row, "max_attempts", 1)};
+}
+
+static void offers_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  struct ck_reader rows = ck_reader_of(reply->all);
+  struct ck_str *ids = ck_arena_get(&a->arena, (reply->rows + 1) * sizeof *ids), row;
+  uint32_t n = 0;
+  note_head(a, reply);
+  a->answer.offers = ids;
+  if (ck_read_array(&rows, &n)) n = 0;
+  for (; n && ck_read_raw(&rows, &row) == 0; n--) ids[a->answer.n++] = text(a, row, "job_id");
+}
+
+static struct renew_ended ended_of(struct asked *a, struct ck_str row) {
+  struct ck_str outcome = ck_map_str(row, "outcome");
+  return (struct renew_ended){.job_id = text(a, row, "job_id"),
+                              .error = text(a, row, "error"),
+                              .sent_id = text(a, row, "message_id"),
+                              .at = ck_map_int(row, "at", 0),
+                              .attempt = ck_map_int(row, "attempt", 0),
+                              .began = ck_map_int(row, "began", 0),
+                              .next_attempt_at = ck_map_int(row, "next_attempt_at", 0),
+                              .outcome = ck_str_is(outcome, "done")       ? RENEW_DONE
+                                         : ck_str_is(outcome, "released") ? RENEW_RELEASED
+                                                                          : RENEW_UNKNOWN};
+}
+
+static void ends_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  struct ck_reader rows = ck_reader_of(reply->all);
+  struct renew_ended *ends = ck_arena_get(&a->arena, (reply->rows + 1) * sizeof *ends);
+  struct ck_str row;
+  uint32_t n = 0;
+  note_head(a, reply);
+  a->answer.ends = ends;
+  if (ck_read_array(&rows, &n)) n = 0;
+  for (; n && ck_read_raw(&rows, &row) == 0; n--) ends[a->answer.n++] = ended_of(a, row);
+}
+
+/* ---- the parts ---- */
+
+enum key { NO_KEY, JOB, CONVERSATION, MESSAGE };
+
+static const struct part {
+  enum renew_part part;
+  const char *table, *column;
+  enum key key;
+  void (*take)(void *self, const struct renew_reply *reply);
+} parts[RENEW_PARTS] = {
+    {RENEW_ABOUT_MESSAGE, "messages", "id", MESSAGE, message_came},
+    {RENEW_ABOUT_CONVERSATION, "local_conversations", "local_conversation_id", CONVERSATION,
+     conversation_came},
+    {RENEW_ABOUT_AUTOMATION, "automation", "local_conversation_id", CONVERSATION, automation_came},
+    {RENEW_ABOUT_JOB_OF_MESSAGE, "renewal_jobs", "message_id", MESSAGE, job_of_message_came},
+    {RENEW_ABOUT_LINK, "conversation_links", "local_conversation_id", CONVERSATION, link_came},
+    {RENEW_ABOUT_PAST, "brakes", "local_conversation_id", CONVERSATION, past_came},
+    {RENEW_ABOUT_LEASE, "leases", "job_id", JOB, lease_came},
+    {RENEW_ABOUT_UNREACHED, "unreached", "job_id", JOB, unreached_came},
+    {RENEW_ABOUT_JOB, "renewal_jobs", "job_id", JOB, job_came},
+    {RENEW_ABOUT_OFFERS, "offers", NULL, NO_KEY, offers_came},
+    {RENEW_ABOUT_ENDS, "ended", NULL, NO_KEY, ends_came},
+};
+
+/* The store lists links by observed_at, newest first, and a query takes the first. */
+struct renew_query renew_link_query(struct ck_str conversation_id,
+                                    void (*take)(void *self, const struct renew_reply *reply)) {
+  return (struct renew_query){
+      .table = "conversation_links",
+      .filters = {{"local_conversation_id", ck_text(conversation_id)}, {"is_active", ck_int(1)}},
+      .take = take};
+}
+
+static struct renew_query query_of(const struct part *p, const struct renew_question *q) {
+  const struct ck_str keys[] = {
+      [JOB] = q->job_id, [CONVERSATION] = q->conversation_id, [MESSAGE] = q->message_id};
+  if (p->part == RENEW_ABOUT_LINK) return renew_link_query(q->conversation_id, p->take);
+  struct renew_query query = {.table = p->table, .take = p->take};
+  if (p->key != NO_KEY) {
+    query.filters[0] = (struct renew_filter){p->column, ck_text(keys[p->key])};
+  } else {
+    query.limit = RENEW_PAGE;
+    query.offset = q->page * RENEW_PAGE;
+  }
+  if (p->part == RENEW_ABOUT_PAST)
+    query.filters[1] = (struct renew_filter){"in_a_row", ck_int(q->in_a_row)};
+  return query;
+}
+
+/* ---- the whole ---- */
+
+static void decide(void *self, const char *problem) {
+  struct asked *a = self;
+  a->answer.problem = problem;
+  a->answered(a->self, a->ticket, &a->answer);
+}
+
+static void forget(void *self) {
+  struct asked *a = self;
+  ck_arena_free(&a->arena);
+  free(a);
+}
+
+void renew_question_send(struct renew_queries *queries, uint64_t ticket,
+                         const struct renew_question *q, renew_answered *answered, void *self) {
+  struct renew_query list[RENEW_PARTS];
+  unsigned n = 0;
+  for (size_t i = 0; i < RENEW_PARTS; i++)
+    if (q->parts & parts[i].part) list[n++] = query_of(&parts[i], q);
+  assert(n);
+  struct asked *a = ck_zalloc(sizeof *a);
+  a->ticket = ticket;
+  a->answered = answered;
+  a->self = self;
+  renew_query_all(queries, list, n, decide, forget, a);
+}
