@@ -24,11 +24,14 @@ int64_t ck_now_ms(void) { return wall_clock(); }
 int64_t ck_boot_ms(void) { return boot_clock(); }
 int64_t ck_boot_after(int64_t ms) { return boot_clock() + ms + 1; }
 
-int64_t ck_mono_us(void) {
+static int64_t read_us(clockid_t id) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(id, &t);
   return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
+
+int64_t ck_mono_us(void) { return read_us(CLOCK_MONOTONIC); }
+int64_t ck_thread_us(void) { return read_us(CLOCK_THREAD_CPUTIME_ID); }
 
 void ck_clock_replace(int64_t (*wall)(void), int64_t (*boot)(void)) {
   wall_clock = wall ? wall : real_wall;

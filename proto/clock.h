@@ -20,6 +20,9 @@ int64_t ck_boot_after(int64_t ms);
 /* Microseconds of CLOCK_MONOTONIC, for measuring. */
 int64_t ck_mono_us(void);
 
+/* Microseconds of the processor that this thread has had. */
+int64_t ck_thread_us(void);
+
 /* Replaces the clocks behind ck_now_ms and ck_boot_ms; NULL restores the real one. For tests. */
 void ck_clock_replace(int64_t (*wall)(void), int64_t (*boot)(void));
 

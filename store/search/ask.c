@@ -27,6 +27,7 @@ struct search_asker {
   sqlite3 *database, *index;
   const _Atomic bool *stop;
   struct search_source *source;
+  struct ask_texts texts; /* on the index as it is open */
   sqlite3_stmt *message, *conversation, *link;
   dev_t device;
   ino_t inode;
@@ -39,10 +40,12 @@ struct search_asker {
 
 /* ---- the index's file ---- */
 
-static int is_over(void *self) {
-  struct search_asker *a = self;
+static bool is_over(void *self) {
+  const struct search_asker *a = self;
   return atomic_load(a->stop) || ck_boot_ms() >= a->deadline;
 }
+
+static int interrupt(void *self) { return is_over(self); }
 
 /* Opens the file that has the name now: the index may have been made again. */
 static int open_index(struct search_asker *a, struct ck_err *err) {
@@ -52,10 +55,13 @@ static int open_index(struct search_asker *a, struct ck_err *err) {
     rc = errno == ENOENT ? 1 : ck_fail(err, SEARCH_FILE ": %s", strerror(errno));
   else if (a->index && st.st_dev == a->device && st.st_ino == a->inode)
     return 0;
+  ask_texts_close(&a->texts);
   db_close(&a->index);
   if (rc == 0) rc = search_index_reader(&a->index, err);
+  if (rc == 0) rc = ask_texts_open(&a->texts, a->database, a->index, a->source, err);
   a->device = st.st_dev;
   a->inode = st.st_ino;
+  if (rc) ask_texts_close(&a->texts);
   if (rc) db_close(&a->index);
   return rc > 0 ? ck_fail(err, SEARCH_FILE ": it is not made yet") : rc;
 }
@@ -166,79 +172,114 @@ static int read_hit(struct search_asker *a, const struct ask_entry *e, struct se
   return rc;
 }
 
-/* ---- the cursor: "KIND KEY ENTRY" ---- */
+/* ---- the cursor: "KIND KEY ENTRY FOUND" ---- */
 
-static void write_cursor(bool rank, const struct ask_entry *last, char out[64]) {
-  snprintf(out, 64, "%c %lld %lld", rank ? 'r' : 'n', (long long)last->key, (long long)last->entry);
+/* Where a page ends. */
+struct place {
+  struct ask_entry last;
+  uint64_t found; /* so many hits are up to there, if they were counted one by one; else 0 */
+};
+
+static void write_cursor(bool rank, const struct place *p, char out[64]) {
+  snprintf(out, 64, "%c %lld %lld %llu", rank ? 'r' : 'n', (long long)p->last.key,
+           (long long)p->last.entry, (unsigned long long)p->found);
 }
 
 /* One that is written back is the same, or it is none. */
-static bool read_cursor(struct ck_str cursor, bool rank, struct ask_entry *after) {
+static bool read_cursor(struct ck_str cursor, bool rank, struct place *after) {
   char text[64] = "", same[64];
   long long key, entry;
-  *after = (struct ask_entry){.key = INT64_MAX, .entry = INT64_MAX};
+  unsigned long long found;
+  *after = (struct place){.last = {.key = INT64_MAX, .entry = INT64_MAX}};
   if (cursor.n == 0) return true;
   if (cursor.n >= sizeof text) return false;
   memcpy(text, cursor.s, cursor.n);
-  if (sscanf(text, "%*c %lld %lld", &key, &entry) != 2) return false;
-  after->key = key;
-  after->entry = entry;
+  if (sscanf(text, "%*c %lld %lld %llu", &key, &entry, &found) != 3) return false;
+  *after = (struct place){.last = {.key = key, .entry = entry}, .found = found};
   write_cursor(rank, after, same);
   return ck_str_is(cursor, same);
 }
 
 bool search_cursor_ok(struct ck_str cursor, bool rank) {
-  struct ask_entry after;
+  struct place after;
   return read_cursor(cursor, rank, &after);
 }
 
 /* ---- a question ---- */
 
+struct asking {
+  const struct search_question *q;
+  struct search_chosen chosen;
+  struct ask_pick p;
+  struct place after, upto; /* upto: as far as it was looked for hits; of no hit if entry is 0 */
+};
+
+/* The texts were read to find them. */
+static bool was_read(const struct asking *k) { return k->chosen.loose && !k->q->rank; }
+
 /* Reads the records of the first hits that have one. */
-static int read_hits(struct search_asker *a, const struct search_question *q, struct ask_pick *p,
-                     struct search_answer *out, struct ck_err *err) {
+static int read_hits(struct search_asker *a, struct asking *k, struct search_answer *out,
+                     struct ck_err *err) {
+  struct ask_pick *p = &k->p;
   size_t i = 0;
   ask_pick_sort(p);
-  for (; i < p->count && a->hit_count < q->limit; ++i) {
+  for (; i < p->count && a->hit_count < k->q->limit; ++i) {
     int rc = read_hit(a, &p->at[i], &a->hits[a->hit_count], err);
     if (rc < 0) return -1;
     a->hit_count += (size_t)rc;
   }
-  if (i && (i < p->count || p->left)) write_cursor(q->rank, &p->at[i - 1], out->cursor);
+  struct place last = {.found = was_read(k) ? k->after.found + i : 0};
+  if (i) last.last = p->at[i - 1];
+  if (i == p->count && k->upto.last.entry) last = k->upto;
+  if (last.last.entry && (i < p->count || p->left)) write_cursor(k->q->rank, &last, out->cursor);
   return 0;
 }
 
-static int pick(struct search_asker *a, const struct search_question *q, struct ask_words *words,
-                struct ask_pick *p, struct ck_err *err) {
+static int pick(struct search_asker *a, struct asking *k, const struct ask_filter *f,
+                struct ck_err *err) {
+  const struct ask_reading reading = {.query = k->q->query,
+                                      .chosen = &k->chosen,
+                                      .filter = f,
+                                      .index = a->index,
+                                      .texts = &a->texts,
+                                      .is_over = is_over,
+                                      .self = a};
+  if (k->q->rank && k->chosen.choice == SEARCH_CHOICE_THOSE)
+    return ask_read_best(&k->p, &reading, err);
+  if (!k->chosen.loose) return ask_pick_newest(&k->p, a->index, &k->chosen, f, err);
+  k->p.found = k->after.found;
+  int rc = ask_read_newest(&k->p, &reading, &k->upto.last, err);
+  k->upto.found = k->p.found;
+  return rc;
+}
+
+static int pick_wanted(struct search_asker *a, struct asking *k, struct ck_err *err) {
   struct ask_filter f;
-  int rc = ask_filter_make(&f, a->index, a->database, q, err);
-  if (rc == 0)
-    rc = q->rank && words->choice == SEARCH_CHOICE_THOSE
-             ? ask_pick_best(p, a->index, words, &f, err)
-             : ask_pick_newest(p, a->index, words, &f, err);
+  int rc = ask_filter_make(&f, a->index, a->database, k->q, &a->texts, err);
+  if (rc == 0) rc = pick(a, k, &f, err);
   ask_filter_free(&f);
   return rc;
 }
 
 static int find(struct search_asker *a, const struct search_question *q, struct search_answer *out,
                 struct ck_err *err) {
-  struct ck_buf match = {0};
-  struct ask_words words = {.choice = search_query_entries(q->query, &match)};
-  struct ask_pick p = {.most = q->limit + SPARE};
-  words.match = ck_buf_view(&match);
-  read_cursor(q->cursor, q->rank, &p.after);
-  p.at = ck_alloc(p.most * sizeof *p.at);
-  int rc = words.choice == SEARCH_CHOICE_NONE ? 0 : pick(a, q, &words, &p, err);
+  struct asking k = {.q = q, .p = {.most = q->limit + SPARE}};
+  search_query_entries(q->query, &k.chosen);
+  read_cursor(q->cursor, q->rank, &k.after);
+  k.p.after = k.after.last;
+  k.p.at = ck_alloc(k.p.most * sizeof *k.p.at);
+  int rc = k.chosen.choice == SEARCH_CHOICE_NONE ? 0 : pick_wanted(a, &k, err);
   if (rc && is_over(a)) {
     rc = 0;
-    p.more = true;
+    k.p.more = true;
   }
+  ask_texts_end(&a->texts);
   a->deadline = INT64_MAX; /* what was found is read in any case */
-  if (rc == 0) rc = read_hits(a, q, &p, out, err);
-  out->count = p.found;
-  out->more = p.more;
-  free(p.at);
-  ck_buf_free(&match);
+  if (rc == 0) rc = read_hits(a, &k, out, err);
+  out->count = k.p.found;
+  out->more = k.p.more;
+  free(k.p.at);
+  search_chosen_free(&k.chosen);
   return rc;
 }
 
@@ -261,7 +302,7 @@ static int ask_in_transaction(struct search_asker *a, const struct search_questi
   int64_t cursor = 0;
   if (db_exec(a->index, "BEGIN", err)) return -1;
   a->deadline = ck_boot_ms() + (is_long(q->query) ? ASK_LONG_MS : ASK_MS);
-  watch_time(a, is_over);
+  watch_time(a, interrupt);
   int rc =
       db_int(a->index, "SELECT cursor FROM search_state", 0, &cursor, err) || find(a, q, out, err)
           ? -1
@@ -278,6 +319,7 @@ static int drop_damaged(struct search_asker *a, struct ck_err *err) {
   int kind = sqlite3_errcode(a->index) & 0xff;
   if (kind != SQLITE_CORRUPT && kind != SQLITE_NOTADB) return -1;
   ck_log(CK_WARN, SEARCH_FILE, "search_damaged", "reason=%s", ck_quotedz(err->text));
+  ask_texts_close(&a->texts);
   db_close(&a->index);
   search_index_drop(&ignored);
   return ck_fail_in(err, SEARCH_FILE " is damaged, and is made again: ask again later");
@@ -306,6 +348,7 @@ struct search_asker *search_asker_new(sqlite3 *database, const _Atomic bool *sto
 void search_asker_free(struct search_asker **asker) {
   struct search_asker *a = *asker;
   if (!a) return;
+  ask_texts_close(&a->texts);
   db_close(&a->index);
   search_source_free(&a->source);
   sqlite3_finalize(a->message);

@@ -38,6 +38,9 @@ struct making {
   struct ask_filter *f;
   sqlite3 *index, *database;
   const struct search_question *q;
+  struct ask_texts *texts;
+  struct search_chosen titles;
+  struct ask_check check;
   int64_t count; /* of places, + 1 */
   sqlite3_stmt *place, *links;
 };
@@ -190,21 +193,67 @@ static int narrow_by_filters(struct making *m, bool negated, struct ck_err *err)
   return rc;
 }
 
-static int narrow_by_title(struct making *m, enum search_choice choice, struct ck_str match,
-                           struct ck_err *err) {
+/* The conversation of a title that FTS5 has found; not if its title, when it is read, is another.
+ */
+static int add_titled(struct making *m, sqlite3_stmt *title, int64_t entry, struct bits *b,
+                      struct ck_err *err) {
+  struct ask_entry e = {.entry = entry, .is_title = true};
+  sqlite3_bind_int64(title, 1, entry);
+  struct ck_str texts[SEARCH_COLUMNS];
+  int rc = sqlite3_step(title), wanted = 1;
+  if (rc == SQLITE_ROW) e.place = sqlite3_column_int64(title, 2);
+  if (rc == SQLITE_ROW && m->titles.loose) wanted = ask_texts_read(m->texts, &e, false, texts, err);
+  if (wanted > 0 && m->titles.loose) wanted = ask_check_ok(&m->check, texts);
+  if (rc == SQLITE_ROW && wanted > 0) add_conversation(m, title, b);
+  sqlite3_reset(title);
+  if (wanted < 0) return -1;
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(m->index, "titles", err);
+}
+
+static int add_all_titled(struct making *m, struct ask_hits *h, struct bits *b,
+                          struct ck_err *err) {
+  int rc = 0;
+  sqlite3_stmt *title =
+      db_prepare(m->index,
+                 "SELECT p.conversation, p.platform, e.place FROM entries e"
+                 " JOIN places p ON p.place = e.place WHERE e.entry = ?1 AND e.role IS NULL",
+                 err);
+  if (!title) return -1;
+  for (int64_t part = 0; part < ask_hits_parts(h) && rc == 0; ++part) {
+    size_t n;
+    if ((rc = ask_hits_gather(h, part, SEARCH_PART, err))) break;
+    const int64_t *hits = ask_hits_gathered(h, part, &n);
+    for (size_t i = 0; i < n && rc == 0; ++i) rc = add_titled(m, title, hits[i], b, err);
+  }
+  sqlite3_finalize(title);
+  return rc ? -1 : 0;
+}
+
+static void add_if_unwanted(struct making *m, sqlite3_stmt *row, void *self) {
+  const struct ck_str texts[SEARCH_COLUMNS] = {[SEARCH_TITLE] = db_str(row, 2)};
+  if (!ask_check_ok(&m->check, texts)) add_conversation(m, row, self);
+}
+
+/* Only titles that are not wanted are named: a conversation may have none, so all are read. */
+static int narrow_by_unwanted(struct making *m, struct bits *b, struct ck_err *err) {
+  return each(m, m->database,
+              "SELECT local_conversation_id, platform, title FROM local_conversations",
+              (struct ck_str){0}, add_if_unwanted, b, err);
+}
+
+static int narrow_by_title(struct making *m, struct ck_err *err) {
   struct bits b = bits_new((size_t)m->count);
-  int64_t parts;
-  int rc = search_index_parts(m->index, &parts, err);
-  for (int64_t i = 0; i < parts && rc == 0; ++i)
-    rc = each_of(m,
-                 search_index_part(m->index,
-                                   "SELECT p.conversation, p.platform FROM words# w"
-                                   " CROSS JOIN entries e ON e.entry = w.rowid"
-                                   " JOIN places p ON p.place = e.place"
-                                   " WHERE words# MATCH ?1 AND e.role IS NULL",
-                                   i, err),
-                 match, add_conversation, &b, err);
-  bits_narrow(&m->f->places, &b, choice == SEARCH_CHOICE_OTHERS);
+  struct ask_hits *h = NULL;
+  bool wanted = m->titles.choice == SEARCH_CHOICE_THOSE;
+  ask_check_make(&m->check, m->q->query, wanted ? m->titles.loose : m->titles.terms);
+  int rc =
+      !wanted ? narrow_by_unwanted(m, &b, err)
+      : ask_hits_open(&h, m->index, &m->titles, 0, INT64_MAX, err) || add_all_titled(m, h, &b, err)
+          ? -1
+          : 0;
+  ask_hits_close(&h);
+  ask_check_free(&m->check);
+  bits_narrow(&m->f->places, &b, !wanted);
   return rc;
 }
 
@@ -234,13 +283,12 @@ static int find_range(struct making *m, struct ck_err *err) {
               NULL, err);
 }
 
-static int make_places(struct making *m, enum search_choice titles, struct ck_str match,
-                       struct ck_err *err) {
+static int make_places(struct making *m, struct ck_err *err) {
   m->f->places = bits_new((size_t)m->count);
   if (each(m, m->index, "SELECT place, platform FROM places", (struct ck_str){0}, add_if_platform,
            &m->f->places, err) ||
       narrow_by_filters(m, false, err) || narrow_by_filters(m, true, err) ||
-      (titles != SEARCH_CHOICE_ALL && narrow_by_title(m, titles, match, err)) ||
+      (m->titles.terms && narrow_by_title(m, err)) ||
       (m->q->conversation.n && narrow_by_question(m, err)))
     return -1;
   return find_range(m, err);
@@ -262,24 +310,23 @@ static int prepare(struct making *m, struct ck_err *err) {
 }
 
 static int make_by_place(struct making *m, struct ck_err *err) {
-  struct ck_buf match = {0};
-  enum search_choice titles = search_query_titles(m->q->query, &match);
   int rc = 0;
-  m->f->by_place = titles != SEARCH_CHOICE_ALL || m->q->conversation.n ||
-                   asks_for(m, SEARCH_BY_PLATFORM) || asks_for(m, SEARCH_BY_CONVERSATION);
-  if (titles == SEARCH_CHOICE_NONE)
+  search_query_titles(m->q->query, &m->titles);
+  m->f->by_place = m->titles.terms || m->q->conversation.n || asks_for(m, SEARCH_BY_PLATFORM) ||
+                   asks_for(m, SEARCH_BY_CONVERSATION);
+  if (m->titles.choice == SEARCH_CHOICE_NONE)
     m->f->titles = m->f->messages = false;
   else if (m->f->by_place)
-    rc = prepare(m, err) || make_places(m, titles, ck_buf_view(&match), err) ? -1 : 0;
+    rc = prepare(m, err) || make_places(m, err) ? -1 : 0;
   sqlite3_finalize(m->place);
   sqlite3_finalize(m->links);
-  ck_buf_free(&match);
+  search_chosen_free(&m->titles);
   return rc;
 }
 
 int ask_filter_make(struct ask_filter *f, sqlite3 *index, sqlite3 *database,
-                    const struct search_question *q, struct ck_err *err) {
-  struct making m = {.f = f, .index = index, .database = database, .q = q};
+                    const struct search_question *q, struct ask_texts *texts, struct ck_err *err) {
+  struct making m = {.f = f, .index = index, .database = database, .q = q, .texts = texts};
   enum search_entries kinds = q->query->entries;
   *f = (struct ask_filter){
       .titles = kinds == SEARCH_ENTRIES_ALL || kinds == SEARCH_ENTRIES_TITLES,

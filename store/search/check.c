@@ -13,15 +13,21 @@ struct checking {
   struct search_checked *out;
 };
 
+static int check_part(sqlite3 *db, const char *sql, int64_t part, struct ck_err *err) {
+  sqlite3_stmt *s = search_index_part(db, sql, part, err);
+  int rc = !s ? -1 : sqlite3_step(s) == SQLITE_DONE ? 0 : db_fail(db, SEARCH_FILE, err);
+  sqlite3_finalize(s);
+  return rc;
+}
+
 static int check_parts(sqlite3 *db, struct ck_err *err) {
   int64_t parts;
   int rc = search_index_parts(db, &parts, err);
-  for (int64_t i = 0; i < parts && rc == 0; ++i) {
-    sqlite3_stmt *s =
-        search_index_part(db, "INSERT INTO words# (words#) VALUES ('integrity-check')", i, err);
-    rc = !s ? -1 : sqlite3_step(s) == SQLITE_DONE ? 0 : db_fail(db, SEARCH_FILE, err);
-    sqlite3_finalize(s);
-  }
+  for (int64_t i = 0; i < parts && rc == 0; ++i)
+    rc = check_part(db, "INSERT INTO words# (words#) VALUES ('integrity-check')", i, err) ||
+                 check_part(db, "INSERT INTO runs# (runs#) VALUES ('integrity-check')", i, err)
+             ? -1
+             : 0;
   return rc;
 }
 

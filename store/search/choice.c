@@ -1,72 +1,72 @@
 /* What FTS5 is asked for: the terms as expressions for MATCH; see query.h. */
 #include "store/search/query.h"
 
-#include "store/search/tokens.h"
-
-/* The terms of one expression so far. */
-struct choice {
-  struct ck_buf wanted, unwanted;
-  bool named; /* there are terms that are wanted */
-};
-
 /* "{text title} : (…)" */
-static bool put_term(struct ck_buf *b, const struct search_term *t, const char *between) {
+static void put_words(struct ck_buf *b, const struct search_term *t, const struct ck_buf *words,
+                      const char *between) {
   static const char *const names[SEARCH_COLUMNS] = {"text", "title", "tool"};
-  struct ck_buf asked = {0};
-  bool any = search_match(&asked, t->text, t->kind == SEARCH_PREFIX);
-  if (any) {
-    if (b->len) ck_buf_text(b, between);
-    ck_buf_text(b, "{");
-    for (int c = 0; c < SEARCH_COLUMNS; ++c)
-      if (t->columns & SEARCH_IN(c)) ck_buf_printf(b, " %s", names[c]);
-    ck_buf_text(b, " } : (");
-    ck_buf_str(b, ck_buf_view(&asked));
-    ck_buf_text(b, ")");
+  if (words->len == 0) return;
+  if (b->len) ck_buf_text(b, between);
+  ck_buf_text(b, "{");
+  for (int c = 0; c < SEARCH_COLUMNS; ++c)
+    if (t->columns & SEARCH_IN(c)) ck_buf_printf(b, " %s", names[c]);
+  ck_buf_text(b, " } : (");
+  ck_buf_str(b, ck_buf_view(words));
+  ck_buf_text(b, ")");
+}
+
+static void put_runs(struct ck_buf *b, const struct ck_buf *runs, const char *between) {
+  if (runs->len && b->len) ck_buf_text(b, between);
+  ck_buf_str(b, ck_buf_view(runs));
+}
+
+/* A negated term that is loose is not asked for: what matches it may not have it. */
+static void put_term(struct search_chosen *out, const struct search_term *t, size_t number) {
+  struct search_match asked = {0};
+  struct search_match *to = t->negated ? &out->unwanted : &out->wanted;
+  const char *between = t->negated ? " OR " : " AND ";
+  if (!search_match(&asked, t->text, t->kind == SEARCH_PREFIX, t->columns)) return;
+  out->terms |= UINT64_C(1) << number;
+  if (asked.loose) out->loose |= UINT64_C(1) << number;
+  if (!asked.loose || !t->negated) {
+    put_words(&to->words, t, &asked.words, between);
+    put_runs(&to->runs, &asked.runs, between);
   }
-  ck_buf_free(&asked);
-  return any;
+  search_match_free(&asked);
 }
 
-static void add(struct choice *c, const struct search_term *t) {
-  if (!t->negated) c->named = true;
-  if (t->negated)
-    put_term(&c->unwanted, t, " OR ");
-  else
-    put_term(&c->wanted, t, " AND ");
-}
-
-/* A term without a letter or a digit counts only if no other is wanted: then nothing is found. */
-static enum search_choice put_choice(struct choice *c, struct ck_buf *match) {
-  bool wanted = c->wanted.len > 0, unwanted = c->unwanted.len > 0;
-  if (!wanted && c->named) return SEARCH_CHOICE_NONE;
-  if (wanted && unwanted) ck_buf_text(match, "(");
-  ck_buf_str(match, ck_buf_view(&c->wanted));
-  if (wanted && unwanted) ck_buf_text(match, ") NOT (");
-  ck_buf_str(match, ck_buf_view(&c->unwanted));
-  if (wanted && unwanted) ck_buf_text(match, ")");
-  return wanted ? SEARCH_CHOICE_THOSE : unwanted ? SEARCH_CHOICE_OTHERS : SEARCH_CHOICE_ALL;
-}
+static bool asks(const struct search_match *m) { return m->words.len || m->runs.len; }
 
 /* Among titles, a term of the title is one like others. */
 static bool is_of_conversation(const struct search_query *q, const struct search_term *t) {
   return t->columns == SEARCH_IN(SEARCH_TITLE) && q->entries != SEARCH_ENTRIES_TITLES;
 }
 
-static enum search_choice choose(const struct search_query *q, bool conversations,
-                                 struct ck_buf *match) {
-  struct choice c = {0};
-  for (size_t i = 0; i < q->term_count; ++i)
-    if (is_of_conversation(q, &q->terms[i]) == conversations) add(&c, &q->terms[i]);
-  enum search_choice chosen = put_choice(&c, match);
-  ck_buf_free(&c.wanted);
-  ck_buf_free(&c.unwanted);
-  return chosen;
+/* A term without a letter or a digit counts only if no other is wanted: then nothing is found. */
+static void choose(const struct search_query *q, bool conversations, struct search_chosen *out) {
+  bool named = false;
+  *out = (struct search_chosen){0};
+  for (size_t i = 0; i < q->term_count; ++i) {
+    const struct search_term *t = &q->terms[i];
+    if (is_of_conversation(q, t) != conversations) continue;
+    put_term(out, t, i);
+    named |= !t->negated;
+  }
+  out->choice = asks(&out->wanted)     ? SEARCH_CHOICE_THOSE
+                : named                ? SEARCH_CHOICE_NONE
+                : asks(&out->unwanted) ? SEARCH_CHOICE_OTHERS
+                                       : SEARCH_CHOICE_ALL;
 }
 
-enum search_choice search_query_entries(const struct search_query *q, struct ck_buf *match) {
-  return choose(q, false, match);
+void search_query_entries(const struct search_query *q, struct search_chosen *out) {
+  choose(q, false, out);
 }
 
-enum search_choice search_query_titles(const struct search_query *q, struct ck_buf *match) {
-  return choose(q, true, match);
+void search_query_titles(const struct search_query *q, struct search_chosen *out) {
+  choose(q, true, out);
+}
+
+void search_chosen_free(struct search_chosen *c) {
+  search_match_free(&c->wanted);
+  search_match_free(&c->unwanted);
 }

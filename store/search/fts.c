@@ -1,35 +1,25 @@
 /* See fts.h. */
 #include "store/search/fts.h"
 
+#include <string.h>
+
+#include "store/search/split.h"
 #include "store/search/tokens.h"
-
-struct sink {
-  void *context;
-  int (*token)(void *context, int flags, const char *text, int n, int from, int to);
-};
-
-static int give(void *self, const struct search_token *t) {
-  struct sink *s = self;
-  return s->token(s->context, t->beside ? FTS5_TOKEN_COLOCATED : 0, t->text.s, (int)t->text.n,
-                  (int)t->from, (int)t->to);
-}
-
-/* The tokens of an expression. */
-static int give_words(struct sink *s, const char *text, int n) {
-  int rc = SQLITE_OK;
-  for (int at = 0, end; at < n && rc == SQLITE_OK; at = end + 1) {
-    for (end = at; end < n && text[end] != ' '; ++end) continue;
-    if (end > at) rc = s->token(s->context, 0, text + at, end - at, at, end);
-  }
-  return rc;
-}
 
 static int tokenize(Fts5Tokenizer *self, void *context, int flags, const char *text, int n,
                     int (*token)(void *, int, const char *, int, int, int)) {
-  struct sink s = {context, token};
+  int rc = SQLITE_OK;
   (void)self;
-  if (flags & FTS5_TOKENIZE_QUERY) return give_words(&s, text, n);
-  return search_tokens((struct ck_str){text, (size_t)n}, give, &s);
+  (void)flags;
+  for (int at = 0, end; at < n && rc == SQLITE_OK; at = end + 1) {
+    const char *blank = memchr(text + at, ' ', (size_t)(n - at));
+    bool beside = text[at] == SEARCH_BESIDE;
+    end = blank ? (int)(blank - text) : n;
+    at += beside;
+    if (end > at)
+      rc = token(context, beside ? FTS5_TOKEN_COLOCATED : 0, text + at, end - at, at, end);
+  }
+  return rc;
 }
 
 /* There is nothing to keep for a table. */

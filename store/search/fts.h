@@ -1,5 +1,5 @@
-/* The tokenizer `convkeep` of FTS5. A text that is stored is cut by search_tokens; an expression is
- * made of such tokens already (search_match), so in one they stand between blanks. */
+/* The tokenizer `convkeep` of FTS5: of a text that is stored, which search_split has cut, and of an
+ * expression, which search_match has made, the tokens stand between blanks. */
 #ifndef CK_STORE_SEARCH_FTS_H
 #define CK_STORE_SEARCH_FTS_H
 

@@ -2,6 +2,7 @@
  *
  *   words0, words1 …   FTS5 without contents, each of the words of SEARCH_PART entries;
  *                      columns text, title and tool
+ *   runs0, runs1 …     the same of the pieces of runs, without their places
  *   entries            what else is asked for: whose it is, when it was, its record's version
  *   dead               entries that are gone, and whose words stay
  *   keys               the entry of a record, by a hash of its id
@@ -18,11 +19,12 @@
 #define CK_STORE_SEARCH_INDEX_H
 
 #include "store/database/db.h"
+#include "store/search/query.h"
 
 #define SEARCH_FILE CK_PLACE_SEARCH
 #define SEARCH_MARK 0x636b7364 /* "cksd" */
 /* Another number for every change of the tables or of what search_tokens gives. */
-#define SEARCH_VERSION 4
+#define SEARCH_VERSION 5
 
 #define SEARCH_BLOCK 1024 /* entries */
 /* Entries whose words are in one table, since FTS5 brings all words that begin alike together
@@ -69,7 +71,7 @@ int search_index_commit(struct search_index *x, uint64_t cursor, struct ck_err *
 /* After a failure. */
 void search_index_rollback(struct search_index *x);
 
-/* How many tables of words there are, in this transaction. */
+/* How many parts there are, in this transaction. */
 int search_index_parts(sqlite3 *db, int64_t *parts, struct ck_err *err);
 /* Prepares a statement about a part's words. sql: with # in place of its number. NULL with the
  * reason; the caller finalizes it. */

@@ -60,6 +60,8 @@ static const struct {
 
 /* What a letter is folded to, or how it is spelled; 0: it is none. */
 static unsigned folds[PLANES];
+static unsigned char kinds[PLANES]; /* enum letter_kind */
+static struct letter ascii[0x80];
 static struct ck_err failure;
 
 static bool in(const struct range *list, size_t n, unsigned code) {
@@ -137,18 +139,10 @@ static void spell(void) {
       if (folds[code] == spelled[i].code) folds[code] = SPELLED + i;
 }
 
-static void read_once(void) {
-  sqlite3 *db = NULL;
-  if (sqlite3_open(":memory:", &db) != SQLITE_OK || read_letters(db))
-    ck_fail(&failure, "search: this SQLite (%s) has no FTS5 with unicode61", sqlite3_libversion());
-  sqlite3_close(db);
-  spell();
-}
-
-int letters_ready(struct ck_err *err) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, read_once);
-  return failure.text[0] ? ck_fail(err, "%s", failure.text) : 0;
+static enum letter_kind kind_of(unsigned code) {
+  if (code >= 0x80 && in(skipped, COUNT(skipped), code)) return LETTER_SKIPPED;
+  if (code >= runs[0].from && in(runs, COUNT(runs), code)) return LETTER_RUN;
+  return code < PLANES && folds[code] ? LETTER_WORD : LETTER_NONE;
 }
 
 /* ---- one character ---- */
@@ -176,17 +170,19 @@ static void fold(struct letter *l, unsigned code) {
   memcpy(l->folded, letters, l->n);
 }
 
-struct letter letter_of(unsigned code) {
-  struct letter l = {0};
-  if (code >= 0x80 && in(skipped, COUNT(skipped), code)) {
-    l.kind = LETTER_SKIPPED;
-  } else if (code >= runs[0].from && in(runs, COUNT(runs), code)) {
-    l.kind = LETTER_RUN;
-    put(&l, code);
-  } else if (code < PLANES && folds[code]) {
-    fold(&l, code);
-  }
+enum letter_kind letter_kind_of(unsigned code) {
+  return code < PLANES ? (enum letter_kind)kinds[code] : kind_of(code);
+}
+
+static struct letter make_letter(unsigned code) {
+  struct letter l = {.kind = letter_kind_of(code)};
+  if (l.kind == LETTER_RUN) put(&l, code);
+  if (l.kind == LETTER_WORD) fold(&l, code);
   return l;
+}
+
+struct letter letter_of(unsigned code) {
+  return code < COUNT(ascii) ? ascii[code] : make_letter(code);
 }
 
 unsigned letters_next(struct ck_str text, size_t *at) {
@@ -195,6 +191,24 @@ unsigned letters_next(struct ck_str text, size_t *at) {
   size_t n = ck_character(s, text.n - *at);
   *at += n ? n : 1;
   return n ? ck_character_code(s, n) : REPLACEMENT;
+}
+
+/* ---- all of them, once ---- */
+
+static void read_once(void) {
+  sqlite3 *db = NULL;
+  if (sqlite3_open(":memory:", &db) != SQLITE_OK || read_letters(db))
+    ck_fail(&failure, "search: this SQLite (%s) has no FTS5 with unicode61", sqlite3_libversion());
+  sqlite3_close(db);
+  spell();
+  for (unsigned code = 0; code < PLANES; ++code) kinds[code] = (unsigned char)kind_of(code);
+  for (unsigned code = 0; code < COUNT(ascii); ++code) ascii[code] = make_letter(code);
+}
+
+int letters_ready(struct ck_err *err) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, read_once);
+  return failure.text[0] ? ck_fail(err, "%s", failure.text) : 0;
 }
 
 /* ---- runs ---- */

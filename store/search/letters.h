@@ -23,8 +23,9 @@ struct letter {
 
 /* Call it once before the others; again does nothing. -1 with the reason. Any thread. */
 int letters_ready(struct ck_err *err);
-/* The letter of a character. */
+/* The letter of a character; or only its kind. One of a run is folded to itself. */
 struct letter letter_of(unsigned code);
+enum letter_kind letter_kind_of(unsigned code);
 
 /* The character at text.s[*at], and moves *at after it. A byte that begins no character is U+FFFD.
  */

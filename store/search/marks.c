@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/search/match.h"
 #include "store/search/tokens.h"
 
 /* Tokens that must stand one after another. */
@@ -15,15 +16,29 @@ struct phrase {
   size_t count;
 };
 
+#define RUN_BITS 1024
+
 /* A term is one phrase; or two, with a word's parts and with the whole word. */
 struct search_marks {
   struct phrase *phrases;
   size_t count;
+  uint64_t runs[RUN_BITS / 64]; /* how pieces of runs begin that are in a phrase */
   unsigned wanted[SEARCH_COLUMNS];
   struct ck_arena texts;
 };
 
 /* ---- the phrases of a query ---- */
+
+/* Every character of a run has three bytes or four. */
+static unsigned bit_of_run(const char *s) {
+  const unsigned char *b = (const unsigned char *)s;
+  return (b[0] * 7u + b[1] * 64u + b[2] * 5u) % RUN_BITS;
+}
+
+static void note_run(struct search_marks *m, struct ck_str token) {
+  unsigned bit = token.n < 3 ? 0 : bit_of_run(token.s);
+  if (token.n >= 3) m->runs[bit / 64] |= UINT64_C(1) << bit % 64;
+}
 
 /* Reads "a b c", which s begins with, and the star after it. Returns what follows. */
 static struct ck_str take_phrase(struct search_marks *m, struct ck_str s, struct phrase *p) {
@@ -35,6 +50,7 @@ static struct ck_str take_phrase(struct search_marks *m, struct ck_str s, struct
   for (size_t at = 0; at < n;) {
     const char *blank = memchr(text + at, ' ', n - at);
     size_t length = blank ? (size_t)(blank - text) - at : n - at;
+    note_run(m, (struct ck_str){text + at, length});
     p->tokens[p->count++] = (struct ck_str){text + at, length};
     at += length + 1;
   }
@@ -61,11 +77,17 @@ static void add_term(struct search_marks *m, const struct search_term *t, unsign
   ck_buf_free(&asked);
 }
 
-struct search_marks *search_marks_new(const struct search_query *q) {
+struct search_marks *search_marks_of(const struct search_query *q, uint64_t terms) {
   struct search_marks *m = ck_zalloc(sizeof *m);
   for (size_t i = 0; i < q->term_count; ++i)
-    if (!q->terms[i].negated) add_term(m, &q->terms[i], (unsigned)i);
+    if (terms >> i & 1) add_term(m, &q->terms[i], (unsigned)i);
   return m;
+}
+
+struct search_marks *search_marks_new(const struct search_query *q) {
+  uint64_t terms = 0;
+  for (size_t i = 0; i < q->term_count; ++i) terms |= (uint64_t)!q->terms[i].negated << i;
+  return search_marks_of(q, terms);
 }
 
 void search_marks_free(struct search_marks **marks) {
@@ -155,9 +177,16 @@ static bool ends_here(const struct finder *f, const struct phrase *p, const stru
   return true;
 }
 
+/* Most pieces of runs are in no phrase. */
+static bool is_other(const struct search_marks *m, const struct search_token *t) {
+  unsigned bit = t->run ? bit_of_run(t->text.s) : 0;
+  return t->run && !(m->runs[bit / 64] >> bit % 64 & 1);
+}
+
 static int take_token(void *self, const struct search_token *t) {
   struct finder *f = self;
   if (!t->beside) f->place++;
+  if (is_other(f->m, t)) return 0;
   size_t first = *t->text.s == SEARCH_JOINED ? place_of_part(f, t->from) : f->place;
   struct seen *s = &f->ring[f->count++ % RING];
   *s = (struct seen){.n = t->text.n, .from = t->from, .place = f->place, .first = first};

@@ -8,6 +8,8 @@ struct search_marks;
 
 /* What q asks for, to be found in many texts. Keeps nothing of q. The caller frees it. */
 struct search_marks *search_marks_new(const struct search_query *q);
+/* The same of the terms whose bits are set, by their numbers, also if they are negated. */
+struct search_marks *search_marks_of(const struct search_query *q, uint64_t terms);
 void search_marks_free(struct search_marks **m);
 
 /* How many terms of q are wanted in this column. */

@@ -19,7 +19,7 @@
 
 #include <stdint.h>
 
-#include "proto/text.h"
+#include "store/search/match.h"
 
 #define SEARCH_QUERY_MAX (64u << 10) /* bytes that are looked at */
 #define SEARCH_TERMS_MAX 64
@@ -27,11 +27,6 @@
 #define SEARCH_FILTERS_ALSO 2 /* search_query_also can be called so often */
 
 enum search_kind { SEARCH_WORD, SEARCH_PHRASE, SEARCH_PREFIX };
-
-/* The columns of the index. A message's words are in `text`; or in `tool`, if a tool said them or
- * was told them. A conversation's title is an entry of its own. */
-enum search_column { SEARCH_TEXT, SEARCH_TITLE, SEARCH_TOOL, SEARCH_COLUMNS };
-#define SEARCH_IN(column) (1u << (column))
 
 struct search_term {
   enum search_kind kind;
@@ -78,18 +73,32 @@ void search_query_parse(struct ck_str text, int64_t now, struct search_query *q)
 /* Adds a filter as if it stood in the text; an empty value is none. *q borrows it. */
 void search_query_also(struct search_query *q, enum search_by by, struct ck_str value);
 
-/* What an expression for MATCH chooses. */
+/* Which entries the terms choose. */
 enum search_choice {
-  SEARCH_CHOICE_ALL,    /* everything: there is no expression */
+  SEARCH_CHOICE_ALL,    /* everything: FTS5 is asked for nothing */
   SEARCH_CHOICE_NONE,   /* nothing: there are terms, but none has a letter or a digit */
-  SEARCH_CHOICE_THOSE,  /* what matches it */
-  SEARCH_CHOICE_OTHERS, /* what does not */
+  SEARCH_CHOICE_THOSE,  /* what matches `wanted`, and not `unwanted` */
+  SEARCH_CHOICE_OTHERS, /* what does not match `unwanted` */
 };
 
-/* Appends the expression (columns text, title, tool) that chooses the entries. */
-enum search_choice search_query_entries(const struct search_query *q, struct ck_buf *match);
-/* The same for titles: an entry counts if the title of its conversation is one of THOSE. OTHERS:
- * the expression is of titles that its conversation must not have; it may have none. */
-enum search_choice search_query_titles(const struct search_query *q, struct ck_buf *match);
+/* Expressions for MATCH; see match.h. Of wanted, what is asked of words and of runs must match; of
+ * unwanted, neither may. Empty: nothing is asked.
+ *
+ * In `loose`, a bit for each term by its number: FTS5 does not know whether a text has it as it
+ * stands there. So what the expressions choose is to be read, and is wanted if it has all of those
+ * terms that are not negated, and none of the others. */
+struct search_chosen {
+  enum search_choice choice;
+  struct search_match wanted, unwanted;
+  uint64_t terms, loose; /* terms: all that count here */
+};
+
+/* Makes the expressions (columns text, title, tool of words) that choose the entries. The caller
+ * frees them. */
+void search_query_entries(const struct search_query *q, struct search_chosen *out);
+/* The same for titles: an entry counts if the title of its conversation is one that is chosen. With
+ * OTHERS, and with ALL if there are loose terms, so does one whose conversation has no title. */
+void search_query_titles(const struct search_query *q, struct search_chosen *out);
+void search_chosen_free(struct search_chosen *c);
 
 #endif

@@ -140,11 +140,7 @@ static void give_run(struct walk *w, const unsigned *codes, size_t n, size_t fro
   char folded[2 * 4];
   struct search_token t = {
       .text = {folded, 0}, .from = from, .to = to, .run = true, .last = n == 1};
-  for (size_t i = 0; i < n; ++i) {
-    struct letter l = letter_of(codes[i]);
-    memcpy(folded + t.text.n, l.folded, l.n);
-    t.text.n += l.n;
-  }
+  for (size_t i = 0; i < n; ++i) t.text.n += ck_utf8_write(folded + t.text.n, codes[i]);
   give(w, t);
 }
 
@@ -163,6 +159,9 @@ static void add_to_run(struct walk *w, unsigned code, size_t from, size_t to) {
 
 /* The next character, with all that it is written with: a Hangul syllable's parts, a voice mark. */
 static unsigned next_character(struct ck_str text, size_t *at) {
+  const unsigned char *s = (const unsigned char *)text.s + *at;
+  bool plain = *s < 0x80 && (*at + 1 == text.n || s[1] < 0x80); /* most are */
+  if (plain) return ++*at, *s;
   unsigned code = letter_wide(letters_next(text, at));
   for (size_t after = *at; after < text.n;) {
     unsigned joined = letter_joined(code, letter_wide(letters_next(text, &after)));
@@ -174,15 +173,17 @@ static unsigned next_character(struct ck_str text, size_t *at) {
 }
 
 static void take(struct walk *w, unsigned code, size_t from, size_t to) {
-  struct letter l = letter_of(code);
-  if (l.kind == LETTER_SKIPPED) {
+  enum letter_kind kind = letter_kind_of(code);
+  if (kind == LETTER_SKIPPED) {
     w->word.to = w->held.to = to;
     return;
   }
-  if (l.kind != LETTER_RUN) end_run(w);
-  if (l.kind != LETTER_WORD) end_word(w);
-  if (l.kind == LETTER_WORD) add_letter(&w->word, &l, from, to);
-  if (l.kind == LETTER_RUN) add_to_run(w, code, from, to);
+  if (kind != LETTER_RUN) end_run(w);
+  if (kind != LETTER_WORD) end_word(w);
+  if (kind == LETTER_RUN) add_to_run(w, code, from, to);
+  if (kind != LETTER_WORD) return;
+  struct letter l = letter_of(code);
+  add_letter(&w->word, &l, from, to);
 }
 
 int search_tokens_ready(struct ck_err *err) { return letters_ready(err); }
@@ -205,137 +206,4 @@ int search_tokens(struct ck_str text, search_token_fn *fn, void *self) {
   end_run(&w);
   end_word(&w);
   return w.rc;
-}
-
-/* ---- asking for a text ---- */
-
-/* So many words of a phrase may be names that the text has in parts. */
-#define JOINED_MAX 8
-
-/* The ways in which a text may stand in the index: with its words in parts, and whole. */
-struct phrase {
-  struct ck_buf parts, whole;
-  size_t count;             /* tokens of parts */
-  size_t whole_at;          /* where the last token of `whole` begins */
-  size_t whole_upto;        /* the end of the word in the text that is in `whole` */
-  bool split;               /* they differ */
-  size_t end_at;            /* where the last token of `parts` begins */
-  bool pair, alone;         /* it is two characters of a run; the last character of a run */
-  bool after_pair;          /* the one before it is two characters of the same run */
-  size_t words[JOINED_MAX]; /* where the first words of `whole` begin */
-  size_t word_count;
-};
-
-static size_t add_token(struct ck_buf *b, struct ck_str token) {
-  if (b->len) ck_buf_text(b, " ");
-  size_t at = b->len;
-  ck_buf_str(b, token);
-  return at;
-}
-
-static int add_to_phrase(void *self, const struct search_token *t) {
-  struct phrase *p = self;
-  if (t->beside) {
-    if (t->from < p->whole_upto) return 0;
-    p->split = true;
-    p->whole.len = p->whole_at;
-    ck_buf_str(&p->whole, t->text);
-    p->whole_upto = t->to;
-    return 0;
-  }
-  if (p->count++ == SEARCH_PHRASE_MAX) return 1;
-  p->end_at = add_token(&p->parts, t->text);
-  p->after_pair = p->pair;
-  p->pair = t->run && !t->last;
-  p->alone = t->last;
-  if (t->from < p->whole_upto) return 0;
-  p->whole_at = add_token(&p->whole, t->text);
-  if (!t->run && p->word_count < JOINED_MAX) p->words[p->word_count++] = p->whole_at;
-  return 0;
-}
-
-/* In the text that is looked for, the run may go on: its last character is in the pair before it,
- * or begins a pair. */
-static bool open_run(struct phrase *p) {
-  if (!p->alone || !p->after_pair) return p->alone;
-  p->parts.len = p->end_at - 1;
-  p->whole.len = p->whole_at - 1;
-  return false;
-}
-
-static void add_phrase(struct ck_buf *match, const char *before, struct ck_str tokens,
-                       bool prefix) {
-  ck_buf_printf(match, "\"%s", before);
-  ck_buf_str(match, tokens);
-  ck_buf_text(match, prefix ? "\"*" : "\"");
-}
-
-/* From a word to the next one, or to the end: `"user found"`; joined: `".user found"`. */
-static void add_neighbours(struct ck_buf *match, const struct phrase *p, size_t i, bool joined,
-                           bool prefix) {
-  static const char mark[] = {SEARCH_JOINED, '\0'};
-  struct ck_str whole = ck_buf_view(&p->whole);
-  bool last = i + 1 == p->word_count;
-  size_t from = p->words[i], to = whole.n;
-  const char *blank = last ? NULL : memchr(whole.s + p->words[i + 1], ' ', to - p->words[i + 1]);
-  if (blank) to = (size_t)(blank - whole.s);
-  add_phrase(match, joined ? mark : "", (struct ck_str){whole.s + from, to - from},
-             prefix && to == whole.n);
-}
-
-/* Some of the words may be names in parts: one is, and all neighbours are in the text. */
-static void add_joined(struct ck_buf *match, const struct phrase *p, bool prefix) {
-  ck_buf_text(match, " OR ((");
-  for (size_t i = 0; i < p->word_count; ++i) {
-    if (i) ck_buf_text(match, " OR ");
-    add_neighbours(match, p, i, true, prefix);
-  }
-  ck_buf_text(match, ")");
-  if (p->words[0]) {
-    const char *blank = memchr(p->whole.data + p->words[0], ' ', p->whole.len - p->words[0]);
-    ck_buf_text(match, " AND ");
-    add_phrase(match, "", (struct ck_str){p->whole.data, (size_t)(blank - p->whole.data)}, false);
-  }
-  for (size_t i = 0; i < p->word_count && p->word_count > 1; ++i) {
-    ck_buf_text(match, " AND (");
-    add_neighbours(match, p, i, false, prefix);
-    ck_buf_text(match, " OR ");
-    add_neighbours(match, p, i, true, prefix);
-    ck_buf_text(match, ")");
-  }
-  ck_buf_text(match, ")");
-}
-
-/* Reads the text. Returns whether the last word may go on. */
-static bool make_phrase(struct phrase *p, struct ck_str text, bool prefix) {
-  search_tokens(text, add_to_phrase, p);
-  if (p->count && p->count <= SEARCH_PHRASE_MAX) prefix |= open_run(p);
-  /* Nothing follows the last word. */
-  if (p->word_count && p->words[p->word_count - 1] == p->whole_at) p->word_count--;
-  return prefix;
-}
-
-static bool add_match(struct ck_buf *match, struct ck_str text, bool prefix, bool joined) {
-  struct phrase p = {0};
-  prefix = make_phrase(&p, text, prefix);
-  joined &= p.word_count > 0;
-  if (p.split || joined) ck_buf_text(match, "(");
-  if (p.count) add_phrase(match, "", ck_buf_view(&p.parts), prefix);
-  if (p.split) {
-    ck_buf_text(match, " OR ");
-    add_phrase(match, "", ck_buf_view(&p.whole), prefix);
-  }
-  if (joined) add_joined(match, &p, prefix);
-  if (p.split || joined) ck_buf_text(match, ")");
-  ck_buf_free(&p.parts);
-  ck_buf_free(&p.whole);
-  return p.count > 0;
-}
-
-bool search_match(struct ck_buf *match, struct ck_str text, bool prefix) {
-  return add_match(match, text, prefix, true);
-}
-
-bool search_phrases(struct ck_buf *out, struct ck_str text, bool prefix) {
-  return add_match(out, text, prefix, false);
 }

@@ -23,6 +23,11 @@
 /* Before a word, or its end, that stands at the place of its last part. In no other token. */
 #define SEARCH_JOINED '.'
 
+/* The columns of the index. A message's words are in `text`; or in `tool`, if a tool said them or
+ * was told them. A conversation's title is an entry of its own. */
+enum search_column { SEARCH_TEXT, SEARCH_TITLE, SEARCH_TOOL, SEARCH_COLUMNS };
+#define SEARCH_IN(column) (1u << (column))
+
 struct search_token {
   struct ck_str text; /* folded; no blank and no quote; valid until the function returns */
   size_t from, to;    /* where it is in the text, in bytes */
@@ -39,20 +44,6 @@ typedef int search_token_fn(void *self, const struct search_token *t);
 /* Calls fn for each token, in the order of the text. Returns 0, or what fn returned. What is not
  * UTF-8 stands between words. Any thread. */
 int search_tokens(struct ck_str text, search_token_fn *fn, void *self);
-
-/* Appends the expression of FTS5 that finds `text` as it stands there: its words one after another,
- * however they are written (getUserById, getuserbyid), and of a run any piece of it. prefix: the
- * last word may go on. false: the text has no token, and nothing was appended. Of a longer text
- * than SEARCH_PHRASE_MAX tokens only the beginning is asked for.
- *
- * If names in parts are followed by other words, a text that has all pairs of neighbours, of which
- * one is such a name and what follows it, is taken for one that has them all in order. */
-#define SEARCH_PHRASE_MAX 64
-bool search_match(struct ck_buf *match, struct ck_str text, bool prefix);
-
-/* Appends the one or two phrases of it that stand in a text, `"get user"` and `"getuser"`, in which
- * a word may stand as SEARCH_JOINED says. */
-bool search_phrases(struct ck_buf *out, struct ck_str text, bool prefix);
 
 /* Reads the letters from SQLite; the other functions do it at their first call, and end the process
  * if it fails. -1 with the reason: this SQLite has no FTS5. */

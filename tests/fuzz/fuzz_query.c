@@ -23,13 +23,20 @@ static void check_expression(struct ck_str s) {
 }
 
 static void choose(const struct search_query *q,
-                   enum search_choice (*of)(const struct search_query *, struct ck_buf *)) {
-  struct ck_buf match = {0};
-  enum search_choice choice = of(q, &match);
-  bool expected = choice == SEARCH_CHOICE_THOSE || choice == SEARCH_CHOICE_OTHERS;
-  if (expected != (match.len > 0)) abort();
-  check_expression(ck_buf_view(&match));
-  ck_buf_free(&match);
+                   void (*of)(const struct search_query *, struct search_chosen *)) {
+  struct search_chosen c;
+  of(q, &c);
+  bool wanted = c.wanted.words.len || c.wanted.runs.len;
+  bool unwanted = c.unwanted.words.len || c.unwanted.runs.len;
+  if (wanted != (c.choice == SEARCH_CHOICE_THOSE)) abort();
+  if (c.choice == SEARCH_CHOICE_OTHERS && !unwanted) abort();
+  if (c.choice == SEARCH_CHOICE_ALL && unwanted) abort();
+  if (c.loose & ~c.terms) abort();
+  check_expression(ck_buf_view(&c.wanted.words));
+  check_expression(ck_buf_view(&c.wanted.runs));
+  check_expression(ck_buf_view(&c.unwanted.words));
+  check_expression(ck_buf_view(&c.unwanted.runs));
+  search_chosen_free(&c);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {

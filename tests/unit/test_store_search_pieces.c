@@ -6,7 +6,7 @@
 
 #include "store/search/fts.h"
 #include "store/search/marks.h"
-#include "store/search/tokens.h"
+#include "store/search/split.h"
 #include "tests/unit/test_sanitized.h"
 #include "tests/unit/test_store_help.h"
 
@@ -76,35 +76,55 @@ static void bind(sqlite3_stmt *s, int at, struct ck_str text) {
   sqlite3_bind_text(s, at, text.s, (int)text.n, SQLITE_STATIC);
 }
 
+static void put(sqlite3_stmt *s, int number, struct ck_buf *tokens) {
+  sqlite3_bind_int(s, 1, number);
+  bind(s, 2, ck_buf_view(tokens));
+  cr_assert_eq(sqlite3_step(s), SQLITE_DONE);
+  sqlite3_reset(s);
+  ck_buf_clear(tokens);
+}
+
 /* The texts and an index of them. */
 static sqlite3 *make_index(void) {
   struct ck_err err;
+  struct ck_buf words = {0}, runs = {0};
   sqlite3 *db;
   cr_assert_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
   cr_assert_eq(search_fts_register(db, &err), 0, "%s", err.text);
-  run(db, "CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize=convkeep); BEGIN");
-  sqlite3_stmt *s = prepare(db, "INSERT INTO words (rowid, text) VALUES (?1, ?2)");
+  run(db, "CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize=convkeep);"
+          "CREATE VIRTUAL TABLE runs USING fts5(pieces, content='', detail=none,"
+          " tokenize=convkeep); BEGIN");
+  sqlite3_stmt *w = prepare(db, "INSERT INTO words (rowid, text) VALUES (?1, ?2)"),
+               *r = prepare(db, "INSERT INTO runs (rowid, pieces) VALUES (?1, ?2)");
   for (int i = 0; i < TEXTS; ++i) {
     make_text(&texts[i]);
-    sqlite3_bind_int(s, 1, i);
-    bind(s, 2, ck_buf_view(&texts[i]));
-    cr_assert_eq(sqlite3_step(s), SQLITE_DONE);
-    sqlite3_reset(s);
+    search_split(ck_buf_view(&texts[i]), SEARCH_TEXT, &words, &runs);
+    put(w, i, &words);
+    put(r, i, &runs);
   }
-  sqlite3_finalize(s);
+  sqlite3_finalize(w);
+  sqlite3_finalize(r);
+  ck_buf_free(&words);
+  ck_buf_free(&runs);
   run(db, "COMMIT");
   return db;
 }
 
-/* s: a statement that asks for an expression and a text's number. */
-static bool finds(sqlite3_stmt *s, int text, struct ck_str piece) {
-  struct ck_buf match = {0};
-  cr_assert(search_match(&match, piece, false));
-  bind(s, 1, ck_buf_view(&match));
+/* s: statements that ask words and runs for an expression and a text's number. */
+static bool matches(sqlite3_stmt *s, int text, struct ck_buf *match) {
+  if (match->len == 0) return true;
+  bind(s, 1, ck_buf_view(match));
   sqlite3_bind_int(s, 2, text);
   bool found = sqlite3_step(s) == SQLITE_ROW;
   sqlite3_reset(s);
-  ck_buf_free(&match);
+  return found;
+}
+
+static bool finds(sqlite3_stmt *const s[2], int text, struct ck_str piece) {
+  struct search_match m = {0};
+  cr_assert(search_match(&m, piece, false, SEARCH_IN(SEARCH_TEXT)));
+  bool found = matches(s[0], text, &m.words) && matches(s[1], text, &m.runs);
+  search_match_free(&m);
   return found;
 }
 
@@ -131,22 +151,24 @@ static bool marks(struct ck_str text, struct ck_str piece, struct ck_str asked) 
   return w.found;
 }
 
-typedef void each_fn(sqlite3_stmt *s, int at, struct ck_str text, struct ck_str piece);
+typedef void each_fn(sqlite3_stmt *const s[2], int at, struct ck_str text, struct ck_str piece);
 
 static void each_piece(bool whole, each_fn *fn) {
   sqlite3 *db = make_index();
-  sqlite3_stmt *s = prepare(db, "SELECT 1 FROM words WHERE words MATCH ?1 AND rowid = ?2");
+  sqlite3_stmt *s[] = {prepare(db, "SELECT 1 FROM words WHERE words MATCH ?1 AND rowid = ?2"),
+                       prepare(db, "SELECT 1 FROM runs WHERE runs MATCH ?1 AND rowid = ?2")};
   for (int i = 0; i < ROUNDS; ++i) {
     int at = (int)sh_below(TEXTS);
     struct ck_str text = ck_buf_view(&texts[at]), piece = piece_of(text, whole);
     if (piece.n) fn(s, at, text, piece);
   }
-  sqlite3_finalize(s);
+  sqlite3_finalize(s[0]);
+  sqlite3_finalize(s[1]);
   sqlite3_close(db);
   for (int i = 0; i < TEXTS; ++i) ck_buf_free(&texts[i]);
 }
 
-static void check_piece(sqlite3_stmt *s, int at, struct ck_str text, struct ck_str piece) {
+static void check_piece(sqlite3_stmt *const s[2], int at, struct ck_str text, struct ck_str piece) {
   cr_expect(finds(s, at, piece), "\"%.*s\" does not find \"%s\"", (int)piece.n, piece.s, text.s);
   cr_expect(marks(text, piece, piece), "\"%.*s\" is not marked in \"%s\"", (int)piece.n, piece.s,
             text.s);
@@ -157,7 +179,7 @@ Test(search_pieces, find_their_text_and_are_marked_in_it, .timeout = 60 * SLOWER
 }
 
 /* As LIKE finds it: "getuserbyid ok" in a text with "getUserById ok". */
-static void check_lower(sqlite3_stmt *s, int at, struct ck_str text, struct ck_str piece) {
+static void check_lower(sqlite3_stmt *const s[2], int at, struct ck_str text, struct ck_str piece) {
   char lower[512];
   cr_assert_lt(piece.n, sizeof lower);
   for (size_t i = 0; i < piece.n; ++i)

@@ -1,7 +1,8 @@
 /* What a text is cut into for the search, and the expression that finds it. */
 #include <criterion/criterion.h>
 
-#include "store/search/tokens.h"
+#include "store/search/match.h"
+#include "store/search/split.h"
 
 static int say(void *self, const struct search_token *t) {
   struct ck_buf *b = self;
@@ -129,30 +130,68 @@ Test(store_tokens, expressions) {
   static const struct {
     const char *text;
     bool prefix;
-    const char *match;
+    const char *words, *runs;
+    bool loose;
   } asked[] = {
-      {"word", false, "\"word\""},
-      {"two words", false, "(\"two words\" OR ((\".two words\")))"},
+      {"word", false, "\"word\"", "", false},
+      {"two words", false, "(\"two words\" OR ((\".two words\")))", "", false},
       {"a b c", false,
        "(\"a b c\" OR ((\".a b\" OR \".b c\") AND (\"a b\" OR \".a b\")"
-       " AND (\"b c\" OR \".b c\")))"},
-      {"pag", true, "\"pag\"*"},
-      {"camelCase", false, "(\"camel case\" OR \"camelcase\")"},
-      {"useCamelC", true, "(\"use camel c\"* OR \"usecamelc\"*)"},
-      {"数据", false, "\"数据\""},
-      {"数据库", false, "\"数据 据库\""},
-      {"用", false, "\"用\"*"},
-      {"用Python写", false, "(\"用 python 写\"* OR ((\".python 写\"*) AND \"用 python\"))"},
-      {"用Python", false, "\"用 python\""},
-      {"\"quo\" NOT *", false, "(\"quo not\" OR ((\".quo not\")))"},
-      {"...", false, NULL},
-      {"", true, NULL},
+       " AND (\"b c\" OR \".b c\")))",
+       "", false},
+      {"pag", true, "\"pag\"*", "", false},
+      {"camelCase", false, "(\"camel case\" OR \"camelcase\")", "", false},
+      {"useCamelC", true, "(\"use camel c\"* OR \"usecamelc\"*)", "", false},
+      {"数据", false, "", "\"数据\"", false},
+      {"数据库", false, "", "\"数据\" AND \"据库\"", true},
+      {"用", false, "", "\"用\"*", false},
+      {"满，备", false, "", "\"满\"", true},
+      {"已满，备份", false, "", "\"已满\" AND \"满\" AND \"备份\"", true},
+      {"用Python写", false, "\"python\"", "\"用\"", true},
+      {"用Python", false, "\"python\"", "\"用\"", true},
+      {"Pyth写pyt", true, "\"pyth\" AND \"pyt\"*", "\"写\"", true},
+      {"\"quo\" NOT *", false, "(\"quo not\" OR ((\".quo not\")))", "", false},
+      {"...", false, "", "", false},
+      {"", true, "", "", false},
   };
   for (size_t i = 0; i < sizeof asked / sizeof *asked; ++i) {
-    struct ck_buf b = {0};
-    cr_expect_eq(search_match(&b, ck_str_of(asked[i].text), asked[i].prefix),
-                 asked[i].match != NULL);
-    cr_expect_str_eq(ck_buf_cstr(&b), asked[i].match ? asked[i].match : "");
-    ck_buf_free(&b);
+    struct search_match m = {0};
+    bool any = *asked[i].words || *asked[i].runs;
+    cr_expect_eq(search_match(&m, ck_str_of(asked[i].text), asked[i].prefix,
+                              SEARCH_IN(SEARCH_TEXT) | SEARCH_IN(SEARCH_TITLE)),
+                 any, "%s", asked[i].text);
+    cr_expect_str_eq(ck_buf_cstr(&m.words), asked[i].words);
+    cr_expect_str_eq(ck_buf_cstr(&m.runs), asked[i].runs);
+    cr_expect_eq(m.loose, asked[i].loose, "%s", asked[i].text);
+    search_match_free(&m);
   }
+}
+
+Test(store_tokens, runs_are_asked_of_their_column) {
+  struct search_match tool = {0}, title = {0};
+  search_match(&tool, CK_LIT("数据库"), false, SEARCH_IN(SEARCH_TOOL));
+  search_match(&title, CK_LIT("据"), false, SEARCH_IN(SEARCH_TITLE));
+  cr_expect_str_eq(ck_buf_cstr(&tool.runs), "\":数据\" AND \":据库\"");
+  cr_expect_str_eq(ck_buf_cstr(&title.runs), "\"^据\"*");
+  search_match_free(&tool);
+  search_match_free(&title);
+}
+
+static void splits(const char *text, enum search_column column, const char *words,
+                   const char *runs) {
+  struct ck_buf w = {0}, r = {0};
+  search_split(ck_str_of(text), column, &w, &r);
+  cr_expect_str_eq(ck_buf_cstr(&w), words);
+  cr_expect_str_eq(ck_buf_cstr(&r), runs);
+  ck_buf_free(&w);
+  ck_buf_free(&r);
+}
+
+Test(store_tokens, a_text_as_the_tables_take_it) {
+  splits("a Word", SEARCH_TEXT, "a word ", "");
+  splits("getIt", SEARCH_TEXT, "get \x01getit it \x01.getit ", "");
+  splits("我用Python写", SEARCH_TEXT, "python ", "我用 用 写 ");
+  splits("a用b用c", SEARCH_TEXT, "a , b , c ", "用 用 ");
+  splits("用x", SEARCH_TOOL, "x ", ":用 ");
+  splits("用x", SEARCH_TITLE, "x ", "^用 用 ");
 }
