@@ -3,17 +3,17 @@
  *   search          does all of it, and leaves nothing
  *   search fill     makes the database in CONVKEEP_BENCH_DATA, which takes minutes
  *   search measure  measures with it
+ *   search ask      only asks, with the index that `measure` has made
  *   search live     only what does not need it
  *
- * BENCH_SEARCH: the number of messages. They are inserted by SQL: words of a made-up language, as
- * often as words are (Zipf), a fifth of the messages in Chinese, some names as in code. */
-#include <math.h>
+ * BENCH_SEARCH: the number of messages, which are inserted by SQL. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench/common.h"
+#include "bench/language.h"
 #include "bench/search_live.h"
 #include "proto/clock.h"
 #include "store/format/migrations.h"
@@ -23,106 +23,13 @@
 
 #define MESSAGES 1000000
 #define A_CONVERSATION 200 /* messages */
-#define VOCABULARY 60000
-#define CHINESE 20000 /* words of two characters */
-#define TEXT_MEAN 900 /* bytes */
 #define FIRST_AT INT64_C(1735700000000)
 #define APART_MS 60000
 #define FILL_CACHE_MIB 512
 #define QUESTIONS 400
+#define PIECES 400 /* questions for what stands together */
 #define LIMIT 20
-
-/* ---- a made-up language ---- */
-
-static uint64_t chance = 88172645463325252u;
-
-static uint64_t below(uint64_t n) {
-  chance ^= chance << 13;
-  chance ^= chance >> 7;
-  chance ^= chance << 17;
-  return chance % n;
-}
-
-/* The rank of a word, 0 the commonest: the share of each is one over its rank, nearly. */
-static unsigned rank_below(unsigned n) {
-  double u = (double)below(1u << 30) / (1u << 30);
-  return (unsigned)(exp(u * log((double)n + 1)) - 1);
-}
-
-/* Of two words one has been said lately: so a text of 900 bytes has as many different words as
- * documentation and programs have, 70 in 1,000 bytes. */
-#define AGAIN 50 /* per cent */
-#define LATELY 60
-
-/* What was said lately in one language. */
-struct talk {
-  unsigned ranks[LATELY];
-  size_t said;
-};
-
-static unsigned next_rank(struct talk *t, unsigned n) {
-  size_t known = t->said < LATELY ? t->said : LATELY;
-  bool again = known && below(100) < AGAIN;
-  unsigned rank = again ? t->ranks[below(known)] : rank_below(n);
-  t->ranks[t->said++ % LATELY] = rank;
-  return rank;
-}
-
-static struct talk words, chinese_words, names;
-
-/* Words of two to five syllables, other ones for each rank. */
-static void put_word(struct ck_buf *b, unsigned rank) {
-  static const char consonants[] = "bdfgklmnprstvz", vowels[] = "aeiou";
-  unsigned left = rank * 2654435761u % 68600000u; /* below 70 to the fourth, and odd: no two meet */
-  for (unsigned i = 0, n = rank < 100 ? 2 : 3 + rank % 2; i < n; ++i, left /= 70) {
-    char syllable[] = {consonants[left % 14], vowels[left / 14 % 5]};
-    ck_buf_add(b, syllable, 2);
-  }
-}
-
-static void put_chinese(struct ck_buf *b, unsigned rank) {
-  ck_buf_utf8(b, 0x4e00 + rank * 7919u % 3500);
-  ck_buf_utf8(b, 0x4e00 + (rank * 104729u >> 4) % 3500);
-}
-
-/* As in a language, most words are followed by one of a few characters, and each mostly by the same
- * one; else nearly every border of two words would be a pair of its own. */
-static void put_chinese_words(struct ck_buf *b) {
-  unsigned rank = next_rank(&chinese_words, CHINESE);
-  put_chinese(b, rank);
-  if (below(10) < 7) ck_buf_utf8(b, 0x5e00 + (below(4) ? rank % 40 : rank_below(40)));
-}
-
-static void put_name(struct ck_buf *b) {
-  unsigned name = next_rank(&names, 2000);
-  put_word(b, name);
-  if (name % 2) ck_buf_text(b, "_");
-  size_t at = b->len;
-  put_word(b, name * 7919 % 2000);
-  if (b->data[at - 1] != '_') b->data[at] = (char)(b->data[at] - 'a' + 'A');
-}
-
-static void put_piece(struct ck_buf *b, bool chinese) {
-  uint64_t kind = below(100);
-  if (kind < 3)
-    put_name(b);
-  else if (kind < 5)
-    ck_buf_printf(b, "%u", rank_below(100000));
-  else if (chinese && kind < 85)
-    put_chinese_words(b);
-  else
-    put_word(b, next_rank(&words, VOCABULARY));
-  if (below(8) == 0) ck_buf_text(b, chinese ? "，" : ",");
-  if (!chinese) ck_buf_text(b, " ");
-}
-
-static void make_text(struct ck_buf *b, uint64_t i) {
-  double u = ((double)below(1u << 30) + 1) / (1u << 30);
-  size_t bytes = (size_t)(-log(u) * TEXT_MEAN) + 1;
-  bool chinese = i % 5 == 4;
-  ck_buf_clear(b);
-  while (b->len < bytes) put_piece(b, chinese);
-}
+#define MANY 50000 /* hits: more may take twice as long */
 
 /* ---- filling ---- */
 
@@ -152,9 +59,9 @@ static sqlite3_stmt *prepare_message(sqlite3 *db) {
 /* i: the version, less one. */
 static void put_message(sqlite3_stmt *s, uint64_t i) {
   struct ck_buf text = {0};
-  make_text(&text, i);
+  lang_text(&text, i);
   sqlite3_bind_int64(s, 1, (int64_t)i + 1);
-  sqlite3_bind_int64(s, 2, (int64_t)below(UINT32_MAX));
+  sqlite3_bind_int64(s, 2, (int64_t)lang_below(UINT32_MAX));
   sqlite3_bind_int64(s, 3, (int64_t)(i / A_CONVERSATION));
   db_bind_str(s, 4, ck_buf_view(&text));
   sqlite3_bind_int64(s, 5, FIRST_AT + (int64_t)(i ^ 63) * APART_MS);
@@ -228,11 +135,12 @@ struct asking {
   sqlite3 *db;
   struct bench_series few, many, worst;
   struct bench_series few_used, many_used; /* of the processor */
+  struct bench_series pieces[8];
   uint64_t found;
 };
 
 /* *used: milliseconds of the processor. */
-static double ask(struct asking *a, const char *text, bool *more, double *used) {
+static double ask(struct asking *a, const char *text, bool *many, double *used) {
   struct search_query q;
   struct search_answer answer;
   struct ck_err err;
@@ -242,41 +150,142 @@ static double ask(struct asking *a, const char *text, bool *more, double *used) 
   const struct search_question question = {.query = &q, .limit = LIMIT};
   if (search_ask(a->asker, &question, &answer, &err)) bench_fail("%s: %s", text, err.text);
   a->found += answer.hit_count;
-  *more = answer.more;
+  *many = answer.more && answer.count >= MANY;
   *used = (bench_cpu(getpid()) - before) * 1000;
   return (double)(ck_mono_us() - began) / 1000;
 }
 
 /* A question as people ask: one word, two, a phrase, a beginning. */
 static void make_question(struct ck_buf *b, unsigned most) {
-  unsigned kind = (unsigned)below(10);
+  unsigned kind = (unsigned)lang_below(10);
   ck_buf_clear(b);
   if (kind < 3)
-    put_chinese(b, rank_below(CHINESE));
+    lang_chinese(b, lang_rank(LANG_CHINESE));
   else
-    put_word(b, rank_below(most));
+    lang_word(b, lang_rank(most));
   if (kind == 4 || kind == 5) ck_buf_text(b, " ");
-  if (kind == 4 || kind == 5) put_word(b, rank_below(most));
+  if (kind == 4 || kind == 5) lang_word(b, lang_rank(most));
   if (kind == 6) ck_buf_text(b, "*");
 }
 
+/* ---- what stands together ---- */
+
+static void put_path(struct ck_buf *b) {
+  for (int i = 0; i < 3; ++i) {
+    ck_buf_text(b, "/");
+    lang_word(b, lang_rank(300));
+  }
+}
+
+/* What hardly ever stands together, of words that nearly all texts have. */
+static void put_common(struct ck_buf *b, bool chinese) {
+  if (!chinese) ck_buf_text(b, "\"");
+  for (int i = 0; i < 2; ++i) {
+    if (i && !chinese) ck_buf_text(b, " ");
+    if (chinese)
+      lang_chinese(b, (unsigned)lang_below(40));
+    else
+      lang_word(b, (unsigned)lang_below(40));
+  }
+  if (!chinese) ck_buf_text(b, "\"");
+}
+
+/* So many Chinese characters that stand together in the text; fewer if it has no such place. */
+static struct ck_str chinese_of(struct ck_str text, size_t characters) {
+  size_t from = lang_below(text.n), n = 0;
+  struct ck_str found = {text.s, 0};
+  for (size_t i = 0, at = from; i < text.n && n < characters; ++i, ++at) {
+    const char *s = text.s + at % text.n;
+    bool chinese = text.n - at % text.n >= 3 && *s >= '\xe4' && *s <= '\xe9';
+    if (at % text.n == 0) n = 0;
+    if (!chinese && (*s & 0xC0) == 0x80) continue;
+    n = chinese ? n + 1 : 0;
+    if (n == 1) found.s = s;
+    if (n) found.n = (size_t)(s - found.s) + 3;
+  }
+  return found;
+}
+
+/* Two words at a place of the text. */
+static struct ck_str words_of(struct ck_str text) {
+  size_t at = lang_below(text.n), to, n = 0;
+  while (at > 0 && text.s[at - 1] != ' ') --at;
+  for (to = at; to < text.n && n < 2; ++to) n += text.s[to] == ' ';
+  return (struct ck_str){text.s + at, to - at};
+}
+
+/* kind: of the rows of `pieces`. */
+static void make_piece(struct ck_buf *b, sqlite3_stmt *text, int kind) {
+  bool chinese = kind == 4 || kind == 5;
+  uint64_t messages = (uint64_t)atomic_load(&context.head);
+  ck_buf_clear(b);
+  if (kind == 0) lang_name(b);
+  if (kind == 1) put_path(b);
+  if (kind == 2 || kind == 6) put_common(b, kind == 6);
+  if (kind == 3 || chinese) {
+    int64_t version = (int64_t)(lang_below(messages / 5) * 5 + (chinese ? 5 : 1));
+    sqlite3_bind_int64(text, 1, version);
+    if (sqlite3_step(text) != SQLITE_ROW) bench_fail("message %lld is gone", (long long)version);
+    ck_buf_text(b, "\"");
+    ck_buf_str(b,
+               chinese ? chinese_of(db_str(text, 0), (size_t)kind - 1) : words_of(db_str(text, 0)));
+    ck_buf_text(b, "\"");
+    sqlite3_reset(text);
+  }
+  if (kind == 7) {
+    lang_word(b, lang_rank(LANG_WORDS));
+    ck_buf_text(b, " ");
+    lang_chinese(b, lang_rank(LANG_CHINESE));
+  }
+}
+
+static const char *const pieces[] = {"a name in parts",
+                                     "a path",
+                                     "two words, common and hardly ever together",
+                                     "two words of a text",
+                                     "three Chinese characters of a text",
+                                     "four",
+                                     "two Chinese words, common and hardly ever together",
+                                     "a word, and a Chinese one"};
+#define KINDS ((int)(sizeof pieces / sizeof *pieces))
+
 static void ask_hostile(struct asking *a, const char *piece) {
   struct ck_buf b = {0};
-  bool more;
+  bool many;
   double used;
   while (b.len < SEARCH_QUERY_MAX) ck_buf_text(&b, piece);
-  double ms = ask(a, ck_buf_cstr(&b), &more, &used);
+  double ms = ask(a, ck_buf_cstr(&b), &many, &used);
   fprintf(stderr, "search: 64 KiB of \"%s\": %.1f ms\n", piece, ms);
   bench_add(&a->worst, ms);
   ck_buf_free(&b);
 }
 
-static void ask_usual(struct asking *a, const char *text) {
-  bool more;
-  double used, ms = ask(a, text, &more, &used);
-  if (ms > 40) fprintf(stderr, "search: %s: %.1f ms%s\n", text, ms, more ? " more" : "");
-  bench_add(more ? &a->many : &a->few, ms);
-  bench_add(more ? &a->many_used : &a->few_used, used);
+static double ask_usual(struct asking *a, const char *text) {
+  bool many;
+  double used, ms = ask(a, text, &many, &used);
+  if (used > 40) fprintf(stderr, "search: %s: %.1f ms, %.1f of the processor\n", text, ms, used);
+  bench_add(many ? &a->many : &a->few, ms);
+  bench_add(many ? &a->many_used : &a->few_used, used);
+  return ms;
+}
+
+static void ask_pieces(struct asking *a) {
+  struct ck_err err;
+  struct ck_buf b = {0};
+  sqlite3_stmt *text = db_prepare(a->db, "SELECT raw_text FROM messages WHERE version = ?1", &err);
+  if (!text) bench_fail("%s", err.text);
+  for (int i = 0; i < PIECES; ++i) {
+    make_piece(&b, text, i % KINDS);
+    double ms = ask_usual(a, ck_buf_cstr(&b));
+    bench_add(&a->pieces[i % KINDS], ms);
+  }
+  for (int i = 0; i < KINDS; ++i) {
+    printf("| %s: median, p99, ms | %.1f, %.1f |\n", pieces[i], bench_share(&a->pieces[i], 0.5),
+           bench_share(&a->pieces[i], 0.99));
+    bench_free(&a->pieces[i]);
+  }
+  sqlite3_finalize(text);
+  ck_buf_free(&b);
 }
 
 static void ask_all(struct asking *a) {
@@ -284,15 +293,15 @@ static void ask_all(struct asking *a) {
                                         "好* ", "title:a* ", "x\"y\" ", "in:a ",  "ba ",  "的"};
   struct ck_buf b = {0};
   for (int i = 0; i < QUESTIONS; ++i) {
-    make_question(&b, VOCABULARY);
+    make_question(&b, LANG_WORDS);
     ask_usual(a, ck_buf_cstr(&b));
   }
   for (unsigned rank = 0; rank < 60; ++rank) {
     ck_buf_clear(&b);
     if (rank % 3 == 0)
-      put_chinese(&b, rank / 3);
+      lang_chinese(&b, rank / 3);
     else
-      put_word(&b, rank);
+      lang_word(&b, rank);
     ask_usual(a, ck_buf_cstr(&b));
   }
   for (size_t i = 0; i < sizeof hostile / sizeof *hostile; ++i) ask_hostile(a, hostile[i]);
@@ -302,12 +311,13 @@ static void ask_all(struct asking *a) {
 static void questions(void) {
   struct ck_err err;
   struct asking a = {0};
-  bool more;
+  bool many;
   double used;
   if (db_open_reader(&a.db, &err)) bench_fail("%s", err.text);
   a.asker = search_asker_new(a.db, &context.stop);
-  ask(&a, "warm", &more, &used);
+  ask(&a, "warm", &many, &used);
   ask_all(&a);
+  ask_pieces(&a);
   if (!a.found) bench_fail("nothing is found");
   printf("| a question with up to 50,000 hits, p99, ms | %.1f; %s |\n", bench_share(&a.few, 0.99),
          bench_verdict("search: a question with up to 50,000 hits, p99", bench_share(&a.few, 0.99),
@@ -335,16 +345,16 @@ int main(int argc, char **argv) {
   uint64_t n = count_asked();
   bool fills = argc < 2 || strcmp(argv[1], "fill") == 0;
   bool measures = argc < 2 || strcmp(argv[1], "measure") == 0;
+  bool asks = measures || strcmp(argv[1], "ask") == 0;
   bool live = argc < 2 || strcmp(argv[1], "live") == 0;
   printf("### Search\n\n| | |\n|:--|--:|\n");
   if (fills)
     fill(n);
-  else if (measures)
+  else if (asks)
     bench_return("search");
-  if (measures) {
-    build(n);
-    questions();
-  }
+  if (measures) build(n);
+  atomic_store(&context.head, n);
+  if (asks) questions();
   if (argc < 2) bench_leave();
   if (live) search_live(put_one);
   return 0;
