@@ -56,6 +56,10 @@ static bool is_at_home(const struct ck_row *message, const struct home *h) {
          !differ(ck_row_text(message, CK_MESSAGES_CONVERSATION_ID), h->conversation);
 }
 
+bool identity_is_home(const struct apply *a, const struct ck_row *message) {
+  return is_at_home(message, &a->identity.home);
+}
+
 /* ---- copies ---- */
 
 #define OLDEST 1 /* an age with which nothing is said that is not known already */

@@ -149,8 +149,8 @@ struct entry *apply_find_pending(struct apply *a, struct ck_str id, struct ck_er
 bool sessions_knew(struct apply *a, const struct entry *e);
 /* The changeset has inserted this message or execution (or a record that no session counts). */
 void sessions_inserted(struct apply *a, const struct entry *e);
-/* The changeset has put this record, which was there. */
-void sessions_repeats(struct apply *a, const struct entry *e);
+/* The changeset has put this record, which was there. 0 or -1. */
+int sessions_repeats(struct apply *a, const struct entry *e, struct ck_err *err);
 /* Did it insert anything since its last session? */
 bool sessions_run_inserts(const struct session_run *run);
 /* PUTs a session. 0 or -1. */
@@ -167,6 +167,9 @@ int sessions_recount(struct apply *a, struct ck_err *err);
 int apply_find_home(struct apply *a, struct ck_row *write, struct ck_err *err);
 
 /* ---- apply_identity.c ---- */
+
+/* The message is of the conversation whose messages the changeset puts. */
+bool identity_is_home(const struct apply *a, const struct ck_row *message);
 
 /* A changeset begins. */
 void identity_begin(struct apply *a);

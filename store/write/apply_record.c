@@ -276,7 +276,7 @@ static bool turn_of(struct apply *a, const struct ck_row *conversation, int *tur
 static int put_other(struct apply *a, struct entry *e, struct ck_row *write,
                      struct rules_write *how, struct ck_err *err) {
   int given, old;
-  if (e->exists) sessions_repeats(a, e);
+  if (e->exists && sessions_repeats(a, e, err)) return -1;
   a->knows |= e->exists && e->row.table == CK_MESSAGES;
   rules_time(write, e->exists ? &e->row : NULL, how);
   if (!e->exists) return apply_insert(a, e, write, how, err);

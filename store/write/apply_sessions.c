@@ -67,15 +67,31 @@ void sessions_inserted(struct apply *a, const struct entry *e) {
   }
 }
 
-void sessions_repeats(struct apply *a, const struct entry *e) {
-  if (e->row.table == CK_MESSAGES) {
-    a->run.known_message = e;
-    if (a->run.copies)
-      a->run.copied = true;
-    else
-      note_own(&a->run, &e->row);
-  }
-  a->run.known |= e->row.table == CK_MESSAGES || e->row.table == CK_EXECUTIONS;
+static void repeats_message(struct apply *a, const struct entry *e) {
+  a->run.known = true;
+  a->run.known_message = e;
+  if (a->run.copies)
+    a->run.copied = true;
+  else
+    note_own(&a->run, &e->row);
+}
+
+/* An execution is copied with its message. */
+static int repeats_execution(struct apply *a, const struct entry *e, struct ck_err *err) {
+  const struct entry *m =
+      apply_find(a, CK_MESSAGES, ck_row_text(&e->row, CK_EXECUTIONS_MESSAGE_ID), err);
+  a->run.known = true;
+  if (!m) return -1;
+  if (m->exists && identity_is_home(a, &m->row))
+    note_own(&a->run, &m->row);
+  else if (m->exists)
+    a->run.copied = true;
+  return 0;
+}
+
+int sessions_repeats(struct apply *a, const struct entry *e, struct ck_err *err) {
+  if (e->row.table == CK_MESSAGES) repeats_message(a, e);
+  return e->row.table == CK_EXECUTIONS ? repeats_execution(a, e, err) : 0;
 }
 
 bool sessions_run_inserts(const struct session_run *run) {

@@ -148,8 +148,12 @@ static void put_session_of_b(int from, int to) {
 /* Of the messages that it has copied, a fork's session does not say when that was, in however many
  * changesets they come, and however often. */
 Test(apply, a_session_of_a_fork_begins_with_its_own) {
+  static const char call[] = "{'instruction_id':'c','message_id':'2','target':'t','tool':'ls',"
+                             "'executed_at':7}";
   copy("a", "1", "user", "hello", 5, true);
-  copy("a", "2", "user", "again", 6, true);
+  put_copy("a", "2", "user", "again", 6, true);
+  sh_put(&s, CK_EXECUTIONS, call);
+  cr_expect_eq(applied(), 'n');
   put_copy("b", "1", "user", "hello", 1000, false);
   put_session_of_b(1000, 1000);
   cr_expect_eq(applied(), '=');
@@ -162,6 +166,9 @@ Test(apply, a_session_of_a_fork_begins_with_its_own) {
     sh_is(&s, CK_SESSIONS, "b@1970-01-01", "message_count", "1");
     put_copy("b", "1", "user", "hello", 1000, false);
     put_session_of_b(1000, 1000);
+    cr_expect_eq(applied(), '=');
+    sh_put(&s, CK_EXECUTIONS, call);
+    put_session_of_b(1500, 1500);
     cr_expect_eq(applied(), '=');
   }
 }

@@ -621,6 +621,18 @@ static bool turn_children(struct model *m, struct ck_str from, struct m_value to
   }
 }
 
+/* An execution is of the conversation of its message. */
+static void note_known(struct model *m, int table, struct m_record *old) {
+  bool execution = table == EXECUTIONS;
+  struct m_record *message =
+      execution ? m_find(&m->now, MESSAGES, at(old, EXECUTIONS, "message_id")->s) : old;
+  if ((table != MESSAGES && !execution) || !message) return;
+  if (execution ? !is_at_home(m, message) : m->copies)
+    m->run_copied = true;
+  else
+    note_own(m, message);
+}
+
 static bool put_given(struct model *m, const struct m_mutation *mutation, struct writing w) {
   int table = mutation->table;
   struct ck_str id = w.given[0].s;
@@ -643,8 +655,7 @@ static bool put_given(struct model *m, const struct m_mutation *mutation, struct
     m->known = m->run_copied = m->run_own = false;
     return ok;
   }
-  if (old && table == MESSAGES && m->copies) m->run_copied = true;
-  if (old && table == MESSAGES && !m->copies) note_own(m, old);
+  if (old) note_known(m, table, old);
   m->known |= old && (table == MESSAGES || table == EXECUTIONS);
   put_time(m, table, old, &w);
   set_ages(m, table, &w, mutation->age);
