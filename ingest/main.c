@@ -153,6 +153,11 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   return 0;
 }
 
+/* What imports have given in this turn is synced and pushed in the next one. */
+static bool has_unsynced(const struct ingest *g) {
+  return !g->acceptor.full && ingest_spool_unsynced(g->spool) > 0;
+}
+
 static void wait(void *self, struct ck_wait *w) {
   struct ingest *g = self;
   zmq_pollitem_t items[2];
@@ -166,7 +171,7 @@ static void wait(void *self, struct ck_wait *w) {
   if (ingest_watch_fd(g->watch) >= 0) ck_wait_for(w, NULL, ingest_watch_fd(g->watch), ZMQ_POLLIN);
   ck_wait_until(w, ingest_watch_until(g->watch));
   if (g->acceptor.full) ck_wait_until(w, g->acceptor.retry_at);
-  if (g->more) ck_wait_within(w, 0);
+  if (g->more || has_unsynced(g)) ck_wait_within(w, 0);
 }
 
 static bool has_room(const struct ingest *g) {
