@@ -22,6 +22,8 @@
 #define STILL_MS 700 /* without processor time: it rests */
 #define REST_SECONDS 20
 #define PATIENCE_S 1800
+#define SMALL 2000 /* files that are imported, of two messages each */
+#define SMALL_MS 20
 
 struct ring {
   pid_t store, ingest;
@@ -325,9 +327,31 @@ static void measure_start(unsigned n) {
   free(program);
 }
 
+/* ---- many small files ---- */
+
+/* An import waits for nothing but the disk between two files. */
+static void measure_small(void) {
+  char *program = bench_program("../bin/convkeep");
+  make_folder();
+  write_files(SMALL);
+  bench_enter("watch-small");
+  follow(false);
+  struct ring r = begin();
+  double ms = 1000 / (double)SMALL *
+              bench_run("import.json", (const char *const[]){program, "--data", ".", "--json",
+                                                             "import", followed, NULL});
+  end(&r);
+  bench_leave();
+  free(program);
+  printf("`convkeep import` of %d sessions of two messages takes %s ms each (%s).\n\n", SMALL,
+         bench_number(ms, 1),
+         bench_verdict("An import of a session of two messages", ms, false, SMALL_MS, " ms"));
+}
+
 int main(void) {
   printf("## Following logs\n\n");
   measure_lag();
+  measure_small();
   print_rest();
   if (known_files()) measure_start(known_files());
   free(followed);
