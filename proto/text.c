@@ -99,6 +99,12 @@ static void blocks_free(struct ck_arena_block *b) {
   }
 }
 
+size_t ck_arena_bytes(const struct ck_arena *a) {
+  size_t n = 0;
+  for (const struct ck_arena_block *b = a->head; b; b = b->next) n += sizeof *b + b->cap;
+  return n;
+}
+
 void ck_arena_reset(struct ck_arena *a) {
   if (!a->head) return;
   /* The head is the newest block, and therefore the largest. */

@@ -140,6 +140,8 @@ void *ck_arena_get(struct ck_arena *a, size_t n);
 struct ck_str ck_arena_copy(struct ck_arena *a, struct ck_str s);
 /* The same of the buffer's content; frees the buffer. */
 struct ck_str ck_arena_keep(struct ck_arena *a, struct ck_buf *b);
+/* How much memory it has. */
+size_t ck_arena_bytes(const struct ck_arena *a);
 /* Forgets everything and keeps one block, the largest, for what comes next. */
 void ck_arena_reset(struct ck_arena *a);
 /* Frees everything; the arena can be used again. */

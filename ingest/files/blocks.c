@@ -106,6 +106,9 @@ static void send_noted(struct ingest_blocks *b) {
 void ingest_blocks_flush(struct ingest_blocks *b) {
   send_gathered(b);
   send_noted(b);
+  ck_buf_free(&b->raw);
+  ck_buf_free(&b->list);
+  ck_buf_free(&b->noted);
 }
 
 /* ---- an original ---- */
@@ -211,6 +214,11 @@ void ingest_blocks_end(struct ingest_blocks *b) {
 void ingest_blocks_end_shared(ZSTD_CCtx **shared) {
   ZSTD_freeCCtx(*shared);
   *shared = NULL;
+}
+
+size_t ingest_blocks_memory(const struct ingest_blocks *b) {
+  return b->raw.cap + b->list.cap + b->noted.cap + b->reader.cap + b->platform.cap +
+         b->conversation.cap;
 }
 
 void ingest_blocks_free(struct ingest_blocks *b) {

@@ -60,6 +60,8 @@ void ingest_blocks_end(struct ingest_blocks *b);
 /* Sends what is gathered. */
 void ingest_blocks_flush(struct ingest_blocks *b);
 void ingest_blocks_free(struct ingest_blocks *b);
+/* How much memory is kept between two calls. */
+size_t ingest_blocks_memory(const struct ingest_blocks *b);
 void ingest_blocks_end_shared(struct ZSTD_CCtx_s **shared);
 
 #endif

@@ -1,48 +1,11 @@
 /* Drives the splitter, parses each element and hands it to the source of the file's format. */
-#include "ingest/files/reader.h"
-
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/files/reader_internal.h"
 #include "ingest/parse/json.h"
-#include "ingest/sources/source.h"
-#include "ingest/files/decode.h"
-#include "ingest/files/held.h"
-#include "ingest/files/parsed.h"
-#include "ingest/files/units.h"
-#include "proto/wire.h"
 
-#define TAKE_OVER (64u << 10) /* a larger element is not copied */
-#define WAIT_MOST 4096        /* elements that wait for the store's answer */
-
-struct ingest_reader {
-  struct ingest_visitor visitor;
-  struct ingest_split *split;
-  char *name;
-  const struct ingest_source *source;
-  void *state;                       /* the source's, of this file */
-  uint64_t log;                      /* of struct ck_original */
-  const struct ingest_source *named; /* what the file's name says, where no element says more */
-  struct ingest_decode decode;
-  bool over;                      /* nothing more is read */
-  bool ending;                    /* what is read now has no end but that of the file */
-  bool ended;                     /* the file has ended: */
-  bool whole;                     /* and was not cut off; else: */
-  uint64_t end_offset, end_index; /* where */
-  bool is_json;                   /* as far as its first bytes tell */
-  uint64_t elements;
-  unsigned replaced;   /* in what was parsed */
-  size_t outline_from; /* an element with more bytes is read by its outline */
-  struct ck_err error;
-  struct ingest_held held; /* failures, until the format is known */
-  /* Only if originals are told: */
-  struct ingest_originals_ops originals;
-  struct ingest_units units;
-  bool again;
-  bool tried_all; /* while the source is unknown: the first unit was asked about for each */
-  unsigned tried; /* how many sources it was asked about for */
-};
+#define WAIT_MOST 4096 /* elements that wait for the store's answer */
 
 static void stop(struct ingest_reader *r, const char *why) {
   ck_fail(&r->error, "%s", why);
@@ -78,12 +41,11 @@ static void fail_at(struct ingest_reader *r, const struct ingest_place *place, c
 
 /* ---- elements ---- */
 
-/* Do its elements depend on those before them? */
-static bool depends(const struct ingest_source *source) {
+bool ingest_reader_depends(const struct ingest_source *source) {
   return source && source->log && source->open;
 }
 
-static void take_source(struct ingest_reader *r, const struct ingest_source *source) {
+void ingest_reader_take_source(struct ingest_reader *r, const struct ingest_source *source) {
   r->source = source;
   if (source->log) ingest_split_most(r->split, INGEST_LOG_LINE_MAX);
 }
@@ -99,7 +61,7 @@ static void recognise(struct ingest_reader *r, const json_t *element,
     fail_at(r, place, "neither an observation nor a conversation of a known format", raw);
     return;
   }
-  take_source(r, source);
+  ingest_reader_take_source(r, source);
   if (source->read)
     ingest_held_tell(&r->held, &r->visitor);
   else
@@ -119,10 +81,8 @@ static int parse_once(struct ingest_reader *r, struct ingest_parsed *p, char *by
   return -1;
 }
 
-/* Parses an element. False: it is no object of a source that is read, and what is wrong is told.
- * The caller frees it in any case. */
-static bool parse(struct ingest_reader *r, struct ingest_parsed *p, char *bytes, size_t n,
-                  const struct ingest_place *place) {
+bool ingest_reader_parse(struct ingest_reader *r, struct ingest_parsed *p, char *bytes, size_t n,
+                         const struct ingest_place *place) {
   if (parse_once(r, p, bytes, n, place, &r->replaced)) return false;
   if (!r->source) recognise(r, p->element.json, place, p->element.raw);
   if (!r->source || !r->source->read) return false;
@@ -131,19 +91,18 @@ static bool parse(struct ingest_reader *r, struct ingest_parsed *p, char *bytes,
   return parse_once(r, p, bytes, n, place, NULL) == 0;
 }
 
-static void read_parsed(struct ingest_reader *r, struct ingest_parsed *p) {
+void ingest_reader_read_parsed(struct ingest_reader *r, struct ingest_parsed *p) {
   if (r->source->open && !r->state) r->state = r->source->open(r->name);
   p->element.state = r->state;
   r->source->read(&r->visitor, &p->element);
 }
 
-/* The source hands out what it has held back. */
-static void flush(struct ingest_reader *r) {
-  if (r->state && depends(r->source)) r->source->flush(&r->visitor, r->state);
+void ingest_reader_flush(struct ingest_reader *r) {
+  if (r->state && ingest_reader_depends(r->source)) r->source->flush(&r->visitor, r->state);
 }
 
-static void read_element(struct ingest_reader *r, char *bytes, size_t n,
-                         const struct ingest_place *place) {
+void ingest_reader_read_element(struct ingest_reader *r, char *bytes, size_t n,
+                                const struct ingest_place *place) {
   struct ingest_parsed p;
   if (skips(r, (struct ck_str){bytes, n})) return;
   if (r->source && r->source->log &&
@@ -151,7 +110,7 @@ static void read_element(struct ingest_reader *r, char *bytes, size_t n,
     fail_at(r, place, "too large for a line of a log: skipped", (struct ck_str){0});
     return;
   }
-  if (parse(r, &p, bytes, n, place)) read_parsed(r, &p);
+  if (ingest_reader_parse(r, &p, bytes, n, place)) ingest_reader_read_parsed(r, &p);
   ingest_parsed_free(&p);
 }
 
@@ -159,7 +118,7 @@ static void read_element(struct ingest_reader *r, char *bytes, size_t n,
 static bool is_half(const struct ingest_reader *r, const char *bytes, size_t n,
                     const struct ingest_place *place) {
   struct ck_err err;
-  if (!r->ending || !depends(r->source) || !place->lines) return false;
+  if (!r->ending || !ingest_reader_depends(r->source) || !place->lines) return false;
   char *copy = ck_alloc(n + 1); /* it may be changed by being parsed */
   memcpy(copy, bytes, n);
   json_t *json = ingest_json_parse(copy, n, 0, NULL, NULL, &err);
@@ -177,7 +136,7 @@ static void take_element(void *self, char *bytes, size_t n, const struct ingest_
   }
   ++r->elements;
   if (!r->originals.begin) {
-    read_element(r, bytes, n, place);
+    ingest_reader_read_element(r, bytes, n, place);
   } else if (r->source && r->source->log) {
     ingest_units_gather(&r->units, (struct ck_str){bytes, n}, place);
   } else {
@@ -191,130 +150,6 @@ static void take_element(void *self, char *bytes, size_t n, const struct ingest_
   }
 }
 
-/* ---- originals ---- */
-
-static const char *reader_name(const struct ingest_source *source, char name[INGEST_READER_NAME]) {
-  snprintf(name, INGEST_READER_NAME, "%s %u", source->name, source->version);
-  return name;
-}
-
-/* A log is known by its first line, which stays when the log grows, moves or is compressed. */
-static void name_log(struct ingest_reader *r, const struct ingest_unit *first) {
-  size_t n;
-  const struct ingest_part *part = ingest_unit_parts(first, &n);
-  struct ck_str line = {first->bytes.data + part->at, part->n};
-  if (!depends(r->source) || r->log) return;
-  r->log = ck_hash_64(&line, 1) | 1; /* not 0 */
-}
-
-static void begin_original(struct ingest_reader *r, const struct ingest_unit *unit) {
-  char name[INGEST_READER_NAME];
-  name_log(r, unit);
-  bool kept = r->again || unit->kept.state != CK_KEPT_NOTHING;
-  struct ingest_run run = {.first = unit->first, .log = r->log};
-  if (r->log) ingest_unit_lines(unit, &run.lines, &run.window);
-  r->originals.begin(r->originals.self, unit->id, ck_buf_view(&unit->bytes), kept,
-                     reader_name(r->source, name), &run);
-}
-
-/* One element by itself. The first one of a file may tell that this is a log: then it is not read
- * by itself. */
-static void read_single(struct ingest_reader *r, struct ingest_unit *unit,
-                        const struct ingest_part *part) {
-  unsigned replaced = r->replaced;
-  struct ingest_parsed p;
-  bool known = parse(r, &p, unit->bytes.data, unit->bytes.len, &part->place);
-  bool is_element = known && !r->source->log;
-  if (known && !is_element) r->replaced = replaced; /* it is parsed once more, to be read */
-  if (is_element) {
-    begin_original(r, unit);
-    read_parsed(r, &p);
-  }
-  ingest_parsed_free(&p); /* before the end, which may compress a large original */
-  if (is_element) r->originals.end(r->originals.self);
-}
-
-static void read_run(struct ingest_reader *r, struct ingest_unit *unit) {
-  size_t n;
-  const struct ingest_part *parts = ingest_unit_parts(unit, &n);
-  begin_original(r, unit);
-  for (size_t i = 0; i < n && !r->over; ++i) {
-    struct ingest_place place = parts[i].place;
-    place.index = unit->first + i;
-    read_element(r, unit->bytes.data + parts[i].at, parts[i].n, &place);
-  }
-  flush(r);
-  r->originals.end(r->originals.self);
-}
-
-/* The file is a log after all. At its end, nothing more comes to its last run. */
-static void regroup(struct ingest_reader *r) {
-  r->units.gaps = depends(r->source);
-  ingest_units_regroup(&r->units);
-  if (r->ended) ingest_units_end_run(&r->units);
-}
-
-/* A run that was read only at an earlier place in a file is read again, for the ages. */
-static bool is_whole(const struct ingest_unit *unit) {
-  bool as_late = !unit->first || (unit->kept.age > 0 && (uint64_t)unit->kept.age >= unit->first);
-  return unit->kept.state == CK_KEPT_WHOLE && as_late;
-}
-
-/* Reads the first unit, and removes it. */
-static void read_first(struct ingest_reader *r) {
-  struct ingest_unit *unit = r->units.head;
-  size_t n;
-  const struct ingest_part *parts = ingest_unit_parts(unit, &n);
-  bool was_log = r->source && r->source->log;
-  if (is_whole(unit) && !depends(r->source))
-    r->originals.whole(r->originals.self, unit->kept.messages);
-  else if (was_log)
-    read_run(r, unit);
-  else
-    read_single(r, unit, parts);
-  if (!was_log && r->source && r->source->log)
-    regroup(r);
-  else
-    ingest_units_drop(&r->units);
-}
-
-void ingest_reader_outline_from(struct ingest_reader *r, size_t bytes) { r->outline_from = bytes; }
-
-void ingest_reader_originals(struct ingest_reader *r, const struct ingest_originals_ops *ops,
-                             bool again, uint64_t first) {
-  r->originals = *ops;
-  r->again = again;
-  r->units.is_run = first > 0;
-  r->units.first = first;
-}
-
-bool ingest_reader_ask(struct ingest_reader *r, struct ck_buf *ids, char name[INGEST_READER_NAME]) {
-  if (r->over || r->again || (!r->source && r->tried_all)) return false;
-  reader_name(r->source ? r->source : ingest_sources[r->tried], name);
-  return ingest_units_ask(&r->units, r->source ? CK_HAVE_MAX : 1, ids);
-}
-
-/* Whose element the first one of the file is, nobody knows before it is parsed. So the store is
- * asked about it for each source: what it has whole need not be parsed to be known. */
-static void told_first(struct ingest_reader *r, struct ck_str had) {
-  struct ingest_unit *first = r->units.head;
-  ingest_units_told(&r->units, had);
-  if (first->kept.state == CK_KEPT_WHOLE) {
-    take_source(r, ingest_sources[r->tried]);
-    return;
-  }
-  r->tried_all = !ingest_sources[++r->tried];
-  if (r->tried_all) return;
-  first->state = INGEST_UNIT_NEW;
-}
-
-void ingest_reader_told(struct ingest_reader *r, struct ck_str had) {
-  if (r->source || r->tried_all || !r->units.head)
-    ingest_units_told(&r->units, had);
-  else
-    told_first(r, had);
-}
-
 static void note_replaced(const struct ingest_reader *r) {
   unsigned n = ingest_reader_replaced(r);
   if (!n) return;
@@ -322,11 +157,10 @@ static void note_replaced(const struct ingest_reader *r) {
                   n);
 }
 
-/* All is read: what went wrong with the file as a whole. */
-static void settle(struct ingest_reader *r) {
+void ingest_reader_settle(struct ingest_reader *r) {
   if (r->over) return;
   r->over = true;
-  flush(r);
+  ingest_reader_flush(r);
   note_replaced(r);
   if (!r->whole && r->end_index)
     ck_fail(&r->error, "cut off at byte %llu, in %s %llu", (unsigned long long)r->end_offset,
@@ -337,57 +171,6 @@ static void settle(struct ingest_reader *r) {
   else if (!r->source && r->elements)
     stop_unknown(r);
 }
-
-/* A small first element is parsed to know the source, and then waits for the answer like others. */
-static void recognise_first(struct ingest_reader *r) {
-  struct ingest_unit *unit = r->units.head;
-  unsigned replaced = r->replaced; /* it is parsed once more to be read */
-  size_t n;
-  const struct ingest_part *part = ingest_unit_parts(unit, &n);
-  struct ingest_parsed p;
-  bool known = parse(r, &p, unit->bytes.data, unit->bytes.len, &part->place);
-  ingest_parsed_free(&p);
-  if (!known)
-    ingest_units_drop(&r->units);
-  else
-    r->replaced = replaced;
-  if (known && r->source->log) regroup(r);
-}
-
-/* Small elements at the beginning are parsed until one tells the source. */
-static void recognise_small(struct ingest_reader *r) {
-  const struct ingest_unit *first;
-  while (!r->over && !r->source && (first = r->units.head) && first->state == INGEST_UNIT_NEW &&
-         first->size <= TAKE_OVER)
-    recognise_first(r);
-}
-
-void ingest_reader_go(struct ingest_reader *r, bool look_up) {
-  recognise_small(r);
-  while (!r->over && r->units.head) {
-    const struct ingest_unit *first = r->units.head;
-    bool blind = !look_up || r->again || (!r->source && r->tried_all);
-    if (first->state == INGEST_UNIT_KNOWN || blind)
-      read_first(r);
-    else
-      return;
-    recognise_small(r);
-  }
-  if (r->over) ingest_units_free(&r->units);
-  if (r->ended) settle(r);
-}
-
-size_t ingest_reader_waiting(const struct ingest_reader *r) { return r->units.bytes; }
-
-bool ingest_reader_gathers(const struct ingest_reader *r) {
-  return r->units.run && !r->units.is_run;
-}
-
-void ingest_reader_pause(struct ingest_reader *r) {
-  if (!r->units.is_run) ingest_units_end_run(&r->units);
-}
-
-bool ingest_reader_done(const struct ingest_reader *r) { return r->over && !r->units.head; }
 
 static void take_fault(void *self, const char *reason, struct ck_str head,
                        const struct ingest_place *place) {
@@ -414,6 +197,15 @@ struct ingest_reader *ingest_reader_new(const char *name, const struct ingest_vi
   r->split = ingest_split_new(&ops, ck_str_ends(ck_str_of(name), ".jsonl") ||
                                         ck_str_ends(ck_str_of(name), ".ndjson"));
   return r;
+}
+
+void ingest_reader_is_log(struct ingest_reader *r) {
+  ingest_split_most(r->split, INGEST_LOG_LINE_MAX);
+}
+
+size_t ingest_reader_memory(const struct ingest_reader *r) {
+  size_t state = r->state && r->source->memory ? r->source->memory(r->state) : 0;
+  return sizeof *r + ingest_split_memory(r->split) + ingest_units_memory(&r->units) + state;
 }
 
 void ingest_reader_free(struct ingest_reader **reader) {
@@ -456,13 +248,13 @@ void ingest_reader_end(struct ingest_reader *r) {
   if (!r->over && !r->decode.begun) begin(r);
   if (!r->over) ingest_decode_end(&r->decode, r->split);
   if (r->over) return;
-  recognise_small(r);
+  ingest_reader_recognise(r);
   if (r->over) return;
   r->ending = true;
   r->whole = ingest_split_end(r->split, &r->end_offset, &r->end_index);
   r->ended = true;
   ingest_units_end_run(&r->units);
-  if (!r->originals.begin) settle(r);
+  if (!r->originals.begin) ingest_reader_settle(r);
 }
 
 const char *ingest_reader_format(const struct ingest_reader *r) {

@@ -45,6 +45,9 @@ void ingest_reader_outline_from(struct ingest_reader *reader, size_t bytes);
  * number in its own file; 0: it is a file, or no log. Call before anything is fed. */
 void ingest_reader_originals(struct ingest_reader *reader, const struct ingest_originals_ops *ops,
                              bool again, uint64_t first);
+/* The file is taken for a log before its first line is known: a line that is too long for one is
+ * skipped, and not kept until its end. */
+void ingest_reader_is_log(struct ingest_reader *reader);
 /* Appends the array of the ids that the store is to be asked about, and writes the reader's name.
  * False: there is nothing to ask, or no answer to the last question yet. */
 bool ingest_reader_ask(struct ingest_reader *reader, struct ck_buf *ids,
@@ -56,6 +59,9 @@ void ingest_reader_told(struct ingest_reader *reader, struct ck_str had);
 void ingest_reader_go(struct ingest_reader *reader, bool look_up);
 /* Bytes that wait. */
 size_t ingest_reader_waiting(const struct ingest_reader *reader);
+/* How much memory is kept between two calls: the line that is read, what waits, and what is known
+ * of the file. */
+size_t ingest_reader_memory(const struct ingest_reader *reader);
 /* True if part of a log is gathered that waits for the rest of its run. */
 bool ingest_reader_gathers(const struct ingest_reader *reader);
 /* No more comes for a while: what is gathered of a log need not wait for the rest of its run. */

@@ -219,6 +219,11 @@ int64_t ingest_reading_until(const struct ingest_reading *r) {
   return r->question ? r->asked_at + ANSWER_MS : INT64_MAX;
 }
 
+size_t ingest_reading_memory(const struct ingest_reading *r) {
+  return sizeof *r + ingest_reader_memory(r->reader) + ingest_blocks_memory(&r->blocks) +
+         r->failures.cap + r->sent_room * sizeof *r->sent;
+}
+
 /* ---- the life of one ---- */
 
 struct ingest_reading *ingest_reading_new(struct ingest_readings *all, struct ck_str name,

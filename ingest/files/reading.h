@@ -54,6 +54,9 @@ bool ingest_reading_receipted(const struct ingest_reading *reading);
 /* ck_boot_ms() by which ingest_reading_go must be called again; INT64_MAX: it need not. */
 int64_t ingest_reading_until(const struct ingest_reading *reading);
 
+/* How much memory it keeps between two calls. */
+size_t ingest_reading_memory(const struct ingest_reading *reading);
+
 /* Something of the file that does not go in. */
 void ingest_reading_failed(struct ingest_reading *reading, struct ck_str place,
                            struct ck_str reason);

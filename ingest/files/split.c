@@ -96,11 +96,26 @@ static void keep_head(struct ingest_split *s, size_t n) {
   s->too_large = true;
 }
 
+size_t ingest_split_memory(const struct ingest_split *s) { return s->element.cap; }
+
+/* Makes room for n bytes more: for a large element not much more than it needs. */
+static void make_room(struct ingest_split *s, size_t n) {
+  struct ck_buf *b = &s->element;
+  size_t need = b->len + n, cap = need + need / 4;
+  if (need <= b->cap || need <= KEEP_BUFFER) return;
+  if (cap > s->most) cap = need > s->most ? need : s->most;
+  b->data = ck_realloc(b->data, cap);
+  b->cap = cap;
+}
+
 /* Copies the bytes up to `end` to the element's buffer. */
 static void keep_to(struct ingest_split *s, const char *end) {
   size_t n = (size_t)(end - s->from);
   if (!s->too_large && s->element.len + n > s->most) keep_head(s, n);
-  if (!s->too_large) ck_buf_add(&s->element, s->from, n);
+  if (!s->too_large) {
+    make_room(s, n);
+    ck_buf_add(&s->element, s->from, n);
+  }
   s->from = end;
 }
 

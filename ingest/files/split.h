@@ -40,6 +40,8 @@ void ingest_split_most(struct ingest_split *split, size_t bytes);
 /* Within the call of `element`: takes the buffer over that holds the element's bytes. */
 struct ck_buf ingest_split_take(struct ingest_split *split);
 void ingest_split_feed(struct ingest_split *split, const char *bytes, size_t n);
+/* How much memory the present element takes. */
+size_t ingest_split_memory(const struct ingest_split *split);
 /* Advances the offsets by n bytes of the file that are not fed. */
 void ingest_split_skip(struct ingest_split *split, size_t n);
 /* The end of the file. False: the file is cut off. *offset is its length, *index the element it

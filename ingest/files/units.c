@@ -95,6 +95,11 @@ void ingest_units_regroup(struct ingest_units *u) {
   }
 }
 
+size_t ingest_units_memory(const struct ingest_units *u) {
+  size_t run = u->run ? u->run->bytes.cap + u->run->parts.cap : 0;
+  return u->bytes + u->count * sizeof(struct ingest_unit) + run;
+}
+
 /* ---- the list ---- */
 
 void ingest_units_drop(struct ingest_units *u) {

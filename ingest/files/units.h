@@ -59,6 +59,9 @@ void ingest_units_end_run(struct ingest_units *u);
 /* Makes runs of all elements that wait: the file is a log. */
 void ingest_units_regroup(struct ingest_units *u);
 
+/* How much memory they take. */
+size_t ingest_units_memory(const struct ingest_units *u);
+
 /* The unit's elements, *n of them. */
 const struct ingest_part *ingest_unit_parts(const struct ingest_unit *unit, size_t *n);
 /* As in struct ck_original, of a run of a log: both are 0 if its elements are no lines, or it is

@@ -196,6 +196,8 @@ static void close_file(void *self) {
   free(self);
 }
 
+static size_t memory(const void *self) { return sizeof(struct code_file) + code_file_memory(self); }
+
 static void flush(const struct ingest_visitor *visitor, void *self) {
   code_give_all(self, visitor);
 }
@@ -234,4 +236,5 @@ const struct ingest_source ingest_source_claude_code = {.name = "claude code",
                                                         .read = read_element,
                                                         .open = open_file,
                                                         .flush = flush,
+                                                        .memory = memory,
                                                         .close = close_file};

@@ -140,6 +140,8 @@ void code_place_set(const struct code_line *line, struct ck_str message, int64_t
 void code_pass(struct code_line *line);
 
 void code_file_free(struct code_file *f);
+/* How much memory it takes. */
+size_t code_file_memory(const struct code_file *f);
 
 /* ---- code_chat.c ---- */
 

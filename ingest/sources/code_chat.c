@@ -5,6 +5,8 @@
 #include "ingest/sources/code.h"
 #include "ingest/sources/details.h"
 
+#define KEEP_PASSING (1u << 20) /* bytes; more are freed once what is known was given */
+
 struct code_chat *code_chat_of(struct code_file *f, struct ck_str id, struct ck_str session) {
   struct code_chat *c = session_get(&f->table, 'o', (struct ck_str){0}, id);
   if (c) return c;
@@ -140,5 +142,8 @@ void code_give_all(struct code_file *f, const struct ingest_visitor *visitor) {
   size_t n = f->changed.len / sizeof *list;
   for (size_t i = 0; i < n; ++i) give_chat(f, visitor, list[i]);
   ck_buf_clear(&f->changed);
-  ck_arena_reset(&f->passing);
+  if (ck_arena_bytes(&f->passing) > KEEP_PASSING)
+    ck_arena_free(&f->passing);
+  else
+    ck_arena_reset(&f->passing);
 }

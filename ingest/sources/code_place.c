@@ -47,6 +47,21 @@ struct ck_str code_parent(const struct code_line *line) {
   return line->above ? line->above->message : line->missing;
 }
 
+static size_t open_memory(const struct code_open *m) {
+  const struct code_content *c = &m->content;
+  return c->text.cap + c->context.cap + c->attachments.cap + c->thinking.cap + c->hidden.cap +
+         m->usage.cap + m->calls.cap + ck_arena_bytes(&m->arena);
+}
+
+size_t code_file_memory(const struct code_file *f) {
+  struct code_chat **list = (struct code_chat **)(void *)f->chats.data;
+  size_t n = f->table.room * sizeof *f->table.slots + f->chats.cap + f->changed.cap +
+             ck_arena_bytes(&f->lasting) + ck_arena_bytes(&f->passing);
+  for (size_t i = 0; i < f->chats.len / sizeof *list; ++i)
+    n += sizeof **list + list[i]->given.cap + open_memory(&list[i]->open);
+  return n;
+}
+
 void code_file_free(struct code_file *f) {
   struct code_chat **list = (struct code_chat **)(void *)f->chats.data;
   for (size_t i = 0; i < f->chats.len / sizeof *list; ++i) code_chat_free(list[i]);

@@ -249,6 +249,11 @@ static void close_file(void *self) {
   free(f);
 }
 
+static size_t memory(const void *self) {
+  const struct codex *f = self;
+  return sizeof *f + code_file_memory(&f->code) + f->thought.cap + f->turns.cap;
+}
+
 #define HEAD 128 /* bytes in which a line says its type */
 
 /* Such a line repeats the whole history that came before it. */
@@ -265,5 +270,6 @@ const struct ingest_source ingest_source_codex = {.name = "codex",
                                                   .read = read_element,
                                                   .open = open_file,
                                                   .flush = flush,
+                                                  .memory = memory,
                                                   .close = close_file,
                                                   .skips = skips};

@@ -43,6 +43,7 @@ struct ingest_source {
   /* Of such a log: hands what has come so far to the visitor, which gets nothing from `read` but
    * failures and notes. */
   void (*flush)(const struct ingest_visitor *visitor, void *state);
+  size_t (*memory)(const void *state); /* how much of it `state` takes */
   void (*close)(void *state);
   /* Of a log: an element that begins so has nothing to read, however large it is. NULL: none. */
   bool (*skips)(struct ck_str begin);

@@ -33,6 +33,7 @@ struct watch_open *watch_open_new(struct ingest_readings *all, struct watch_row 
   o->reading =
       ingest_reading_new(all, ingest_clean(name, sizeof name, ck_str_of(row->path)), false, 0);
   o->st = *st;
+  ingest_reader_is_log(o->reading->reader);
   if (is_packed(row->path)) o->unpack = watch_unpack_new();
   o->used_at = ck_boot_ms();
   row->open = o;
@@ -134,6 +135,11 @@ int watch_open_read(struct watch_open *o, size_t most, struct ck_err *err) {
     got += (size_t)n;
   }
   return 0;
+}
+
+size_t watch_open_memory(const struct watch_open *o) {
+  return sizeof *o + ingest_reading_memory(o->reading) +
+         (o->unpack ? watch_unpack_memory(o->unpack) : 0);
 }
 
 size_t watch_open_waiting(const struct watch_open *o) {

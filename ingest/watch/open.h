@@ -52,6 +52,8 @@ void watch_open_grow(struct watch_open *o, int fd);
 /* Reads on, about `most` bytes. -1 with errno: it cannot be read, err says why; it is as before.
  * errno 0: it is compressed, and damaged or not complete. */
 int watch_open_read(struct watch_open *o, size_t most, struct ck_err *err);
+/* How much memory it keeps between two turns. */
+size_t watch_open_memory(const struct watch_open *o);
 /* Bytes that wait for an answer of the store. */
 size_t watch_open_waiting(const struct watch_open *o);
 /* Has what was read given to the store. True: the store has all of it. */

@@ -9,6 +9,8 @@
 #include "proto/file.h"
 
 #define IN (64u << 10)
+#define WINDOW_LOG 26
+_Static_assert(WATCH_UNPACK_MOST == 1u << WINDOW_LOG, "the same");
 #define OUT (256u << 10)
 
 struct watch_unpack {
@@ -23,6 +25,7 @@ struct watch_unpack {
 struct watch_unpack *watch_unpack_new(void) {
   struct watch_unpack *u = ck_alloc(sizeof *u);
   if (!(u->zstd = ZSTD_createDCtx())) ck_no_memory();
+  ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, WINDOW_LOG);
   u->at = 0;
   u->left = 0;
   u->full = false;
@@ -69,6 +72,10 @@ ssize_t watch_unpack_read(struct watch_unpack *u, int fd, struct ck_str *bytes,
   u->full = out.pos == OUT;
   *bytes = (struct ck_str){u->bytes, out.pos};
   return 1;
+}
+
+size_t watch_unpack_memory(const struct watch_unpack *u) {
+  return sizeof *u + ZSTD_sizeof_DCtx(u->zstd);
 }
 
 uint64_t watch_unpack_at(const struct watch_unpack *u) { return u->at; }

@@ -1,4 +1,5 @@
-/* Reads a file that is compressed with zstd, piece by piece. */
+/* Reads a file that is compressed with zstd, piece by piece. One whose window is larger than
+ * WATCH_UNPACK_MOST is not read: it is damaged, or was made for machines with much memory. */
 #ifndef INGEST_WATCH_UNPACK_H
 #define INGEST_WATCH_UNPACK_H
 
@@ -6,6 +7,8 @@
 
 #include "proto/error.h"
 #include "proto/text.h"
+
+#define WATCH_UNPACK_MOST (64u << 20) /* bytes */
 
 struct watch_unpack;
 
@@ -15,6 +18,8 @@ void watch_unpack_free(struct watch_unpack **unpack);
  * or -1 with errno, and err says why: it cannot be read; 0: it is damaged or not complete. */
 ssize_t watch_unpack_read(struct watch_unpack *unpack, int fd, struct ck_str *bytes,
                           struct ck_err *err);
+/* How much memory it takes. */
+size_t watch_unpack_memory(const struct watch_unpack *unpack);
 /* How many bytes of the file were read. */
 uint64_t watch_unpack_at(const struct watch_unpack *unpack);
 

@@ -26,6 +26,7 @@ static void name_readers(char out[33]) {
 struct ingest_watch *ingest_watch_new(struct ingest_readings *readings, const char *dir) {
   struct ingest_watch *w = ck_zalloc(sizeof *w);
   w->readings = readings;
+  w->memory = INGEST_WATCH_MEMORY;
   w->table = watch_table_open(dir);
   name_readers(w->readers);
   w->fd = -1;

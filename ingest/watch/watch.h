@@ -9,9 +9,15 @@
 
 struct ingest_watch;
 
+#define INGEST_WATCH_MEMORY (256u << 20)
+
 /* dir: the folder where the table of known files is kept. readings must outlive it. */
 struct ingest_watch *ingest_watch_new(struct ingest_readings *readings, const char *dir);
 void ingest_watch_free(struct ingest_watch **watch);
+
+/* How much memory may be kept for all files together (docs/watch.md), instead of
+ * INGEST_WATCH_MEMORY: for tests. */
+void ingest_watch_memory(struct ingest_watch *watch, size_t bytes);
 
 /* Follows these folders from now on, and no others; n 0: none. The list is copied. */
 void ingest_watch_follow(struct ingest_watch *watch, const struct ck_watched *list, size_t n);

@@ -3,6 +3,7 @@
  *   folders.c  inotify: which folders are watched, and what has happened in them
  *   scan.c     what there is in a folder; and which file it is that stands there
  *   work.c     the files that have changed, one after another, a piece of each at a time
+ *   memory.c   how much memory they may take: who waits for others
  *   watch.c    the folders that are followed, and the loop's side
  */
 #ifndef INGEST_WATCH_INNER_H
@@ -67,8 +68,9 @@ struct ingest_watch {
   struct watch_row *due, **due_end; /* in the order of their times */
   struct watch_open *opens;
   size_t open_count;
-  bool held;        /* there is work, and no room for what it gives */
-  int64_t retry_at; /* ck_boot_ms(), when passing failures are tried again; 0: there are none */
+  size_t memory, used; /* that all of them together may keep, and that they do */
+  bool held;           /* there is work, and no room for what it gives */
+  int64_t retry_at;    /* ck_boot_ms(), when passing failures are tried again; 0: there are none */
 };
 
 /* ---- folders.c ---- */
@@ -113,11 +115,23 @@ void watch_row_remove(struct ingest_watch *w, struct watch_row *row);
 void watch_due(struct ingest_watch *w, struct watch_row *row);
 void watch_work_step(struct ingest_watch *w, struct ingest_lookup *lookup, bool room);
 int64_t watch_work_until(const struct ingest_watch *w);
+/* Has nothing more to do with it. */
+void watch_close(struct ingest_watch *w, struct watch_open *o);
 /* Forgets what is open and what is due. */
 void watch_work_end(struct ingest_watch *w);
 /* The file cannot be read; reason NULL: it can. */
 void watch_bad(struct watch_row *row, const char *reason);
 /* What is wrong with the file or folder, always in UTF-8: INFO has it. */
 void watch_error(char *out, size_t room, const char *path, const char *reason);
+
+/* ---- memory.c ---- */
+
+/* At the end of a turn: looks how much memory is used, and closes files that are only kept
+ * open in case they grow if that is too much. */
+void watch_memory_turn(struct ingest_watch *w);
+/* May another file be opened? */
+bool watch_memory_may_begin(const struct ingest_watch *w);
+/* May the file be read on? The one that was begun first always is, so that there is an end. */
+bool watch_memory_may_read(const struct ingest_watch *w, const struct watch_open *o);
 
 #endif

@@ -68,7 +68,7 @@ static size_t busy_count(const struct ingest_watch *w) {
   return n;
 }
 
-static void close_open(struct ingest_watch *w, struct watch_open *o) {
+void watch_close(struct ingest_watch *w, struct watch_open *o) {
   struct watch_open **at = &w->opens;
   struct watch_row *row = o->row;
   bool half_unseen = o->rest_at != 0;
@@ -88,7 +88,7 @@ static void make_slot(struct ingest_watch *w) {
   struct watch_open *oldest = NULL;
   for (struct watch_open *o = w->opens; o; o = o->next)
     if (!is_busy(o) && (!oldest || o->used_at < oldest->used_at)) oldest = o;
-  if (oldest) close_open(w, oldest);
+  if (oldest) watch_close(w, oldest);
 }
 
 static struct watch_open *add_open(struct ingest_watch *w, struct watch_row *row, int fd,
@@ -98,6 +98,7 @@ static struct watch_open *add_open(struct ingest_watch *w, struct watch_row *row
   o->next = w->opens;
   w->opens = o;
   ++w->open_count;
+  w->used += watch_open_memory(o);
   return o;
 }
 
@@ -190,7 +191,7 @@ static void begin(struct ingest_watch *w, struct watch_row *row) {
 static void begin_due(struct ingest_watch *w) {
   int64_t now = ck_boot_ms();
   for (int n = 0; n < BEGINS_A_TURN && w->due && w->due->due_at <= now; ++n) {
-    if (busy_count(w) >= BUSY_MOST) return;
+    if (busy_count(w) >= BUSY_MOST || !watch_memory_may_begin(w)) return;
     begin(w, take_due(w));
   }
 }
@@ -224,7 +225,7 @@ static void settled(struct ingest_watch *w, struct watch_open *o) {
     o->again = true;
   }
   if (o->state == WATCH_ENDING || o->again) {
-    close_open(w, o);
+    watch_close(w, o);
     return;
   }
   watch_open_rest(o);
@@ -241,7 +242,9 @@ static size_t waiting(const struct ingest_watch *w) {
 static void step_open(struct ingest_watch *w, struct watch_open *o, struct ingest_lookup *lookup,
                       bool room) {
   struct ck_err err;
-  bool reads = o->state == WATCH_READING && waiting(w) < WAITING_MOST;
+  bool reads =
+      o->state == WATCH_READING && waiting(w) < WAITING_MOST && watch_memory_may_read(w, o);
+  size_t before = watch_open_memory(o);
   if (reads && !room) {
     w->held = true;
     return;
@@ -254,9 +257,10 @@ static void step_open(struct ingest_watch *w, struct watch_open *o, struct inges
       failed_damaged(w, o->row, &err);
     else
       failed(w, o->row, true, &err);
-    close_open(w, o);
+    watch_close(w, o);
     return;
   }
+  w->used += watch_open_memory(o) - before;
   if (watch_open_settle(o, lookup)) settled(w, o);
 }
 
@@ -292,6 +296,7 @@ void watch_work_step(struct ingest_watch *w, struct ingest_lookup *lookup, bool 
     else if (o->rest_at && o->rest_at <= ck_boot_ms())
       rest(w, o);
   }
+  watch_memory_turn(w);
 }
 
 static int64_t sooner(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -303,7 +308,8 @@ int64_t watch_work_until(const struct ingest_watch *w) {
   bool reads = waiting(w) < WAITING_MOST;
   if (w->held) return until;
   if (w->retry_at) until = w->retry_at;
-  if (w->due && busy < BUSY_MOST) until = sooner(until, w->due->due_at);
+  if (w->due && busy < BUSY_MOST && watch_memory_may_begin(w))
+    until = sooner(until, w->due->due_at);
   for (const struct watch_open *o = w->opens; o; o = o->next) {
     if (o->rest_at) until = sooner(until, o->rest_at);
     if (is_busy(o)) until = sooner(until, ingest_reading_until(o->reading));
@@ -313,7 +319,7 @@ int64_t watch_work_until(const struct ingest_watch *w) {
 }
 
 void watch_work_end(struct ingest_watch *w) {
-  while (w->opens) close_open(w, w->opens);
+  while (w->opens) watch_close(w, w->opens);
   while (w->due) take_due(w);
   w->retry_at = 0;
 }
