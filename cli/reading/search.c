@@ -53,8 +53,9 @@ static int ask(struct search *s, uint64_t limit) {
   bool good = json_is_array(hits);
   if (good) {
     json_array_extend(s->hits, hits);
-    s->count = found->count;
+    size_t shown = json_array_size(s->hits);
     s->more = found->more;
+    s->count = s->more && found->count < shown ? shown : found->count;
     s->behind = found->behind;
     s->cut = found->cut;
     if (limit) free(s->next);
@@ -101,7 +102,7 @@ static int ask_all(struct search *s) {
 /* "12 found", "more than 1,000 found, 20 shown" */
 static void put_count(struct ck_buf *b, const struct search *s) {
   size_t shown = json_array_size(s->hits);
-  if (shown == 0 && !*s->next) {
+  if (shown == 0 && !*s->next && !s->more) {
     ck_buf_text(b, "nothing found\n");
     return;
   }

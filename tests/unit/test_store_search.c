@@ -159,6 +159,21 @@ Test(store_search, the_best_first) {
   cr_expect_str_eq(sx_answer.cursor, "");
 }
 
+Test(store_search, a_rare_word_counts_more) {
+  char id[16];
+  sx_start();
+  for (int i = 0; i < 50; ++i) {
+    snprintf(id, sizeof id, "m%d", i);
+    sx_put(id, "c", "user", i, "the disk");
+  }
+  sx_put("common", "c", "user", 101, "disk disk disk tape");
+  sx_put("rare", "c", "user", 100, "disk tape tape tape");
+  sx_reached();
+  cr_assert_eq(sx_try("disk tape", 2, "", true), 0);
+  cr_expect(ck_str_is(sx_answer.hits[0].message_id, "rare"));
+  cr_expect(ck_str_is(sx_answer.hits[1].message_id, "common"));
+}
+
 Test(store_search, what_is_no_cursor_is_seen) {
   static const char *const bad[] = {
       "x",        "n",        "n 1",       "n 1 2",
