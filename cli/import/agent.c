@@ -45,11 +45,16 @@ enum cli_agent cli_agent_home(int dir, const char *folder) {
 
 static bool begins(const char *s, const char *with) { return strncmp(s, with, strlen(with)) == 0; }
 
+/* Codex's database of its threads. */
+static bool has_names(const char *below) {
+  return begins(below, "state_") && !strchr(below, '/') && ck_str_ends(ck_str_of(below), ".sqlite");
+}
+
 /* below: the file's path in the home. */
 static bool holds_session(enum cli_agent home, const char *below) {
   if (home == CLI_AGENT_CODEX)
     return begins(below, "sessions/") || begins(below, "archived_sessions/") ||
-           strcmp(below, "session_index.jsonl") == 0;
+           strcmp(below, "session_index.jsonl") == 0 || has_names(below);
   const char *name = strrchr(below, '/');
   bool is_log = strstr(name ? name : below, ".jsonl") || strstr(below, ".meta.json");
   return begins(below, "projects/") && is_log && !strstr(below, "/tool-results/");

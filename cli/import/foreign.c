@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "cli/import/foreign_attachments.h"
 #include "cli/import/foreign_copy.h"
+#include "cli/import/foreign_names.h"
 #include "cli/import/foreign_originals.h"
 #include "cli/import/foreign_rows.h"
 #include "cli/import/foreign_send.h"
@@ -124,6 +125,43 @@ static void take_attachments(const struct foreign_copy *copy, const struct cli_s
   add_notes(result, "attachments that are listed wrongly", bad);
 }
 
+/* ---- names ---- */
+
+static void no_error(struct cli_foreign_result *result) {
+  free(result->error);
+  result->error = NULL;
+  result->strange = false;
+  --result->failed;
+}
+
+/* Sends the lines to ingest, as the file that Codex used to keep. */
+static int send_names(struct cli *c, const char *name, int fd, bool wait, char *bytes,
+                      struct cli_foreign_result *result) {
+  struct cli_sent sent;
+  char *text = ck_sprintf("%s: session_index.jsonl", name);
+  struct cli_source source = {.name = text, .file = text, .fd = fd, .kept = -1};
+  source.size = lseek(fd, 0, SEEK_CUR);
+  int rc = cli_send(c, &source, wait, bytes, &sent);
+  if (rc == CLI_GO_ON && sent.error) add_failure(result, "threads", sent.error);
+  cli_sent_free(&sent);
+  free(text);
+  return rc;
+}
+
+/* A database without any of the tables may be Codex's. */
+static int take_names(struct cli *c, const struct foreign_copy *copy, const char *name, bool wait,
+                      char *bytes, struct cli_foreign_result *result) {
+  struct ck_err err;
+  int fd = cli_nameless(&err), rc = CLI_GO_ON;
+  int bad =
+      fd < 0 ? -1 : foreign_names_write(copy->database, fd, &result->codex, &result->names, &err);
+  if (result->codex) no_error(result);
+  if (bad) add_failure(result, "threads", err.text);
+  if (result->names) rc = send_names(c, name, fd, wait, bytes, result);
+  if (fd >= 0) close(fd);
+  return rc;
+}
+
 /* ---- the whole ---- */
 
 static void set_error(struct cli_foreign_result *result, const char *why, bool strange) {
@@ -164,9 +202,12 @@ int cli_foreign_import(struct cli *c, struct cli_source *source, bool wait, char
     rc = read_copy(&copy, *sender, result);
   else
     set_error(result, err.text, false);
-  if (rc == CLI_GO_ON && !result->error)
+  if (rc == CLI_GO_ON && result->strange)
+    rc = take_names(c, &copy, source->name, wait, bytes, result);
+  if (rc == CLI_GO_ON && !result->error && !result->codex)
     rc = take_originals(c, &copy, source->name, wait, bytes, result);
-  if (rc == CLI_GO_ON && !result->error && attach) take_attachments(&copy, source, attach, result);
+  if (rc == CLI_GO_ON && !result->error && !result->codex && attach)
+    take_attachments(&copy, source, attach, result);
   foreign_copy_remove(&copy);
   return rc;
 }
@@ -196,7 +237,9 @@ static void print_json(const char *name, const struct cli_foreign_result *r) {
   struct cli_foreign_counts all = {.failed = 0};
   json_t *line = json_object(), *tables = json_object();
   json_object_set_new(line, "file", json_string(name));
-  json_object_set_new(line, "format", r->strange ? json_null() : json_string("database"));
+  json_object_set_new(line, "format",
+                      r->strange ? json_null()
+                                 : json_string(r->codex ? "codex threads" : "database"));
   for (int t = 0; t < CK_TABLES; ++t) {
     json_t *table = json_object();
     set_counts(table, &r->tables[t]);
@@ -209,6 +252,7 @@ static void print_json(const char *name, const struct cli_foreign_result *r) {
   set_counts(line, &all);
   json_object_set_new(line, "tables", tables);
   set_count(line, "originals", r->originals);
+  set_count(line, "names", r->names);
   json_object_set(line, "notes", r->notes);
   json_object_set_new(line, "waiting", json_integer(0));
   json_object_set_new(line, "skipped", json_boolean(r->strange && !r->failed));
@@ -243,6 +287,10 @@ static void note_lines(struct ck_buf *b, const char *name, const struct cli_fore
   if (r->originals) {
     begin_line(b, name);
     ck_buf_printf(b, "database: originals: %llu read\n", (unsigned long long)r->originals);
+  }
+  if (r->codex) {
+    begin_line(b, name);
+    ck_buf_printf(b, "names of Codex's threads: %llu\n", (unsigned long long)r->names);
   }
   json_object_foreach(r->notes, text, n) {
     begin_line(b, name);

@@ -26,8 +26,10 @@ struct cli_foreign_result {
   char *error;        /* why nothing more was read, or nothing at all; NULL: read to its end */
   bool strange;       /* it has none of the tables; the error says so */
   uint64_t originals; /* that were read from it */
-  json_t *failures;   /* the first of them, [{"place", "reason"}] */
-  json_t *notes;      /* {what was met: how often} */
+  uint64_t names; /* of threads of Codex, if it is its database: then it has none of the tables */
+  bool codex;
+  json_t *failures; /* the first of them, [{"place", "reason"}] */
+  json_t *notes;    /* {what was met: how often} */
 };
 
 struct foreign_sender;

@@ -105,11 +105,12 @@ static void import_each(const char *in, const struct file *list, size_t n) {
   }
 }
 
-static json_t *rows_of_logs(void) {
+static json_t *rows_of_logs(const char *database) {
   char *data = ck_strdup(getenv("CONVKEEP_DATA"));
   setenv("CONVKEEP_DATA", "each", 1);
   import_each(".claude", claude_logs, COUNT(claude_logs));
   import_each(".codex", codex_logs, COUNT(codex_logs));
+  t_do(0, "import", database);
   setenv("CONVKEEP_DATA", data, 1);
   free(data);
   return t_rows("each/artifact.db");
@@ -139,6 +140,18 @@ static void check_others(json_t *lines, const char *in, int64_t count, const cha
   T_FAIL("no line for the other files of %s: %s", in, json_dumps(lines, 0));
 }
 
+/* The name that the user gave a thread is its title; a first message is no name. */
+static void check_names(json_t *lines) {
+  size_t i;
+  json_t *line;
+  int64_t names = -1;
+  json_array_foreach(lines, i, line) {
+    const char *format = t_text_at(line, "format");
+    if (format && strcmp(format, "codex threads") == 0) names = t_int_at(line, "names", -1);
+  }
+  T_CHECK(names == 1, "%lld names: %s", (long long)names, json_dumps(lines, 0));
+}
+
 /* Nothing that was stored says what only another file does. */
 static void check_secret(void) {
   json_t *rows = t_rows("artifact.db");
@@ -161,18 +174,20 @@ T_STORY(homes, all_logs_and_nothing_else, 90) {
   snprintf(claude, sizeof claude, "%s/.claude", home);
   snprintf(codex, sizeof codex, "%s/.codex", home);
   snprintf(database, sizeof database, "%s/state_5.sqlite", codex);
-  t_sql_run(database, "CREATE TABLE threads (id TEXT, title TEXT);"
-                      "INSERT INTO threads VALUES ('1', 'secret')");
-  json_t *expected = rows_of_logs();
+  t_sql_run(database, "CREATE TABLE threads (id TEXT PRIMARY KEY, title TEXT NOT NULL, updated_at"
+                      " INTEGER NOT NULL, first_user_message TEXT NOT NULL, cwd TEXT);"
+                      "INSERT INTO threads VALUES ('" THREAD "a', 'Gears', 1791400000, 'Why?', ''),"
+                      " ('" THREAD "b', 'secret ', 1791400000, 'secret', '')");
+  json_t *expected = rows_of_logs(database);
   t_up();
   json_t *lines = t_lines(0, "import", claude, codex);
   T_CHECK(sum(lines, "failed") == 0 && sum(lines, "new") > 0, "%s", json_dumps(lines, 0));
   check_others(lines, ".claude", COUNT(claude_others),
                "{'.json': 4, '.jsonl': 1, '.md': 2, '.txt': 1, '.sh': 1,"
                " 'without an ending': 2}");
-  check_others(lines, ".codex", COUNT(codex_others) + 1,
-               "{'.toml': 1, '.json': 2, '.jsonl': 1, '.log': 1, '.sh': 1, '.md': 1,"
-               " '.sqlite': 1}");
+  check_others(lines, ".codex", COUNT(codex_others),
+               "{'.toml': 1, '.json': 2, '.jsonl': 1, '.log': 1, '.sh': 1, '.md': 1}");
+  check_names(lines);
   json_decref(lines);
   t_wait_rows(expected, 10000);
   json_decref(expected);

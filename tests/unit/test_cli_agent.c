@@ -13,6 +13,8 @@ Test(cli_agent, other_files_of_a_home) {
       "/home/ada/.claude/plugins/marketplaces/m/projects/a.jsonl",
       "/home/ada/.codex/history.jsonl",
       "/home/ada/.codex/auth.json",
+      "/home/ada/.codex/logs_2.sqlite",
+      "/home/ada/.codex/old/state_5.sqlite",
   };
   static const char *const sessions[] = {
       "/home/ada/.claude/projects/x/S.jsonl",
@@ -21,6 +23,7 @@ Test(cli_agent, other_files_of_a_home) {
       "/home/ada/.claude/projects/x/S/subagents/agent-1.meta.json",
       "/home/ada/.codex/sessions/2026/11/29/rollout-x.jsonl.zst",
       "/home/ada/.codex/archived_sessions/rollout-x.jsonl",
+      "/home/ada/.codex/state_5.sqlite",
       "/home/ada/export/conversations.json",
       "/home/ada/my.claude/x.json",
   };
