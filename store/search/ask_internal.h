@@ -131,7 +131,7 @@ struct ask_reading {
 
 /* The newest first of what is chosen by expressions that are loose. p->found: those that were found
  * up to now, with as many as were before p->after. *upto: as far as it was looked, if p->left and
- * not all of p->most were found; else unchanged. */
+ * not all of p->most were found; else, and if none was looked at, unchanged. */
 int ask_read_newest(struct ask_pick *p, const struct ask_reading *r, struct ask_entry *upto,
                     struct ck_err *err);
 /* The best first, among the newest that are chosen. The choice must be THOSE. */

@@ -74,7 +74,7 @@ int ask_read_newest(struct ask_pick *p, const struct ask_reading *r, struct ask_
     rc = pick(r, &n.round, ROUND, &last, err) ? -1 : look_at_round(&n, &last, err);
   } while (rc == 0 && n.round.left && n.round.count && !is_full(&n) && !is_over(r));
   if (rc > 0 || n.round.left) p->more = p->left = true;
-  if (p->left && !is_full(&n)) *upto = last;
+  if (p->left && !is_full(&n) && last.entry != p->after.entry) *upto = last;
   ask_check_free(&n.check);
   free(n.round.at);
   return rc < 0 ? -1 : 0;

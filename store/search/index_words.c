@@ -1,7 +1,7 @@
 /* The tables of words: of each part one of words and one of pieces of runs.
  *
  * FTS5 writes the words of each transaction as lists of their own, and merges some of these now and
- * then. The lists of a full part are merged into one, which is a tenth smaller: piece by piece,
+ * then. The lists of a full part are merged into one, which is 8 % smaller: piece by piece,
  * with the transactions in which the next part is filled, which takes the room that becomes free.
  */
 #include <stdlib.h>
