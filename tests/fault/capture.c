@@ -22,8 +22,7 @@
 #define PLAY_MS 20000
 #define SCRIPTS_A_MINUTE 45
 #define FOUND_MS 2000 /* after which a message is found */
-#define LATE_MS 10000 /* later is a failure; one of LATE_OF may be late on a machine that is busy \
-                       */
+#define LATE_MS 10000 /* later is a failure; one of LATE_OF may be late if the machine is busy */
 #define LATE_OF 20
 #define AFTER_MS 5000  /* likewise, if a daemon was killed or the disk was full meanwhile */
 #define APART_MS 1500  /* between two kills of some, at most; on average half of that */
