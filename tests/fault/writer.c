@@ -84,11 +84,27 @@ static void path_of(char path[400], const struct script *s) {
   snprintf(path, 400, "%s/%s/%s", getenv("HOME"), s->folder, s->name);
 }
 
+/* What Claude Code says of a subagent beside its log. */
+static bool has_meta(const struct script *s) { return strstr(s->name, "agent-") != NULL; }
+
+static void meta_of(char path[420], const struct script *s) {
+  snprintf(path, 420, "%s/%s/%.*s.meta.json", getenv("HOME"), s->folder,
+           (int)(strlen(s->name) - sizeof ".jsonl" + 1), s->name);
+}
+
+static void write_meta(const struct script *s) {
+  char path[420];
+  meta_of(path, s);
+  if (has_meta(s))
+    t_write_text(path, "{\"agentType\":\"Explore\",\"description\":\"Find an axle\"}");
+}
+
 static void write_all(const struct writer *w, size_t i) {
   char path[400];
   path_of(path, &w->scripts[i]);
   make_folders(path);
   t_write_file(path, w->scripts[i].text.data, w->scripts[i].text.len);
+  write_meta(&w->scripts[i]);
 }
 
 void writer_write_finished(const struct writer *w) {
@@ -96,10 +112,12 @@ void writer_write_finished(const struct writer *w) {
 }
 
 void writer_remove_finished(const struct writer *w) {
-  char path[400];
+  char path[400], meta[420];
   for (size_t i = 0; i < w->count; ++i) {
     path_of(path, &w->scripts[i]);
     T_CHECK(unlink(path) == 0, "%s", path);
+    meta_of(meta, &w->scripts[i]);
+    if (has_meta(&w->scripts[i])) T_CHECK(unlink(meta) == 0, "%s", meta);
   }
 }
 
@@ -194,6 +212,7 @@ static void begin(struct writer *w, bool (*is_stored)(const char *word)) {
   struct play *p = &w->plays[w->begun++];
   path_of(p->path, s);
   make_folders(p->path);
+  write_meta(s);
   p->state = GROWING;
 }
 
