@@ -19,7 +19,7 @@ once = $(eval $(1) := $(2))$($(1))
 MSGPACK   = $(call once,MSGPACK,$(shell pkg-config --exists msgpack-c 2>/dev/null && \
                                         echo msgpack-c || echo msgpack))
 PKGS      = libzmq libczmq sqlite3 jansson libcurl libpq libarchive zlib liblzma libzstd nettle \
-            md4c $(MSGPACK)
+            md4c libpcre2-8 $(MSGPACK)
 PKG_CPP   = $(call once,PKG_CPP,$(shell pkg-config --cflags $(PKGS)))
 PKG_LIBS  = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PKGS)))
 CRIT_CPP  = $(call once,CRIT_CPP,$(shell pkg-config --cflags criterion))

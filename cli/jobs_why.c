@@ -86,8 +86,8 @@ static void print_attempts(const json_t *lines) {
   cli_table_print(&t);
 }
 
-/* What renewd says about a job that is due. */
-static const char *held_words(const json_t *held) {
+/* Appends what renewd says about a job that is due. */
+static void held_text(struct ck_buf *b, const json_t *held, int64_t now) {
   static const struct {
     const char *state, *words;
   } all[] = {
@@ -99,17 +99,23 @@ static const char *held_words(const json_t *held) {
       {"spacing", "another delivery to its target began a moment ago (renew.spacing)"},
   };
   const char *state = cli_member(held, "state");
-  if (strcmp(state, "no_target") == 0) return cli_member(held, "reason");
-  if (strcmp(state, "stopped") == 0)
-    return strncmp(cli_member(held, "reason"), "60", 2) == 0
-               ? "stopped: its conversation had 60 deliveries within an hour; it goes when the "
-                 "oldest of them is an hour old"
-               : "stopped: its conversation had renew.in_a_row deliveries with no person in "
-                 "between; a message of a person, or convkeep set CONVERSATION --automation auto, "
-                 "lets it go on";
+  int64_t until = cli_member_int(held, "until", 0);
+  const char *words = "it is due, and goes at its turn";
   for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
-    if (strcmp(state, all[i].state) == 0) return all[i].words;
-  return "it is due, and goes at its turn";
+    if (strcmp(state, all[i].state) == 0) words = all[i].words;
+  if (strcmp(state, "no_target") == 0) words = cli_member(held, "reason");
+  if (strcmp(state, "stopped") != 0) {
+    cli_safe_text(b, ck_str_of(words), false);
+    return;
+  }
+  ck_buf_text(b, "stopped: ");
+  cli_safe_text(b, ck_str_of(cli_member(held, "reason")), false);
+  if (until) {
+    ck_buf_text(b, "; it goes ");
+    cli_relative_text(b, until, now);
+  } else {
+    ck_buf_text(b, "; a message of a person, or convkeep resume CONVERSATION, lets it go on");
+  }
 }
 
 static bool has_client(const struct cli_job *j) {
@@ -126,7 +132,7 @@ struct known {
   char *no_target;             /* why it has nowhere to go, or NULL */
 };
 
-/* What a pending job waits for: the first reason that applies. */
+/* What a pending job waits for: the first reason that applies; NULL: what renewd says of it. */
 static const char *waits_for(const struct cli_job *j, const struct known *k, int64_t now) {
   const json_t *next = json_object_get(j->row, "next_attempt_at");
   if (strcmp(cli_member(k->conversation, "automation_status"), "paused") == 0)
@@ -139,12 +145,22 @@ static const char *waits_for(const struct cli_job *j, const struct known *k, int
                            "renew.give_up";
   if (json_integer_value(next) > now) return "it is not due yet";
   if (!cli_renewd_info(k->info)) return "renewd is not running; convkeep up starts it";
-  const json_t *held = cli_held(k->info, j->id);
-  if (held) return held_words(held);
+  if (cli_held(k->info, j->id)) return NULL;
   if (ck_job_is_automatic(ck_str_of(j->id), ck_str_of(cli_member(j->row, "message_id"))) &&
       cli_member_int(k->conversation, "cooldown_until", 0) > now)
     return "its conversation is in its cooldown (cooldown_until)";
   return "it is due, and goes at its turn";
+}
+
+static void add_waiting(struct ck_buf *b, const struct cli_job *j, const struct known *k,
+                        int64_t now) {
+  const char *words = waits_for(j, k, now);
+  ck_buf_text(b, "waiting: ");
+  if (words)
+    cli_safe_text(b, ck_str_of(words), false);
+  else
+    held_text(b, cli_held(k->info, j->id), now);
+  ck_buf_text(b, "\n");
 }
 
 static void print_why(const struct cli_job *j, const struct known *k, const json_t *lines) {
@@ -165,7 +181,7 @@ static void print_why(const struct cli_job *j, const struct known *k, const json
     cli_safe_text(&b, ck_str_of(cli_member(j->row, "last_error")), false);
     ck_buf_text(&b, "\n");
   }
-  if (strcmp(j->status, "pending") == 0) ck_buf_printf(&b, "waiting: %s\n", waits_for(j, k, now));
+  if (strcmp(j->status, "pending") == 0) add_waiting(&b, j, k, now);
   const json_t *held = cli_held(k->info, j->id);
   if (strcmp(cli_member(held, "state"), "offered") == 0) {
     ck_buf_text(&b, "client: ");

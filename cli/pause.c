@@ -220,6 +220,6 @@ const struct cli_command cli_resume = {
     "Sets paused conversations (all, those of a platform, or one) to `auto`, or to `manual` with\n"
     "--to manual. Their earlier status is not stored; pause prints it. Messages that arrived\n"
     "during the pause get no follow-up; jobs that waited are delivered. One conversation that is\n"
-    "on `auto` already, but was stopped after renew.in_a_row deliveries, goes on too.",
+    "on `auto` already, but was stopped, goes on too.",
     run_resume,
     NULL};

@@ -6,6 +6,7 @@
 #include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/time.h"
+#include "proto/renewal.h"
 #include "proto/filters.h"
 #include "proto/moment.h"
 #include "proto/near.h"
@@ -496,6 +497,16 @@ static void print_long(const char *name, const json_t *value) {
   ck_buf_free(&out);
 }
 
+void cli_follow_ups_text(struct ck_buf *b, const json_t *row) {
+  struct ck_renewal r;
+  struct ck_buf text = {0};
+  if (ck_renewal_read(&r, ck_str_of(cli_member(row, "renewal")), NULL) == 0)
+    ck_renewal_text(&text, &r);
+  cli_safe_text(b, text.len ? ck_buf_view(&text) : CK_LIT("as the settings say"), false);
+  ck_renewal_free(&r);
+  ck_buf_free(&text);
+}
+
 void cli_record_print(enum ck_table which, const json_t *row, int64_t now) {
   const struct ck_table_info *info = &ck_tables[which];
   struct cli_table *table = cli_table_new(2, NULL);
@@ -510,6 +521,11 @@ void cli_record_print(enum ck_table which, const json_t *row, int64_t now) {
     ck_buf_clear(&text);
     value_text(&text, &info->fields[i], value, now);
     cli_table_cell(table, i == info->key ? CLI_BOLD : CLI_PLAIN, ck_buf_view(&text));
+  }
+  ck_buf_clear(&text);
+  if (*cli_member(row, "renewal")) {
+    cli_follow_ups_text(&text, row);
+    cli_line(table, "follow-ups", CLI_PLAIN, &text);
   }
   ck_buf_free(&text);
   cli_table_print(&table);
@@ -527,6 +543,9 @@ json_t *cli_record_json(enum ck_table which, const json_t *row) {
     json_t *value = json_object_get(row, info->fields[i].name);
     if (value) json_object_set(record, info->fields[i].name, value);
   }
+  const char *renewal = cli_member(row, "renewal");
+  json_t *said = *renewal ? json_loads(renewal, 0, NULL) : NULL;
+  if (said) json_object_set_new(record, "renewal", said);
   return record;
 }
 

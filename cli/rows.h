@@ -43,8 +43,10 @@ int cli_rows_shorten(struct cli *c, const struct cli_kind *kind, json_t *rows);
 void cli_rows_print(const struct cli_kind *kind, const json_t *rows, bool whole, int64_t now);
 /* Prints one record: each mirrored column that has a value, long texts last. */
 void cli_record_print(enum ck_table table, const json_t *row, int64_t now);
-/* The record's mirrored columns, in their order: what a row of the store's is to everybody else.
- * The caller json_decrefs it. */
+/* Appends what is said of a conversation's follow-ups (proto/renewal.h). */
+void cli_follow_ups_text(struct ck_buf *b, const json_t *row);
+/* The record's mirrored columns, in their order: what a row of the store's is to everybody else;
+ * and `renewal`, if anything is said of a conversation's follow-ups. The caller json_decrefs it. */
 json_t *cli_record_json(enum ck_table table, const json_t *row);
 /* Prints it as one line of JSON. */
 void cli_record_line(enum ck_table table, const json_t *row);

@@ -8,9 +8,13 @@
 #include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
+#include "proto/pattern.h"
+#include "proto/renewal.h"
 
 struct change {
   const char *automation, *title, *summary, *cooldown;
+  /* Of the follow-ups; `default`: as the settings say. */
+  const char *until, *after, *alike, *per_day, *text, *question, *payload, *payload_kind;
 };
 
 /* An empty text clears what the owner gave. */
@@ -36,6 +40,89 @@ static int change_row(struct cli *c, const struct change *change, int64_t now, s
   return rc;
 }
 
+/* ---- follow-ups ---- */
+
+static bool changes_renewal(const struct change *h) {
+  return h->until || h->after || h->alike || h->per_day || h->text || h->question || h->payload ||
+         h->payload_kind;
+}
+
+static bool is_default(const char *word) { return strcmp(word, "default") == 0; }
+
+/* word: NULL changes nothing. least: of the number; `default` becomes `otherwise`. */
+static int change_number(struct cli *c, const char *option, const char *word, int64_t least,
+                         int64_t otherwise, int64_t *number) {
+  char *end;
+  if (!word) return CLI_GO_ON;
+  *number = otherwise;
+  if (is_default(word)) return CLI_GO_ON;
+  *number = strtol(word, &end, 10);
+  if (*word && !*end && *number >= least && *number <= CK_RENEWAL_NUMBER_MAX) return CLI_GO_ON;
+  return cli_usage_error(c, option, "must be a number from %lld to %d, or default, not %s",
+                         (long long)least, CK_RENEWAL_NUMBER_MAX, word);
+}
+
+static void change_text(const char *word, char **text) {
+  if (!word) return;
+  free(*text);
+  *text = is_default(word) ? NULL : ck_strdup(word);
+}
+
+static int change_until(struct cli *c, const char *word, int64_t *until) {
+  if (!word) return CLI_GO_ON;
+  *until = 0;
+  return strcmp(word, "none") == 0 ? CLI_GO_ON : cli_moment(c, "--until", word, until);
+}
+
+static int check_payload(struct cli *c, const struct ck_renewal *r) {
+  if (!r->payload) return CLI_GO_ON;
+  if (!ck_trim(ck_str_of(r->payload)).n)
+    return cli_usage_error(c, "--payload", "must not be blank");
+  json_t *v = r->is_json ? json_loads(r->payload, JSON_DECODE_ANY, NULL) : NULL;
+  bool wrong = r->is_json && !v;
+  json_decref(v);
+  return wrong ? cli_usage_error(c, "--payload", "is not the JSON that --payload-kind says")
+               : CLI_GO_ON;
+}
+
+/* The text stays where it is not given anew. */
+static int change_renewal(struct cli *c, const struct change *h, struct ck_renewal *r) {
+  struct ck_err err;
+  if (h->text && !is_default(h->text) && ck_pattern_check(ck_str_of(h->text), &err))
+    return cli_usage_error(c, "--stop-text", "%s", err.text);
+  int rc = change_until(c, h->until, &r->until);
+  if (rc == CLI_GO_ON) rc = change_number(c, "--stop-after", h->after, 1, 0, &r->in_a_row);
+  if (rc == CLI_GO_ON) rc = change_number(c, "--stop-alike", h->alike, 0, -1, &r->alike);
+  if (rc == CLI_GO_ON) rc = change_number(c, "--per-day", h->per_day, 0, -1, &r->per_day);
+  if (rc != CLI_GO_ON) return rc;
+  if (h->question)
+    r->question = is_default(h->question)           ? CK_AS_SET
+                  : strcmp(h->question, "yes") == 0 ? CK_WISHED
+                                                    : CK_UNWISHED;
+  change_text(h->text, &r->text);
+  change_text(h->payload, &r->payload);
+  if (h->payload) r->is_json = false;
+  if (h->payload_kind) r->is_json = strcmp(h->payload_kind, "json") == 0;
+  return check_payload(c, r);
+}
+
+/* Sets the column in row. *json is what it borrows. */
+static int change_follow_ups(struct cli *c, const struct change *h, const json_t *conversation,
+                             struct ck_row *row, struct ck_buf *json) {
+  struct ck_renewal r;
+  struct ck_err err;
+  if (!changes_renewal(h)) return CLI_GO_ON;
+  if (ck_renewal_read(&r, ck_str_of(cli_member(conversation, "renewal")), &err))
+    cli_warn(c, cli_member(conversation, "local_conversation_id"), "%s; it is replaced", err.text);
+  int rc = change_renewal(c, h, &r);
+  ck_renewal_json(json, &r);
+  row->v[CK_CONVERSATIONS_RENEWAL] = json->len ? ck_text(ck_buf_view(json)) : ck_null();
+  ck_renewal_free(&r);
+  return rc;
+}
+
+/* ---- the answer ---- */
+
 /* Appends the columns that were written, with the values that the record now has. */
 static void add_settings(struct ck_buf *line, const struct ck_row *write, const json_t *row) {
   static const struct {
@@ -58,6 +145,9 @@ static void add_settings(struct ck_buf *line, const struct ck_row *write, const 
                     false);
     between = ", ";
   }
+  if (write->v[CK_CONVERSATIONS_RENEWAL].state == CK_LEFT_OUT) return;
+  ck_buf_printf(line, "%sfollow-ups ", between);
+  cli_follow_ups_text(line, row);
 }
 
 /* again: it was on auto already, and goes on if it was stopped. */
@@ -92,11 +182,8 @@ static int warn_without_target(struct cli *c, const char *id) {
   return rc;
 }
 
-static int apply(struct cli *c, const char *name, struct ck_row *row) {
-  json_t *conversation;
+static int write(struct cli *c, const json_t *conversation, struct ck_row *row) {
   char result;
-  int rc = cli_resolve(c, name, "conversation", &conversation);
-  if (rc != CLI_GO_ON) return rc;
   const char *id = cli_member(conversation, "local_conversation_id");
   row->table = CK_CONVERSATIONS;
   row->v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(id);
@@ -106,13 +193,23 @@ static int apply(struct cli *c, const char *name, struct ck_row *row) {
   if (still) row->v[CK_CONVERSATIONS_PAUSED_AT] = (struct ck_value){0};
   bool again = ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto") &&
                strcmp(cli_member(conversation, "automation_status"), "auto") == 0;
-  rc = cli_write_row(c, CK_OP_UPDATE, row, id, &result);
+  int rc = cli_write_row(c, CK_OP_UPDATE, row, id, &result);
   if (rc == CLI_GO_ON && again) rc = cli_go_on(c, id);
   if (rc == CLI_GO_ON) rc = answer(c, id, row, result, again);
   if (rc == CLI_DONE && ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto")) {
     fflush(stdout);
     if (warn_without_target(c, id) != CLI_GO_ON) rc = CLI_FAILED;
   }
+  return rc;
+}
+
+static int apply(struct cli *c, const char *name, const struct change *change, struct ck_row *row) {
+  json_t *conversation;
+  struct ck_buf renewal = {0};
+  int rc = cli_resolve(c, name, "conversation", &conversation);
+  if (rc == CLI_GO_ON) rc = change_follow_ups(c, change, conversation, row, &renewal);
+  if (rc == CLI_GO_ON) rc = write(c, conversation, row);
+  ck_buf_free(&renewal);
   json_decref(conversation);
   return rc;
 }
@@ -122,11 +219,12 @@ static int run(struct cli *c, int argc, char **argv) {
   struct ck_row row = {0};
   int rc = cli_options(c, &argc, argv, &change);
   if (rc != CLI_GO_ON) return rc;
-  if (!change.automation && !change.title && !change.summary && !change.cooldown)
+  if (!change.automation && !change.title && !change.summary && !change.cooldown &&
+      !changes_renewal(&change))
     return cli_usage_error(c, argv[1], "nothing to change; name an option");
   rc = change_row(c, &change, ck_now_ms(), &row);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
-  return rc == CLI_GO_ON ? apply(c, argv[1], &row) : rc;
+  return rc == CLI_GO_ON ? apply(c, argv[1], &change, &row) : rc;
 }
 
 static const struct cli_argument arguments[] = {CLI_ARGUMENT("CONVERSATION", CLI_CONVERSATION, 0),
@@ -139,6 +237,23 @@ static const struct cli_option options[] = {
     CLI_VALUE("summary", CLI_TEXT, "TEXT", struct change, summary, "an empty text clears it"),
     CLI_VALUE("cooldown-until", CLI_TIME, "TIME|none", struct change, cooldown,
               "no automatic follow-up before that TIME"),
+    CLI_VALUE("until", CLI_TIME, "TIME|none", struct change, until,
+              "no automatic follow-up from that TIME on"),
+    CLI_VALUE("stop-after", CLI_NUMBER, "N|default", struct change, after,
+              "so many in a row with no person in between, instead of renew.in_a_row"),
+    CLI_VALUE("stop-text", CLI_TEXT, "TEXT|default", struct change, text,
+              "stop at an answer that has this, instead of renew.stop_text; /…/ is a pattern; an "
+              "empty text stops at none"),
+    CLI_VALUE("stop-alike", CLI_NUMBER, "N|default", struct change, alike,
+              "stop after so many answers alike, instead of renew.alike; 0: never"),
+    CLI_VALUE("stop-question", CLI_CHOICE, "yes|no|default", struct change, question,
+              "stop at a question, instead of what renew.question says"),
+    CLI_VALUE("per-day", CLI_NUMBER, "N|default", struct change, per_day,
+              "so many within 24 hours, instead of renew.per_day; 0: any number"),
+    CLI_VALUE("payload", CLI_TEXT, "TEXT|default", struct change, payload,
+              "what a follow-up says, instead of renew.payload"),
+    CLI_VALUE("payload-kind", CLI_CHOICE, "text|json", struct change, payload_kind,
+              "what the payload is; text unless it is given"),
     {0}};
 
 const struct cli_command cli_set = {
@@ -149,8 +264,7 @@ const struct cli_command cli_set = {
     options,
     "CONVERSATION: " CLI_HELP_CONVERSATION "\n\n"
     "auto    each turn of the assistant that ends from now on gets a follow-up; a line on\n"
-    "        standard error says so if nothing can be sent yet; if it was stopped after\n"
-    "        renew.in_a_row deliveries, it goes on\n"
+    "        standard error says so if nothing can be sent yet; if it was stopped, it goes on\n"
     "paused  no follow-up is made or delivered; jobs wait\n"
     "manual  no follow-up is made; jobs made by hand are delivered\n\n"
     "TIME: " CLI_HELP_TIME,

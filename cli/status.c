@@ -233,7 +233,7 @@ static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
   }
   int64_t stopped = cli_member_int(json_object_get(cli_renewd_info(info), "held"), "stopped", 0);
   if (stopped) {
-    add_count(&text, stopped, "stopped by the brake; convkeep list jobs --status stopped");
+    add_count(&text, stopped, "stopped; convkeep list jobs --status stopped");
     cli_line(t, "", CLI_YELLOW, &text);
   }
   ck_buf_free(&text);

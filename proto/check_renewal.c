@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/pattern.h"
 #include "proto/url.h"
 
 static void check_prefixes(const struct ck_check *k, enum ck_setting which) {
@@ -44,6 +45,8 @@ void ck_check_renewal(const struct ck_check *k) {
   check_prefixes(k, CK_SET_RENEW_WEBHOOK_ALLOW);
   check_prefixes(k, CK_SET_RENEW_WEBHOOK_IDEMPOTENT);
   check_exec(k);
+  if (ck_pattern_check(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_STOP_TEXT)), &err))
+    ck_check_stops(k, CK_SET_RENEW_STOP_TEXT, &err);
   if (ck_trim(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_PAYLOAD))).n) return;
   ck_fail(&err, "must not be blank");
   ck_check_stops(k, CK_SET_RENEW_PAYLOAD, &err);

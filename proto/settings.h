@@ -105,6 +105,17 @@
     "how far apart deliveries to one target begin") \
   S(RENEW_IN_A_ROW, "renew.in_a_row", INT, "10", 1, 1000, NULL, \
     "automatic deliveries to a conversation without a person in between") \
+  S(RENEW_ALIKE, "renew.alike", INT, "3", 0, 1000, NULL, \
+    "answers with the same text, one after the other, after which follow-ups stop; 0: never") \
+  S(RENEW_PER_DAY, "renew.per_day", INT, "0", 0, 1000, NULL, \
+    "deliveries to a conversation within 24 hours; 0: any number") \
+  S(RENEW_STOP_TEXT, "renew.stop_text", TEXT, "", 0, 0, NULL, \
+    "follow-ups stop at an answer that has this text; /…/ is a pattern (PCRE2)") \
+  S(RENEW_QUESTION, "renew.question", CHOICE, "stop", 0, 0, "stop|ignore", \
+    "what to do at an answer that waits for the owner, or whose last sentence is a question") \
+  S(RENEW_QUESTION_OK, "renew.question_ok", TEXT, \
+    "continue, go on, go ahead, keep going, proceed, 继续, 繼續, 続け, weiter, fortfahren", 0, 0, \
+    NULL, "a question with one of these, separated by commas, is no reason to stop") \
   S(RENEW_MAX_ATTEMPTS, "renew.max_attempts", INT, "3", 1, 1000, NULL, \
     "attempts before a job fails") \
   S(RENEW_BACKOFF, "renew.backoff", DURATION, "1s", 1, 86400000, NULL, \

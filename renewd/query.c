@@ -79,9 +79,9 @@ void renew_queries_free(struct renew_queries **queries) {
 
 /* ---- queries ---- */
 
-static void put_filters(struct ck_buf *b, const struct renew_filter filters[2]) {
+static void put_filters(struct ck_buf *b, const struct renew_filter *filters) {
   struct ck_map m = ck_map_open(b);
-  for (int i = 0; i < 2 && filters[i].column; i++) {
+  for (int i = 0; i < RENEW_FILTERS && filters[i].column; i++) {
     if (filters[i].value.state == CK_INT)
       ck_pair_int(&m, filters[i].column, filters[i].value.as.i);
     else

@@ -29,10 +29,12 @@ struct renew_filter {
   struct ck_value value;
 };
 
-/* What are the first rows of the table that fit both filters? */
+#define RENEW_FILTERS 5
+
+/* What are the first rows of the table that fit all filters? */
 struct renew_query {
   const char *table;
-  struct renew_filter filters[2];
+  struct renew_filter filters[RENEW_FILTERS];
   uint64_t limit, offset;                                    /* limit 0: one row */
   void (*take)(void *self, const struct renew_reply *reply); /* copies what it needs */
 };

@@ -42,6 +42,7 @@ static void conversation_came(void *self, const struct renew_reply *reply) {
   a->answer.paused = ck_str_is(automation, "paused");
   a->answer.manual = !a->answer.paused && !ck_str_is(automation, "auto");
   a->answer.last_message_id = text(a, reply->first, "last_message_id");
+  a->answer.renewal = text(a, reply->first, "renewal");
   a->answer.facts.last_message_at = ck_map_int(reply->first, "last_message_at", 0);
 }
 
@@ -84,7 +85,14 @@ static void past_came(void *self, const struct renew_reply *reply) {
   note_head(a, reply);
   past->sixtieth_at = ck_map_int(reply->first, "sixtieth_at", INT64_MIN);
   past->has_sixtieth = past->sixtieth_at != INT64_MIN;
-  past->stopped = ck_map_int(reply->first, "stopped", 0);
+  past->renewal = text(a, reply->first, "renewal");
+  past->in_a_row = ck_map_int(reply->first, "in_a_row", 0);
+  past->per_day = ck_map_int(reply->first, "per_day", 0);
+  past->day_at = ck_map_int(reply->first, "day_at", 0);
+  past->alike = ck_map_int(reply->first, "alike", 0);
+  past->text = text(a, reply->first, "text");
+  past->waits = text(a, reply->first, "waits");
+  past->resumed = ck_map_int(reply->first, "resumed", 0);
 }
 
 static void lease_came(void *self, const struct renew_reply *reply) {
@@ -201,8 +209,12 @@ static struct renew_query query_of(const struct part *p, const struct renew_ques
     query.limit = RENEW_PAGE;
     query.offset = q->page * RENEW_PAGE;
   }
-  if (p->part == RENEW_ABOUT_PAST)
-    query.filters[1] = (struct renew_filter){"in_a_row", ck_int(q->in_a_row)};
+  if (p->part == RENEW_ABOUT_PAST) {
+    query.filters[1] = (struct renew_filter){"message_id", ck_text(q->message_id)};
+    query.filters[2] = (struct renew_filter){"in_a_row", ck_int(q->rules->in_a_row)};
+    query.filters[3] = (struct renew_filter){"per_day", ck_int(q->rules->per_day)};
+    query.filters[4] = (struct renew_filter){"alike", ck_int(q->rules->alike)};
+  }
   return query;
 }
 

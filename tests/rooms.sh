@@ -12,6 +12,7 @@
 #   zlib, liblzma            only in cli/import/inflate.c
 #   zstd                     only in ingest/, store/originals/ and cli/import/inflate.c
 #   md4c                     only in proto/render/
+#   pcre2                    only in proto/pattern.c
 #   another room's header    a daemon includes its own and proto's; proto its own; cli its own and
 #                            proto's
 #   clock, environment,      only in proto/ and cli/
@@ -129,12 +130,13 @@ BEGIN {
             "open|openat|fopen|read|write|recv|send|connect|fsync|fdatasync|" \
             "system|fork|waitpid|ck_now_ms|ck_boot_ms|ck_mono_us|" \
             "zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"
-    core_may = "^proto/(crc32c|error|heap|random|records|text|wire)[.]h$"
+    core_may = "^proto/(crc32c|error|heap|pattern|random|records|renewal|text|wire|words)[.]h$"
     sqlite_elsewhere = "sqlite3 outside store/, syncd/sinks/sink_sqlite.c and cli/import/foreign*.[ch]"
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
     archive_elsewhere = "libarchive outside cli/import/archive.c and cli/reading/export_zip.c"
     nettle_elsewhere = "nettle outside proto/sha256.c"
     md4c_elsewhere = "md4c outside proto/render/"
+    pcre2_elsewhere = "pcre2 outside proto/pattern.c"
     zlib_elsewhere = "zlib or liblzma outside cli/import/inflate.c"
     zstd_elsewhere = "zstd outside ingest/, store/originals/ and cli/import/inflate.c"
     curl_elsewhere = "curl outside proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c, " \
@@ -240,6 +242,7 @@ FNR == 1 {
         breach(zlib_elsewhere)
     if (header ~ /^zstd/ && !is_zstd && FILENAME != "cli/import/inflate.c") breach(zstd_elsewhere)
     if (header ~ /^md4c/ && folder != "proto/render") breach(md4c_elsewhere)
+    if (header ~ /^pcre2/ && FILENAME != "proto/pattern.c") breach(pcre2_elsewhere)
     if (header ~ /^nettle\// && FILENAME != "proto/sha256.c") breach(nettle_elsewhere)
     if (is_core && header ~ /^proto\// && header !~ core_may)
         breach("the core of renewd is pure: " header)

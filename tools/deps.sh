@@ -23,6 +23,7 @@ package_of() {
     libzstd) echo libzstd-dev ;;
     nettle) echo nettle-dev ;;
     md4c) echo libmd4c-dev ;;
+    libpcre2-8) echo libpcre2-dev ;;
     msgpack | msgpack-c) echo libmsgpack-dev ;;
     criterion) echo libcriterion-dev ;;
     cc | gcc) echo build-essential ;;
@@ -80,7 +81,7 @@ want_for() { # PURPOSE…
         run)
             want ca-certificates pkg-config \
                 $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive zlib liblzma \
-                    libzstd nettle jansson md4c)
+                    libzstd nettle jansson md4c libpcre2-8)
             ;;
         test)
             # The client in docs/wire.md is Python, and is run as it stands there.

@@ -38,8 +38,7 @@ static int64_t goes_at(const struct renew_job *j, struct renew_now now) {
     return RENEW_NEVER;
   if (c->automation == RENEW_PAUSED || renew_job_is_superseded(j)) return RENEW_NEVER;
   int64_t due = on_calendar(j) ? renew_rebase(j->next_attempt_at, now) : j->due;
-  if (c->braked.brake == RENEW_STOPPED && j->automatic && !j->anyway) return RENEW_NEVER;
-  if (c->braked.brake == RENEW_HOURLY && c->braked.until > due) due = c->braked.until;
+  if (renew_job_is_braked(j) && c->braked.until > due) due = c->braked.until;
   if (j->automatic && c->rest > due) due = c->rest;
   if (j->automatic && !j->anyway && c->settled > due) due = c->settled;
   return j->hold > due ? j->hold : due;
@@ -130,7 +129,13 @@ void renew_conversation_touch(struct renew_core *core, struct renew_conversation
 }
 
 void renew_conversation_brake(struct renew_conversation *c, struct renew_braked braked) {
+  free(c->braked.why);
   c->braked = braked;
+}
+
+bool renew_job_is_braked(const struct renew_job *j) {
+  const struct renew_braked *b = &j->of->braked;
+  return b->brake != RENEW_FREELY && (b->all || (j->automatic && !j->anyway));
 }
 
 /* ---- rows ---- */
@@ -153,6 +158,7 @@ static void conversation_free(struct renew_core *core, struct renew_conversation
   renew_turn_forget(core, c);
   renew_conversation_unplace(core, c);
   renew_index_remove(&core->conversations, &c->node);
+  free(c->braked.why);
   free(c->node.id);
   free(c);
 }

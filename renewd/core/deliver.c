@@ -28,7 +28,8 @@ void renew_query_past(struct renew_core *core, struct renew_job *j, const struct
   renew_query(core->out, renew_job_await(core, j, RENEW_QUERIED),
               &(struct renew_question){.parts = RENEW_ABOUT_PAST,
                                        .conversation_id = ck_str_of(j->of->node.id),
-                                       .in_a_row = core->set.rules.in_a_row});
+                                       .message_id = ck_str_of(j->of->last.id),
+                                       .rules = &core->set.stops});
   renew_conversation_place(core, j->of);
 }
 
@@ -46,21 +47,24 @@ static void claim(struct renew_core *core, struct renew_job *j) {
 
 /* If the conversation's row has come meanwhile, the brake is not set: the job may have its turn
  * again, and asks again. */
-static void brake(struct renew_core *core, struct renew_job *j, enum renew_brake brake,
-                  int64_t wait) {
-  struct renew_line *l = renew_say(core->out, RENEW_SAY_WARN, j->of->node.id, "braked");
+static void brake(struct renew_core *core, struct renew_job *j, const struct renew_stop *s) {
+  bool stopped = s->brake == RENEW_STOPPED;
+  struct renew_line *l =
+      renew_say(core->out, RENEW_SAY_WARN, j->of->node.id, stopped ? "stopped" : "braked");
   renew_say_word(core->out, l, "job", j->node.id);
-  renew_say_number(l, "wait_ms", wait);
-  int64_t until = brake == RENEW_STOPPED ? RENEW_NEVER : core->now.boot + wait;
+  renew_say_number(l, "wait_ms", s->wait);
+  renew_say_text(core->out, l, "reason", ck_str_of(s->why));
   if (!j->of->changed && j->status != RENEW_OVER)
-    renew_conversation_brake(j->of, (struct renew_braked){brake, until});
+    renew_conversation_brake(j->of,
+                             (struct renew_braked){s->brake, s->all,
+                                                   stopped ? RENEW_NEVER : core->now.boot + s->wait,
+                                                   ck_strdup(s->why)});
   renew_job_rest(core, j, NULL);
 }
 
 void renew_past_known(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
   const struct renew_answer *a = e->as.answer;
-  int64_t wait;
-  enum renew_brake braked = renew_brake(&a->past, is_renewds(j), core->now.wall, &wait);
+  struct renew_stop stop = renew_stop(&core->set.stops, &a->past, is_renewds(j), core->now.wall);
   if (a->problem || core->stopping) {
     j->hold = core->now.boot + RENEW_AGAIN_MS;
     renew_job_rest(core, j, e);
@@ -68,8 +72,8 @@ void renew_past_known(struct renew_core *core, struct renew_job *j, const struct
     renew_job_follow(core, j, a->head); /* an older offer of it was claimed */
   } else if (j->status == RENEW_OVER || !renew_job_may_go(core, j)) {
     renew_job_rest(core, j, e);
-  } else if (braked != RENEW_FREELY) {
-    brake(core, j, braked, wait);
+  } else if (stop.brake != RENEW_FREELY) {
+    brake(core, j, &stop);
   } else if (j->client) {
     renew_offer_begin(core, j, e);
   } else {

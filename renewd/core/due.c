@@ -45,19 +45,6 @@ int64_t renew_first_due(int64_t now, int64_t cooldown_until) {
   return cooldown_until > now ? cooldown_until : now;
 }
 
-#define HOUR_MS 3600000
-
-enum renew_brake renew_brake(const struct renew_past *past, bool automatic, int64_t now,
-                             int64_t *wait) {
-  *wait = 0;
-  if (past->stopped && automatic) return RENEW_STOPPED;
-  if (!past->has_sixtieth) return RENEW_FREELY;
-  int64_t began = past->sixtieth_at < now ? past->sixtieth_at : now;
-  if (now - began >= HOUR_MS) return RENEW_FREELY;
-  *wait = HOUR_MS - (now - began);
-  return RENEW_HOURLY;
-}
-
 const char *renew_outcome_name(enum renew_outcome o) {
   static const char *const names[] = {"done",    "retry",    "failed",
                                       "unknown", "released", "unreached"};

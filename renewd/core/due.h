@@ -6,9 +6,9 @@
 #include "proto/random.h"
 #include "proto/text.h"
 
-/* From the settings renew.*: milliseconds, except max_attempts and in_a_row. */
+/* From the settings renew.*: milliseconds, except max_attempts. */
 struct renew_rules {
-  int64_t max_age, cooldown, backoff, backoff_max, max_attempts, give_up, in_a_row;
+  int64_t max_age, cooldown, backoff, backoff_max, max_attempts, give_up;
 };
 
 /* A conversation's last message, as the store has it. All times are wall time. */
@@ -47,22 +47,6 @@ bool renew_decline_is_told(enum renew_decline d);
 /* When the first attempt of a job that is made now is due. cooldown_until: the conversation's; 0:
  * none. All wall time. */
 int64_t renew_first_due(int64_t now, int64_t cooldown_until);
-
-/* A conversation's earlier deliveries. */
-struct renew_past {
-  bool has_sixtieth;
-  int64_t sixtieth_at; /* wall: when the 60th newest began */
-  bool stopped;        /* renew.in_a_row automatic ones with no person in between */
-};
-enum renew_brake {
-  RENEW_FREELY,
-  RENEW_HOURLY, /* 60 within an hour: any other one waits until the oldest of them is that old */
-  RENEW_STOPPED /* automatic ones wait for a person */
-};
-/* Does its next delivery go? *wait: for RENEW_HOURLY, milliseconds; never more than an hour,
- * wherever the clock has been. */
-enum renew_brake renew_brake(const struct renew_past *past, bool automatic, int64_t now,
-                             int64_t *wait);
 
 /* Unreached: nothing got to the target. Released: nothing was tried. Neither is charged. */
 enum renew_outcome {

@@ -5,6 +5,7 @@
 
 #include "proto/records.h"
 #include "renewd/core/due.h"
+#include "renewd/core/stop.h"
 #include "renewd/core/target.h"
 
 /* Both clocks. Wall: milliseconds since the Unix epoch. Boot: milliseconds of CLOCK_BOOTTIME. */
@@ -21,7 +22,7 @@ enum renew_part {
   RENEW_ABOUT_AUTOMATION = 1 << 2,     /* since when it is on auto (conversation) */
   RENEW_ABOUT_JOB_OF_MESSAGE = 1 << 3, /* (message) */
   RENEW_ABOUT_LINK = 1 << 4,           /* the active one that was observed last (conversation) */
-  RENEW_ABOUT_PAST = 1 << 5,           /* its deliveries (conversation, in_a_row) */
+  RENEW_ABOUT_PAST = 1 << 5,           /* what may stop it (conversation, message, rules) */
   RENEW_ABOUT_LEASE = 1 << 6,          /* (job) */
   RENEW_ABOUT_UNREACHED = 1 << 7,      /* (job) */
   RENEW_ABOUT_JOB = 1 << 8,            /* (job) */
@@ -33,7 +34,7 @@ enum renew_part {
 struct renew_question {
   unsigned parts;
   struct ck_str job_id, conversation_id, message_id;
-  int64_t in_a_row;
+  const struct renew_stop_rules *rules;
   uint64_t page; /* from 0 */
 };
 
@@ -71,6 +72,7 @@ struct renew_answer {
   struct renew_facts facts;
   bool paused, manual; /* the conversation */
   struct ck_str last_message_id;
+  struct ck_str renewal; /* what the conversation's owner says of its follow-ups */
   bool has_link;
   struct renew_link link;
   struct renew_past past;

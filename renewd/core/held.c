@@ -6,11 +6,8 @@
 static bool by_conversation(struct renew_held *h, const struct renew_job *j, struct renew_now now) {
   const struct renew_conversation *c = j->of;
   bool renewds = j->automatic && !j->anyway;
-  if (c->braked.brake == RENEW_STOPPED && renewds)
-    *h = (struct renew_held){"stopped", "renew.in_a_row deliveries with no person in between",
-                             RENEW_NEVER};
-  else if (c->braked.brake == RENEW_HOURLY && c->braked.until > now.boot)
-    *h = (struct renew_held){"stopped", "60 deliveries within an hour", c->braked.until};
+  if (renew_job_is_braked(j) && c->braked.until > now.boot)
+    *h = (struct renew_held){"stopped", c->braked.why, c->braked.until};
   else if (j->automatic && c->rest > now.boot)
     *h = (struct renew_held){"resting", NULL, c->rest};
   else if (renewds && c->settled > now.boot)

@@ -30,8 +30,10 @@ void renew_conversation_unplace(struct renew_core *core, struct renew_conversati
 void renew_conversation_touch(struct renew_core *core, struct renew_conversation *c);
 /* Frees it unless it must be known: not manual, or with jobs, or something is under way. */
 void renew_conversation_drop(struct renew_core *core, struct renew_conversation *c);
-/* Sets why its deliveries wait. */
+/* Sets why its deliveries wait; why: on the heap, taken over. */
 void renew_conversation_brake(struct renew_conversation *c, struct renew_braked braked);
+/* The job waits for that. */
+bool renew_job_is_braked(const struct renew_job *j);
 /* After a step of the wall clock, calendar times have other boot times. */
 void renew_conversations_follow_clock(struct renew_core *core);
 /* The job whose turn has come; NULL: none. */

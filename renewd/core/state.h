@@ -19,6 +19,7 @@
 /* What the core needs of the settings. */
 struct renew_settings {
   struct renew_rules rules;
+  struct renew_stop_rules stops;
   int64_t delay, spacing; /* milliseconds */
   const char *payload;
   /* Pure functions of the settings: what they say of a target that renewd itself delivers to. */
@@ -112,11 +113,14 @@ enum renew_addressing {
   RENEW_ADDRESSING   /* the link is asked for */
 };
 
-/* Why a conversation's deliveries wait for a person, or for an hour to pass: decided by
- * renew_brake (due.h) from what the store knows, and forgotten with the conversation's next row. */
+/* Why a conversation's deliveries wait for a person, or for some time to pass: decided by
+ * renew_stop (stop.h) from what the store knows, and forgotten with the next row of the
+ * conversation or of its last message. */
 struct renew_braked {
   enum renew_brake brake;
+  bool all;      /* also jobs by hand */
   int64_t until; /* boot; RENEW_NEVER: until a person lets it go on */
+  char *why;
 };
 
 struct renew_conversation {

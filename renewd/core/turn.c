@@ -106,14 +106,21 @@ void renew_turn_conversation_row(struct renew_core *core, struct renew_conversat
   if (changes || turns) renew_turn_step(core, c, RENEW_TURN_CHANGED, NULL);
 }
 
-/* A message that is observed again without having grown has not changed. */
+/* A message that is observed again without having grown has not changed; but what its owner is
+ * asked may have been answered. */
 void renew_turn_message_row(struct renew_core *core, const struct ck_row *row) {
   struct ck_str id = ck_row_key(row);
   core->seen.id = id_hash(id);
   core->seen.text = text_hash(ck_row_text(row, CK_MESSAGES_RAW_TEXT));
   struct renew_node *n = renew_index_find(&core->lasts, id);
-  if (!n || of_last(n)->last_text == core->seen.text) return;
+  if (!n) return;
   struct renew_conversation *c = of_last(n);
+  c->changed = true; /* it may not wait for its owner any more */
+  if (c->braked.brake != RENEW_FREELY) {
+    renew_conversation_brake(c, (struct renew_braked){.brake = RENEW_FREELY});
+    renew_conversation_touch(core, c);
+  }
+  if (c->last_text == core->seen.text) return;
   c->last_text = core->seen.text;
   c->settled = core->now.boot + core->set.delay;
   renew_turn_step(core, c, RENEW_TURN_CHANGED, NULL);
@@ -163,12 +170,14 @@ static void make(struct renew_core *core, struct renew_conversation *c,
                  const struct renew_answer *a) {
   struct ck_row row = {.table = CK_JOBS};
   struct ck_buf snapshot = {0};
+  struct ck_renewal own;
+  ck_renewal_read(&own, a->renewal, NULL); /* one that cannot be read stops the job */
   renew_resolve_link(&core->set, a->has_link ? &a->link : NULL, &snapshot, NULL);
   row.v[CK_JOBS_JOB_ID] = ck_textz(c->last_job_id);
   row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(c->node.id);
   row.v[CK_JOBS_MESSAGE_ID] = ck_textz(c->last.id);
-  row.v[CK_JOBS_PAYLOAD] = ck_textz(core->set.payload);
-  row.v[CK_JOBS_PAYLOAD_KIND] = ck_textz("text");
+  row.v[CK_JOBS_PAYLOAD] = ck_textz(own.payload ? own.payload : core->set.payload);
+  row.v[CK_JOBS_PAYLOAD_KIND] = ck_textz(own.payload && own.is_json ? "json" : "text");
   if (snapshot.len) row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(ck_buf_view(&snapshot));
   row.v[CK_JOBS_MAX_ATTEMPTS] = ck_int(core->set.rules.max_attempts);
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(renew_first_due(core->now.wall, c->cooldown_until));
@@ -177,6 +186,7 @@ static void make(struct renew_core *core, struct renew_conversation *c,
   renew_tell_row(core->out, renew_ticket_take(&core->tickets, &c->turn_ticket, RENEW_OF_TURN),
                  CK_OP_PUT, &row);
   ck_buf_free(&snapshot);
+  ck_renewal_free(&own);
 }
 
 static void decline(struct renew_core *core, struct renew_conversation *c, enum renew_decline d) {

@@ -1,18 +1,21 @@
-/* The conversation's deliveries, newest first, and whether a person came after them. Versions tell
- * what came after what: they follow no clock. */
+/* The conversation's deliveries, newest first, and whether a person came after them; and the
+ * message that is followed up. Versions tell what came after what: they follow no clock. */
 #include "store/read/brake.h"
 
 #include "proto/map.h"
+#include "store/keys/keys.h"
 
 #define HOURLY 60
+#define TEXT_MAX (256 << 10)
 
 struct deliveries {
-  struct ck_str conversation;
-  int64_t wanted; /* automatic ones that are looked for */
-  bool has_sixtieth;
-  int64_t sixtieth_at; /* wall */
-  int64_t nth;         /* the version of the last one that was wanted; 0: there are fewer */
-  int64_t nth_made;    /* when its job was made; wall */
+  struct ck_str conversation, message;
+  int64_t in_a_row, per_day, alike; /* what is looked for; 0: nothing */
+  bool has_sixtieth, has_day;
+  int64_t sixtieth_at, day_at; /* wall */
+  int64_t nth;                 /* the version of the last of in_a_row; 0: there are fewer */
+  int64_t nth_made;            /* when its job was made; wall */
+  bool are_alike;
 };
 
 /* The inner SELECT needs only an index, and the rows are read up to the last one that counts. */
@@ -25,16 +28,25 @@ static const char deliveries_sql[] =
 /* A pending job is the one that renewd asks about: its own attempts do not count among those in a
  * row. */
 static void count(struct deliveries *d, sqlite3_stmt *s, int64_t *attempts, int64_t *in_a_row) {
-  if (*attempts < HOURLY && (*attempts += sqlite3_column_int64(s, 4)) >= HOURLY) {
+  *attempts += sqlite3_column_int64(s, 4);
+  if (!d->has_sixtieth && *attempts >= HOURLY) {
     d->has_sixtieth = true;
     d->sixtieth_at = sqlite3_column_int64(s, 5);
   }
-  if (d->nth || ck_str_is(db_str(s, 3), "pending") ||
+  if (!d->has_day && d->per_day && *attempts >= d->per_day) {
+    d->has_day = true;
+    d->day_at = sqlite3_column_int64(s, 5);
+  }
+  if (d->nth || !d->in_a_row || ck_str_is(db_str(s, 3), "pending") ||
       !ck_job_is_automatic(db_str(s, 1), db_str(s, 2)))
     return;
-  if (++*in_a_row < d->wanted) return;
+  if (++*in_a_row < d->in_a_row) return;
   d->nth = sqlite3_column_int64(s, 0);
   d->nth_made = sqlite3_column_int64(s, 6);
+}
+
+static bool is_counted(const struct deliveries *d) {
+  return d->has_sixtieth && (d->has_day || !d->per_day) && (d->nth || !d->in_a_row);
 }
 
 static int look(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
@@ -43,8 +55,7 @@ static int look(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(db, deliveries_sql, err);
   if (!s) return -1;
   db_bind_str(s, 1, d->conversation);
-  while (!(d->has_sixtieth && d->nth) && (rc = sqlite3_step(s)) == SQLITE_ROW)
-    count(d, s, &attempts, &in_a_row);
+  while (!is_counted(d) && (rc = sqlite3_step(s)) == SQLITE_ROW) count(d, s, &attempts, &in_a_row);
   int bad = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(db, "brakes", err);
   sqlite3_finalize(s);
   return bad;
@@ -76,27 +87,130 @@ static int person_since(sqlite3 *db, const struct deliveries *d, struct ck_err *
   return rc;
 }
 
-static void put(struct ck_buf *rows, const struct deliveries *d, bool stopped) {
-  ck_put_array(rows, 1);
-  struct ck_map m = ck_map_open(rows);
-  if (d->has_sixtieth)
-    ck_pair_int(&m, "sixtieth_at", d->sixtieth_at);
+/* ---- the message ---- */
+
+/* The answers before it that were followed up, the newest first. */
+static const char answers_sql[] =
+    "SELECT trim(m.raw_text) = trim(last.raw_text)"
+    " FROM (SELECT message_id FROM renewal_jobs WHERE local_conversation_id = ?1"
+    "  AND attempt_count > 0 AND message_id <> ?2 ORDER BY version DESC LIMIT ?3) j"
+    " JOIN messages m ON m.version = " KEYS_VERSION_OF(
+        "j.message_id") " JOIN messages last ON last.version = " KEYS_VERSION_OF("?2");
+
+static int compare_answers(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
+  int64_t alike = 1;
+  int rc;
+  if (!d->alike || !d->message.n) return 0;
+  sqlite3_stmt *s = db_prepare(db, answers_sql, err);
+  if (!s) return -1;
+  db_bind_str(s, 1, d->conversation);
+  db_bind_str(s, 2, d->message);
+  sqlite3_bind_int64(s, 3, d->alike - 1);
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW && sqlite3_column_int(s, 0)) ++alike;
+  int bad = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(db, "brakes", err);
+  sqlite3_finalize(s);
+  d->are_alike = alike >= d->alike;
+  return bad;
+}
+
+static const char message_sql[] =
+    "SELECT raw_text, CASE WHEN json_valid(details) THEN details ->> '$.waits' END,"
+    " EXISTS (SELECT 1 FROM automation WHERE local_conversation_id = ?1 AND resumed > m.version)"
+    " FROM messages m WHERE m.version = " KEYS_VERSION_OF("?2");
+
+static void put_text_or_nil(struct ck_map *m, const char *name, sqlite3_stmt *s, int column) {
+  struct ck_str text = db_str(s, column);
+  size_t from = text.n > TEXT_MAX ? text.n - TEXT_MAX : 0;
+  while (from < text.n && ((unsigned char)text.s[from] & 0xc0) == 0x80) ++from;
+  if (sqlite3_column_type(s, column) == SQLITE_TEXT)
+    ck_pair_str(m, name, (struct ck_str){text.s + from, text.n - from});
   else
-    ck_pair_nil(&m, "sixtieth_at");
-  ck_pair_int(&m, "stopped", stopped);
-  ck_map_close(&m);
+    ck_pair_nil(m, name);
+}
+
+static int put_message(sqlite3 *db, struct ck_map *m, const struct deliveries *d,
+                       struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(db, message_sql, err);
+  if (!s) return -1;
+  db_bind_str(s, 1, d->conversation);
+  db_bind_str(s, 2, d->message);
+  int rc = sqlite3_step(s);
+  bool is_there = rc == SQLITE_ROW;
+  if (is_there) {
+    put_text_or_nil(m, "text", s, 0);
+    put_text_or_nil(m, "waits", s, 1);
+  } else {
+    ck_pair_nil(m, "text");
+    ck_pair_nil(m, "waits");
+  }
+  ck_pair_int(m, "resumed", is_there ? sqlite3_column_int(s, 2) : 0);
+  int bad = is_there || rc == SQLITE_DONE ? 0 : db_fail(db, "brakes", err);
+  sqlite3_finalize(s);
+  return bad;
+}
+
+/* ---- the answer ---- */
+
+static const char rules_sql[] =
+    "SELECT renewal, coalesce(r ->> '$.in_a_row', ?2), coalesce(r ->> '$.per_day', ?3),"
+    " coalesce(r ->> '$.alike', ?4) FROM (SELECT renewal,"
+    "  CASE WHEN json_valid(renewal) THEN renewal ELSE '{}' END AS r"
+    "  FROM local_conversations WHERE local_conversation_id = ?1)";
+
+/* What the conversation says counts. */
+static int put_rules(sqlite3 *db, struct ck_map *m, struct deliveries *d, struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(db, rules_sql, err);
+  if (!s) return -1;
+  db_bind_str(s, 1, d->conversation);
+  sqlite3_bind_int64(s, 2, d->in_a_row);
+  sqlite3_bind_int64(s, 3, d->per_day);
+  sqlite3_bind_int64(s, 4, d->alike);
+  int rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW) {
+    put_text_or_nil(m, "renewal", s, 0);
+    d->in_a_row = sqlite3_column_int64(s, 1);
+    d->per_day = sqlite3_column_int64(s, 2);
+    d->alike = sqlite3_column_int64(s, 3);
+  } else {
+    ck_pair_nil(m, "renewal");
+  }
+  int bad = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(db, "brakes", err);
+  sqlite3_finalize(s);
+  return bad;
+}
+
+static void put_time(struct ck_map *m, const char *name, bool is_there, int64_t at) {
+  if (is_there)
+    ck_pair_int(m, name, at);
+  else
+    ck_pair_nil(m, name);
+}
+
+static int put(sqlite3 *db, struct ck_map *m, struct deliveries *d, struct ck_err *err) {
+  if (put_rules(db, m, d, err) || look(db, d, err) || compare_answers(db, d, err)) return -1;
+  int person = d->nth ? person_since(db, d, err) : 1;
+  if (person < 0) return -1;
+  put_time(m, "sixtieth_at", d->has_sixtieth, d->sixtieth_at);
+  ck_pair_int(m, "in_a_row", person ? 0 : d->in_a_row);
+  ck_pair_int(m, "per_day", d->has_day ? d->per_day : 0);
+  put_time(m, "day_at", d->has_day, d->day_at);
+  ck_pair_int(m, "alike", d->are_alike ? d->alike : 0);
+  return put_message(db, m, d, err);
 }
 
 int brake_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
                 struct ck_err *err) {
   struct deliveries d = {.conversation = ck_map_str(q->filters, "local_conversation_id"),
-                         .wanted = ck_map_int(q->filters, "in_a_row", 0)};
+                         .message = ck_map_str(q->filters, "message_id"),
+                         .in_a_row = ck_map_int(q->filters, "in_a_row", 0),
+                         .per_day = ck_map_int(q->filters, "per_day", 0),
+                         .alike = ck_map_int(q->filters, "alike", 0)};
   *code = "bad_request";
-  if (d.conversation.n == 0 || d.wanted < 1)
-    return ck_fail(err, "query.filters: brakes needs local_conversation_id and in_a_row");
-  if (look(db, &d, err)) return -1;
-  int person = d.nth ? person_since(db, &d, err) : 1;
-  if (person < 0) return -1;
-  put(rows, &d, !person);
-  return 0;
+  if (d.conversation.n == 0 || d.in_a_row < 0 || d.per_day < 0 || d.alike < 0)
+    return ck_fail(err, "query.filters: brakes needs local_conversation_id, and numbers from 0 on");
+  ck_put_array(rows, 1);
+  struct ck_map m = ck_map_open(rows);
+  int rc = put(db, &m, &d, err);
+  ck_map_close(&m);
+  return rc;
 }

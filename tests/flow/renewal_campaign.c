@@ -227,8 +227,8 @@ static void say(struct campaign *k, size_t chat) {
   c->last_at = now > c->last_at ? now : c->last_at + 1;
   snprintf(text, sizeof text,
            "{'platform': 'chatgpt', 'conversation_id': 'c%zu', 'message_id': 'c%zu-%zu', "
-           "'role': '%s', 'text': '%s', 'observed_at': %lld, 'target': %s}",
-           chat, chat, c->count, human ? "user" : "assistant",
+           "'role': '%s', 'text': '%zu. %s', 'observed_at': %lld, 'target': %s}",
+           chat, chat, c->count, human ? "user" : "assistant", c->count,
            human ? "No! Stop" : "Shall I go on?", (long long)c->last_at, target_of(k, chat));
   c->said = ck_realloc(c->said, (c->count + 1) * sizeof *c->said);
   c->said[c->count++] = (struct said){.human = human};

@@ -7,8 +7,8 @@ void r_say(const char *id, const char *role, const char *target) {
   t_import_lines(
       0,
       "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': '%s', "
-      "'role': '%s', 'text': 'said', 'observed_at': %lld, 'client_id': 'browser-1'%s%s}\n",
-      id, role, (long long)r_now_plus(0), target ? ", 'target': " : "", target ? target : "");
+      "'role': '%s', 'text': 'said in %s', 'observed_at': %lld, 'client_id': 'browser-1'%s%s}\n",
+      id, role, id, (long long)r_now_plus(0), target ? ", 'target': " : "", target ? target : "");
 }
 
 void r_put_on_auto(const char *target) {

@@ -115,7 +115,7 @@ static void is_stopped(struct t_http *h, const char *message, int requests) {
   const char *id = t_text_at(job, "job_id");
   T_UNTIL(5000, is_listed("stopped", id), "the job is not listed as stopped");
   T_CHECK(!is_listed("waiting", id), "the job is listed as waiting too");
-  T_CHECK(why_says(id, "renew.in_a_row"), "why does not say that it is stopped");
+  T_CHECK(why_says(id, "with no person in between"), "why does not say that it is stopped");
   json_decref(job);
 }
 

@@ -223,7 +223,7 @@ Test(renewd_attempt, a_brake_that_is_not_known, .init = begin, .fini = core_end)
 }
 
 Test(renewd_attempt, a_person_s_job_is_not_stopped, .init = begin, .fini = core_end) {
-  answer(past_query(), (struct renew_answer){.past = {.stopped = true}});
+  answer(past_query(), (struct renew_answer){.past = {.in_a_row = 10}});
   cr_assert_not_null(told(CK_OP_CLAIM));
 }
 

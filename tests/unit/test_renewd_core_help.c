@@ -28,8 +28,8 @@ void core_new(void) {
                                                .backoff = 1000,
                                                .backoff_max = 60000,
                                                .max_attempts = 3,
-                                               .give_up = 3600000,
-                                               .in_a_row = 10},
+                                               .give_up = 3600000},
+                                     .stops = {.in_a_row = 10, .question = true},
                                      .payload = "continue",
                                      .serves = serves,
                                      .repeatable = repeatable};

@@ -219,22 +219,3 @@ Test(renewd_due, chance_repeats_from_its_seed) {
   cr_assert_eq(ck_random_upto(&a, 0), 0);
   cr_assert_eq(ck_random_upto(&a, -5), 0);
 }
-
-Test(renewd_due, the_brake) {
-  int64_t wait, now = INT64_C(1790000000000);
-  struct renew_past past = {0};
-  cr_assert_eq(renew_brake(&past, true, now, &wait), RENEW_FREELY);
-  past.stopped = true;
-  cr_assert_eq(renew_brake(&past, true, now, &wait), RENEW_STOPPED);
-  cr_assert_eq(renew_brake(&past, false, now, &wait), RENEW_FREELY, "made by a person");
-  past = (struct renew_past){.has_sixtieth = true, .sixtieth_at = now - 3600000};
-  cr_assert_eq(renew_brake(&past, true, now, &wait), RENEW_FREELY);
-  past.sixtieth_at = now - 3599000;
-  cr_assert_eq(renew_brake(&past, true, now, &wait), RENEW_HOURLY);
-  cr_assert_eq(wait, 1000);
-  cr_assert_eq(renew_brake(&past, false, now, &wait), RENEW_HOURLY, "no job is exempt");
-  /* The clock was ahead. */
-  past.sixtieth_at = now + 86400000;
-  cr_assert_eq(renew_brake(&past, true, now, &wait), RENEW_HOURLY);
-  cr_assert_eq(wait, 3600000);
-}

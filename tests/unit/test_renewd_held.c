@@ -68,7 +68,7 @@ Test(renewd_held, what_its_conversation_waits_for, .init = core_begin, .fini = c
   pass(500);
   held(id, NULL);
   claims(id);
-  answer(past_query(), (struct renew_answer){.past = {.stopped = true}});
+  answer(past_query(), (struct renew_answer){.past = {.in_a_row = 10}});
   held(id, "stopped");
   cr_expect_not(renew_goes_soon(&core, renew_core_job(&core, ck_str_of(id)), at));
   conversation("c", "paused", 0);

@@ -121,7 +121,8 @@ static void any_answer(struct renew_answer *a, const struct renew_question *q) {
                                   .live = chance(5),
                                   .since = 1};
   a->link.client_id = CK_LIT("ff1");
-  a->past.stopped = chance(20) == 0;
+  a->past.in_a_row = chance(20) == 0 ? 10 : 0;
+  a->past.text = ck_str_of(chance(5) ? "Done." : "Which one?");
   a->lease =
       (struct renew_lease){.running = chance(4), .until = at.wall + chance(200), .attempt = 1};
   if (j && j->trying) a->lease.token = ck_arena_copy(&texts, ck_str_of(j->trying->token));

@@ -253,7 +253,7 @@ Test(renewd_state, a_stopped_conversation_waits_for_its_next_row, .init = core_b
   conversation("c", "auto", "m1", 0);
   job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
   claims(automatic("m1"));
-  brakes((struct renew_past){.stopped = true});
+  brakes((struct renew_past){.in_a_row = 10});
   claims(NULL);
   cr_assert_eq(due(), RENEW_NEVER);
   job("hand", "c", "m0", "pending", 0, ck_int(at.wall));
@@ -264,7 +264,42 @@ Test(renewd_state, a_stopped_conversation_waits_for_its_next_row, .init = core_b
   claims(automatic("m1"));
   /* A row that came while the store was asked may be a person's: asked again. */
   conversation("c", "auto", "m1", 0);
-  brakes((struct renew_past){.stopped = true});
+  brakes((struct renew_past){.in_a_row = 10});
+  claims(automatic("m1"));
+}
+
+/* What its owner was asked may have been answered, though the text is the same. */
+Test(renewd_state, a_row_of_the_message_ends_its_stop, .init = core_begin, .fini = core_end) {
+  conversation("c", "auto", "m1", 0);
+  job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
+  claims(automatic("m1"));
+  brakes((struct renew_past){.waits = CK_LIT("permission")});
+  cr_assert(said("stopped"));
+  claims(NULL);
+  row_message("m2", "another one");
+  claims(NULL);
+  row_message("m1", "text");
+  claims(automatic("m1"));
+  brakes((struct renew_past){.waits = CK_LIT("permission")});
+  row_message("m1", "text");
+  claims(automatic("m1"));
+}
+
+/* A job by hand goes also on a day that has had its number. */
+Test(renewd_state, so_many_a_day, .init = core_begin, .fini = core_end) {
+  conversation("c", "auto", "m1", 0);
+  job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
+  claims(automatic("m1"));
+  brakes((struct renew_past){.per_day = 5, .day_at = at.wall - 86395000});
+  cr_assert(said("braked"));
+  claims(NULL);
+  job("hand", "c", "m0", "pending", 0, ck_int(at.wall));
+  claims("hand");
+  ends("hand", RENEW_DONE, "done");
+  claims(NULL);
+  pass(4999);
+  claims(NULL);
+  pass(1);
   claims(automatic("m1"));
 }
 

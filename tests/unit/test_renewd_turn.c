@@ -118,6 +118,28 @@ Test(renewd_turn, the_job_that_is_made, .init = begin, .fini = core_end) {
   cr_assert(ck_str_is(asked->as.query.message_id, "m2"));
 }
 
+/* What the owner has said of its follow-ups goes before the settings. */
+static void makes(const char *renewal, const char *payload, const char *kind) {
+  core_end();
+  begin();
+  conversation("c", "auto", "m1");
+  pass(DELAY);
+  considers("c");
+  struct renew_answer a = facts(RENEW_NOT_DECLINED);
+  a.renewal = ck_str_of(renewal);
+  answer(asked, a);
+  const struct ck_row *row = told(CK_OP_PUT)->as.tell.row;
+  cr_expect(ck_str_is(ck_row_text(row, CK_JOBS_PAYLOAD), payload), "%s", renewal);
+  cr_expect(ck_str_is(ck_row_text(row, CK_JOBS_PAYLOAD_KIND), kind), "%s", renewal);
+}
+
+Test(renewd_turn, what_it_says, .init = begin, .fini = core_end) {
+  makes("", "continue", "text");
+  makes("{\"payload\":\"go on\"}", "go on", "text");
+  makes("{\"payload\":\"[1]\",\"payload_kind\":\"json\"}", "[1]", "json");
+  makes("{\"payload\":1}", "continue", "text");
+}
+
 Test(renewd_turn, no_more_are_judged_at_once_than_32, .init = begin, .fini = core_end) {
   char id[8];
   for (int i = 0; i < 40; i++) {

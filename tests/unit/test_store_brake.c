@@ -7,17 +7,44 @@
 #include "proto/map.h"
 
 static struct {
-  bool stopped, has_sixtieth;
-  int64_t sixtieth_at;
+  bool has_sixtieth, resumed;
+  int64_t sixtieth_at, in_a_row, per_day, day_at, alike;
+  char text[400], waits[40], renewal[200];
 } past;
 
-static void ask(int64_t in_a_row) {
+/* What is looked for. */
+struct wanted {
+  int64_t in_a_row, per_day, alike;
+  const char *message;
+};
+
+static void take_text(char *out, size_t room, struct ck_str text) {
+  snprintf(out, room, "%.*s", (int)text.n, text.s ? text.s : "");
+}
+
+static void take(struct ck_str row) {
+  past.in_a_row = ck_map_int(row, "in_a_row", -1);
+  past.sixtieth_at = ck_map_int(row, "sixtieth_at", -1);
+  past.has_sixtieth = past.sixtieth_at != -1;
+  past.per_day = ck_map_int(row, "per_day", -1);
+  past.day_at = ck_map_int(row, "day_at", -1);
+  past.alike = ck_map_int(row, "alike", -1);
+  past.resumed = ck_map_int(row, "resumed", 0);
+  take_text(past.text, sizeof past.text, ck_map_str(row, "text"));
+  take_text(past.waits, sizeof past.waits, ck_map_str(row, "waits"));
+  take_text(past.renewal, sizeof past.renewal, ck_map_str(row, "renewal"));
+}
+
+static void ask_for(const struct wanted *w) {
   struct ck_buf filters = {0}, rows = {0};
   struct ck_err err = {{0}};
   const char *code = "";
   struct ck_map m = ck_map_open(&filters);
   ck_pair_text(&m, "local_conversation_id", "c1");
-  ck_pair_int(&m, "in_a_row", in_a_row);
+  if (w->message) ck_pair_text(&m, "message_id", w->message);
+  ck_pair_int(&m, "in_a_row", w->in_a_row);
+  ck_pair_int(&m, "per_day", w->per_day);
+  ck_pair_int(&m, "alike", w->alike);
   ck_map_close(&m);
   struct ck_buf cursor = {0};
   ck_buf_text(&cursor, "of another list");
@@ -28,18 +55,18 @@ static void ask(int64_t in_a_row) {
   struct ck_str row;
   uint32_t n;
   cr_assert(ck_read_array(&r, &n) == 0 && n == 1 && ck_read_raw(&r, &row) == 0);
-  past.stopped = ck_map_int(row, "stopped", -1);
-  past.sixtieth_at = ck_map_int(row, "sixtieth_at", -1);
-  past.has_sixtieth = past.sixtieth_at != -1;
+  take(row);
   cr_assert_eq(cursor.len, 0);
   ck_buf_free(&cursor);
   ck_buf_free(&filters);
   ck_buf_free(&rows);
 }
 
+static void ask(int64_t in_a_row) { ask_for(&(struct wanted){.in_a_row = in_a_row}); }
+
 static bool stopped(int64_t in_a_row) {
   ask(in_a_row);
-  return past.stopped;
+  return past.in_a_row > 0;
 }
 
 static void begin(void) {
@@ -163,4 +190,72 @@ Test(apply, brake_the_sixtieth_newest) {
   deliver(61, true, "done", 61000);
   ask(1000);
   cr_expect_eq(past.sixtieth_at, 2000);
+}
+
+Test(apply, brake_so_many_a_day) {
+  begin();
+  deliver(1, true, "done", 1000);
+  deliver(2, false, "done", 2000);
+  ask_for(&(struct wanted){.per_day = 3});
+  cr_expect(past.per_day == 0 && past.day_at == -1);
+  ask_for(&(struct wanted){.per_day = 2});
+  cr_expect(past.per_day == 2 && past.day_at == 1000);
+  sh_conversation(&s, "c1", ",'renewal':{'per_day':1}");
+  ask_for(&(struct wanted){.per_day = 2});
+  cr_expect(past.per_day == 1 && past.day_at == 2000, "the conversation's own number counts");
+  cr_expect_str_eq(past.renewal, "{\"per_day\":1}");
+}
+
+static int64_t alike(const char *message, int64_t n) {
+  ask_for(&(struct wanted){.alike = n, .message = message});
+  return past.alike;
+}
+
+/* The message, and those before it that were followed up. */
+Test(apply, brake_answers_alike) {
+  begin();
+  deliver(1, true, "done", 1000);
+  deliver(2, true, "done", 2000);
+  says("m3", "assistant", " said ");
+  says("m4", "assistant", "something else");
+  cr_expect_eq(alike("m3", 3), 3);
+  cr_expect_eq(alike("m3", 4), 0);
+  cr_expect_eq(alike("m4", 2), 0);
+  cr_expect_eq(alike("m3", 0), 0);
+  sh_conversation(&s, "c1", ",'renewal':{'alike':0}");
+  cr_expect_eq(alike("m3", 3), 0, "the conversation's own number counts");
+}
+
+Test(apply, brake_the_message) {
+  begin();
+  deliver(1, true, "done", 1000);
+  cr_expect_eq(sh_message(&s, "m2", 20,
+                          ",'conversation_id':'r1','role':'assistant',"
+                          "'raw_text':'May I?','details':{'waits':'plan'}"),
+               'n');
+  ask_for(&(struct wanted){.message = "m2"});
+  cr_expect_str_eq(past.text, "May I?");
+  cr_expect_str_eq(past.waits, "plan");
+  cr_expect_not(past.resumed);
+  struct ck_mutation m = {.kind = CK_OP_RESUME};
+  m.as.resume = (struct ck_resume){CK_LIT("c1")};
+  cr_expect_eq(ap_mutate(m), 'u');
+  ask_for(&(struct wanted){.message = "m2"});
+  cr_expect(past.resumed);
+  says("m3", "assistant", "said");
+  ask_for(&(struct wanted){.message = "m3"});
+  cr_expect_not(past.resumed, "the next one came after that");
+  ask_for(&(struct wanted){.message = "nothing"});
+  cr_expect_str_eq(past.text, "");
+}
+
+Test(apply, brake_a_question_without_conversation_is_refused) {
+  struct ck_buf rows = {0}, cursor = {0};
+  struct list_answer answer = {&rows, &cursor};
+  struct ck_query q = {.table = CK_LIT("brakes"), .limit = 1};
+  struct ck_err err;
+  const char *code = "";
+  cr_expect_eq(lists_query(s.db, &q, &answer, &code, &err), -1);
+  cr_expect_str_eq(code, "bad_request");
+  ck_buf_free(&rows);
 }

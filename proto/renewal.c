@@ -1,0 +1,121 @@
+/* See renewal.h. */
+#include "proto/renewal.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/moment.h"
+
+static int read_number(const json_t *o, const char *name, int64_t least, int64_t most,
+                       int64_t *number, struct ck_err *err) {
+  const json_t *v = json_object_get(o, name);
+  if (!v) return 0;
+  *number = json_integer_value(v);
+  if (json_is_integer(v) && *number >= least && *number <= most) return 0;
+  return ck_fail(err, "renewal.%s: must be an integer from %lld to %lld", name, (long long)least,
+                 (long long)most);
+}
+
+static int read_text(const json_t *o, const char *name, char **text, struct ck_err *err) {
+  const json_t *v = json_object_get(o, name);
+  if (!v) return 0;
+  if (!json_is_string(v)) return ck_fail(err, "renewal.%s: must be a text", name);
+  *text = ck_str_dup((struct ck_str){json_string_value(v), json_string_length(v)});
+  return 0;
+}
+
+static int read_kind(const json_t *o, bool *is_json, struct ck_err *err) {
+  const json_t *v = json_object_get(o, "payload_kind");
+  const char *word = json_string_value(v);
+  *is_json = word && strcmp(word, "json") == 0;
+  if (!v || *is_json || (word && strcmp(word, "text") == 0)) return 0;
+  return ck_fail(err, "renewal.payload_kind: must be text or json");
+}
+
+static int read_question(const json_t *o, enum ck_wished *question, struct ck_err *err) {
+  const json_t *v = json_object_get(o, "question");
+  if (!v) return 0;
+  if (!json_is_boolean(v)) return ck_fail(err, "renewal.question: must be true or false");
+  *question = json_is_true(v) ? CK_WISHED : CK_UNWISHED;
+  return 0;
+}
+
+int ck_renewal_read(struct ck_renewal *r, struct ck_str json, struct ck_err *err) {
+  *r = (struct ck_renewal){.alike = -1, .per_day = -1};
+  if (!json.n) return 0;
+  json_t *o = json_loadb(json.s, json.n, 0, NULL);
+  int rc = json_is_object(o) ? 0 : ck_fail(err, "renewal: is no JSON object");
+  if (rc == 0 && (read_number(o, "until", 1, INT64_C(253402300799999), &r->until, err) ||
+                  read_number(o, "in_a_row", 1, CK_RENEWAL_NUMBER_MAX, &r->in_a_row, err) ||
+                  read_number(o, "alike", 0, CK_RENEWAL_NUMBER_MAX, &r->alike, err) ||
+                  read_number(o, "per_day", 0, CK_RENEWAL_NUMBER_MAX, &r->per_day, err) ||
+                  read_question(o, &r->question, err) || read_text(o, "text", &r->text, err) ||
+                  read_text(o, "payload", &r->payload, err) || read_kind(o, &r->is_json, err)))
+    rc = -1;
+  json_decref(o);
+  return rc;
+}
+
+void ck_renewal_free(struct ck_renewal *r) {
+  free(r->text);
+  free(r->payload);
+  *r = (struct ck_renewal){.alike = -1, .per_day = -1};
+}
+
+static void add_number(json_t *o, const char *name, bool said, int64_t number) {
+  if (said) json_object_set_new(o, name, json_integer(number));
+}
+
+void ck_renewal_json(struct ck_buf *b, const struct ck_renewal *r) {
+  json_t *o = json_object();
+  add_number(o, "until", r->until > 0, r->until);
+  add_number(o, "in_a_row", r->in_a_row > 0, r->in_a_row);
+  add_number(o, "alike", r->alike >= 0, r->alike);
+  add_number(o, "per_day", r->per_day >= 0, r->per_day);
+  if (r->question != CK_AS_SET)
+    json_object_set_new(o, "question", json_boolean(r->question == CK_WISHED));
+  if (r->text) json_object_set_new(o, "text", json_string_nocheck(r->text));
+  if (r->payload) json_object_set_new(o, "payload", json_string_nocheck(r->payload));
+  if (r->payload && r->is_json) json_object_set_new(o, "payload_kind", json_string("json"));
+  char *text = json_object_size(o) ? json_dumps(o, JSON_COMPACT) : NULL;
+  if (text) ck_buf_text(b, text);
+  free(text);
+  json_decref(o);
+}
+
+static void between(struct ck_buf *b, size_t from) {
+  if (b->len > from) ck_buf_text(b, ", ");
+}
+
+static void say_number(struct ck_buf *b, size_t from, int64_t n, const char *none,
+                       const char *before, const char *after) {
+  if (n < 0) return;
+  between(b, from);
+  if (n == 0)
+    ck_buf_text(b, none);
+  else
+    ck_buf_printf(b, "%s%lld%s", before, (long long)n, after);
+}
+
+static void say_text(struct ck_buf *b, size_t from, const char *before, const char *text) {
+  between(b, from);
+  ck_buf_text(b, before);
+  ck_buf_summary(b, ck_str_of(text), 80);
+}
+
+void ck_renewal_text(struct ck_buf *b, const struct ck_renewal *r) {
+  size_t from = b->len;
+  if (r->until) {
+    ck_buf_text(b, "until ");
+    ck_moment_text(b, r->until);
+  }
+  if (r->in_a_row) say_number(b, from, r->in_a_row, "", "", " in a row");
+  if (r->text && *r->text) say_text(b, from, "until the answer has ", r->text);
+  if (r->text && !*r->text) say_text(b, from, "whatever the answer has", "");
+  say_number(b, from, r->alike, "also after answers alike", "until ", " answers are alike");
+  say_number(b, from, r->per_day, "any number a day", "", " a day");
+  if (r->question != CK_AS_SET)
+    say_text(b, from, r->question == CK_WISHED ? "until a question" : "also after a question", "");
+  if (r->payload) say_text(b, from, "saying ", r->payload);
+}

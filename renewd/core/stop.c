@@ -1,0 +1,88 @@
+/* See stop.h. */
+#include "renewd/core/stop.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "proto/pattern.h"
+#include "renewd/core/sentence.h"
+
+#define HOUR_MS INT64_C(3600000)
+#define DAY_MS (24 * HOUR_MS)
+__attribute__((format(printf, 3, 4))) static void stop(struct renew_stop *s, enum renew_brake brake,
+                                                       const char *fmt, ...) {
+  va_list ap;
+  s->brake = brake;
+  va_start(ap, fmt);
+  vsnprintf(s->why, sizeof s->why, fmt, ap);
+  va_end(ap);
+}
+
+static void stop_at_text(struct renew_stop *s, struct ck_str wanted, struct ck_str text) {
+  struct ck_err err;
+  int found = ck_pattern_in(text, wanted, &err);
+  int shown = (int)ck_utf8_cut(wanted, 60).n;
+  if (found > 0) stop(s, RENEW_STOPPED, "the answer has %.*s", shown, wanted.s);
+  if (found < 0) stop(s, RENEW_STOPPED, "%.*s %s", shown, wanted.s, err.text);
+}
+
+/* ---- the rules, in the order in which they are asked ---- */
+
+/* Both rules of time: so many deliveries within `span`, of which the oldest began at `at`. A clock
+ * that went back makes them look younger, never older than they are. */
+static void wait_for_age(struct renew_stop *s, int64_t at, int64_t span, int64_t now) {
+  int64_t began = at < now ? at : now;
+  if (now - began < span) {
+    s->brake = RENEW_BRAKED;
+    s->wait = span - (now - began);
+  }
+}
+
+static void stop_at_question(struct renew_stop *s, const struct renew_stop_rules *rules,
+                             const struct renew_past *past, enum ck_wished wished) {
+  if (wished == CK_UNWISHED || (wished == CK_AS_SET && !rules->question)) return;
+  if (past->waits.n)
+    stop(s, RENEW_STOPPED, "a %.*s waits for its owner", (int)ck_utf8_cut(past->waits, 20).n,
+         past->waits.s);
+  else if (renew_is_question(past->text, rules->question_ok))
+    stop(s, RENEW_STOPPED, "the answer ends with a question");
+}
+
+static void stop_after(struct renew_stop *s, int64_t until, int64_t now) {
+  if (until && now >= until)
+    stop(s, RENEW_STOPPED, "the time has come until which it was to go on");
+}
+
+static void apply(struct renew_stop *s, const struct renew_stop_rules *rules,
+                  const struct renew_past *past, const struct ck_renewal *own, int64_t now) {
+  struct ck_str text = own->text ? ck_str_of(own->text) : rules->text;
+  stop_after(s, own->until, now);
+  if (!s->brake && !past->resumed) stop_at_question(s, rules, past, own->question);
+  if (!s->brake && !past->resumed && text.n) stop_at_text(s, text, past->text);
+  if (!s->brake && !past->resumed && past->alike)
+    stop(s, RENEW_STOPPED, "%lld answers are alike", (long long)past->alike);
+  if (!s->brake && past->in_a_row)
+    stop(s, RENEW_STOPPED, "%lld %s with no person in between", (long long)past->in_a_row,
+         ck_noun((uint64_t)past->in_a_row, "delivery", "deliveries in a row"));
+  if (s->brake || !past->per_day) return;
+  wait_for_age(s, past->day_at, DAY_MS, now);
+  if (s->brake)
+    stop(s, RENEW_BRAKED, "it had %lld %s in 24 hours", (long long)past->per_day,
+         ck_noun((uint64_t)past->per_day, "delivery", "deliveries"));
+}
+
+struct renew_stop renew_stop(const struct renew_stop_rules *rules, const struct renew_past *past,
+                             bool automatic, int64_t now) {
+  struct renew_stop s = {0};
+  struct ck_renewal own;
+  struct ck_err err;
+  int unreadable = ck_renewal_read(&own, past->renewal, &err);
+  if (automatic && unreadable) stop(&s, RENEW_STOPPED, "%s", err.text);
+  if (automatic && !unreadable) apply(&s, rules, past, &own, now);
+  ck_renewal_free(&own);
+  if (s.brake || !past->has_sixtieth) return s;
+  wait_for_age(&s, past->sixtieth_at, HOUR_MS, now);
+  if (s.brake) stop(&s, RENEW_BRAKED, "it had 60 deliveries within an hour");
+  s.all = s.brake != RENEW_FREELY;
+  return s;
+}

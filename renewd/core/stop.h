@@ -1,0 +1,45 @@
+/* The brake and the stop rules: may a conversation's next delivery go, as far as its earlier ones,
+ * its owner's wishes and its last answer are concerned? Pure. */
+#ifndef RENEWD_CORE_STOP_H
+#define RENEWD_CORE_STOP_H
+
+#include <stdbool.h>
+
+#include "proto/renewal.h"
+
+/* The settings. Texts are borrowed. */
+struct renew_stop_rules {
+  int64_t in_a_row, alike, per_day; /* 0: does not count */
+  bool question;
+  struct ck_str question_ok, text;
+};
+
+/* What the store knows (the QUERY `brakes`). Texts are borrowed. */
+struct renew_past {
+  struct ck_str renewal; /* the conversation's own rules, which go before the settings */
+  bool has_sixtieth;
+  int64_t sixtieth_at;              /* wall: when the 60th newest delivery began */
+  int64_t in_a_row, per_day, alike; /* the rule that applies; 0: none does */
+  int64_t day_at;                   /* wall: of per_day, when the oldest began */
+  struct ck_str text, waits;        /* of the message that is followed up */
+  bool resumed;                     /* a person let it go on after that message */
+};
+
+enum renew_brake {
+  RENEW_FREELY,
+  RENEW_BRAKED, /* it waits, and then goes by itself */
+  RENEW_STOPPED /* it waits for a person */
+};
+struct renew_stop {
+  enum renew_brake brake;
+  bool all;      /* it holds for jobs by hand, too */
+  int64_t wait;  /* of RENEW_BRAKED: milliseconds; never more than a day, wherever the clock is */
+  char why[200]; /* a sentence for people, without a full stop; empty if it goes */
+};
+
+/* automatic: renewd made the job, and no person wants it anyway; only such a job is stopped by a
+ * rule. A pattern that is none, or takes too long, stops it, and says so. now: wall time. */
+struct renew_stop renew_stop(const struct renew_stop_rules *rules, const struct renew_past *past,
+                             bool automatic, int64_t now);
+
+#endif

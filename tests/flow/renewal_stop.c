@@ -1,0 +1,85 @@
+/* Follow-ups that stop by themselves, and say why. */
+#include "tests/flow/renewal_help.h"
+
+/* The conversation is on auto with a target that is always done. */
+static void begin(void) {
+  t_set("renew.delay", "0ms");
+  t_set("renew.cooldown", "0ms");
+  t_set("renew.spacing", "0ms");
+  t_up();
+  r_put_on_auto("{'kind': 'null'}");
+}
+
+static void answers(const char *id, const char *text) {
+  t_import_lines(0,
+                 "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': '%s',"
+                 " 'text': '%s', 'role': 'assistant', 'observed_at': %lld}\n",
+                 id, text, (long long)r_now_plus(0));
+}
+
+/* What `jobs why` says that the message's job waits for. */
+static bool waits_for(const char *message, const char *part) {
+  json_t *job = r_job_of(message);
+  if (!job) return false;
+  struct t_result r = t_convkeep("jobs", "why", t_text_at(job, "job_id"));
+  bool waits = strstr(r.out, part) != NULL;
+  t_result_free(&r);
+  json_decref(job);
+  return waits;
+}
+
+static void stops(const char *message, const char *part) {
+  T_UNTIL(10000, waits_for(message, part), "%s does not wait for '%s'", message, part);
+  T_CHECK(r_has_status(message, "pending"), "%s was sent", message);
+}
+
+/* A person's word, or that it may go on, ends it. */
+T_STORY(renewal, a_question_stops, 60) {
+  begin();
+  answers("m1", "All is ready. Shall I continue?");
+  r_wait_status("m1", "done", 10000);
+  answers("m2", "Shall I delete the folder?");
+  stops("m2", "stopped: the answer ends with a question");
+  json_t *stopped = t_lines(0, "list", "jobs", "--status", "stopped");
+  T_CHECK(json_array_size(stopped) == 1, "%zu jobs are listed as stopped",
+          json_array_size(stopped));
+  json_decref(stopped);
+  r_say("m3", "user", NULL);
+  r_wait_status("m2", "failed", 10000);
+  answers("m4", "And this one?");
+  stops("m4", "stopped: the answer ends with a question");
+  t_do(0, "resume", CONVERSATION);
+  r_wait_status("m4", "done", 10000);
+}
+
+T_STORY(renewal, a_text_and_answers_alike_stop, 90) {
+  begin();
+  t_do(0, "set", CONVERSATION, "--stop-text", "/^DONE\\b/i", "--stop-alike", "2", "--payload",
+       "go on");
+  answers("m1", "It is not done yet.");
+  r_wait_status("m1", "done", 10000);
+  json_t *job = r_job_of("m1");
+  T_CHECK(strcmp(t_text_at(job, "payload"), "go on") == 0, "it says %s", t_text_at(job, "payload"));
+  json_decref(job);
+  answers("m2", "It is not done yet.");
+  stops("m2", "stopped: 2 answers are alike");
+  answers("m3", "done, all of it");
+  stops("m3", "stopped: the answer has /^DONE");
+  t_do(0, "set", CONVERSATION, "--stop-text", "default");
+  r_wait_status("m3", "done", 10000);
+}
+
+T_STORY(renewal, a_time_and_a_number_stop, 90) {
+  begin();
+  t_do(0, "set", CONVERSATION, "--stop-after", "1", "--until", "+1h");
+  answers("m1", "One.");
+  r_wait_status("m1", "done", 10000);
+  answers("m2", "Two.");
+  stops("m2", "stopped: 1 delivery with no person in between");
+  t_do(0, "set", CONVERSATION, "--stop-after", "default", "--until", "-1s");
+  stops("m2", "stopped: the time has come until which it was to go on");
+  t_do(0, "set", CONVERSATION, "--until", "none", "--per-day", "1");
+  stops("m2", "stopped: it had 1 delivery in 24 hours; it goes in");
+  t_do(0, "set", CONVERSATION, "--per-day", "default");
+  r_wait_status("m2", "done", 10000);
+}

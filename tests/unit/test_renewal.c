@@ -1,0 +1,93 @@
+/* What an owner says of a conversation's follow-ups, and texts to look for. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/pattern.h"
+#include "proto/renewal.h"
+
+static struct ck_err err;
+
+/* Read and written, it says the same. */
+static void kept(const char *json, const char *said) {
+  struct ck_renewal r;
+  struct ck_buf again = {0}, text = {0};
+  cr_assert_eq(ck_renewal_read(&r, ck_str_of(json), &err), 0, "%s: %s", json, err.text);
+  ck_renewal_json(&again, &r);
+  ck_renewal_text(&text, &r);
+  cr_expect_str_eq(ck_buf_cstr(&again), json);
+  cr_expect_str_eq(ck_buf_cstr(&text), said);
+  ck_renewal_free(&r);
+  ck_buf_free(&again);
+  ck_buf_free(&text);
+}
+
+Test(renewal, what_is_said_is_kept) {
+  setenv("TZ", "UTC", 1);
+  kept("", "");
+  kept("{\"until\":1796000000000}", "until 2026-11-30 00:53:20");
+  kept("{\"in_a_row\":5}", "5 in a row");
+  kept("{\"alike\":2,\"per_day\":20}", "until 2 answers are alike, 20 a day");
+  kept("{\"alike\":0,\"per_day\":0}", "also after answers alike, any number a day");
+  kept("{\"question\":true}", "until a question");
+  kept("{\"question\":false}", "also after a question");
+  kept("{\"text\":\"/DONE$/\"}", "until the answer has /DONE$/");
+  kept("{\"text\":\"\"}", "whatever the answer has");
+  kept("{\"payload\":\"go on\"}", "saying go on");
+  kept("{\"payload\":\"{}\",\"payload_kind\":\"json\"}", "saying {}");
+}
+
+static void refused(const char *json, const char *why) {
+  struct ck_renewal r;
+  cr_expect_eq(ck_renewal_read(&r, ck_str_of(json), &err), -1, "%s", json);
+  cr_expect(strstr(err.text, why), "%s: %s", json, err.text);
+  ck_renewal_free(&r);
+}
+
+Test(renewal, what_is_wrong_is_named) {
+  refused("[]", "no JSON object");
+  refused("{", "no JSON object");
+  refused("{\"until\":\"soon\"}", "renewal.until: must be an integer");
+  refused("{\"until\":0}", "renewal.until");
+  refused("{\"in_a_row\":0}", "renewal.in_a_row: must be an integer from 1 to 1000");
+  refused("{\"alike\":-1}", "renewal.alike: must be an integer from 0");
+  refused("{\"per_day\":1.5}", "renewal.per_day");
+  refused("{\"question\":1}", "renewal.question: must be true or false");
+  refused("{\"text\":1}", "renewal.text: must be a text");
+  refused("{\"payload\":[]}", "renewal.payload: must be a text");
+  refused("{\"payload_kind\":\"xml\"}", "renewal.payload_kind: must be text or json");
+}
+
+static int in(const char *text, const char *wanted) {
+  return ck_pattern_in(ck_str_of(text), ck_str_of(wanted), &err);
+}
+
+Test(pattern, texts_and_patterns) {
+  cr_expect_eq(in("All is DONE.", "DONE"), 1);
+  cr_expect_eq(in("All is done.", "DONE"), 0);
+  cr_expect_eq(in("", "DONE"), 0);
+  cr_expect_eq(in("anything", ""), 0);
+  cr_expect_eq(in("a/b", "a/b"), 1);
+  cr_expect_eq(in("so.\nDONE\n", "/^DONE$/"), 1);
+  cr_expect_eq(in("so.\nNOT DONE\n", "/^DONE$/"), 0);
+  cr_expect_eq(in("done", "/^DONE$/i"), 1);
+  cr_expect_eq(in("ÄRGER", "/ärger/i"), 1);
+  cr_expect_eq(in("", "/^$/"), 1);
+  cr_expect_eq(in("//", "//"), 1, "no pattern");
+  cr_expect_eq(in("\xff DONE", "/DONE/"), 1, "any bytes");
+}
+
+Test(pattern, patterns_that_cannot_be) {
+  cr_expect_eq(ck_pattern_check(CK_LIT("/(/"), &err), -1);
+  cr_expect(strstr(err.text, "is no pattern: missing closing parenthesis, at byte 2"), "%s",
+            err.text);
+  cr_expect_eq(ck_pattern_check(CK_LIT("("), &err), 0);
+  cr_expect_eq(in("x", "/[/"), -1);
+  char text[4001];
+  memset(text, 'a', sizeof text - 1);
+  text[sizeof text - 2] = '!';
+  text[sizeof text - 1] = '\0';
+  cr_expect_eq(in(text, "/^(a|aa)+$/"), -1, "it runs away");
+  cr_expect(strstr(err.text, "takes too long"), "%s", err.text);
+}

@@ -1,0 +1,116 @@
+/* The brake and the stop rules. */
+#include <criterion/criterion.h>
+
+#include <string.h>
+
+#include "renewd/core/stop.h"
+
+#define NOW INT64_C(1796000000000)
+#define HOUR INT64_C(3600000)
+
+static struct renew_stop_rules rules;
+static struct renew_past past;
+
+static void begin(void) {
+  rules = (struct renew_stop_rules){.question = true, .question_ok = CK_LIT("continue, go on")};
+  past = (struct renew_past){.text = CK_LIT("Done.")};
+}
+
+static void is(bool automatic, enum renew_brake brake, const char *why) {
+  struct renew_stop s = renew_stop(&rules, &past, automatic, NOW);
+  cr_expect_eq(s.brake, brake, "%d, not %d: %s", s.brake, brake, s.why);
+  cr_expect(strstr(s.why, why), "'%s' is not in '%s'", why, s.why);
+  cr_expect(brake == RENEW_FREELY ? !s.why[0] : s.why[0], "%s", s.why);
+}
+
+Test(renewd_stop, freely, .init = begin) { is(true, RENEW_FREELY, ""); }
+
+Test(renewd_stop, in_a_row, .init = begin) {
+  past.in_a_row = 10;
+  is(true, RENEW_STOPPED, "10 deliveries in a row with no person in between");
+  is(false, RENEW_FREELY, "");
+}
+
+Test(renewd_stop, sixty_within_an_hour, .init = begin) {
+  past.has_sixtieth = true;
+  past.sixtieth_at = NOW - HOUR + 7;
+  is(true, RENEW_BRAKED, "60 deliveries within an hour");
+  is(false, RENEW_BRAKED, "60 deliveries within an hour");
+  cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, 7);
+  past.sixtieth_at = NOW + 10 * HOUR; /* the clock went back */
+  cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, HOUR);
+  past.sixtieth_at = NOW - HOUR;
+  is(true, RENEW_FREELY, "");
+}
+
+Test(renewd_stop, so_many_a_day, .init = begin) {
+  past.per_day = 5;
+  past.day_at = NOW - 23 * HOUR;
+  is(true, RENEW_BRAKED, "5 deliveries in 24 hours");
+  cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, HOUR);
+  is(false, RENEW_FREELY, "");
+  past.day_at = NOW - 24 * HOUR;
+  is(true, RENEW_FREELY, "");
+}
+
+Test(renewd_stop, until, .init = begin) {
+  past.renewal = CK_LIT("{\"until\":1796000000001}");
+  is(true, RENEW_FREELY, "");
+  past.renewal = CK_LIT("{\"until\":1796000000000}");
+  is(true, RENEW_STOPPED, "the time has come until which it was to go on");
+  past.resumed = true;
+  is(true, RENEW_STOPPED, "until");
+  is(false, RENEW_FREELY, "");
+}
+
+/* A question, whoever says that it is one. */
+Test(renewd_stop, questions, .init = begin) {
+  past.text = CK_LIT("Shall I delete it?");
+  is(true, RENEW_STOPPED, "ends with a question");
+  past.text = CK_LIT("Shall I continue?");
+  is(true, RENEW_FREELY, "");
+  past.waits = CK_LIT("permission");
+  is(true, RENEW_STOPPED, "a permission waits for its owner");
+  past.resumed = true;
+  is(true, RENEW_FREELY, "");
+  past.resumed = false;
+  past.renewal = CK_LIT("{\"question\":false}");
+  is(true, RENEW_FREELY, "");
+  rules.question = false;
+  past.renewal = CK_LIT("");
+  is(true, RENEW_FREELY, "");
+  past.renewal = CK_LIT("{\"question\":true}");
+  is(true, RENEW_STOPPED, "a permission waits");
+}
+
+Test(renewd_stop, texts, .init = begin) {
+  rules.text = CK_LIT("/^Done/");
+  is(true, RENEW_STOPPED, "the answer has /^Done/");
+  past.resumed = true;
+  is(true, RENEW_FREELY, "");
+  past.resumed = false;
+  past.renewal = CK_LIT("{\"text\":\"\"}");
+  is(true, RENEW_FREELY, "");
+  past.renewal = CK_LIT("{\"text\":\"one\"}");
+  is(true, RENEW_STOPPED, "the answer has one");
+  past.renewal = CK_LIT("{\"text\":\"/(/\"}");
+  is(true, RENEW_STOPPED, "/(/ is no pattern");
+}
+
+/* The text is what is said, also in the last answer that is allowed. */
+Test(renewd_stop, a_text_goes_before_a_number, .init = begin) {
+  rules.text = CK_LIT("Done");
+  past.in_a_row = 3;
+  past.alike = 2;
+  is(true, RENEW_STOPPED, "the answer has Done");
+  rules.text = CK_LIT("");
+  is(true, RENEW_STOPPED, "2 answers are alike");
+  past.alike = 0;
+  is(true, RENEW_STOPPED, "3 deliveries in a row");
+}
+
+Test(renewd_stop, rules_that_cannot_be_read, .init = begin) {
+  past.renewal = CK_LIT("{\"until\":true}");
+  is(true, RENEW_STOPPED, "renewal.until: must be an integer");
+  is(false, RENEW_FREELY, "");
+}
