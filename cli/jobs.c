@@ -1,5 +1,5 @@
-/* convkeep jobs retry|cancel|snooze|why: acts on one follow-up job or on many, or explains its
- * state. */
+/* convkeep jobs retry|cancel|snooze|why|report: acts on one follow-up job or on many, or explains
+ * its state. */
 #include "cli/jobs.h"
 
 #include <stdlib.h>
@@ -18,8 +18,9 @@ struct wish {
   struct cli *c;
   bool anyway, yes;
   const char *status, *platform, *conversation; /* which jobs, if none is named */
-  const char *until_text;
+  const char *until_text, *since_text;
   int64_t until; /* of snooze */
+  int64_t since; /* of report */
 };
 
 void cli_job_free(struct cli_job *j) {
@@ -153,6 +154,9 @@ static int snooze(const struct wish *w, const struct cli_job *j) {
 
 static int why(const struct wish *w, const struct cli_job *j) { return cli_job_why(w->c, j); }
 
+/* The last night. */
+#define SINCE_MS INT64_C(43200000)
+
 static const struct verb {
   const char *word, *question; /* question: what is asked before it is done to many; NULL: it is
                                   not done to many */
@@ -160,7 +164,8 @@ static const struct verb {
 } verbs[] = {{"retry", "Send them", retry},
              {"cancel", "Cancel them", cancel},
              {"snooze", "Let them wait", snooze},
-             {"why", NULL, why}};
+             {"why", NULL, why},
+             {"report", NULL, NULL}};
 
 static int one(const struct wish *w, const struct verb *verb, const char *name) {
   struct cli_job j = {0};
@@ -270,8 +275,20 @@ static int many(const struct wish *w, const struct verb *verb) {
 
 /* ---- the command ---- */
 
+static int check_report(struct wish *w, bool named) {
+  struct ck_err err;
+  int64_t now = ck_now_ms();
+  w->since = now - SINCE_MS;
+  if (named || w->status || w->platform || w->conversation || w->yes || w->anyway || w->until_text)
+    return cli_usage_error(w->c, NULL, "report takes --since only");
+  if (!w->since_text || ck_moment_parse(w->since_text, now, &w->since, &err) == 0) return CLI_GO_ON;
+  return cli_usage_error(w->c, "--since", "%s", err.text);
+}
+
 static int check(struct wish *w, const struct verb *verb, bool named) {
   struct cli *c = w->c;
+  if (!verb->run) return check_report(w, named);
+  if (w->since_text) return cli_usage_error(c, "--since", "goes with report only");
   bool sends = verb->run == retry || verb->run == snooze, filters = w->platform || w->conversation;
   struct ck_err err;
   if (w->anyway && !sends) return cli_usage_error(c, "--anyway", "goes with retry and snooze only");
@@ -297,16 +314,19 @@ static int run(struct cli *c, int argc, char **argv) {
   rc = check(&w, verb, argc > 2);
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc != CLI_GO_ON) return rc;
+  if (!verb->run) return cli_jobs_report(c, w.since);
   return argc > 2 ? one(&w, verb, argv[2]) : many(&w, verb);
 }
 
 static const struct cli_argument arguments[] = {
-    CLI_ARGUMENT("retry|cancel|snooze|why", CLI_CHOICE, 0),
+    CLI_ARGUMENT("retry|cancel|snooze|why|report", CLI_CHOICE, 0),
     CLI_ARGUMENT("JOB|CONVERSATION", CLI_JOB, CLI_OPTIONAL),
     {0}};
 static const struct cli_option options[] = {
     CLI_FLAG("anyway", struct wish, anyway, "retry, snooze: also a job that is superseded"),
     CLI_VALUE("until", CLI_TIME, "TIME", struct wish, until_text, "snooze: until when"),
+    CLI_VALUE("since", CLI_TIME, "TIME", struct wish, since_text,
+              "report: since when; 12 hours ago unless it is given"),
     CLI_VALUE("status", CLI_CHOICE, "pending|failed|waiting|stopped|unknown|superseded",
               struct wish, status, "all jobs in this state, instead of one"),
     CLI_VALUE("platform", CLI_PLATFORM, "PLATFORM", struct wish, platform,
@@ -319,7 +339,7 @@ static const struct cli_option options[] = {
 const struct cli_command cli_jobs = {
     "jobs",
     CLI_TO_FOLLOW_UP,
-    "retry, cancel or snooze follow-ups, or explain their state",
+    "act on follow-ups, explain their state, report on a night",
     arguments,
     options,
     "  retry    A failed job gets all its attempts again; a waiting one is due now. One whose\n"
@@ -332,7 +352,8 @@ const struct cli_command cli_jobs = {
     "  why      Shows what the job waits for, and each attempt from logs/renewal/: when, by which\n"
     "           channel, the result, and what comes next. With --json, the log's own lines.\n"
     "           Of a CONVERSATION: why its last message gets no follow-up, and the command that\n"
-    "           sends one.\n\n"
+    "           sends one.\n"
+    "  report   What was delivered since a time, what stopped or failed and why, what waits.\n\n"
     "With --status instead of a JOB, all jobs in that state: it says how many, and asks once.\n"
     "`convkeep list jobs` shows the jobs.",
     run,

@@ -20,6 +20,15 @@ int cli_job_find(struct cli *c, const char *id, struct cli_job *job);
 int cli_job_of(struct cli *c, json_t *row, struct cli_job *job);
 void cli_job_free(struct cli_job *job);
 
+/* The lines of the log of attempts, in order: of that job (NULL: of all), and of that day (its
+ * file's name begins so, "2026-11-29"; NULL: of any) and later ones. The caller json_decrefs the
+ * array. */
+json_t *cli_attempts(const char *job_id, const char *from);
+
+/* Prints what has happened since `since`, a wall time in ms, in some ten lines. Returns the exit
+ * code. */
+int cli_jobs_report(struct cli *c, int64_t since);
+
 /* Prints its attempts and what it waits for. Returns the exit code. */
 int cli_job_why(struct cli *c, const struct cli_job *job);
 

@@ -83,3 +83,29 @@ T_STORY(renewal, a_time_and_a_number_stop, 90) {
   t_do(0, "set", CONVERSATION, "--per-day", "default");
   r_wait_status("m2", "done", 10000);
 }
+
+/* What somebody who was away is told. */
+T_STORY(renewal, a_night_in_ten_lines, 60) {
+  begin();
+  answers("m1", "One.");
+  r_wait_status("m1", "done", 10000);
+  answers("m2", "Shall I delete the folder?");
+  stops("m2", "stopped");
+  json_t *said = t_lines(0, "jobs", "report");
+  T_CHECK(t_int_at(said, "0.delivered", 0) == 1 && t_int_at(said, "0.conversations", 0) == 1 &&
+              t_int_at(said, "0.stopped.the answer ends with a question", 0) == 1,
+          "the report does not say so");
+  json_decref(said);
+  said = t_lines(0, "jobs", "report", "--since", "+1h");
+  T_CHECK(t_int_at(said, "0.delivered", -1) == 0, "something was delivered in an hour");
+  json_decref(said);
+  r_say("m3", "user", NULL);
+  r_wait_status("m2", "failed", 10000);
+  struct t_result r = t_convkeep("jobs", "report");
+  T_CHECK(r.code == 0 && strstr(r.out, "1 in 1 conversation") && strstr(r.out, "superseded  1\n") &&
+              strstr(r.out, "1: somebody answered"),
+          "it says %s%s", r.out, r.err);
+  t_result_free(&r);
+  t_do(2, "jobs", "report", "--status", "failed");
+  t_do(2, "jobs", "why", "m1", "--since", "-1h");
+}
