@@ -122,6 +122,18 @@ static void happen(const struct event *e) {
   case SUPERSEDE:
     if (!from_dead) year_supersede_in_store(e);
     break;
+  case OFFER:
+    if (!from_dead) year_offer(e);
+    break;
+  case WITHDRAW:
+    if (!from_dead) year_withdraw(e);
+    break;
+  case CLIENT_CLAIM:
+    year_client_claim(e);
+    break;
+  case CLIENT_END:
+    year_client_end(e);
+    break;
   case END:
     if (!from_dead) year_end_in_store(e);
     break;
@@ -209,6 +221,11 @@ Test(renewd_schedule, a_year, .timeout = 120 * SLOWER) {
           world.messages, world.jobs, world.sent, world.done, world.crashes, world.unknown,
           world.refused, world.superseded, world.released, world.anyway, world.declined,
           world.checked);
+  fprintf(stderr, "renewd_schedule: the client claimed %ld, let %ld run out; %ld withdrawn\n",
+          world.claimed_by_client, world.expired, world.withdrawn);
+  cr_assert_gt(world.claimed_by_client, 200);
+  cr_assert_gt(world.expired, 10);
+  cr_assert_gt(world.withdrawn, 5);
   cr_assert_gt(world.superseded, 200);
   cr_assert_gt(world.released, 10);
   cr_assert_gt(world.declined, 100);
@@ -220,6 +237,7 @@ Test(renewd_schedule, a_year, .timeout = 120 * SLOWER) {
     const struct job *j = &world.j[id];
     bool waits = world.c[j->conversation].automation != RENEW_AUTO;
     if (j->status != OVER && !waits) left++;
+    cr_assert(j->status != RUNNING || j->unknown, "job %d runs for ever", id);
   }
   cr_assert_leq(left, world.jobs / 100, "%d jobs were forgotten", left);
   clean_up();

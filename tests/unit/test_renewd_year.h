@@ -1,6 +1,6 @@
 /* The simulated year of test_renewd_schedule.c: the world, its events, and who acts in them.
- * test_renewd_year_store.c is the store and the people, test_renewd_year_renewd.c is renewd with
- * its targets. */
+ * test_renewd_year_store.c is the store and the people, test_renewd_year_client.c a client,
+ * test_renewd_year_renewd.c renewd with its other targets. */
 #ifndef CK_TEST_RENEWD_YEAR_H
 #define CK_TEST_RENEWD_YEAR_H
 
@@ -21,6 +21,8 @@
 #define DELAY 2000
 #define JOBS_MAX 60000
 #define TARGETS 7
+/* The last of them is a client, with a lease of so many milliseconds. */
+#define CLIENTS_LEASE (60 * INT64_C(1000))
 #define SPACING 2000
 /* Milliseconds from the store to the follower; receipts take 0 to 6, so either may come first. */
 #define FOLLOW_LAG 3
@@ -36,7 +38,7 @@ struct conversation {
   int64_t cooldown_until;
   int text; /* the last message's: another number after each growth */
   /* the referee's */
-  unsigned sending;
+  unsigned sending, with_client;
   int64_t free_since;        /* boot */
   int64_t known_until, rest; /* the last cooldown that the running renewd was told; as boot time */
   int64_t done_at;           /* boot, of its last delivery's end */
@@ -62,6 +64,10 @@ struct job {
   int64_t unreached, unreached_since; /* wall */
   char token[33];
   int64_t last_attempt_at;
+  uint64_t version;       /* of its last change */
+  uint64_t offer;         /* the number of the offer that waits; 0: none */
+  uint64_t taken;         /* the number of the client's attempt that runs; 0: none does */
+  int64_t lease_until;    /* wall */
   struct renew_node node; /* its id is the name below */
   char name[48];
   /* the referee's */
@@ -78,6 +84,9 @@ enum kind {
   START,
   PERSON,
   GROW,
+  /* the client's */
+  CLIENT_CLAIM,
+  CLIENT_END,
   /* to renewd */
   FOLLOW_M,
   FOLLOW_C,
@@ -90,7 +99,9 @@ enum kind {
   PUT,
   CLAIM,
   END,
-  SUPERSEDE
+  SUPERSEDE,
+  OFFER,
+  WITHDRAW
 };
 
 struct event {
@@ -119,7 +130,7 @@ struct world {
   struct ck_random random;
   int64_t boot, offset;
   struct ck_heap events;
-  uint64_t version, tokens;
+  uint64_t version, offers, taken;
   struct conversation c[CONVERSATIONS];
   struct job *j;
   struct message *m;
@@ -133,6 +144,7 @@ struct world {
   bool up;
   int64_t stepped_at; /* boot */
   /* what happened */
+  long claimed_by_client, expired, withdrawn;
   long sent, done, crashes, unknown, refused, checked, superseded, declined, released, anyway;
   int64_t latest;
 };
@@ -175,6 +187,10 @@ void year_put(const struct event *e);
 void year_claimed_in_store(const struct event *e);
 void year_end_in_store(const struct event *e);
 void year_supersede_in_store(const struct event *e);
+/* The job's row has changed, which withdraws its offer. */
+void year_changed_job(int id);
+/* The receipt of the mutation `of`, with the store's newest version. */
+void year_receipt(const struct event *of, char result);
 /* A person decides about a job whose end is unknown. */
 void year_person(int id);
 void year_automate(int id);
@@ -182,10 +198,24 @@ void year_automate(int id);
 /* The job's target: its number, as a snapshot, and whether it knows a delivery that it has. */
 static inline int year_target_of(const struct job *j) { return j->conversation % TARGETS; }
 bool year_is_repeatable(const struct job *j);
+static inline bool year_is_clients(const struct job *j) { return year_target_of(j) == TARGETS - 1; }
 void year_target(char out[48], const struct job *j);
 /* What the store says to the question of this QUERY, now. The texts are valid until the next
  * call. */
 struct renew_answer year_answer(const struct event *query);
+
+/* ---- the client, and what the store does for it ---- */
+
+void year_offer(const struct event *e);
+void year_withdraw(const struct event *e);
+void year_client_claim(const struct event *e);
+void year_client_end(const struct event *e);
+/* renewd says that the client's lease has run out. False: it has not, or has been ended. */
+bool year_expire(int id);
+/* The lease, if the client has one. */
+void year_client_lease(const struct job *j, struct renew_lease *lease);
+/* The offers that wait, as job ids; valid until the next call. */
+size_t year_offers(const struct ck_str **ids);
 
 /* ---- renewd ---- */
 

@@ -135,7 +135,7 @@ static void check_claim(int id) {
   cr_assert(free || c->told_last == of->message, "job %d was claimed after an answer", id);
   cr_assert(free || world.boot >= c->changed_at + DELAY,
             "job %d was claimed before its message had settled", id);
-  cr_assert_eq(c->sending, 0, "two at once in conversation %d", of->conversation);
+  cr_assert_eq(c->sending + c->with_client, 0, "two at once in conversation %d", of->conversation);
 }
 
 static void told_end(const struct renew_effect *effect, const struct ck_end *m) {
@@ -157,10 +157,24 @@ static void told_end(const struct renew_effect *effect, const struct ck_end *m) 
             "job %d waits too long", e->id);
 }
 
+static void offered(const struct renew_effect *effect) {
+  const struct ck_offer *m = &effect->as.tell.mutation.as.offer;
+  struct event *e = send_op(OFFER, year_job_of(m->job_id), effect->ticket);
+  e->version = m->version;
+  cr_assert(year_is_clients(&world.j[e->id]), "job %d is not the client's", e->id);
+}
+
+static void withdrawn(const struct renew_effect *effect) {
+  send_op(WITHDRAW, year_job_of(effect->as.tell.mutation.as.withdraw.job_id), effect->ticket);
+  world.withdrawn++;
+}
+
 static void told(const struct renew_effect *effect) {
   const struct ck_mutation *m = &effect->as.tell.mutation;
   if (m->kind == CK_OP_PUT) put(effect);
   if (m->kind == CK_OP_END) told_end(effect, &m->as.end);
+  if (m->kind == CK_OP_OFFER) offered(effect);
+  if (m->kind == CK_OP_WITHDRAW) withdrawn(effect);
   if (m->kind == CK_OP_SUPERSEDE)
     send_op(SUPERSEDE, year_job_of(m->as.supersede.job_id), effect->ticket);
   if (m->kind != CK_OP_CLAIM) return;
@@ -173,8 +187,9 @@ static void told(const struct renew_effect *effect) {
 static void sent(const struct renew_effect *effect) {
   int id = year_job_of(effect->as.send.job_id);
   struct job *j = &world.j[id];
-  cr_assert_eq(world.c[j->conversation].sending, 0, "two at once in conversation %d",
-               j->conversation);
+  cr_assert_eq(world.c[j->conversation].sending + world.c[j->conversation].with_client, 0,
+               "two at once in conversation %d", j->conversation);
+  cr_assert_not(year_is_clients(j), "job %d is the client's", id);
   cr_assert(!j->may_have_arrived || year_is_repeatable(j), "job %d was sent blindly again", id);
   cr_assert(j->status == RUNNING && !j->unknown, "job %d sent without its lease", id);
   struct target *to = &world.begun[year_target_of(j)];
@@ -315,9 +330,7 @@ void year_crash(void) {
   /* Each mutation on its way to the store arrives, or does not. */
   for (size_t i = 0; i < world.events.count; i++) {
     struct event *e = (struct event *)world.events.v[i];
-    if (e->run == world.run &&
-        (e->kind == PUT || e->kind == CLAIM || e->kind == END || e->kind == SUPERSEDE) && one_in(2))
-      e->run = 0;
+    if (e->run == world.run && e->kind >= PUT && one_in(2)) e->run = 0;
   }
   year_add(START, 10 + chance(one_in(10) ? 10 * MINUTE : 2000), 0, 0);
 }

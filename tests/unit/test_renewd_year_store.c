@@ -40,10 +40,12 @@ static void changed_message(int id) {
   e->version = ++world.version;
 }
 
-static void changed_job(int id) {
+void year_changed_job(int id) {
   struct event *e = year_add(FOLLOW_J, FOLLOW_LAG, world.run, id);
+  world.j[id].offer = 0;
+  world.j[id].version = ++world.version;
   e->j = world.j[id];
-  e->version = ++world.version;
+  e->version = world.version;
 }
 
 void year_conversation_name(char out[40], int id) { snprintf(out, 40, "sim:%d", id); }
@@ -58,11 +60,13 @@ int year_job_of(struct ck_str name) {
                world.j);
 }
 
-bool year_is_repeatable(const struct job *j) { return year_target_of(j) % 3 == 0; }
+bool year_is_repeatable(const struct job *j) {
+  return year_target_of(j) % 3 == 0 && !year_is_clients(j);
+}
 
 void year_target(char out[48], const struct job *j) {
-  snprintf(out, 48, "{\"kind\":\"%s\",\"id\":\"%d\"}", year_is_repeatable(j) ? "null" : "exec",
-           year_target_of(j));
+  const char *kind = year_is_clients(j) ? "feed" : year_is_repeatable(j) ? "null" : "exec";
+  snprintf(out, 48, "{\"kind\":\"%s\",\"id\":\"%d\"}", kind, year_target_of(j));
 }
 
 static void name_job(int id) {
@@ -88,7 +92,7 @@ int year_new_job(int conversation, int message, bool automatic, int64_t next) {
                              .known_next = -1};
   name_job(id);
   world.job_of_message[message] = id;
-  changed_job(id);
+  year_changed_job(id);
   return id;
 }
 
@@ -124,8 +128,7 @@ bool year_is_superseded(const struct job *j) {
 
 /* ---- what the store does with mutations ---- */
 
-/* The receipt of the mutation: `head` is the store's newest version then. */
-static void give_receipt(const struct event *of, char result) {
+void year_receipt(const struct event *of, char result) {
   if (!of->run) return;
   struct event *e = year_add(RECEIPT, chance(6), world.run, of->id);
   e->ticket = of->ticket;
@@ -138,7 +141,7 @@ static void give_receipt(const struct event *of, char result) {
 void year_put(const struct event *e) {
   bool there = world.job_of_message[e->message] >= 0;
   if (!there) year_new_job(e->id, e->message, true, e->next);
-  give_receipt(e, there ? 'r' : 'n');
+  year_receipt(e, there ? 'r' : 'n');
 }
 
 void year_claimed_in_store(const struct event *e) {
@@ -151,9 +154,9 @@ void year_claimed_in_store(const struct event *e) {
     j->attempts++;
     j->last_attempt_at = now().wall;
     snprintf(j->token, sizeof j->token, "%s", e->token);
-    changed_job(e->id);
+    year_changed_job(e->id);
   }
-  give_receipt(e, granted ? 'u' : 'r');
+  year_receipt(e, granted ? 'u' : 'r');
 }
 
 static void end_of(int id, const struct event *e) {
@@ -178,14 +181,15 @@ static void end_of(int id, const struct event *e) {
     world.c[j->conversation].cooldown_until = v->cooldown_until;
     year_changed_conversation(j->conversation);
   }
-  changed_job(id);
+  year_changed_job(id);
 }
 
 void year_end_in_store(const struct event *e) {
   const struct job *j = &world.j[e->id];
-  bool is = j->status == RUNNING && strcmp(j->token, e->token) == 0;
+  bool is = j->taken ? !e->token[0] && year_expire(e->id)
+                     : j->status == RUNNING && strcmp(j->token, e->token) == 0;
   if (is) end_of(e->id, e);
-  give_receipt(e, is ? 'u' : 'r');
+  year_receipt(e, is ? 'u' : 'r');
 }
 
 void year_supersede_in_store(const struct event *e) {
@@ -194,9 +198,9 @@ void year_supersede_in_store(const struct event *e) {
   if (ends) {
     j->status = OVER;
     world.superseded++;
-    changed_job(e->id);
+    year_changed_job(e->id);
   }
-  give_receipt(e, wanted ? '=' : ends ? 'u' : 'r');
+  year_receipt(e, wanted ? '=' : ends ? 'u' : 'r');
 }
 
 /* ---- what the store says ---- */
@@ -237,6 +241,7 @@ static void about_job(struct renew_answer *a, const struct job *j) {
                                   .unknown = j->status == RUNNING && j->unknown,
                                   .token = ck_str_of(j->token),
                                   .attempt = j->attempts};
+  year_client_lease(j, &a->lease);
   a->unreached = j->unreached;
   a->unreached_since = j->unreached_since;
 }
@@ -245,6 +250,7 @@ struct renew_answer year_answer(const struct event *query) {
   static char last[40];
   struct renew_answer a = {.head = world.version};
   const struct conversation *c = &world.c[query->id];
+  if (query->parts & RENEW_ABOUT_OFFERS) a.n = year_offers(&a.offers);
   if (query->parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_ENDS)) return a;
   if (query->parts & RENEW_ABOUT_JOB) {
     about_job(&a, &world.j[query->id]);
@@ -262,6 +268,7 @@ struct renew_answer year_answer(const struct event *query) {
 void year_person(int id) {
   struct job *j = &world.j[id];
   if (j->status != RUNNING || !j->unknown) return;
+  j->taken = 0;
   j->unknown = j->may_have_arrived = false;
   j->status = one_in(2) ? OVER : PENDING;
   if (j->status == PENDING && year_is_superseded(j)) {
@@ -269,7 +276,7 @@ void year_person(int id) {
     world.anyway++;
   }
   j->next = now().wall;
-  changed_job(id);
+  year_changed_job(id);
 }
 
 void year_automate(int id) {
