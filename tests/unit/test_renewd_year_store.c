@@ -249,13 +249,11 @@ static void about_job(struct renew_answer *a, const struct job *j) {
 struct renew_answer year_answer(const struct event *query) {
   static char last[40];
   struct renew_answer a = {.head = world.version};
-  const struct conversation *c = &world.c[query->id];
   if (query->parts & RENEW_ABOUT_OFFERS) a.n = year_offers(&a.offers);
   if (query->parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_ENDS)) return a;
-  if (query->parts & RENEW_ABOUT_JOB) {
-    about_job(&a, &world.j[query->id]);
-    c = &world.c[world.j[query->id].conversation];
-  }
+  bool of_job = query->parts & RENEW_ABOUT_JOB;
+  if (of_job) about_job(&a, &world.j[query->id]);
+  const struct conversation *c = &world.c[of_job ? world.j[query->id].conversation : query->id];
   a.paused = c->automation == RENEW_PAUSED;
   a.manual = c->automation == RENEW_MANUAL;
   year_message_name(last, c->last_message);
