@@ -9,12 +9,13 @@
 #include "cli/time.h"
 #include "proto/clock.h"
 #include "proto/pattern.h"
+#include "proto/quiet.h"
 #include "proto/renewal.h"
 
 struct change {
   const char *automation, *title, *summary, *cooldown;
   /* Of the follow-ups; `default`: as the settings say. */
-  const char *until, *after, *alike, *per_day, *text, *question, *payload, *payload_kind;
+  const char *until, *after, *alike, *per_day, *text, *question, *quiet, *payload, *payload_kind;
 };
 
 /* An empty text clears what the owner gave. */
@@ -43,8 +44,8 @@ static int change_row(struct cli *c, const struct change *change, int64_t now, s
 /* ---- follow-ups ---- */
 
 static bool changes_renewal(const struct change *h) {
-  return h->until || h->after || h->alike || h->per_day || h->text || h->question || h->payload ||
-         h->payload_kind;
+  return h->until || h->after || h->alike || h->per_day || h->text || h->question || h->quiet ||
+         h->payload || h->payload_kind;
 }
 
 static bool is_default(const char *word) { return strcmp(word, "default") == 0; }
@@ -85,11 +86,22 @@ static int check_payload(struct cli *c, const struct ck_renewal *r) {
                : CLI_GO_ON;
 }
 
+static int check_quiet(const char *text, struct ck_err *err) {
+  struct ck_quiet q;
+  if (ck_quiet_read(&q, ck_str_of(text), err)) return -1;
+  struct ck_zone *zone = ck_zone_open(q.zone, err);
+  int rc = zone ? 0 : -1;
+  ck_zone_free(&zone);
+  return rc;
+}
+
 /* The text stays where it is not given anew. */
 static int change_renewal(struct cli *c, const struct change *h, struct ck_renewal *r) {
   struct ck_err err;
   if (h->text && !is_default(h->text) && ck_pattern_check(ck_str_of(h->text), &err))
     return cli_usage_error(c, "--stop-text", "%s", err.text);
+  if (h->quiet && *h->quiet && !is_default(h->quiet) && check_quiet(h->quiet, &err))
+    return cli_usage_error(c, "--quiet", "%s", err.text);
   int rc = change_until(c, h->until, &r->until);
   if (rc == CLI_GO_ON) rc = change_number(c, "--stop-after", h->after, 1, 0, &r->in_a_row);
   if (rc == CLI_GO_ON) rc = change_number(c, "--stop-alike", h->alike, 0, -1, &r->alike);
@@ -100,6 +112,7 @@ static int change_renewal(struct cli *c, const struct change *h, struct ck_renew
                   : strcmp(h->question, "yes") == 0 ? CK_WISHED
                                                     : CK_UNWISHED;
   change_text(h->text, &r->text);
+  change_text(h->quiet, &r->quiet);
   change_text(h->payload, &r->payload);
   if (h->payload) r->is_json = false;
   if (h->payload_kind) r->is_json = strcmp(h->payload_kind, "json") == 0;
@@ -248,6 +261,9 @@ static const struct cli_option options[] = {
               "stop after so many answers alike, instead of renew.alike; 0: never"),
     CLI_VALUE("stop-question", CLI_CHOICE, "yes|no|default", struct change, question,
               "stop at a question, instead of what renew.question says"),
+    CLI_VALUE("quiet", CLI_TEXT, "HOURS|default", struct change, quiet,
+              "none in these hours, instead of renew.quiet: 23:00-07:00, and perhaps a time zone; "
+              "an empty text: at any hour"),
     CLI_VALUE("per-day", CLI_NUMBER, "N|default", struct change, per_day,
               "so many within 24 hours, instead of renew.per_day; 0: any number"),
     CLI_VALUE("payload", CLI_TEXT, "TEXT|default", struct change, payload,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/pattern.h"
+#include "proto/quiet.h"
 #include "proto/url.h"
 
 static void check_prefixes(const struct ck_check *k, enum ck_setting which) {
@@ -40,6 +41,17 @@ static void check_exec(const struct ck_check *k) {
   }
 }
 
+static void check_quiet(const struct ck_check *k) {
+  struct ck_str text = ck_str_of(ck_set_text(k->s, CK_SET_RENEW_QUIET));
+  struct ck_quiet q;
+  struct ck_err err;
+  struct ck_zone *zone = NULL;
+  if (!text.n) return;
+  if (ck_quiet_read(&q, text, &err) || !(zone = ck_zone_open(q.zone, &err)))
+    ck_check_stops(k, CK_SET_RENEW_QUIET, &err);
+  ck_zone_free(&zone);
+}
+
 void ck_check_renewal(const struct ck_check *k) {
   struct ck_err err;
   check_prefixes(k, CK_SET_RENEW_WEBHOOK_ALLOW);
@@ -47,6 +59,7 @@ void ck_check_renewal(const struct ck_check *k) {
   check_exec(k);
   if (ck_pattern_check(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_STOP_TEXT)), &err))
     ck_check_stops(k, CK_SET_RENEW_STOP_TEXT, &err);
+  check_quiet(k);
   if (ck_trim(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_PAYLOAD))).n) return;
   ck_fail(&err, "must not be blank");
   ck_check_stops(k, CK_SET_RENEW_PAYLOAD, &err);

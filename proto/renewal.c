@@ -51,6 +51,7 @@ int ck_renewal_read(struct ck_renewal *r, struct ck_str json, struct ck_err *err
                   read_number(o, "alike", 0, CK_RENEWAL_NUMBER_MAX, &r->alike, err) ||
                   read_number(o, "per_day", 0, CK_RENEWAL_NUMBER_MAX, &r->per_day, err) ||
                   read_question(o, &r->question, err) || read_text(o, "text", &r->text, err) ||
+                  read_text(o, "quiet", &r->quiet, err) ||
                   read_text(o, "payload", &r->payload, err) || read_kind(o, &r->is_json, err)))
     rc = -1;
   json_decref(o);
@@ -59,6 +60,7 @@ int ck_renewal_read(struct ck_renewal *r, struct ck_str json, struct ck_err *err
 
 void ck_renewal_free(struct ck_renewal *r) {
   free(r->text);
+  free(r->quiet);
   free(r->payload);
   *r = (struct ck_renewal){.alike = -1, .per_day = -1};
 }
@@ -76,6 +78,7 @@ void ck_renewal_json(struct ck_buf *b, const struct ck_renewal *r) {
   if (r->question != CK_AS_SET)
     json_object_set_new(o, "question", json_boolean(r->question == CK_WISHED));
   if (r->text) json_object_set_new(o, "text", json_string_nocheck(r->text));
+  if (r->quiet) json_object_set_new(o, "quiet", json_string_nocheck(r->quiet));
   if (r->payload) json_object_set_new(o, "payload", json_string_nocheck(r->payload));
   if (r->payload && r->is_json) json_object_set_new(o, "payload_kind", json_string("json"));
   char *text = json_object_size(o) ? json_dumps(o, JSON_COMPACT) : NULL;
@@ -117,5 +120,7 @@ void ck_renewal_text(struct ck_buf *b, const struct ck_renewal *r) {
   say_number(b, from, r->per_day, "any number a day", "", " a day");
   if (r->question != CK_AS_SET)
     say_text(b, from, r->question == CK_WISHED ? "until a question" : "also after a question", "");
+  if (r->quiet && *r->quiet) say_text(b, from, "not ", r->quiet);
+  if (r->quiet && !*r->quiet) say_text(b, from, "at any hour", "");
   if (r->payload) say_text(b, from, "saying ", r->payload);
 }

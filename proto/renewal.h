@@ -3,7 +3,7 @@
  * missing; then the settings count.
  *
  *   {"until": 1796000000000, "in_a_row": 5, "alike": 2, "per_day": 20, "question": false,
- *    "text": "/DONE$/", "payload": "go on", "payload_kind": "text"}
+ *    "text": "/DONE$/", "quiet": "23:00-07:00", "payload": "go on", "payload_kind": "text"}
  *
  * Pure. */
 #ifndef CK_PROTO_RENEWAL_H
@@ -22,6 +22,7 @@ struct ck_renewal {
   int64_t alike, per_day;  /* negative: as the settings say; 0: does not count */
   enum ck_wished question; /* stop at a question that waits for the owner */
   char *text;              /* NULL: renew.stop_text; empty: none */
+  char *quiet;             /* NULL: renew.quiet; empty: none */
   char *payload;           /* NULL: renew.payload */
   bool is_json;            /* the payload */
 };

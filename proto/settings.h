@@ -111,6 +111,8 @@
     "deliveries to a conversation within 24 hours; 0: any number") \
   S(RENEW_STOP_TEXT, "renew.stop_text", TEXT, "", 0, 0, NULL, \
     "follow-ups stop at an answer that has this text; /…/ is a pattern (PCRE2)") \
+  S(RENEW_QUIET, "renew.quiet", TEXT, "", 0, 0, NULL, \
+    "hours without automatic deliveries, as 23:00-07:00 or 23:00-07:00 Europe/Berlin") \
   S(RENEW_QUESTION, "renew.question", CHOICE, "stop", 0, 0, "stop|ignore", \
     "what to do at an answer that waits for the owner, or whose last sentence is a question") \
   S(RENEW_QUESTION_OK, "renew.question_ok", TEXT, \

@@ -1,6 +1,26 @@
 /* What the core needs of the settings. */
 #include "renewd/renewd.h"
 
+/* Zones stay open: there are few of them. */
+static struct open_zone {
+  struct open_zone *next;
+  char *name;
+  struct ck_zone *zone;
+} * zones;
+
+static const struct ck_zone *zone_named(const void *self, struct ck_str name, struct ck_err *err) {
+  (void)self;
+  struct open_zone *z = zones;
+  while (z && !ck_str_is(name, z->name)) z = z->next;
+  if (z) return z->zone;
+  struct ck_zone *zone = ck_zone_open(name, err);
+  if (!zone) return NULL;
+  z = ck_zalloc(sizeof *z);
+  *z = (struct open_zone){zones, ck_str_dup(name), zone};
+  zones = z;
+  return zone;
+}
+
 struct renew_settings renew_settings_of(const struct ck_settings *s) {
   return (struct renew_settings){
       .rules = {.max_age = ck_set_int(s, CK_SET_RENEW_MAX_AGE),
@@ -13,6 +33,8 @@ struct renew_settings renew_settings_of(const struct ck_settings *s) {
                 .alike = ck_set_int(s, CK_SET_RENEW_ALIKE),
                 .per_day = ck_set_int(s, CK_SET_RENEW_PER_DAY),
                 .question = ck_set_int(s, CK_SET_RENEW_QUESTION) == 0,
+                .quiet = ck_str_of(ck_set_text(s, CK_SET_RENEW_QUIET)),
+                .zone = zone_named,
                 .question_ok = ck_str_of(ck_set_text(s, CK_SET_RENEW_QUESTION_OK)),
                 .text = ck_str_of(ck_set_text(s, CK_SET_RENEW_STOP_TEXT))},
       .delay = ck_set_int(s, CK_SET_RENEW_DELAY),

@@ -76,7 +76,7 @@ static struct renew_job *next_job(const struct renew_conversation *c, struct ren
 void renew_conversation_place(struct renew_core *core, struct renew_conversation *c) {
   int64_t due;
   struct renew_job *j = next_job(c, core->now, &due);
-  bool calendar = j && on_calendar(j);
+  bool calendar = j && (on_calendar(j) || (c->braked.calendar && renew_job_is_braked(j)));
   if (calendar && core->calendars == 0) core->offset = core->now.wall - core->now.boot;
   if (calendar != c->calendar) core->calendars += calendar ? 1 : (size_t)-1;
   c->calendar = calendar;
@@ -93,8 +93,12 @@ void renew_conversation_unplace(struct renew_core *core, struct renew_conversati
   c->calendar = false;
 }
 
+/* A brake until a time of the day is asked about again. */
 static void place_calendar(void *self, struct renew_node *n) {
-  if (of_node(n)->calendar) renew_conversation_place(self, of_node(n));
+  struct renew_conversation *c = of_node(n);
+  if (!c->calendar) return;
+  if (c->braked.calendar) renew_conversation_brake(c, (struct renew_braked){.brake = RENEW_FREELY});
+  renew_conversation_place(self, c);
 }
 
 void renew_conversations_follow_clock(struct renew_core *core) {

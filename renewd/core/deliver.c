@@ -56,7 +56,7 @@ static void brake(struct renew_core *core, struct renew_job *j, const struct ren
   renew_say_text(core->out, l, "reason", ck_str_of(s->why));
   if (!j->of->changed && j->status != RENEW_OVER)
     renew_conversation_brake(j->of,
-                             (struct renew_braked){s->brake, s->all,
+                             (struct renew_braked){s->brake, s->all, s->calendar,
                                                    stopped ? RENEW_NEVER : core->now.boot + s->wait,
                                                    ck_strdup(s->why)});
   renew_job_rest(core, j, NULL);

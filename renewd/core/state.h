@@ -119,6 +119,7 @@ enum renew_addressing {
 struct renew_braked {
   enum renew_brake brake;
   bool all;      /* also jobs by hand */
+  bool calendar; /* until is a time of the day: another one after a step of the wall clock */
   int64_t until; /* boot; RENEW_NEVER: until a person lets it go on */
   char *why;
 };

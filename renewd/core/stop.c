@@ -53,6 +53,22 @@ static void stop_after(struct renew_stop *s, int64_t until, int64_t now) {
     stop(s, RENEW_STOPPED, "the time has come until which it was to go on");
 }
 
+/* Hours that cannot be read stop it. */
+static void wait_for_day(struct renew_stop *s, const struct renew_stop_rules *rules,
+                         struct ck_str quiet, int64_t now) {
+  struct ck_quiet q;
+  struct ck_err err;
+  if (!quiet.n) return;
+  const struct ck_zone *zone =
+      ck_quiet_read(&q, quiet, &err) ? NULL : rules->zone(rules->zones, q.zone, &err);
+  int64_t until = zone ? ck_quiet_until(&q, zone, now) : 0;
+  if (!zone) stop(s, RENEW_STOPPED, "its quiet hours: %s", err.text);
+  if (!until) return;
+  stop(s, RENEW_BRAKED, "these are its quiet hours, %.*s", (int)ck_utf8_cut(quiet, 60).n, quiet.s);
+  s->wait = until - now;
+  s->calendar = true;
+}
+
 static void apply(struct renew_stop *s, const struct renew_stop_rules *rules,
                   const struct renew_past *past, const struct ck_renewal *own, int64_t now) {
   struct ck_str text = own->text ? ck_str_of(own->text) : rules->text;
@@ -64,6 +80,7 @@ static void apply(struct renew_stop *s, const struct renew_stop_rules *rules,
   if (!s->brake && past->in_a_row)
     stop(s, RENEW_STOPPED, "%lld %s with no person in between", (long long)past->in_a_row,
          ck_noun((uint64_t)past->in_a_row, "delivery", "deliveries in a row"));
+  if (!s->brake) wait_for_day(s, rules, own->quiet ? ck_str_of(own->quiet) : rules->quiet, now);
   if (s->brake || !past->per_day) return;
   wait_for_age(s, past->day_at, DAY_MS, now);
   if (s->brake)

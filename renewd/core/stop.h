@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "proto/quiet.h"
 #include "proto/renewal.h"
 
 /* The settings. Texts are borrowed. */
@@ -12,6 +13,10 @@ struct renew_stop_rules {
   int64_t in_a_row, alike, per_day; /* 0: does not count */
   bool question;
   struct ck_str question_ok, text;
+  struct ck_str quiet; /* hours without automatic deliveries (proto/quiet.h); empty: none */
+  /* The time zone of that name; NULL with the reason. A pure function of the name. */
+  const struct ck_zone *(*zone)(const void *self, struct ck_str name, struct ck_err *err);
+  const void *zones; /* its self */
 };
 
 /* What the store knows (the QUERY `brakes`). Texts are borrowed. */
@@ -33,6 +38,7 @@ enum renew_brake {
 struct renew_stop {
   enum renew_brake brake;
   bool all;      /* it holds for jobs by hand, too */
+  bool calendar; /* it goes at a time of the day */
   int64_t wait;  /* of RENEW_BRAKED: milliseconds; never more than a day, wherever the clock is */
   char why[200]; /* a sentence for people, without a full stop; empty if it goes */
 };

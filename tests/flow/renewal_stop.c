@@ -109,3 +109,17 @@ T_STORY(renewal, a_night_in_ten_lines, 60) {
   t_do(2, "jobs", "report", "--status", "failed");
   t_do(2, "jobs", "why", "m1", "--since", "-1h");
 }
+
+T_STORY(renewal, quiet_hours, 60) {
+  char from[CK_TIME_TEXT], to[CK_TIME_TEXT], hours[40];
+  begin();
+  ck_time_text(from, r_now_plus(-3600000));
+  ck_time_text(to, r_now_plus(3600000));
+  snprintf(hours, sizeof hours, "%.5s-%.5s UTC", from + 11, to + 11);
+  t_do(0, "set", CONVERSATION, "--quiet", hours);
+  answers("m1", "One.");
+  stops("m1", "stopped: these are its quiet hours");
+  t_do(2, "set", CONVERSATION, "--quiet", "23:00-07:00 Nowhere");
+  t_do(0, "set", CONVERSATION, "--quiet", "");
+  r_wait_status("m1", "done", 10000);
+}

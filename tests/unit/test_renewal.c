@@ -34,6 +34,8 @@ Test(renewal, what_is_said_is_kept) {
   kept("{\"question\":false}", "also after a question");
   kept("{\"text\":\"/DONE$/\"}", "until the answer has /DONE$/");
   kept("{\"text\":\"\"}", "whatever the answer has");
+  kept("{\"quiet\":\"23:00-07:00\"}", "not 23:00-07:00");
+  kept("{\"quiet\":\"\"}", "at any hour");
   kept("{\"payload\":\"go on\"}", "saying go on");
   kept("{\"payload\":\"{}\",\"payload_kind\":\"json\"}", "saying {}");
 }

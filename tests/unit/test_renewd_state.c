@@ -303,6 +303,28 @@ Test(renewd_state, so_many_a_day, .init = core_begin, .fini = core_end) {
   claims(automatic("m1"));
 }
 
+static const struct ck_zone *utc(const void *self, struct ck_str name, struct ck_err *err) {
+  (void)self;
+  static struct ck_zone *zone;
+  return zone ? zone : (zone = ck_zone_open(name, err));
+}
+
+/* A step of the wall clock may end them, or begin them again. */
+Test(renewd_state, quiet_hours_follow_the_clock, .init = core_begin, .fini = core_end) {
+  core.set.stops.zone = utc;
+  core.set.stops.quiet = CK_LIT("00:00-07:00 UTC");
+  conversation("c", "auto", "m1", 0);
+  job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
+  claims(automatic("m1"));
+  brakes((struct renew_past){0});
+  cr_assert(said("braked"));
+  claims(NULL);
+  cr_assert_eq(due(), at.boot + 25200000 - at.wall);
+  at.wall += 25200000;
+  pass(500);
+  claims(automatic("m1"));
+}
+
 Test(renewd_state, sixty_an_hour, .init = core_begin, .fini = core_end) {
   job("hand", "c", "m1", "pending", 0, ck_int(at.wall));
   claims("hand");

@@ -11,8 +11,20 @@
 static struct renew_stop_rules rules;
 static struct renew_past past;
 
+static struct ck_zone *utc;
+
+static const struct ck_zone *zone(const void *self, struct ck_str name, struct ck_err *err) {
+  (void)self;
+  if (!ck_str_is(name, "UTC")) {
+    ck_fail(err, "no such zone");
+    return NULL;
+  }
+  return utc ? utc : (utc = ck_zone_open(name, err));
+}
+
 static void begin(void) {
   rules = (struct renew_stop_rules){.question = true, .question_ok = CK_LIT("continue, go on")};
+  rules.zone = zone;
   past = (struct renew_past){.text = CK_LIT("Done.")};
 }
 
@@ -51,6 +63,21 @@ Test(renewd_stop, so_many_a_day, .init = begin) {
   is(false, RENEW_FREELY, "");
   past.day_at = NOW - 24 * HOUR;
   is(true, RENEW_FREELY, "");
+}
+
+/* NOW is 00:53:20. */
+Test(renewd_stop, quiet_hours, .init = begin) {
+  rules.quiet = CK_LIT("23:00-01:00 UTC");
+  is(true, RENEW_BRAKED, "its quiet hours, 23:00-01:00 UTC");
+  struct renew_stop s = renew_stop(&rules, &past, true, NOW);
+  cr_expect(s.wait == 400000 && s.calendar && !s.all, "%lld", (long long)s.wait);
+  is(false, RENEW_FREELY, "");
+  past.renewal = CK_LIT("{\"quiet\":\"\"}");
+  is(true, RENEW_FREELY, "");
+  past.renewal = CK_LIT("{\"quiet\":\"01:00-02:00 UTC\"}");
+  is(true, RENEW_FREELY, "");
+  past.renewal = CK_LIT("{\"quiet\":\"01:00-02:00 Nowhere\"}");
+  is(true, RENEW_STOPPED, "its quiet hours: no such zone");
 }
 
 Test(renewd_stop, until, .init = begin) {
