@@ -9,7 +9,7 @@
 #include "proto/crc32c.h"
 
 void identity_begin(struct apply *a) {
-  a->identity.home = (struct home){{0}, {0}};
+  a->identity.home = a->identity.session = (struct home){{0}, {0}};
   a->identity.searched = a->identity.knows_parents = false;
 }
 
@@ -22,21 +22,29 @@ static void set_home(struct apply *a, struct ck_str platform, struct ck_str conv
   a->identity.knows_parents = false;
 }
 
-/* An execution may come without its message, but never without a session. */
-static void search_home(struct apply *a) {
+/* The first session of the changeset says whose it is. */
+static void search_session(struct apply *a) {
   struct ck_reader r = ck_reader_of(a->mutations);
   struct ck_mutation m;
   struct ck_row row;
   uint32_t n;
-  if (a->identity.home.platform.n || a->identity.searched || ck_read_array(&r, &n)) return;
+  if (a->identity.searched || ck_read_array(&r, &n)) return;
   a->identity.searched = true;
   for (; n && ck_mutation_decode(&m, &r, NULL) == 0; --n) {
     bool session = m.kind == CK_OP_PUT && ck_str_is(m.as.put.table, ck_tables[CK_SESSIONS].name);
     if (!session || apply_decode_row(a, &row, m.as.put.table, m.as.put.row, NULL)) continue;
-    set_home(a, ck_trim(ck_row_text(&row, CK_SESSIONS_PLATFORM)),
-             ck_trim(ck_row_text(&row, CK_SESSIONS_CONVERSATION_ID)));
+    a->identity.session = (struct home){ck_trim(ck_row_text(&row, CK_SESSIONS_PLATFORM)),
+                                        ck_trim(ck_row_text(&row, CK_SESSIONS_CONVERSATION_ID))};
     return;
   }
+}
+
+/* An execution may come without its message, or after one that does not say whose it is, but never
+ * without a session. */
+static void search_home(struct apply *a) {
+  if (a->identity.home.platform.n) return;
+  search_session(a);
+  set_home(a, a->identity.session.platform, a->identity.session.conversation);
 }
 
 /* Of a conversation that comes without messages, its id says which it is. */

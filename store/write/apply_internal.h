@@ -37,9 +37,10 @@ struct home {
 };
 
 struct identity {
-  struct home home;   /* of the present changeset's last message or session */
-  bool searched;      /* the changeset was searched for it */
-  bool knows_parents; /* `parents` has the hashes of what messages of this home have as parents */
+  struct home home;    /* of the present changeset's last message or session */
+  struct home session; /* of its first session */
+  bool searched;       /* the changeset was searched for that one */
+  bool knows_parents;  /* `parents` has the hashes of what messages of this home have as parents */
   struct ck_buf parents; /* uint32_t each */
 };
 

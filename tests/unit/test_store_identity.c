@@ -294,6 +294,23 @@ Test(apply, executions_go_with_their_message) {
   cr_expect_eq(executions_of("a"), 1);
 }
 
+/* A message that does not say whose it is leaves that to the changeset's session, whatever came
+ * before it. */
+Test(apply, executions_after_a_nameless_message_are_their_sessions) {
+  whole("a", "1");
+  whole("b", "1");
+  for (int before = 0; before < 2; ++before) {
+    if (before) put_execution("before", "1");
+    sh_put_aged(&s, CK_MESSAGES, 10, "{'id':'1','page_title':'of a'}");
+    put_execution(before ? "after" : "alone", "1");
+    put_rest("b", '1');
+    cr_expect_eq(applied(), 'n', "%s", s.reason.text);
+  }
+  cr_expect_eq(executions_of("b"), 3);
+  cr_expect_eq(executions_of("a"), 0);
+  sh_is(&s, CK_MESSAGES, "1", "page_title", "of a");
+}
+
 /* Within a conversation too. */
 Test(apply, an_instruction_id_of_two_messages_is_two_executions) {
   put_chain("a", "12", "");
