@@ -45,8 +45,8 @@ struct ck_unacked {
    * from here, so whatever was applied there came from another process that uses this producer id.
    * NULL: the store is believed. */
   uint64_t (*believe)(void *self, uint64_t applied);
-  /* Called before `receipt` for a number that had more than one message and was not refused, if the
-   * store still remembers its counts. NULL where nobody counts. */
+  /* Called before `receipt` for a number whose result does not tell what became of its messages, if
+   * the store still remembers its counts. NULL where nobody counts. */
   void (*counts)(void *self, const struct ck_counts *counts);
 };
 

@@ -72,7 +72,8 @@
  *   version  the store's newest durable version after the commit of `applied`; a follower whose
  *            cursor has reached it has seen everything that the numbers up to `applied` changed
  *   counts   array of [number, added, updated, unchanged], ascending: what became of the messages
- *            of each number that had more than one and was not refused */
+ *            of each number that had more than one and was not refused, or had one that was there
+ *            while something else was inserted */
 #define CK_RECEIPT_FIELDS(F) \
   F(TEXT, producer) F(UINT, epoch) F(UINT, first) F(UINT, applied) F(TEXT, results) \
   F(RAW, refused) F(UINT, version) F(RAW, counts)

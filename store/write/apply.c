@@ -148,6 +148,20 @@ static int accept_changeset(struct apply *a, struct ck_err *err) {
   return 0;
 }
 
+static uint64_t messages_of(const struct ck_counts *c) {
+  return c->added + c->updated + c->unchanged;
+}
+
+/* Did something new come with one message that was there? The letter, n, does not tell that. */
+static bool is_known_with_news(const struct apply *a) {
+  return a->inserted && messages_of(&a->counts) == 1 && !a->counts.added;
+}
+
+/* A lone message is updated by whatever came with it. */
+static void count_lone(struct apply *a) {
+  if (is_known_with_news(a)) a->counts = (struct ck_counts){.updated = 1};
+}
+
 char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
                      struct ck_err *reason) {
   uint64_t head = a->head;
@@ -166,13 +180,13 @@ char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
     return 'r';
   }
   if (accept_changeset(a, reason)) return 0;
+  count_lone(a);
   a->counts.number = c->number;
   return a->inserted ? 'n' : a->updated ? 'u' : '=';
 }
 
 const struct ck_counts *apply_counts(const struct apply *a) {
-  const struct ck_counts *c = &a->counts;
-  return c->added + c->updated + c->unchanged > 1 ? c : NULL;
+  return messages_of(&a->counts) > 1 || is_known_with_news(a) ? &a->counts : NULL;
 }
 
 /* ---- the batch ---- */

@@ -39,8 +39,9 @@ int apply_begin(struct apply *a, struct ck_err *err);
  * 0: the database failed, as `reason` says; abandon the batch. */
 char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
                      struct ck_err *reason);
-/* What became of the messages of the last changeset, if it had more than one and was not refused;
- * else NULL. Executions count with their message. Valid until the next changeset. */
+/* What became of the messages of the last changeset, if its result does not tell: it had more than
+ * one, or one that was there and something new came with it; else NULL. Executions count with their
+ * message. Valid until the next changeset. */
 const struct ck_counts *apply_counts(const struct apply *a);
 /* Writes the changed records, the producers and the counts, and commits. 0: the batch is durable.
  * -1: everything since apply_begin is undone, on disk and in memory; err says why. *constraint: the

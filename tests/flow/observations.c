@@ -314,6 +314,11 @@ T_STORY(observations, without_a_time_again, 60) {
   head = t_status_int("version", -1);
   observe(UNCHANGED, line, "m1");
   T_CHECK(t_status_int("version", -1) == head, "the first one again moved something");
+  observe(UPDATED,
+          "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a', "
+          "'message_id': '#', 'execution': {'instruction_id': 'late', 'target': 't', 'tool': 'u', "
+          "'result_ok': 1}}\n",
+          "m1");
   /* Its text may still grow, and its time stays. */
   observe(UPDATED,
           "{'platform': 'x', 'conversation_id': 'c', 'role': 'user', 'text': 'a and more', "

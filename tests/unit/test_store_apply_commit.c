@@ -239,3 +239,37 @@ Test(apply, counts_are_kept_as_long_as_the_letters) {
   ck_buf_free(&refused);
   ck_buf_free(&counts);
 }
+
+static void put_lone(const char *execution) {
+  sh_put(&s, CK_MESSAGES, "{'id':'m','platform':'p','role':'user','raw_text':'','observed_at':1}");
+  if (!execution) return;
+  char *json = ck_sprintf("{'instruction_id':'%s','message_id':'m','target':'t','tool':'u',"
+                          "'executed_at':1}",
+                          execution);
+  sh_put(&s, CK_EXECUTIONS, json);
+  free(json);
+}
+
+static bool counts_updated(uint64_t n) {
+  const struct ck_counts *c = apply_counts(s.apply);
+  return c && c->added == 0 && c->updated == n && c->unchanged == 0;
+}
+
+/* Of a lone message the letter tells, unless something new came with one that was there. */
+Test(apply, a_known_message_with_a_new_execution_is_not_new) {
+  put_lone("first");
+  cr_expect_eq(sh_apply(&s), 'n');
+  cr_expect_null(apply_counts(s.apply), "the message is new");
+  put_lone("first");
+  cr_expect_eq(sh_apply(&s), '=');
+  cr_expect_null(apply_counts(s.apply));
+  put_lone("second");
+  cr_expect_eq(sh_apply(&s), 'n');
+  cr_expect(counts_updated(1));
+  sh_conversation(&s, "c", "");
+  put_lone(NULL);
+  sh_put(&s, CK_LINKS,
+         "{'link_id':'l','local_conversation_id':'c','platform':'p','observed_at':1}");
+  cr_expect_eq(sh_apply(&s), 'n');
+  cr_expect(counts_updated(1), "with a new link");
+}
