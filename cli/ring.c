@@ -384,8 +384,10 @@ void cli_ring_end(struct cli_ring **ring) {
   r->ending = true;
   send_signal(r, others, SIGTERM);
   wait_gone(r, others, from + STORE_TERM_MS);
-  send_signal(r, store, SIGTERM);
-  wait_gone(r, all, from + TERM_MS);
+  if (!r->asked) {
+    send_signal(r, store, SIGTERM);
+    wait_gone(r, all, from + TERM_MS);
+  }
   kill_rest(r);
   sweep(r);
   for (enum cli_part i = 0; i < CLI_PARTS; ++i)

@@ -62,7 +62,7 @@ struct ck_daemon {
   /* True once the daemon can be used. Called after each turn until then. */
   bool (*ready)(void *self);
   /* Called after each turn once the daemon has been asked to stop: true when nothing is left to be
-   * finished first. After 4 s the loop ends anyway. */
+   * finished first. A second after stop_ms the loop ends anyway. */
   bool (*stop)(void *self);
   /* How long it may take to stop, in milliseconds; NULL: 3 s. */
   int64_t (*stop_ms)(const struct ck_settings *s);

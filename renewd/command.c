@@ -22,9 +22,8 @@ static const json_t *object_of(const json_t *v, json_t **parsed) {
 
 /* Appends the value of {name}. -1: it has none. */
 static int add_value(struct ck_buf *b, const struct values *values, const char *name) {
-  const json_t *v = json_object_get(values->payload, name);
-  if (!v && (strcmp(name, "delivery_id") == 0 || strcmp(name, "local_conversation_id") == 0))
-    v = json_object_get(values->delivery, name);
+  bool is_own = strcmp(name, "delivery_id") == 0 || strcmp(name, "local_conversation_id") == 0;
+  const json_t *v = json_object_get(is_own ? values->delivery : values->payload, name);
   if (json_is_integer(v))
     ck_buf_printf(b, "%lld", (long long)json_integer_value(v));
   else if (json_is_string(v))
@@ -101,11 +100,26 @@ static int append_all(char ***list, size_t *n, char *const *words, const struct 
   return 0;
 }
 
+static void note_given(struct renew_command *c, const char *set, const char *path) {
+  size_t n = 0;
+  if (*path != '/' || *set == '/') return; /* what is set begins a path of the owner's own */
+  while (c->given && c->given[n]) n++;
+  append(&c->given, &n, ck_strdup(path));
+}
+
+/* Of NAME=VALUE. */
+static const char *value_in(const char *word) { return strchr(word, '=') + 1; }
+
+static void note_given_env(struct renew_command *c, char *const *set) {
+  for (size_t i = 0; set && set[i]; i++) note_given(c, value_in(set[i]), value_in(c->env[i]));
+}
+
 static int make_folder(struct renew_command *c, const struct ck_exec *exec,
                        const struct values *values, struct ck_err *err) {
   if (!exec->folder) return 0;
   c->folder = filled(exec->folder, values, err);
   if (!c->folder) return -1;
+  note_given(c, exec->folder, c->folder);
   return c->folder[0] == '/'
              ? 0
              : ck_fail(err, "its folder is not an absolute path: %.200s", c->folder);
@@ -119,6 +133,7 @@ static int make(struct renew_command *c, const struct ck_exec *exec, const struc
   if (append_all(&c->argv, &n, exec->argv + 1, values, err) ||
       append_all(&c->env, &variables, exec->env, values, err) || make_folder(c, exec, values, err))
     return -1;
+  note_given_env(c, exec->env);
   if (exec->input != CK_EXEC_ARGUMENT) return 0;
   if (payload.n && memchr(payload.s, '\0', payload.n))
     return ck_fail(err, "its payload has a NUL, so it cannot be an argument");
@@ -145,6 +160,7 @@ static void list_free(char **list) {
 void renew_command_free(struct renew_command *c) {
   list_free(c->argv);
   list_free(c->env);
+  list_free(c->given);
   free(c->folder);
   *c = (struct renew_command){0};
 }

@@ -1,10 +1,11 @@
 /* The command line that a delivery to a target of kind `exec` becomes: the words, environment and
  * folder of renew.exec.NAME, in which {placeholders} stand for what the delivery says. Pure.
  *
- * A placeholder is {name}: a member of the target's payload, a text or an integer, or else
- * delivery_id or local_conversation_id. Braces around anything else are text. The payload came with
- * an observation, so a value must not begin with `-`, which could be an option, and must have no
- * control characters and at most 4096 bytes. */
+ * A placeholder is {name}: delivery_id, local_conversation_id, or a member of the target's payload,
+ * a text or an integer. Braces around anything else are text. The payload came with an observation,
+ * so a value must not begin with `-`, which could be an option, and must have no control characters
+ * and at most 4096 bytes; and paths that begin with one are listed, for a look at whose they are.
+ */
 #ifndef RENEWD_COMMAND_H
 #define RENEWD_COMMAND_H
 
@@ -16,6 +17,7 @@ struct renew_command {
   char **argv;
   char **env;   /* what its environment has besides, or instead */
   char *folder; /* NULL: none is set */
+  char **given; /* absolute paths, among folder and the values of env, that placeholders gave */
 };
 
 /* delivery: the letter (target.h). payload: what it says, which becomes the last argument if the

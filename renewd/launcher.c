@@ -2,6 +2,7 @@
 #include "renewd/launcher_internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "proto/text.h"
+
+#define END_MS 3000
 
 struct renew_launcher {
   pid_t pid;
@@ -44,7 +47,11 @@ void renew_launcher_end(struct renew_launcher **launcher) {
   struct renew_launcher *l = *launcher;
   if (!l) return;
   close(l->socket);
-  while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR) {
+  int left = END_MS;
+  for (; waitpid(l->pid, NULL, WNOHANG) == 0 && left > 0; left -= 10) poll(NULL, 0, 10);
+  if (left <= 0) { /* a command hangs in its file system */
+    kill(l->pid, SIGKILL);
+    waitpid(l->pid, NULL, 0);
   }
   free(l->report);
   free(l);

@@ -42,7 +42,8 @@ struct renew_launched {
   uint64_t id;
   enum renew_command_end end;
   int code;
-  struct ck_str last; /* the last line of its standard output; empty if longer than 64 KiB */
+  struct ck_str last; /* the last line of its standard output; of one that is longer than 64 KiB
+                         the first 32 bytes */
   struct ck_str said; /* the last line that it printed, on standard error if there is one */
   bool never_will;    /* of RENEW_COMMAND_NOT_RUN: trying again would not help */
 };

@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@
 #include "renewd/command.h"
 
 #define EXIT_NOT_RUN 127
+#define START_MS 5000
 #define NOT_RUN_FD (STDERR_FILENO + 1) /* of the child, until it runs the program */
 
 /* What the child says if it cannot run the program. */
@@ -57,7 +60,7 @@ __attribute__((noreturn)) static void become(const struct renew_command *c, char
   static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
   sigset_t none;
   sigemptyset(&none);
-  setpgid(0, 0);
+  setsid(); /* a group of its own, and no terminal to ask at */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(EXIT_NOT_RUN);
   for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_DFL);
@@ -121,6 +124,18 @@ static int input_of(const struct ck_exec *exec, struct ck_str delivery, struct c
 
 /* ---- the parent ---- */
 
+/* A folder that came with an observation decides what a program finds there, such as its settings:
+ * it must be this user's, and nobody else's to write to. */
+static int check_given(const struct renew_command *c, struct ck_err *err) {
+  for (char **path = c->given; path && *path; path++) {
+    struct stat st;
+    if (stat(*path, &st) || !S_ISDIR(st.st_mode)) continue;
+    if (st.st_uid != geteuid()) return ck_fail(err, "%.200s belongs to another user", *path);
+    if (st.st_mode & S_IWOTH) return ck_fail(err, "anybody may write to %.200s", *path);
+  }
+  return 0;
+}
+
 static void shut(int *fd) {
   if (*fd >= 0) close(*fd);
   *fd = -1;
@@ -131,10 +146,14 @@ static void shut_pair(int pair[2]) {
   shut(&pair[1]);
 }
 
-/* Waits until the child runs the program, or says that it cannot. */
+/* Waits until the child runs the program, or says that it cannot. A file system that does not
+ * answer must not hold up the other commands for long. */
 static int await(int not_run, const struct renew_command *c, bool *never_will, struct ck_err *err) {
   struct not_run n;
   ssize_t got;
+  struct pollfd p = {not_run, POLLIN, 0};
+  if (poll(&p, 1, START_MS) == 0)
+    return ck_fail(err, "%.200s did not start within %d ms", c->argv[0], START_MS);
   while ((got = read(not_run, &n, sizeof n)) < 0 && errno == EINTR) {
   }
   if (got != (ssize_t)sizeof n) return 0;
@@ -161,14 +180,16 @@ static int spawn(struct launch_child *child, const struct renew_command *c, char
   shut(&out[1]);
   shut(&said[1]);
   shut(&not_run[1]);
-  if (rc == 0) setpgid(child->pid, child->pid); /* in both processes, as either may run first */
   if (rc == 0) rc = await(not_run[0], c, never_will, err);
   shut(&not_run[0]);
   child->out = out[0];
   child->err = said[0];
   child->pidfd = child->pid > 0 ? pidfd_open(child->pid, 0) : -1;
   if (rc == 0) return 0;
-  if (child->pid > 0) waitpid(child->pid, NULL, 0);
+  if (child->pid > 0) {
+    kill(child->pid, SIGKILL);
+    waitpid(child->pid, NULL, WNOHANG); /* it may hang in its file system */
+  }
   shut_pair(out);
   shut_pair(said);
   shut(&child->pidfd);
@@ -181,7 +202,7 @@ int launch_child_start(struct launch_child *c, const struct ck_exec *exec, struc
   int rc = renew_command_make(&command, exec, delivery, payload, err);
   if (rc) {
     *never_will = true;
-  } else {
+  } else if (!(rc = check_given(&command, err))) {
     int in = input_of(exec, delivery, payload);
     char **env = env_with(command.env);
     rc = in < 0 ? ck_fail(err, "not started: %s", strerror(errno))

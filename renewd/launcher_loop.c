@@ -18,13 +18,17 @@
 #include "proto/clock.h"
 
 #define KILL_AFTER_MS 2000
+#define LINE_HEAD 32
 #define SOCKET_FD (STDERR_FILENO + 1)
 
 /* The newest bytes of an output. */
 struct tail {
   struct ck_buf bytes;
   size_t most;
-  bool cut; /* older ones were dropped */
+  bool cut;       /* older ones were dropped */
+  bool line_over; /* what comes next begins a line */
+  char head[LINE_HEAD];
+  size_t heads; /* the first bytes of the last line that is not blank */
 };
 
 struct run {
@@ -44,7 +48,19 @@ struct launcher {
 
 /* ---- output ---- */
 
+static void note_head(struct tail *t, const char *bytes, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    bool blank = (unsigned char)bytes[i] <= ' ';
+    if (bytes[i] == '\n') t->line_over = true;
+    if (t->line_over && blank) continue;
+    if (t->line_over) t->heads = 0;
+    t->line_over = false;
+    if (t->heads < LINE_HEAD) t->head[t->heads++] = bytes[i];
+  }
+}
+
 static void tail_add(struct tail *t, const char *bytes, size_t n) {
+  note_head(t, bytes, n);
   ck_buf_add(&t->bytes, bytes, n);
   if (t->bytes.len <= 2 * t->most) return;
   memmove(t->bytes.data, t->bytes.data + t->bytes.len - t->most, t->most);
@@ -84,14 +100,18 @@ static void send_report(const struct launch_report *r, struct ck_str last, struc
                           {(void *)(uintptr_t)last.s, last.n},
                           {(void *)(uintptr_t)said.s, said.n}};
   struct msghdr m = {.msg_iov = parts, .msg_iovlen = 3};
-  while (sendmsg(SOCKET_FD, &m, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  ssize_t sent;
+  while ((sent = sendmsg(SOCKET_FD, &m, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
   }
+  /* An end that renewd is not told would never come: it is told that the launcher has ended. */
+  if (sent < 0) _exit(1);
 }
 
 static void report(const struct run *r, int code) {
   bool whole, ignored;
   struct ck_str last = last_line(&r->out, &whole), said = last_line(&r->err, &ignored);
-  if (!whole || last.n > LAUNCH_OUT_MAX) last.n = 0;
+  /* Of a line that is too long, its beginning tells what it was. */
+  if (!whole || last.n > LAUNCH_OUT_MAX) last = (struct ck_str){r->out.head, r->out.heads};
   if (!said.n) said = last_line(&r->out, &ignored);
   if (said.n > LAUNCH_ERR_MAX) said.n = LAUNCH_ERR_MAX;
   send_report(&(struct launch_report){r->id, r->end, code, false, last.n, said.n}, last, said);
@@ -136,6 +156,7 @@ static bool has_ended(const struct run *r) {
 
 static void make_it_end(struct run *r, enum renew_command_end why, int64_t grace) {
   kill(-r->child.pid, SIGTERM);
+  kill(-r->child.pid, SIGCONT); /* it may be stopped */
   r->end = why;
   r->deadline = ck_boot_after(grace);
 }

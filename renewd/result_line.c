@@ -29,13 +29,13 @@ static struct ck_str text_of(const json_t *v) {
 
 static int read_outcome(struct renew_result *r, const json_t *o, struct ck_err *err) {
   const char *word = json_string_value(json_object_get(o, "outcome"));
-  size_t i = 0;
+  size_t i = word ? 0 : OUTCOMES;
   while (i < OUTCOMES && strcmp(outcomes[i].word, word) != 0) i++;
   if (i == OUTCOMES)
     return ck_fail(err,
                    "outcome: must be done, retry, failed, unknown, released or limit,"
                    " not %.60s",
-                   word);
+                   word ? word : "something else than a text");
   r->outcome = outcomes[i].outcome;
   r->retry_after = outcomes[i].wait;
   return 0;
@@ -73,10 +73,20 @@ static int read_text(struct renew_result *r, const json_t *v, struct ck_err *err
   return 0;
 }
 
+/* It was to be a result, but was cut off. */
+static bool begins_as_result(struct ck_str line) {
+  if (!line.n || line.s[0] != '{') return false;
+  return ck_str_starts(ck_trim((struct ck_str){line.s + 1, line.n - 1}), "\"outcome\"");
+}
+
 bool renew_result_line(struct renew_result *r, struct ck_str line, int64_t now) {
   struct ck_err err;
   json_t *o = line.n && line.s[0] == '{' ? json_loadb(line.s, line.n, JSON_ALLOW_NUL, NULL) : NULL;
-  bool is_result = json_is_string(json_object_get(o, "outcome"));
+  bool is_result = json_object_get(o, "outcome") != NULL;
+  if (!o && begins_as_result(line)) {
+    renew_result_set(r, RENEW_UNKNOWN, "the result that it printed is cut off, or no JSON");
+    return true;
+  }
   if (is_result) {
     renew_result_set(r, RENEW_UNKNOWN, "%s", "");
     if (read_outcome(r, o, &err) || read_until(r, json_object_get(o, "until"), now, &err) ||

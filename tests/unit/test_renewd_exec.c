@@ -187,7 +187,8 @@ Test(renewd_exec, what_it_gets, .init = test_deliver_begin, .fini = test_deliver
 
 static const char session[] =
     "{\"delivery_id\":\"job_1\",\"target\":{\"kind\":\"exec\",\"id\":\"it\",\"payload\":"
-    "{\"session_id\":\"5f0c\",\"cwd\":\"/usr/bin\",\"home\":\"/a b\",\"n\":7}}}";
+    "{\"session_id\":\"5f0c\",\"delivery_id\":\"none\",\"cwd\":\"/usr/bin\",\"home\":\"/a "
+    "b\",\"n\":7}}}";
 
 Test(renewd_exec, placeholders, .init = test_deliver_begin, .fini = test_deliver_end) {
   test_set("renew.exec.it.folder", "{cwd}");
@@ -230,6 +231,34 @@ Test(renewd_exec, values_that_may_not_stand_there, .init = test_deliver_begin,
   serves("{\"session_id\":\"a\",\"cwd\":\"../x\"}", "not an absolute path: ../x");
 }
 
+/* A folder that came with an observation is its user's, or nothing is run there. */
+Test(renewd_exec, folders_of_others, .init = test_deliver_begin, .fini = test_deliver_end) {
+  static const char target[] = "{\"target\":{\"payload\":{\"cwd\":\"/tmp\"}}}";
+  program("exit 0");
+  test_set("renew.exec.it.folder", "{cwd}");
+  test_result_is(test_deliver(&renew_channel_exec, IT, target), RENEW_UNREACHED,
+                 geteuid() ? "/tmp belongs to another user" : "anybody may write to /tmp");
+  test_set("renew.exec.it.folder", "/tmp");
+  test_result_is(test_deliver(&renew_channel_exec, IT, target), RENEW_DONE, "");
+  test_set("renew.exec.it.env", "HOME={cwd}");
+  test_result_is(test_deliver(&renew_channel_exec, IT, target), RENEW_UNREACHED, "/tmp");
+  unlink(script);
+}
+
+/* A program that wants to ask at the terminal of `up` is not stopped by it, but told that there is
+ * none. */
+Test(renewd_exec, no_terminal, .init = test_deliver_begin, .fini = test_deliver_end) {
+  test_result_is(run("read -r x </dev/tty && exit 1; exit 0", "{}"), RENEW_DONE, "");
+}
+
+/* One that is stopped gets its SIGTERM all the same. */
+Test(renewd_exec, a_stopped_program, .init = test_deliver_begin, .fini = test_deliver_end) {
+  test_set("renew.exec.it.timeout", "300ms");
+  test_result_is(
+      run("trap 'echo \"{\\\"outcome\\\":\\\"done\\\"}\"; exit' TERM; kill -STOP $$", "{}"),
+      RENEW_DONE, "");
+}
+
 /* ---- what it says of its own end ---- */
 
 static struct renew_result says(const char *line, int code) {
@@ -269,9 +298,14 @@ Test(renewd_exec, a_result_that_is_wrong, .init = test_deliver_begin, .fini = te
   test_result_is(says("{\"outcome\":\"done\",\"tokens\":1.5}", 0), RENEW_UNKNOWN,
                  "tokens: must be");
   test_result_is(says("{\"outcome\":\"done\",\"text\":1}", 0), RENEW_UNKNOWN, "text: must be");
+  test_result_is(says("{\"outcome\":null}", 0), RENEW_UNKNOWN, "outcome: must be done");
+  test_result_is(says("{\"outcome\":\"retry\",\"text\":\"abc", 0), RENEW_UNKNOWN, "is cut off");
+  test_result_is(run("printf '{ \"outcome\":\"failed\",\"text\":\"%0200000d\"}\\n\\n' 7", "{}"),
+                 RENEW_UNKNOWN, "is cut off");
+  test_result_is(run("printf '{\"type\":\"%0200000d\"}\\n' 7", "{}"), RENEW_DONE, "");
   /* No results. */
   test_result_is(says("{\"type\":\"result\"}", 0), RENEW_DONE, "");
-  test_result_is(says("{\"outcome\":\"done\"", 3), RENEW_FAILED, "exit 3: more noise");
+  test_result_is(says("{\"result\":\"done\"", 3), RENEW_FAILED, "exit 3: more noise");
 }
 
 /* ---- ends that are not its own ---- */
