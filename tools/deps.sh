@@ -79,7 +79,7 @@ want_for() { # PURPOSE…
     for purpose in "$@"; do
         case $purpose in
         run)
-            want ca-certificates pkg-config \
+            want ca-certificates tzdata pkg-config \
                 $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive zlib liblzma \
                     libzstd nettle jansson md4c libpcre2-8)
             ;;
