@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/clock.h"
 #include "proto/pattern.h"
 #include "proto/renewal.h"
 
@@ -76,20 +77,74 @@ Test(pattern, texts_and_patterns) {
   cr_expect_eq(in("done", "/^DONE$/i"), 1);
   cr_expect_eq(in("ÄRGER", "/ärger/i"), 1);
   cr_expect_eq(in("", "/^$/"), 1);
-  cr_expect_eq(in("//", "//"), 1, "no pattern");
+  cr_expect_eq(in("/ /usr/lib64", "/"), 1, "no pattern");
+  cr_expect_eq(in("/usr/lib64", "/usr/lib64"), 1, "no pattern");
+  cr_expect_eq(in("// so", "// so"), 1, "no pattern");
   cr_expect_eq(in("\xff DONE", "/DONE/"), 1, "any bytes");
 }
 
+static void not_taken(const char *wanted, const char *why) {
+  err.text[0] = '\0';
+  cr_expect_eq(ck_pattern_check(ck_str_of(wanted), &err), -1, "%s", wanted);
+  cr_expect(strstr(err.text, why), "%s: %s", wanted, err.text);
+  cr_expect_eq(in(wanted, wanted), -1, "%s", wanted);
+}
+
 Test(pattern, patterns_that_cannot_be) {
-  cr_expect_eq(ck_pattern_check(CK_LIT("/(/"), &err), -1);
-  cr_expect(strstr(err.text, "is no pattern: missing closing parenthesis, at byte 2"), "%s",
-            err.text);
+  not_taken("/(/", "is no pattern: missing closing parenthesis, at byte 2");
+  not_taken("/[/", "is no pattern");
+  not_taken("/^DONE$/m", "only i may stand, not \"m\"");
+  not_taken("/x/gi", "not \"gi\"");
+  not_taken("/usr/bin", "as in /\\/usr\\/bin/");
+  not_taken("//", "nothing is between its slashes");
+  not_taken("//i", "nothing is between its slashes");
   cr_expect_eq(ck_pattern_check(CK_LIT("("), &err), 0);
-  cr_expect_eq(in("x", "/[/"), -1);
-  char text[4001];
-  memset(text, 'a', sizeof text - 1);
-  text[sizeof text - 2] = '!';
-  text[sizeof text - 1] = '\0';
-  cr_expect_eq(in(text, "/^(a|aa)+$/"), -1, "it runs away");
-  cr_expect(strstr(err.text, "takes too long"), "%s", err.text);
+}
+
+/* ---- the limit of a search: 256 KiB is the longest text that is looked at ---- */
+
+#define LONG (256u << 10)
+
+static struct ck_buf long_text(const char *piece, size_t bytes) {
+  struct ck_buf b = {0};
+  while (b.len < bytes) ck_buf_text(&b, piece);
+  b.len = bytes;
+  return b;
+}
+
+static void runs_away(const char *piece, const char *wanted) {
+  struct ck_buf text = long_text(piece, LONG);
+  int64_t began = ck_thread_us();
+  cr_expect_eq(ck_pattern_in(ck_buf_view(&text), ck_str_of(wanted), &err), -1, "%s", wanted);
+  int64_t took = ck_thread_us() - began;
+  cr_expect(strstr(err.text, "takes too "), "%s: %s", wanted, err.text);
+  cr_expect_lt(took, 500000, "%s: %lld us", wanted, (long long)took);
+  ck_buf_free(&text);
+}
+
+#define PROSE "The code of the fox is in the house, and the dog has it.\n"
+
+Test(pattern, a_search_has_one_limit) {
+  runs_away(PROSE, "/code[\\s\\S]*\\d{9}/");
+  runs_away(PROSE, "/(?s)the.*\\d\\d/");
+  runs_away("a", "/a*b?[cd]/");
+  runs_away("a", "/^(a|aa)+[xy]/");
+  runs_away("ab", "/(ab)+\\1[cd]/");
+  runs_away("a", "/a{60000}[xy]/");
+  runs_away("a", "/(a*)*[xy]/");
+}
+
+Test(pattern, what_is_usual_is_found_in_long_texts) {
+  static const char *const wanted[] = {"/^DONE$/", "/(?s)^The.*END/", "/\\bEND\\b/i", "/[0-9]+/",
+                                       "/dog has (it|them)\\.$/"};
+  struct ck_buf text = long_text(PROSE, LONG);
+  ck_buf_text(&text, "\n7 times\nDONE\nEND");
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+    cr_expect_eq(ck_pattern_in(ck_buf_view(&text), ck_str_of(wanted[i]), &err), 1, "%s: %s",
+                 wanted[i], err.text);
+  ck_buf_free(&text);
+  text = long_text(PROSE, LONG / 8);
+  cr_expect_eq(ck_pattern_in(ck_buf_view(&text), CK_LIT("/fox(.|\n)*dog/"), &err), 1, "%s",
+               err.text);
+  ck_buf_free(&text);
 }
