@@ -8,7 +8,7 @@
 
 /* A search that needs more has run away. PCRE2's own limit of steps counts anew at each place where
  * a match may begin, so the time is looked at in callouts, which the pattern has before each of its
- * items. Between two of them the text is passed over once at most. */
+ * items. Between two of them no more is done than to read the text once. */
 #define SEARCH_US 50000
 #define CALLOUTS_A_LOOK 32
 #define HEAP_KIB (256 * 1024)
