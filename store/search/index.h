@@ -23,8 +23,8 @@
 
 #define SEARCH_FILE CK_PLACE_SEARCH
 #define SEARCH_MARK 0x636b7364 /* "cksd" */
-/* Another number for every change of the tables or of what search_tokens gives. */
-#define SEARCH_VERSION 5
+/* Another number for every change of the tables, or of the words that a record is found by. */
+#define SEARCH_VERSION 6
 
 #define SEARCH_BLOCK 1024 /* entries */
 /* Entries whose words are in one table, since FTS5 brings all words that begin alike together

@@ -7,6 +7,7 @@
 #include "proto/clock.h"
 #include "store/database/scan.h"
 #include "store/keys/keys.h"
+#include "store/search/decode.h"
 
 #define TABLES (1u << CK_MESSAGES | 1u << CK_EXECUTIONS | 1u << CK_CONVERSATIONS)
 
@@ -140,7 +141,7 @@ static int add_texts(struct search_source *s, struct ck_buf *out, struct ck_err 
   while ((rc = sqlite3_step(s->tools)) == SQLITE_ROW && out->len < end)
     for (int c = 0; c < 4; ++c) {
       struct ck_str text = ck_utf8_cut(db_str(s->tools, c), end - out->len);
-      ck_buf_str(out, text);
+      search_decode(out, text);
       if (text.n && out->len < end) ck_buf_text(out, "\n");
     }
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(s->db, "executions", err);
@@ -149,7 +150,7 @@ static int add_texts(struct search_source *s, struct ck_buf *out, struct ck_err 
 int search_source_tools(struct search_source *s, struct ck_str message_id, struct ck_str own,
                         struct ck_buf *out, struct ck_err *err) {
   ck_buf_clear(out);
-  ck_buf_str(out, own);
+  search_decode(out, own);
   if (own.n) ck_buf_text(out, "\n");
   db_bind_str(s->tools, 1, message_id);
   int rc = add_texts(s, out, err);
@@ -180,7 +181,7 @@ static int complete(struct search_source *s, struct search_item *item, struct ck
   if (item->is_title) return 0;
   if (item->version == 0 && read_message(s, item, err)) return -1;
   if (search_source_tools(s, item->id, item->tool, &s->text, err)) return -1;
-  if (s->text.len > item->tool.n) item->tool = keep(s, ck_buf_view(&s->text));
+  item->tool = keep(s, ck_buf_view(&s->text));
   return 0;
 }
 

@@ -24,7 +24,8 @@ int search_source_chunk(struct search_source *s, uint64_t after, const struct se
 bool search_source_is_tools(struct search_source *s, struct ck_str role, struct ck_str details);
 
 /* Makes *out what the tools of a message were told and said: `own`, which the message itself says
- * of it, then its executions, of these at most SEARCH_TOOL_MAX bytes. 0 or -1. */
+ * of it, then its executions, of these at most SEARCH_TOOL_MAX bytes. What is JSON is decoded
+ * (decode.h). 0 or -1. */
 int search_source_tools(struct search_source *s, struct ck_str message_id, struct ck_str own,
                         struct ck_buf *out, struct ck_err *err);
 

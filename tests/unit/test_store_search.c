@@ -59,6 +59,27 @@ Test(store_search, tools_are_asked_by_name_and_with_words_of_the_message) {
   FINDS("is:tool", "a");
 }
 
+/* As params and results are stored: the JSON that a log had. */
+Test(store_search, of_json_words_and_phrases_are_found_across_its_line_ends) {
+  sx_start();
+  sx_put("a", "c1", "assistant", 1, "let me look");
+  sx_put_tool("x", "a", "{\"command\":\"ls\\n\\tgrep\"}",
+              "{\"text\":\"file1\\nfile2\\tna\\u00efve\",\"code\":127}");
+  sx_put("b", "c1", "tool", 2, "[\"one\\ntwo\"]");
+  sx_reached();
+  FINDS("tool:file2", "a");
+  FINDS("tool:nfile2", "");
+  FINDS("tool:\"file1 file2\"", "a");
+  FINDS("tool:\"ls grep\"", "a");
+  FINDS("tool:naive", "a");
+  FINDS("tool:command tool:127", "a");
+  cr_expect(ck_str_is(sx_answer.hits[0].tool,
+                      "bash\n{\"command\":\"ls\n\tgrep\"}\n"
+                      "{\"text\":\"file1\nfile2\tna\u00efve\",\"code\":127}\n"));
+  FINDS("tool:two", "b");
+  FINDS("tool:\"one two\"", "b");
+}
+
 Test(store_search, titles_are_hits_and_choose_conversations) {
   sx_start();
   sx_put_conversation("loc1", "c1", "About disks", 7);
