@@ -86,7 +86,11 @@ void codex_turn(struct codex *f, struct ck_str id) {
   if (!id.n || ck_str_eq(id, ck_buf_view(&f->turn))) return;
   ck_buf_clear(&f->turn);
   ck_buf_str(&f->turn, id);
-  f->items = f->events = 0;
+  f->count = session_get(&f->code.table, 'n', f->chat->id, id);
+  if (f->count) return;
+  f->count = ck_arena_get(&f->code.lasting, sizeof *f->count);
+  *f->count = (struct codex_count){0};
+  session_set(&f->code.table, 'n', f->chat->id, id, f->count);
 }
 
 void codex_end_answer(struct codex_line *l) {
@@ -171,7 +175,7 @@ static struct ck_str id_of(struct codex *f, const json_t *payload, const char *t
   if (id.n) return ck_arena_copy(&f->code.passing, id);
   char number[24], hash[33];
   struct ck_buf made = {0};
-  snprintf(number, sizeof number, "%u", ++f->items);
+  snprintf(number, sizeof number, "%u", ++f->count->items);
   struct ck_str parts[] = {f->turn.len ? ck_buf_view(&f->turn) : session, ck_str_of(type),
                            ck_str_of(number)};
   ck_hash_id(hash, parts, sizeof parts / sizeof *parts);
@@ -228,6 +232,7 @@ static void read_element(const struct ingest_visitor *visitor,
 
 static void *open_file(const char *name) {
   struct codex *f = ck_zalloc(sizeof *f);
+  f->count = &f->none;
   f->code.platform = CK_LIT("codex");
   f->code.program = CK_LIT("codex");
   f->code.home = ck_arena_copy(&f->code.lasting, home_of(name));

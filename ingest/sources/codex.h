@@ -7,16 +7,21 @@
 #include "ingest/sources/code.h"
 #include "ingest/sources/source.h"
 
+/* How many items and events of a turn had no ids of their own. */
+struct codex_count {
+  unsigned items, events;
+};
+
 struct codex {
   struct code_file code;
-  struct code_chat *chat; /* of the thread; NULL until its id is known */
-  bool meta;              /* the thread's own meta data have come; later ones are copies */
-  struct ck_buf turn;     /* its id; empty: none has begun */
-  unsigned items, events; /* of the turn, without ids of their own */
-  struct ck_buf answer;   /* the id of the answer that is open; empty: none */
-  bool spoken;            /* it has words */
-  struct ck_buf thought;  /* what was thought since, for what comes next */
-  struct ck_buf turns;    /* of struct code_place *: above each of the user's words */
+  struct code_chat *chat;          /* of the thread; NULL until its id is known */
+  bool meta;                       /* the thread's own meta data have come; later ones are copies */
+  struct ck_buf turn;              /* its id; empty: none has begun */
+  struct codex_count none, *count; /* count: of the turn; of lines before any turn: none */
+  struct ck_buf answer;            /* the id of the answer that is open; empty: none */
+  bool spoken;                     /* it has words */
+  struct ck_buf thought;           /* what was thought since, for what comes next */
+  struct ck_buf turns;             /* of struct code_place *: above each of the user's words */
   bool user_items, assistant_items; /* messages have come as items: events repeat them */
   bool paginated;                   /* but not in such a history */
   bool thoughts;                    /* likewise */
@@ -40,7 +45,7 @@ const struct codex_entry *codex_entry_of(const struct codex_entry *list, struct 
 /* That of what is known and says nothing. */
 void codex_read_nothing(struct codex_line *l);
 
-/* Begins another turn, if it is another one. */
+/* What follows is of this turn, which may have come before. */
 void codex_turn(struct codex *f, struct ck_str id);
 /* What follows is of another answer. */
 void codex_end_answer(struct codex_line *l);

@@ -6,7 +6,7 @@ static struct ck_str made_id(struct codex_line *l, struct ck_str id) {
   if (id.n) return id;
   char number[24], hash[33];
   struct ck_buf made = {0};
-  snprintf(number, sizeof number, "%u", ++f->events);
+  snprintf(number, sizeof number, "%u", ++f->count->events);
   struct ck_str parts[] = {f->turn.len ? ck_buf_view(&f->turn) : f->chat->id, CK_LIT("event"),
                            ck_str_of(number)};
   ck_hash_id(hash, parts, sizeof parts / sizeof *parts);
