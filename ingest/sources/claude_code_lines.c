@@ -1,4 +1,6 @@
 /* Lines of Claude Code, by their type: which message each is, or what it says of others. */
+#include <string.h>
+
 #include "ingest/sources/claude.h"
 #include "ingest/sources/claude_code.h"
 
@@ -6,28 +8,92 @@
 
 /* A text that waits for its turn, and comes again when that has come. */
 struct queued {
+  struct queued *next;
   struct ck_str id;
-  int64_t age;
-  bool waits;
+  int64_t at, age;
+  bool time_assumed;
+  struct code_place *above;
 };
 
-static void say(struct code_line *line, const char *role, const char *kind, bool hidden,
-                const struct code_content *content) {
-  struct code_file *f = line->file;
-  struct ck_str line_id = line->id;
-  struct ck_str text = ck_buf_view(content->text.len ? &content->text : &content->hidden);
-  struct queued *q = session_get(&f->table, 'q', line->session, text);
-  if (q && q->waits) {
-    line->id = q->id;
-    line->age = line->at > q->age ? line->at : q->age + 1;
-    q->waits = false;
-  }
+/* Those of one text. */
+struct queue {
+  struct queued *waiting, **end; /* the first one first */
+  struct queued *taken_back;
+};
+
+static struct ck_str text_of(const struct code_content *content) {
+  return ck_buf_view(content->text.len ? &content->text : &content->hidden);
+}
+
+static struct queue *queue_of(const struct code_line *line, const struct code_content *content) {
+  return session_get(&line->file->table, 'q', line->session, text_of(content));
+}
+
+/* Takes out the first one that waits; NULL: there is none. */
+static struct queued *first_of(struct queue *queue) {
+  struct queued *q = queue ? queue->waiting : NULL;
+  if (!q) return NULL;
+  queue->waiting = q->next;
+  if (!queue->waiting) queue->end = &queue->waiting;
+  return q;
+}
+
+/* Takes out one that comes after all. */
+static struct queued *taken_back_of(struct queue *queue) {
+  struct queued *q = queue ? queue->taken_back : NULL;
+  if (q) queue->taken_back = q->next;
+  return q;
+}
+
+static int64_t later(int64_t at, int64_t age) { return at > age ? at : age + 1; }
+
+/* message: its id. */
+static void speak(struct code_line *line, struct ck_str message, const char *role, const char *kind,
+                  bool hidden, const struct code_content *content) {
+  struct ck_str own = line->id;
   if (line->missing.n) code_note(line, "message whose parent is missing");
   if (line->time_assumed) code_note(line, "message without a time");
+  line->id = message;
   code_message(line, role, kind, hidden, content);
-  struct ck_str message = line->id;
-  line->id = line_id;
+  line->id = own;
   code_place_set(line, message, code_depth(line));
+}
+
+/* A user's text may be one that was queued; also one that was taken back, since the program takes
+ * back what it gives to a turn that goes on. */
+static void say(struct code_line *line, const char *role, const char *kind, bool hidden,
+                const struct code_content *content) {
+  struct queue *queue = strcmp(role, "user") == 0 ? queue_of(line, content) : NULL;
+  struct queued *q = first_of(queue);
+  if (!q) {
+    q = taken_back_of(queue);
+    line->was_hidden = q != NULL;
+  }
+  if (q) line->age = later(line->at, q->age);
+  speak(line, q ? q->id : line->id, role, kind, hidden, content);
+}
+
+/* What follows is not below it. */
+static void put_in_queue(struct code_line *line, const char *kind, bool hidden,
+                         const struct code_content *content) {
+  struct code_file *f = line->file;
+  struct code_place *last = line->chat->last_line;
+  struct queue *queue = queue_of(line, content);
+  struct queued *q = ck_arena_get(&f->lasting, sizeof *q);
+  if (!queue) {
+    queue = ck_arena_get(&f->lasting, sizeof *queue);
+    *queue = (struct queue){.end = &queue->waiting};
+    session_set(&f->table, 'q', line->session, text_of(content), queue);
+  }
+  *q = (struct queued){.id = ck_arena_copy(&f->lasting, line->id),
+                       .at = line->at,
+                       .age = line->at,
+                       .time_assumed = line->time_assumed,
+                       .above = line->above};
+  *queue->end = q;
+  queue->end = &q->next;
+  speak(line, line->id, "user", kind, hidden, content);
+  if (last) line->chat->last_line = last;
 }
 
 static void take_text(struct code_content *to, struct ck_str text, const char **kind) {
@@ -94,7 +160,7 @@ static bool is_notification(const struct code_content *content) {
   return ck_str_starts(ck_buf_view(&content->hidden), "<task-notification>");
 }
 
-static void give_user(struct code_line *line, const json_t *content) {
+static void give_user(struct code_line *line, const json_t *content, bool queued) {
   struct code_content to = {0};
   const char *kind = NULL;
   bool hidden = json_is_true(json_object_get(line->json, "isMeta"));
@@ -107,7 +173,9 @@ static void give_user(struct code_line *line, const json_t *content) {
   if (hidden || around) kind = "context";
   if (around) hidden = !is_notification(&to);
   find_call(line, &to);
-  if (words || around) {
+  if (queued && (words || around)) {
+    put_in_queue(line, kind, hidden, &to);
+  } else if (words || around) {
     say(line, "user", kind, hidden, &to);
   } else {
     if (!results_in(content)) code_note(line, "line without content");
@@ -118,7 +186,7 @@ static void give_user(struct code_line *line, const json_t *content) {
 
 void code_read_user(struct code_line *line) {
   const json_t *message = json_object_get(line->json, "message");
-  give_user(line, json_is_string(message) ? message : json_object_get(message, "content"));
+  give_user(line, json_is_string(message) ? message : json_object_get(message, "content"), false);
 }
 
 void code_read_assistant(struct code_line *line) {
@@ -157,7 +225,7 @@ static struct ck_str error_text(const struct code_line *line) {
 void code_read_system(struct code_line *line) {
   struct ck_str subtype = ingest_json_text(line->json, "subtype"), text;
   if (ck_str_is(subtype, "local_command")) {
-    give_user(line, json_object_get(line->json, "content"));
+    give_user(line, json_object_get(line->json, "content"), false);
   } else if (ck_str_starts(subtype, "api_") || ck_str_is(subtype, "error")) {
     text = error_text(line);
     give_text(line, "system", "error", false, text.n ? text : subtype);
@@ -172,7 +240,7 @@ void code_read_attachment(struct code_line *line) {
   const json_t *attachment = json_object_get(line->json, "attachment"),
                *prompt = json_object_get(attachment, "prompt");
   if (claude_is_type(attachment, "queued_command") && prompt) {
-    give_user(line, prompt);
+    give_user(line, prompt, false);
     return;
   }
   code_permission(line, attachment);
@@ -185,30 +253,43 @@ void code_read_progress(struct code_line *line) {
   code_pass(line);
 }
 
-/* What the user has said while the program was at work. */
+/* One of this text that waits is hidden: it stays where it was. */
+static void take_back(const struct code_line *line, const json_t *content) {
+  struct code_content to = {0};
+  const char *kind = NULL;
+  take_content(line, &to, content, &kind);
+  struct queue *queue = queue_of(line, &to);
+  struct queued *q = first_of(queue);
+  if (q) {
+    struct code_line again = *line;
+    q->next = queue->taken_back;
+    queue->taken_back = q;
+    q->age = later(line->at, q->age);
+    again.id = q->id;
+    again.at = q->at;
+    again.age = q->age;
+    again.time_assumed = q->time_assumed;
+    again.above = q->above;
+    code_message_hide(&again, "user", kind, &to);
+  }
+  code_content_free(&to);
+}
+
+/* What the user has said while the program was at work, and what he has taken back of it. What
+ * leaves the queue otherwise comes as a line of its own. */
 void code_read_queue(struct code_line *line) {
-  struct code_file *f = line->file;
   struct ck_str operation = ingest_json_text(line->json, "operation");
   const json_t *content = json_object_get(line->json, "content");
-  if ((operation.n && !ck_str_is(operation, "enqueue")) || !json_is_string(content)) {
+  bool back = ck_str_is(operation, "remove") || ck_str_is(operation, "popAll");
+  if (!ck_trim(ingest_json_str(content)).n) {
+    if (back) code_note(line, "queued message taken back, and it is not said which");
     code_pass(line);
-    return;
-  }
-  struct code_place *last = line->chat->last_line;
-  struct ck_str text = ck_trim(ingest_json_str(content));
-  struct queued *q = ck_arena_get(&f->lasting, sizeof *q);
-  struct code_content to = {0};
-  code_content_text(&to, text);
-  text = ck_arena_copy(&f->passing, ck_buf_view(to.text.len ? &to.text : &to.hidden));
-  code_content_free(&to);
-  if (!text.n) {
+  } else if (!operation.n || ck_str_is(operation, "enqueue")) {
+    give_user(line, content, true);
+  } else {
+    if (back) take_back(line, content);
     code_pass(line);
-    return;
   }
-  *q = (struct queued){ck_arena_copy(&f->lasting, line->id), line->at, true};
-  give_user(line, content);
-  session_set(&f->table, 'q', line->session, text, q);
-  if (last) line->chat->last_line = last; /* what follows is not below it */
 }
 
 void code_read_summary(struct code_line *line) {

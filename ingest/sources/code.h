@@ -119,6 +119,7 @@ struct code_line {
   int64_t at;  /* its time; if it has none, that of the line before it, which is assumed */
   int64_t age; /* how new what it says is */
   bool time_assumed;
+  bool was_hidden; /* its message, which is to be shown */
   struct code_chat *chat;
   struct code_place *above; /* NULL: it is a root, or: */
   struct ck_str missing;    /* the line above it is not in the file */
@@ -191,6 +192,9 @@ void code_answer_grow(struct code_open *m, int64_t at);
 /* Any other message. kind: NULL: text. */
 void code_message(const struct code_line *line, const char *role, const char *kind, bool hidden,
                   const struct code_content *content);
+/* Says of a message that it is hidden. An answer that is open goes on. */
+void code_message_hide(const struct code_line *line, const char *role, const char *kind,
+                       const struct code_content *content);
 
 /* ---- code_tools.c ---- */
 

@@ -201,8 +201,8 @@ void code_answer(const struct code_line *line) {
 
 /* ---- any other message ---- */
 
-void code_message(const struct code_line *line, const char *role, const char *kind, bool hidden,
-                  const struct code_content *content) {
+static void give_message(const struct code_line *line, const char *role, const char *kind,
+                         bool hidden, const struct code_content *content) {
   struct code_file *f = line->file;
   struct ck_buf b = {0};
   if (content->unknown.n && !content->said && !kind) kind = "other";
@@ -211,6 +211,7 @@ void code_message(const struct code_line *line, const char *role, const char *ki
   ingest_details_true(&b, "hidden", hidden);
   code_content_details(content, &b);
   if (line->time_assumed) ingest_details_false(&b, "time_known");
+  if (!b.len && line->was_hidden) ck_buf_text(&b, "{");
   const struct ingest_observation o = {
       .platform = f->platform,
       .message_id = ck_arena_copy(&f->passing, line->id),
@@ -224,6 +225,16 @@ void code_message(const struct code_line *line, const char *role, const char *ki
       .observed_at = line->at,
       .time_assumed = line->time_assumed,
       .age = line->age};
-  code_answer_close(line);
   code_give(f, line->chat, &o, line->where);
+}
+
+void code_message(const struct code_line *line, const char *role, const char *kind, bool hidden,
+                  const struct code_content *content) {
+  code_answer_close(line);
+  give_message(line, role, kind, hidden, content);
+}
+
+void code_message_hide(const struct code_line *line, const char *role, const char *kind,
+                       const struct code_content *content) {
+  give_message(line, role, kind, true, content);
 }
