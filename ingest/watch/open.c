@@ -53,9 +53,15 @@ void watch_open_free(struct watch_open *o) {
   free(o);
 }
 
+/* It was written to since its end was seen, and has not grown: something before has changed. */
+static bool is_changed_within(const struct watch_open *o, const struct stat *st) {
+  return o->state != WATCH_READING && (uint64_t)st->st_size == o->fed &&
+         watch_mtime_ns(st) != watch_mtime_ns(&o->st);
+}
+
 bool watch_open_continues(const struct watch_open *o, int fd, const struct stat *st) {
   if (o->unpack || o->state == WATCH_ENDING || (uint64_t)st->st_size < o->fed) return false;
-  if (st->st_ino != o->st.st_ino) return false;
+  if (st->st_ino != o->st.st_ino || is_changed_within(o, st)) return false;
   return !o->marked || (watch_mark_fits(&o->mark, fd) && watch_mark_fits(&o->fed_mark, fd));
 }
 

@@ -122,6 +122,52 @@ Test(watch, half_a_line_that_is_replaced) {
   wr_same(&r, "replaced", 0);
 }
 
+/* A log whose first and last 4 KiB do not tell what is between them. */
+static struct ck_buf long_log(const char *middle) {
+  struct ck_buf b = {0};
+  const char *const ids[] = {"m1", middle, "m3"};
+  for (int i = 0; i < 3; ++i) {
+    ck_buf_printf(&b,
+                  "{\"type\":\"user\",\"sessionId\":\"s1\",\"uuid\":\"%s\","
+                  "\"timestamp\":\"2026-11-0%dT10:00:00.000Z\","
+                  "\"message\":{\"role\":\"user\",\"content\":\"",
+                  ids[i], i + 1);
+    for (int n = 0; n < 1000; ++n) ck_buf_text(&b, "so long ");
+    ck_buf_text(&b, "\"}}\n");
+  }
+  return b;
+}
+
+static void set_mtime(const char *name, int64_t s) {
+  char *path = wr_path(&r, name);
+  const struct timespec both[] = {{.tv_sec = s}, {.tv_sec = s}};
+  cr_assert_eq(utimensat(AT_FDCWD, path, both, 0), 0);
+  free(path);
+}
+
+/* It keeps its size, and all that its ends tell. */
+Test(watch, a_change_in_the_middle) {
+  struct ck_buf one = long_log("m2"), other = long_log("m4");
+  wr_write(&r, LOG, ck_buf_view(&one));
+  wr_import(&r, LOG);
+  wr_write(&r, LOG, ck_buf_view(&other));
+  wr_import(&r, LOG);
+  wr_expect_this(&r);
+  wr_again(&r);
+  wr_start(&r);
+  wr_write(&r, LOG, ck_buf_view(&one));
+  wr_settle(&r);
+  set_mtime(LOG, 1800000000);
+  wr_settle(&r);
+  wr_write(&r, LOG, ck_buf_view(&other));
+  set_mtime(LOG, 1800000001);
+  wr_settle(&r);
+  wr_same(&r, "changed in the middle", 0);
+  wr_rests(&r, "afterwards");
+  ck_buf_free(&one);
+  ck_buf_free(&other);
+}
+
 /* A line of which nobody can hold the bytes. */
 Test(watch, a_line_of_a_terabyte) {
   wr_write(&r, LOG, wr_log(0));
