@@ -214,8 +214,13 @@ struct asking {
   struct place after, upto; /* upto: as far as it was looked for hits; of no hit if entry is 0 */
 };
 
+/* The best come first, as far as that can be told. */
+static bool is_ranked(const struct asking *k) {
+  return k->q->rank && k->chosen.choice == SEARCH_CHOICE_THOSE;
+}
+
 /* The texts were read to find them. */
-static bool was_read(const struct asking *k) { return k->chosen.loose && !k->q->rank; }
+static bool was_read(const struct asking *k) { return k->chosen.loose && !is_ranked(k); }
 
 /* Reads the records of the first hits that have one. */
 static int read_hits(struct search_asker *a, struct asking *k, struct search_answer *out,
@@ -244,8 +249,7 @@ static int pick(struct search_asker *a, struct asking *k, const struct ask_filte
                                       .texts = &a->texts,
                                       .is_over = is_over,
                                       .self = a};
-  if (k->q->rank && k->chosen.choice == SEARCH_CHOICE_THOSE)
-    return ask_read_best(&k->p, &reading, err);
+  if (is_ranked(k)) return ask_read_best(&k->p, &reading, err);
   if (!k->chosen.loose) return ask_pick_newest(&k->p, a->index, &k->chosen, f, err);
   k->p.found = k->after.found;
   int rc = ask_read_newest(&k->p, &reading, &k->upto.last, err);

@@ -97,6 +97,27 @@ Test(store_search_runs, pages_follow_each_other) {
   for (int i = 0; i < WANTED; ++i) cr_expect_eq(seen[i], 1, "w%d was seen %d times", i, seen[i]);
 }
 
+/* What is only unwanted has no best: it is found by reading, as without --rank. */
+Test(store_search_runs, of_what_is_only_unwanted_all_are_counted_on_each_page) {
+  char id[16], cursor[64] = "";
+  sx_start();
+  for (int i = 0; i < 6; ++i) {
+    snprintf(id, sizeof id, "m%d", i);
+    sx_put(id, "c", "user", 10 + i, i % 2 ? "全国人民" : "国人，人民");
+  }
+  sx_reached();
+  for (int page = 0; page < 3; ++page) {
+    snprintf(id, sizeof id, "m%d", 4 - 2 * page);
+    cr_assert_eq(sx_try("-国人民", 1, cursor, true), 0);
+    cr_assert_eq(sx_answer.hit_count, 1);
+    cr_expect(ck_str_is(sx_answer.hits[0].message_id, id));
+    cr_expect_eq(sx_answer.count, 3, "page %d says %llu", page,
+                 (unsigned long long)sx_answer.count);
+    snprintf(cursor, sizeof cursor, "%s", sx_answer.cursor);
+    cr_expect_eq(*cursor != '\0', page < 2);
+  }
+}
+
 Test(store_search_runs, the_best_first) {
   sx_start();
   sx_put("long", "c", "user", 9,
