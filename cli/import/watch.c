@@ -42,17 +42,21 @@ static bool is_on(const struct cli *c) {
   return strcmp(ck_set_text(c->settings, CK_SET_INGEST_WATCH), "on") == 0;
 }
 
+/* An ingest that runs may have been started with other settings than these. */
 static int show(struct cli *c) {
   json_t *watch = ask_ingest(c);
+  bool follows = json_array_size(watch) > 0;
   if (c->json) {
-    json_t *all = json_pack("{s:b, s:b, s:o}", "on", is_on(c), "running", watch != NULL, "sources",
-                            watch ? watch : json_array());
+    json_t *all = json_pack("{s:b, s:b, s:o}", "on", watch ? follows : is_on(c), "running",
+                            watch != NULL, "sources", watch ? watch : json_array());
     cli_json_line(all);
     json_decref(all);
     return CLI_DONE;
   }
-  if (!is_on(c)) {
+  if (!follows && !is_on(c)) {
     puts("watch is off; convkeep watch on names what it would follow");
+  } else if (!follows && watch) {
+    puts("watch is on in the settings, but ingest follows nothing; convkeep watch on has it begin");
   } else if (!watch) {
     puts("watch is on, but no ingest runs here; convkeep up starts it");
   } else {

@@ -275,6 +275,27 @@ T_STORY(watch, on_and_off, 60) {
   json_decref(lines);
 }
 
+/* The environment of the ring says so, and that of the command does not. */
+T_STORY(watch, what_ingest_does_is_said, 60) {
+  make_sessions();
+  write_whole(&sessions[0]);
+  setenv("CONVKEEP_INGEST_WATCH", "on", 1);
+  t_up();
+  unsetenv("CONVKEEP_INGEST_WATCH");
+  wait_for_files(1);
+  json_t *lines = t_lines(0, "watch");
+  T_CHECK(json_is_true(t_at(lines, "0.on")) && json_is_true(t_at(lines, "0.running")), "%s",
+          json_dumps(lines, 0));
+  json_decref(lines);
+  struct t_result r = t_convkeep("watch");
+  T_CHECK(r.code == 0 && strstr(r.out, "claude") && !strstr(r.out, "off"), "%s%s", r.out, r.err);
+  t_result_free(&r);
+  t_down();
+  r = t_convkeep("watch");
+  T_CHECK(r.code == 0 && strstr(r.out, "watch is off"), "%s%s", r.out, r.err);
+  t_result_free(&r);
+}
+
 /* ---- when no events come ---- */
 
 #define FOLDERS 12
