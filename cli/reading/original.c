@@ -211,7 +211,9 @@ const struct cli_command cli_original = {
     "Prints the original: one conversation of an export, or a run of lines. ID is a message, an\n"
     "execution, a conversation (then it is the newest original of it), or the hash of an\n"
     "original. The beginning of an id will do, 8 characters or more, if no other begins so. The\n"
-    "bytes are those of the file; on a terminal, what it would obey is shown by its code.\n\n"
+    "bytes are those of the file, but of lines: empty lines between them are left out, and the "
+    "last\n"
+    "one has a line feed in any case. On a terminal, what it would obey is shown by its code.\n\n"
     "What was only observed live, or came in from a database without originals, has none.",
     run,
     NULL};
