@@ -6,6 +6,7 @@
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "cli/states.h"
+#include "cli/stays.h"
 #include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
@@ -45,8 +46,20 @@ static void print_attempts(const json_t *lines) {
   cli_table_print(&t);
 }
 
+/* Appends what lets a stopped job of the conversation go on; until: when it goes by itself. */
+static void add_help(struct ck_buf *b, const json_t *conversation, int64_t until, int64_t now) {
+  ck_buf_text(b, "; ");
+  if (until) {
+    ck_buf_text(b, "it goes ");
+    cli_relative_text(b, until, now);
+  } else if (!cli_stays_stopped(conversation, now, NULL, b)) {
+    ck_buf_text(b, "a message of a person, or convkeep resume CONVERSATION, lets it go on");
+  }
+}
+
 /* Appends what renewd says about a job that is due. */
-static void held_text(struct ck_buf *b, const json_t *held, int64_t now) {
+static void held_text(struct ck_buf *b, const json_t *held, const json_t *conversation,
+                      int64_t now) {
   static const struct {
     const char *state, *words;
   } all[] = {
@@ -69,12 +82,7 @@ static void held_text(struct ck_buf *b, const json_t *held, int64_t now) {
   }
   ck_buf_text(b, "stopped: ");
   cli_safe_text(b, ck_str_of(cli_member(held, "reason")), false);
-  if (until) {
-    ck_buf_text(b, "; it goes ");
-    cli_relative_text(b, until, now);
-  } else {
-    ck_buf_text(b, "; a message of a person, or convkeep resume CONVERSATION, lets it go on");
-  }
+  add_help(b, conversation, until, now);
 }
 
 static bool has_client(const struct cli_job *j) {
@@ -118,7 +126,7 @@ static void add_waiting(struct ck_buf *b, const struct cli_job *j, const struct 
   if (words)
     cli_safe_text(b, ck_str_of(words), false);
   else
-    held_text(b, cli_held(k->info, j->id), now);
+    held_text(b, cli_held(k->info, j->id), k->conversation, now);
   ck_buf_text(b, "\n");
 }
 

@@ -6,6 +6,7 @@
 #include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/resolve.h"
+#include "cli/stays.h"
 #include "proto/clock.h"
 
 #define CHUNK 1000 /* conversations per changeset */
@@ -105,12 +106,14 @@ int cli_go_on(struct cli *c, const char *conversation_id) {
 }
 
 /* It is on auto already, but renewd may have stopped it. */
-static int go_on(const struct turn *t, const char *id) {
+static int go_on(const struct turn *t, const json_t *conversation) {
+  const char *id = cli_member(conversation, "local_conversation_id");
   int rc = cli_go_on(t->c, id);
+  if (rc == CLI_GO_ON) cli_warn_stopped(t->c, conversation);
   if (rc != CLI_GO_ON || t->c->json) return rc == CLI_GO_ON ? CLI_DONE : rc;
   struct ck_buf line = {0};
   cli_safe_text(&line, ck_str_of(id), false);
-  printf("%s: on auto already; its deliveries in a row count from now on\n", ck_buf_cstr(&line));
+  printf("%s: on auto already; " CLI_GOES_ON "\n", ck_buf_cstr(&line));
   ck_buf_free(&line);
   return CLI_DONE;
 }
@@ -118,7 +121,7 @@ static int go_on(const struct turn *t, const char *id) {
 static int turn_one(struct turn *t, json_t *conversation) {
   if (strcmp(t->to, "auto") == 0 &&
       strcmp(cli_member(conversation, "automation_status"), "auto") == 0)
-    return go_on(t, cli_member(conversation, "local_conversation_id"));
+    return go_on(t, conversation);
   json_t *rows = json_array();
   json_array_append(rows, conversation);
   /* A conversation given by name is paused even from manual, so that jobs made by hand wait. */

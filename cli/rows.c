@@ -139,8 +139,7 @@ static const struct cli_option job_filters[] = {
     FILTER("message-id", CLI_MESSAGE, "ID", "of that message"),
     FILTER("job-id", CLI_JOB, "ID", "that one"),
     FILTER("status", CLI_CHOICE, "pending|running|done|failed|waiting|stopped|unknown|superseded",
-           "in that status, or that state: waiting and stopped are pending, unknown is running, "
-           "superseded is failed"),
+           "in the state that the list shows; pending: in any that waits"),
     SINCE,
     UNTIL,
     FILTER("next-attempt-at-max", CLI_TIME, "TIME", "due by then, the soonest first"),
@@ -500,7 +499,10 @@ static void print_long(const char *name, const json_t *value) {
 void cli_follow_ups_text(struct ck_buf *b, const json_t *row) {
   struct ck_renewal r;
   struct ck_buf text = {0};
-  if (ck_renewal_read(&r, ck_str_of(cli_member(row, "renewal")), NULL) == 0)
+  struct ck_err err;
+  if (ck_renewal_read(&r, ck_str_of(cli_member(row, "renewal")), &err))
+    ck_buf_printf(&text, "cannot be read: %s", err.text);
+  else
     ck_renewal_text(&text, &r);
   cli_safe_text(b, text.len ? ck_buf_view(&text) : CK_LIT("as the settings say"), false);
   ck_renewal_free(&r);

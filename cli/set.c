@@ -5,11 +5,11 @@
 #include <string.h>
 #include "cli/out.h"
 #include "cli/resolve.h"
+#include "cli/stays.h"
 #include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
 #include "proto/pattern.h"
-#include "proto/quiet.h"
 #include "proto/renewal.h"
 
 struct change {
@@ -72,7 +72,10 @@ static void change_text(const char *word, char **text) {
 static int change_until(struct cli *c, const char *word, int64_t *until) {
   if (!word) return CLI_GO_ON;
   *until = 0;
-  return strcmp(word, "none") == 0 ? CLI_GO_ON : cli_moment(c, "--until", word, until);
+  if (strcmp(word, "none") == 0) return CLI_GO_ON;
+  int rc = cli_moment(c, "--until", word, until);
+  if (rc != CLI_GO_ON || *until > 0) return rc;
+  return cli_usage_error(c, "--until", "must be after 1970-01-01, or none, not %s", word);
 }
 
 static int check_payload(struct cli *c, const struct ck_renewal *r) {
@@ -86,21 +89,12 @@ static int check_payload(struct cli *c, const struct ck_renewal *r) {
                : CLI_GO_ON;
 }
 
-static int check_quiet(const char *text, struct ck_err *err) {
-  struct ck_quiet q;
-  if (ck_quiet_read(&q, ck_str_of(text), err)) return -1;
-  struct ck_zone *zone = ck_zone_open(q.zone, err);
-  int rc = zone ? 0 : -1;
-  ck_zone_free(&zone);
-  return rc;
-}
-
 /* The text stays where it is not given anew. */
 static int change_renewal(struct cli *c, const struct change *h, struct ck_renewal *r) {
   struct ck_err err;
   if (h->text && !is_default(h->text) && ck_pattern_check(ck_str_of(h->text), &err))
     return cli_usage_error(c, "--stop-text", "%s", err.text);
-  if (h->quiet && *h->quiet && !is_default(h->quiet) && check_quiet(h->quiet, &err))
+  if (h->quiet && *h->quiet && !is_default(h->quiet) && cli_check_quiet(ck_str_of(h->quiet), &err))
     return cli_usage_error(c, "--quiet", "%s", err.text);
   int rc = change_until(c, h->until, &r->until);
   if (rc == CLI_GO_ON) rc = change_number(c, "--stop-after", h->after, 1, 0, &r->in_a_row);
@@ -116,7 +110,7 @@ static int change_renewal(struct cli *c, const struct change *h, struct ck_renew
   change_text(h->payload, &r->payload);
   if (h->payload) r->is_json = false;
   if (h->payload_kind) r->is_json = strcmp(h->payload_kind, "json") == 0;
-  return check_payload(c, r);
+  return h->payload ? check_payload(c, r) : CLI_GO_ON;
 }
 
 /* Sets the column in row. *json is what it borrows. */
@@ -126,7 +120,8 @@ static int change_follow_ups(struct cli *c, const struct change *h, const json_t
   struct ck_err err;
   if (!changes_renewal(h)) return CLI_GO_ON;
   if (ck_renewal_read(&r, ck_str_of(cli_member(conversation, "renewal")), &err))
-    cli_warn(c, cli_member(conversation, "local_conversation_id"), "%s; it is replaced", err.text);
+    cli_warn(c, cli_member(conversation, "local_conversation_id"),
+             "%s; what is wrong there is left out", err.text);
   int rc = change_renewal(c, h, &r);
   ck_renewal_json(json, &r);
   row->v[CK_CONVERSATIONS_RENEWAL] = json->len ? ck_text(ck_buf_view(json)) : ck_null();
@@ -176,11 +171,13 @@ static int answer(struct cli *c, const char *id, const struct ck_row *write, cha
     cli_safe_text(&line, ck_str_of(id), false);
     ck_buf_text(&line, result == '=' ? ": already set: " : ": set: ");
     add_settings(&line, write, row);
-    if (again) ck_buf_text(&line, "; its deliveries in a row count from now on");
+    if (again) ck_buf_text(&line, "; " CLI_GOES_ON);
     ck_buf_text(&line, "\n");
     cli_print(&line);
     ck_buf_free(&line);
   }
+  fflush(stdout);
+  if (again || write->v[CK_CONVERSATIONS_RENEWAL].state != CK_LEFT_OUT) cli_warn_stopped(c, row);
   json_decref(row);
   return CLI_DONE;
 }
@@ -232,6 +229,8 @@ static int run(struct cli *c, int argc, char **argv) {
   struct ck_row row = {0};
   int rc = cli_options(c, &argc, argv, &change);
   if (rc != CLI_GO_ON) return rc;
+  if (change.payload_kind && (!change.payload || is_default(change.payload)))
+    return cli_usage_error(c, "--payload-kind", "goes with --payload TEXT");
   if (!change.automation && !change.title && !change.summary && !change.cooldown &&
       !changes_renewal(&change))
     return cli_usage_error(c, argv[1], "nothing to change; name an option");

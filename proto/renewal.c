@@ -11,8 +11,11 @@ static int read_number(const json_t *o, const char *name, int64_t least, int64_t
                        int64_t *number, struct ck_err *err) {
   const json_t *v = json_object_get(o, name);
   if (!v) return 0;
-  *number = json_integer_value(v);
-  if (json_is_integer(v) && *number >= least && *number <= most) return 0;
+  int64_t n = json_integer_value(v);
+  if (json_is_integer(v) && n >= least && n <= most) {
+    *number = n;
+    return 0;
+  }
   return ck_fail(err, "renewal.%s: must be an integer from %lld to %lld", name, (long long)least,
                  (long long)most);
 }
@@ -41,19 +44,29 @@ static int read_question(const json_t *o, enum ck_wished *question, struct ck_er
   return 0;
 }
 
+/* Every member is read, also after one that is wrong. */
+static int read_all(struct ck_renewal *r, const json_t *o, struct ck_err *first) {
+  struct ck_err err[9];
+  int wrong[9], rc = 0;
+  wrong[0] = read_number(o, "until", 1, INT64_C(253402300799999), &r->until, &err[0]);
+  wrong[1] = read_number(o, "in_a_row", 1, CK_RENEWAL_NUMBER_MAX, &r->in_a_row, &err[1]);
+  wrong[2] = read_number(o, "alike", 0, CK_RENEWAL_NUMBER_MAX, &r->alike, &err[2]);
+  wrong[3] = read_number(o, "per_day", 0, CK_RENEWAL_NUMBER_MAX, &r->per_day, &err[3]);
+  wrong[4] = read_question(o, &r->question, &err[4]);
+  wrong[5] = read_text(o, "text", &r->text, &err[5]);
+  wrong[6] = read_text(o, "quiet", &r->quiet, &err[6]);
+  wrong[7] = read_text(o, "payload", &r->payload, &err[7]);
+  wrong[8] = read_kind(o, &r->is_json, &err[8]);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong && rc == 0; i++)
+    if (wrong[i]) rc = ck_fail(first, "%s", err[i].text);
+  return rc;
+}
+
 int ck_renewal_read(struct ck_renewal *r, struct ck_str json, struct ck_err *err) {
   *r = (struct ck_renewal){.alike = -1, .per_day = -1};
   if (!json.n) return 0;
   json_t *o = json_loadb(json.s, json.n, 0, NULL);
-  int rc = json_is_object(o) ? 0 : ck_fail(err, "renewal: is no JSON object");
-  if (rc == 0 && (read_number(o, "until", 1, INT64_C(253402300799999), &r->until, err) ||
-                  read_number(o, "in_a_row", 1, CK_RENEWAL_NUMBER_MAX, &r->in_a_row, err) ||
-                  read_number(o, "alike", 0, CK_RENEWAL_NUMBER_MAX, &r->alike, err) ||
-                  read_number(o, "per_day", 0, CK_RENEWAL_NUMBER_MAX, &r->per_day, err) ||
-                  read_question(o, &r->question, err) || read_text(o, "text", &r->text, err) ||
-                  read_text(o, "quiet", &r->quiet, err) ||
-                  read_text(o, "payload", &r->payload, err) || read_kind(o, &r->is_json, err)))
-    rc = -1;
+  int rc = json_is_object(o) ? read_all(r, o, err) : ck_fail(err, "renewal: is no JSON object");
   json_decref(o);
   return rc;
 }

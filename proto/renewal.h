@@ -28,8 +28,9 @@ struct ck_renewal {
 };
 #define CK_RENEWAL_NUMBER_MAX 1000
 
-/* Reads it; empty text: nothing was said. 0; or -1 with the reason, which names the member. Either
- * way the caller frees it. */
+/* Reads it; empty text: nothing was said. 0; or -1 with the reason, which names the first member
+ * that is wrong: such a member counts as missing, the others are read. Either way the caller frees
+ * it. */
 int ck_renewal_read(struct ck_renewal *r, struct ck_str json, struct ck_err *err);
 /* Appends the object; nothing if nothing is said. */
 void ck_renewal_json(struct ck_buf *b, const struct ck_renewal *r);

@@ -62,6 +62,23 @@ Test(renewal, what_is_wrong_is_named) {
   refused("{\"payload_kind\":\"xml\"}", "renewal.payload_kind: must be text or json");
 }
 
+/* What is wrong is left out; the rest is as good as before. */
+Test(renewal, what_is_right_is_kept) {
+  struct ck_renewal r;
+  struct ck_buf again = {0};
+  cr_expect_eq(
+      ck_renewal_read(&r,
+                      CK_LIT("{\"until\":-5,\"in_a_row\":5000,\"alike\":\"x\",\"per_day\":7,"
+                             "\"question\":1,\"text\":\"END\",\"payload_kind\":\"xml\"}"),
+                      &err),
+      -1);
+  cr_expect(strstr(err.text, "renewal.until"), "%s", err.text);
+  ck_renewal_json(&again, &r);
+  cr_expect_str_eq(ck_buf_cstr(&again), "{\"per_day\":7,\"text\":\"END\"}");
+  ck_renewal_free(&r);
+  ck_buf_free(&again);
+}
+
 static int in(const char *text, const char *wanted) {
   return ck_pattern_in(ck_str_of(text), ck_str_of(wanted), &err);
 }
