@@ -193,6 +193,10 @@ static int keep_platform(struct cli *c, const char *platform, json_t *jobs) {
   size_t i;
   const struct cli_filter filter = {"platform", platform, 0};
   int rc = cli_query_all(c, "local_conversations", &filter, 1, &rows);
+  if (rc == CLI_GO_ON && json_array_size(rows) == 0) {
+    cli_error(c, "--platform", "no conversation is of the platform %s", platform);
+    rc = CLI_FAILED;
+  }
   if (rc == CLI_GO_ON) {
     json_array_foreach(rows, i, row) {
       json_object_set_new(ids, cli_member(row, "local_conversation_id"), json_true());
@@ -209,6 +213,7 @@ static int keep_platform(struct cli *c, const char *platform, json_t *jobs) {
 static int keep_state(struct cli *c, const char *state, json_t *jobs) {
   size_t unexplained;
   int rc = cli_add_states(c, jobs, &unexplained);
+  if (rc == CLI_GO_ON) rc = cli_states_known(c, state, unexplained);
   for (size_t i = json_array_size(jobs); rc == CLI_GO_ON && i-- > 0;)
     if (!cli_state_is(json_array_get(jobs, i), state)) json_array_remove(jobs, i);
   return rc;

@@ -20,6 +20,7 @@ struct night {
   json_t *conversations;                 /* in which something was delivered: id → true */
   json_t *stopped, *failed, *superseded; /* reason → how often */
   size_t unknown, waiting;
+  size_t unexplained; /* of those that wait: renewd does not say for what */
 };
 
 static size_t count_of(const json_t *reasons) {
@@ -94,6 +95,7 @@ static int take_status(struct cli *c, struct night *n, const json_t *info, const
   const struct cli_filter filter = {"status", status, 0};
   int rc = cli_query_all(c, "renewal_jobs", &filter, 1, &jobs);
   if (rc == CLI_GO_ON) rc = cli_add_states(c, jobs, &unexplained);
+  if (rc == CLI_GO_ON) n->unexplained += unexplained;
   if (rc == CLI_GO_ON) {
     json_array_foreach(jobs, i, job) take_job(n, info, job);
   }
@@ -114,12 +116,13 @@ static int take_jobs(struct cli *c, struct night *n) {
 /* ---- what is said ---- */
 
 static json_t *night_json(const struct night *n) {
-  json_t *o = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:O, s:O, s:O}", "since",
-                        (json_int_t)n->since, "delivered", (json_int_t)n->delivered,
-                        "conversations", (json_int_t)json_object_size(n->conversations),
-                        "tried_again", (json_int_t)n->tried_again, "unknown",
-                        (json_int_t)n->unknown, "waiting", (json_int_t)n->waiting, "stopped",
-                        n->stopped, "failed", n->failed, "superseded", n->superseded);
+  json_t *o =
+      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O, s:O, s:O}", "since", (json_int_t)n->since,
+                "delivered", (json_int_t)n->delivered, "conversations",
+                (json_int_t)json_object_size(n->conversations), "tried_again",
+                (json_int_t)n->tried_again, "unknown", (json_int_t)n->unknown, "waiting",
+                (json_int_t)n->waiting, "unexplained", (json_int_t)n->unexplained, "stopped",
+                n->stopped, "failed", n->failed, "superseded", n->superseded);
   if (n->knows_cost) json_object_set_new(o, "cost", json_real(n->cost));
   if (n->knows_tokens) json_object_set_new(o, "tokens", json_integer(n->tokens));
   return o;
@@ -187,6 +190,8 @@ static void print_night(const struct night *n) {
   add_reasons(t, "failed", CLI_RED, n->failed, "convkeep list jobs --status failed");
   add_reasons(t, "superseded", CLI_PLAIN, n->superseded, NULL);
   add_number(t, "waiting", CLI_PLAIN, n->waiting, "");
+  add_number(t, "not known", CLI_YELLOW, n->unexplained,
+             " of these may be stopped: renewd does not say; convkeep status");
   ck_buf_free(&text);
   cli_table_print(&t);
 }

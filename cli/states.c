@@ -3,13 +3,12 @@
 
 #include <string.h>
 #include "cli/out.h"
+#include "proto/clock.h"
 
 static const struct {
   const char *word, *status;
-} words[] = {{"waiting", "pending"},
-             {"stopped", "pending"},
-             {"unknown", "running"},
-             {"superseded", "failed"}};
+} words[] = {{"waiting", "pending"}, {"stopped", "pending"},   {"running", "running"},
+             {"unknown", "running"}, {"superseded", "failed"}, {"failed", "failed"}};
 
 const char *cli_state_status(const char *word) {
   for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
@@ -18,10 +17,7 @@ const char *cli_state_status(const char *word) {
 }
 
 bool cli_state_is(const json_t *job, const char *state) {
-  const char *is = cli_member(job, "state");
-  if (strcmp(state, "waiting") == 0)
-    return strcmp(cli_member(job, "status"), "pending") == 0 && strcmp(is, "stopped") != 0;
-  return strcmp(is, state) == 0;
+  return strcmp(cli_member(job, "state"), state) == 0;
 }
 
 const json_t *cli_renewd_info(const json_t *info) {
@@ -75,6 +71,30 @@ static int state_of(struct cli *c, const json_t *info, const json_t *job, const 
   return rc;
 }
 
+/* renewd's list of what it holds up has a limit; its count has none. */
+static bool is_cut(const json_t *renewd) {
+  const json_t *held = json_object_get(renewd, "held");
+  return (size_t)cli_member_int(held, "count", 0) > json_array_size(json_object_get(held, "jobs"));
+}
+
+bool cli_is_explained(const json_t *info, const json_t *job, int64_t now) {
+  const json_t *renewd = cli_renewd_info(info);
+  if (strcmp(cli_member(job, "status"), "pending") != 0) return true;
+  if (cli_member_int(job, "next_attempt_at", INT64_MAX) > now) return true;
+  if (!renewd || !json_is_true(json_object_get(renewd, "live"))) return false;
+  return !is_cut(renewd) || cli_held(info, cli_member(job, "job_id"));
+}
+
+int cli_states_known(const struct cli *c, const char *state, size_t unexplained) {
+  const char *status = cli_state_status(state);
+  if (!unexplained || !status || strcmp(status, "pending") != 0) return CLI_GO_ON;
+  cli_error(c, "--status",
+            "renewd does not say which of %zu pending %s %s: it is not running (convkeep up starts "
+            "it), still starting, or holds up more than it can name; --status pending takes all",
+            unexplained, ck_noun(unexplained, "job", "jobs"), state);
+  return CLI_FAILED;
+}
+
 int cli_add_states(struct cli *c, json_t *jobs, size_t *unexplained) {
   json_t *info = NULL, *job;
   size_t i;
@@ -82,7 +102,7 @@ int cli_add_states(struct cli *c, json_t *jobs, size_t *unexplained) {
   *unexplained = 0;
   json_array_foreach(jobs, i, job) {
     const char *state;
-    *unexplained += !cli_renewd_info(info) && strcmp(cli_member(job, "status"), "pending") == 0;
+    *unexplained += !cli_is_explained(info, job, ck_now_ms());
     if (rc == CLI_GO_ON) rc = state_of(c, info, job, &state);
     if (rc == CLI_GO_ON) json_object_set_new(job, "state", json_string(state));
   }

@@ -4,20 +4,26 @@
 
 #include "cli/client.h"
 
-/* The states that `list jobs --status` knows besides the row's own: waiting (pending, and not
- * stopped), unknown, superseded, stopped. Returns the status that such rows have; NULL for another
- * word. */
+/* The states that `list jobs --status` knows: waiting, stopped, running, unknown, failed and
+ * superseded. Returns the status that such rows have; NULL for another word. */
 const char *cli_state_status(const char *word);
 /* Is that the job's state? state: one of these words; the job has been given to cli_add_states. */
 bool cli_state_is(const json_t *job, const char *state);
+/* Is the job's state known? Not that of a pending job that is due, if renewd is not running, is
+ * still starting, or has more of them than it can name. info: the answer to STATUS. */
+bool cli_is_explained(const json_t *info, const json_t *job, int64_t now);
+/* Refuses to choose jobs by a state that is not known of all of them: `unexplained` is from
+ * cli_add_states. Returns CLI_GO_ON, or CLI_FAILED after reporting the error. */
+int cli_states_known(const struct cli *c, const char *state, size_t unexplained);
 
 /* The job failed because nobody wanted it any more. */
 bool cli_is_superseded(const json_t *job);
 
 /* Adds the member `state` to each of these jobs: the status, but `unknown` for an attempt of
  * unknown outcome, `superseded` for a job that failed so, and for a pending one the reason that
- * renewd reports (docs/renewal.md), `unreached`, or `waiting`. *unexplained: how many are pending
- * while no renewd reports. Returns CLI_GO_ON, or the exit code after reporting the error. */
+ * renewd reports (docs/renewal.md), `unreached`, or `waiting`. *unexplained: of how many the state
+ * is not known (cli_is_explained). Returns CLI_GO_ON, or the exit code after reporting the error.
+ */
 int cli_add_states(struct cli *c, json_t *jobs, size_t *unexplained);
 
 /* What renewd reports: an object, NULL if it is not running. Borrowed from info, the answer to

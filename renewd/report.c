@@ -6,9 +6,11 @@
 #include "proto/clock.h"
 #include "proto/map.h"
 
-/* Of a list, the first so many are named, in about so many bytes; its count is always whole. */
+/* Of a list, the first so many are named, in about so many bytes; its count is always whole. The
+ * store takes 320 KiB in all. */
 #define NAMED_MAX 100
 #define NAMED_BYTES 24000
+#define HELD_BYTES 250000
 
 struct listing {
   struct ck_buf *b;
@@ -58,7 +60,7 @@ static void put_held(void *self, struct renew_node *node) {
   if (!renew_is_held(&h, &l->r->core, j, l->now)) return;
   l->count++;
   l->stopped += strcmp(h.state, "stopped") == 0;
-  if (l->all.b->len > NAMED_BYTES) return;
+  if (l->all.b->len > HELD_BYTES) return;
   l->all.n++;
   struct ck_map m = ck_map_open(l->all.b);
   ck_pair_text(&m, "job_id", node->id);

@@ -25,7 +25,7 @@ struct query {
   const char *state; /* of jobs: more than a filter of the store can tell; NULL: any */
   bool whole_ids;
   char *next;         /* where the page begins, then where the next one does; NULL: there is none */
-  size_t unexplained; /* pending jobs, while no renewd reports what they wait for */
+  size_t unexplained; /* jobs whose state is not known */
 };
 
 /* The filters as typed. KIND may follow its filters, so they are parsed once all words are read. */
@@ -95,7 +95,9 @@ static void say_more(const struct query *q, const struct page *page, size_t hidd
     printf("%zu hidden %s not shown; --hidden shows %s\n", hidden,
            ck_noun(hidden, "message is", "messages are"), ck_noun(hidden, "it", "them"));
   if (q->unexplained)
-    puts("renewd is not running, so it is not known what jobs wait for; convkeep up starts it");
+    printf(
+        "renewd does not say what %zu of the jobs %s for; convkeep status shows whether it runs\n",
+        q->unexplained, ck_noun(q->unexplained, "waits", "wait"));
   if (!q->next || !cli_on_terminal()) return;
   if (page->by_cursor)
     printf("more: --next %s\n", q->next);
@@ -179,6 +181,7 @@ static int fetch_in_state(struct query *q, const struct page *page, json_t **row
   json_t *all = json_array();
   int rc = find_in_state(q, page->limit, (size_t)page->offset + page->limit, all);
   if (rc == CLI_GO_ON && q->next) rc = look_for_more(q);
+  if (rc == CLI_GO_ON) rc = cli_states_known(q->c, q->state, q->unexplained);
   *rows = rc == CLI_GO_ON ? json_array() : NULL;
   for (size_t i = page->offset; i < json_array_size(all) && *rows; ++i)
     json_array_append(*rows, json_array_get(all, i));

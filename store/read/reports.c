@@ -11,7 +11,7 @@
 /* More daemons than anybody runs. A flood of invented names pushes out the oldest reports, rather
  * than fill the memory. */
 #define REPORTS_MAX 64
-#define INFO_MAX 65536  /* bytes of a report's info map */
+#define INFO_MAX 327680 /* bytes of a report's info map */
 #define STATUS_LEVELS 4 /* containers around it, at most */
 
 struct kept {

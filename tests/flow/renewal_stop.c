@@ -44,8 +44,14 @@ T_STORY(renewal, a_question_stops, 60) {
   T_CHECK(json_array_size(stopped) == 1, "%zu jobs are listed as stopped",
           json_array_size(stopped));
   json_decref(stopped);
+  t_do(0, "jobs", "cancel", "--status", "waiting", "--yes");
+  T_CHECK(r_has_status("m2", "pending"), "a stopped job was taken for one that waits");
+  t_do(1, "jobs", "cancel", "--status", "pending", "--platform", "nope", "--yes");
   r_say("m3", "user", NULL);
   r_wait_status("m2", "failed", 10000);
+  json_t *failed = t_lines(0, "list", "jobs", "--status", "failed");
+  T_CHECK(json_array_size(failed) == 0, "a superseded job is listed as failed");
+  json_decref(failed);
   answers("m4", "And this one?");
   stops("m4", "stopped: the answer ends with a question");
   t_do(0, "resume", CONVERSATION);
@@ -77,7 +83,17 @@ T_STORY(renewal, a_time_and_a_number_stop, 90) {
   answers("m2", "Two.");
   stops("m2", "stopped: 1 delivery with no person in between");
   t_do(0, "set", CONVERSATION, "--stop-after", "default", "--until", "-1s");
-  stops("m2", "stopped: the time has come until which it was to go on");
+  stops("m2", "stopped: the time has come until which it was to go on; convkeep set CONVERSATION "
+              "--until TIME moves it");
+  struct t_result r = t_convkeep("resume", CONVERSATION);
+  T_CHECK(r.code == 0 && strstr(r.err, "are stopped: the time has come until which"),
+          "resume says %s%s", r.out, r.err);
+  t_result_free(&r);
+  T_CHECK(r_has_status("m2", "pending"), "m2 was sent after its conversation's end");
+  t_do(2, "set", CONVERSATION, "--until", "1970-01-01");
+  t_do(2, "set", CONVERSATION, "--until", "default");
+  t_do(2, "set", CONVERSATION, "--payload-kind", "json");
+  t_do(2, "set", CONVERSATION, "--payload-kind", "json", "--payload", "default");
   t_do(0, "set", CONVERSATION, "--until", "none", "--per-day", "1");
   stops("m2", "stopped: it had 1 delivery in 24 hours; it goes in");
   t_do(0, "set", CONVERSATION, "--per-day", "default");
