@@ -243,26 +243,63 @@ static bool is_name(struct ck_str name) {
   return true;
 }
 
-struct ck_zone *ck_zone_open(struct ck_str name, struct ck_err *err) {
+static struct ck_zone *of_file(const char *path, struct ck_err *err) {
   struct ck_buf bytes = {0};
   struct ck_zone *z = NULL;
-  bool here = name.n == 0;
-  if (!here && !is_name(name)) {
+  if (ck_read_file(AT_FDCWD, path, 0, FILE_MAX, &bytes, err) == 0)
+    z = ck_zone_read(ck_buf_view(&bytes), err);
+  ck_buf_free(&bytes);
+  return z;
+}
+
+static struct ck_zone *of_name(struct ck_str name, struct ck_err *err) {
+  char *path = ck_sprintf(FOLDER "%.*s", (int)name.n, name.s);
+  struct ck_zone *z = of_file(path, err);
+  free(path);
+  return z;
+}
+
+/* A rule for all years, in TZ itself: CET-1CEST,M3.5.0,M10.5.0/3. */
+static struct ck_zone *of_rule(struct ck_str rule) {
+  struct ck_zone *z = ck_zalloc(sizeof *z);
+  if (!rule.n || !read_later(&z->later, (struct text){rule.s, rule.s + rule.n})) ck_zone_free(&z);
+  return z;
+}
+
+/* As the C library reads TZ: a name, a path or a rule, each perhaps with a colon before it; UTC if
+ * it is empty. */
+static struct ck_zone *of_variable(const char *tz, struct ck_err *err) {
+  struct ck_str text = ck_str_of(tz + (*tz == ':'));
+  if (!text.n) return of_name(CK_LIT("UTC"), err);
+  struct ck_zone *z = NULL;
+  ck_fail(err, "it is neither the name of a time zone nor a rule for one");
+  if (text.s[0] == '/')
+    z = of_file(text.s, err);
+  else if (is_name(text))
+    z = of_name(text, err);
+  if (!z) z = of_rule(text);
+  if (!z) ck_fail_in(err, "the time zone in TZ, %s", ck_quoted(text));
+  return z;
+}
+
+static struct ck_zone *of_machine(struct ck_err *err) {
+  static const char path[] = "/etc/localtime";
+  const char *tz = getenv("TZ");
+  if (tz) return of_variable(tz, err);
+  if (access(path, F_OK)) return of_name(CK_LIT("UTC"), err);
+  struct ck_zone *z = of_file(path, err);
+  if (!z) ck_fail_in(err, "the time zone %s", path);
+  return z;
+}
+
+struct ck_zone *ck_zone_open(struct ck_str name, struct ck_err *err) {
+  if (!name.n) return of_machine(err);
+  if (!is_name(name)) {
     ck_fail(err, "%s is no name of a time zone", ck_quoted(name));
     return NULL;
   }
-  char *path = here ? ck_strdup("/etc/localtime") : ck_sprintf(FOLDER "%.*s", (int)name.n, name.s);
-  if (here && access(path, F_OK)) {
-    free(path);
-    path = ck_strdup(FOLDER "UTC");
-  }
-  if (ck_read_file(AT_FDCWD, path, 0, FILE_MAX, &bytes, err) == 0)
-    z = ck_zone_read(ck_buf_view(&bytes), err);
-  if (!z)
-    ck_fail_in(err, "the time zone %.*s", (int)(here ? strlen(path) : name.n),
-               here ? path : name.s);
-  ck_buf_free(&bytes);
-  free(path);
+  struct ck_zone *z = of_name(name, err);
+  if (!z) ck_fail_in(err, "the time zone %.*s", (int)name.n, name.s);
   return z;
 }
 

@@ -13,8 +13,8 @@
 struct ck_zone;
 
 /* Reads the zone of that name, "Europe/Berlin", from /usr/share/zoneinfo; the empty name: that of
- * this machine (/etc/localtime; without that, UTC). The caller frees. NULL with the reason: it is
- * no such name, or its file cannot be read. */
+ * this process (what the variable TZ names; if it is not set /etc/localtime; without that, UTC).
+ * The caller frees. NULL with the reason: it is no such name, or its file cannot be read. */
 struct ck_zone *ck_zone_open(struct ck_str name, struct ck_err *err);
 /* The same of a file's bytes. Pure. */
 struct ck_zone *ck_zone_read(struct ck_str bytes, struct ck_err *err);

@@ -49,6 +49,28 @@ Test(zone, what_clocks_show) {
   shows("Pacific/Apia", "2011-12-30T12:00", "2011-12-30T22:00Z");
 }
 
+/* What the environment says goes before what the machine is set to. */
+static void shows_here(const char *tz, const char *shown, const char *utc) {
+  setenv("TZ", tz, 1);
+  shows("", shown, utc);
+}
+
+Test(zone, what_the_environment_says) {
+  shows_here("Asia/Kolkata", "2026-07-01T00:00", "2026-06-30T18:30Z");
+  shows_here(":Europe/Berlin", "2026-07-01T04:20", "2026-07-01T02:20Z");
+  shows_here("/usr/share/zoneinfo/Europe/Berlin", "2026-11-30T04:20", "2026-11-30T03:20Z");
+  shows_here("CET-1CEST,M3.5.0,M10.5.0/3", "2026-07-01T04:20", "2026-07-01T02:20Z");
+  shows_here("CET-1CEST,M3.5.0,M10.5.0/3", "2026-11-30T04:20", "2026-11-30T03:20Z");
+  shows_here("<+05>-5", "2026-11-30T05:00", "2026-11-30T00:00Z");
+  shows_here("", "2026-07-01T04:20", "2026-07-01T04:20Z");
+  static const char *const wrong[] = {"Europe/Nowhere", "../etc/passwd", ":/nowhere", "X"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    setenv("TZ", wrong[i], 1);
+    cr_expect_null(ck_zone_open(ck_str_of(""), &err), "%s", wrong[i]);
+    cr_expect(strstr(err.text, "the time zone in TZ"), "%s: %s", wrong[i], err.text);
+  }
+}
+
 static void refused(const char *name, const char *why) {
   err.text[0] = '\0';
   cr_expect_null(ck_zone_open(ck_str_of(name), &err), "%s", name);
