@@ -6,7 +6,9 @@
 
 int cli_agreed(const struct cli *c, const char *question) {
   char answer[16] = "";
-  if (c->json || !isatty(STDIN_FILENO) || !cli_on_terminal())
+  if (c->json)
+    return cli_usage_error(c, NULL, "%s With --json nothing is asked; --yes says yes", question);
+  if (!isatty(STDIN_FILENO) || !cli_on_terminal())
     return cli_usage_error(c, NULL, "%s Nobody is there to be asked; --yes says yes", question);
   printf("%s [y/N] ", question);
   fflush(stdout);
