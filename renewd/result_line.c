@@ -9,7 +9,7 @@
 #include "proto/error.h"
 
 #define TIME_MAX INT64_C(253402300799999) /* the end of the year 9999 */
-/* How long a limit without an end is left alone. */
+/* How long a limit without an end that is to come is left alone. */
 #define LIMIT_MS 900000
 
 static const struct {
@@ -49,7 +49,7 @@ static int read_until(struct renew_result *r, const json_t *v, int64_t now, stru
   else if (!json_is_string(v) || ck_time_parse(text_of(v).s, text_of(v).n, &until))
     return ck_fail(err, "until: must be milliseconds since the epoch, or ISO 8601");
   if (until < 0 || until > TIME_MAX) return ck_fail(err, "until: is out of range");
-  r->retry_after = until > now ? until - now : 0;
+  if (until > now) r->retry_after = until - now;
   return 0;
 }
 

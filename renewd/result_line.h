@@ -5,7 +5,7 @@
  *   outcome  done, retry, failed, unknown, as an attempt ends (docs/renewal.md); released: nothing
  *            was sent; limit: nothing was sent, because the account has reached a limit
  *   until    of retry, released and limit: not again before; milliseconds since the epoch, or
- *            ISO 8601
+ *            ISO 8601. One that has passed counts as none
  *   cost     what it cost, in the account's currency; tokens: how many it used; text: what was
  *            answered
  *

@@ -201,8 +201,10 @@ void renew_lease_known(struct renew_core *core, struct renew_job *j, const struc
     renew_job_follow(core, j, a->head);
     return;
   }
-  t->count =
-      (struct renew_count){a->lease.attempt, a->job.max_attempts, a->unreached, a->unreached_since};
+  t->count = (struct renew_count){.attempt = a->lease.attempt,
+                                  .max_attempts = a->job.max_attempts,
+                                  .unreached = a->unreached,
+                                  .unreached_since = a->unreached_since};
   t->message_id = ck_str_dup(a->job.message_id);
   t->snapshot = ck_str_dup(a->job.snapshot);
   if (a->problem)
@@ -214,6 +216,8 @@ void renew_lease_known(struct renew_core *core, struct renew_job *j, const struc
 /* ---- the end ---- */
 
 void renew_resulted(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
+  j->released = e->as.result->outcome == RENEW_RELEASED ? j->released + 1 : 0;
+  j->trying->count.released = j->released;
   resulted(core, j, e->as.result);
 }
 

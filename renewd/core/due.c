@@ -8,7 +8,10 @@
 
 /* The longest wait that a target can ask for: 31 days. */
 #define RETRY_AFTER_MAX INT64_C(2678400000)
-/* The waits after attempts that did not reach the target, in milliseconds. */
+/* The waits after attempts of which the target said that nothing was sent, and after those that did
+ * not reach it, in milliseconds. */
+#define RELEASED_FIRST 5000
+#define RELEASED_LONGEST 1800000
 #define UNREACHED_FIRST 30000
 #define UNREACHED_LONGEST 1800000
 
@@ -89,14 +92,19 @@ static void judge_retry(struct renew_verdict *v, const struct renew_rules *r,
              (long long)wait, (long long)most);
 }
 
+/* No other limit holds for what is not charged, so it is the wait that keeps a target that never
+ * sends anything from being asked without end. */
 static void judge_released(struct renew_verdict *v, const struct renew_result *result,
-                           int64_t now) {
-  int64_t asked = asked_wait(result);
-  v->next_attempt_at = now + asked;
+                           const struct renew_count *count, int64_t now) {
+  int64_t asked = asked_wait(result), wait = 0;
+  if (count->released) wait = backoff_limit(RELEASED_FIRST, RELEASED_LONGEST, count->released);
+  bool as_asked = asked > wait;
+  if (as_asked) wait = asked;
+  v->next_attempt_at = now + wait;
   snprintf(v->why, sizeof v->why, "nothing was sent; not charged");
-  if (asked)
-    snprintf(v->why, sizeof v->why, "nothing was sent; not charged; again in %lld ms, as it said",
-             (long long)asked);
+  if (wait)
+    snprintf(v->why, sizeof v->why, "nothing was sent; not charged; again in %lld ms%s",
+             (long long)wait, as_asked ? ", as it said" : "");
 }
 
 /* A clock that went back makes the row look younger, never older than it is. */
@@ -136,7 +144,7 @@ struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *
     judge_unreached(&v, r, random, count, now);
     break;
   case RENEW_RELEASED:
-    judge_released(&v, result, now);
+    judge_released(&v, result, count, now);
     break;
   case RENEW_FAILED:
     snprintf(v.why, sizeof v.why, "trying again would not help");

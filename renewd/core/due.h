@@ -85,17 +85,21 @@ struct renew_verdict {
   int64_t cooldown_until;  /* wall; 0 unless done */
   char why[120];           /* for the log of attempts */
 };
-/* What the store knows about the job before this attempt's end. */
+/* What is known about the job before this attempt's end; all but `released` by the store. */
 struct renew_count {
   int64_t attempt; /* the number of this one, from 1 */
   int64_t max_attempts;
   int64_t unreached; /* how many attempts before this one did not reach the target, in a row */
   int64_t unreached_since; /* wall: when the first of those ended; 0: none did */
+  int64_t released; /* how often in a row, with this one, its target said that nothing was sent; 0:
+                       it is renewd itself that sent nothing */
 };
 /* The wait before a retry is random, from 0 to a limit that doubles with each attempt up to
  * backoff_max; a longer retry_after counts instead. The wait after an unreached attempt is random,
  * from half of a limit to all of it; the limit is 30 s and doubles up to 30 min. The last attempt
- * is give_up after the first of the row: if that is unreached too, the job fails. */
+ * is give_up after the first of the row: if that is unreached too, the job fails. What renewd
+ * itself released is due at once; what the target released waits 5 s, which doubles up to 30 min,
+ * or for retry_after if that is longer. */
 struct renew_verdict renew_judge(const struct renew_rules *r, struct ck_random *random,
                                  const struct renew_result *result, const struct renew_count *count,
                                  int64_t now);

@@ -88,8 +88,9 @@ struct renew_job {
   int64_t hold;                /* boot: not before; after a refusal */
   int64_t created_at;
   int64_t attempt_count;
-  char *client;    /* who delivers it (target.h); NULL: renewd does */
-  char *no_target; /* why nothing can be sent (resolve.h); NULL: it has a target */
+  int64_t released; /* how often in a row its target has said that nothing was sent */
+  char *client;     /* who delivers it (target.h); NULL: renewd does */
+  char *no_target;  /* why nothing can be sent (resolve.h); NULL: it has a target */
 };
 
 /* ---- conversations ---- */

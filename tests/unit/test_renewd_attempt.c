@@ -92,6 +92,24 @@ Test(renewd_attempt, the_letter_and_the_end, .init = begin, .fini = core_end) {
   cr_assert_null(told(CK_OP_END));
 }
 
+/* It is not charged, so nothing but the wait keeps it from being asked without end. */
+Test(renewd_attempt, a_target_that_sends_nothing_is_asked_less_and_less, .init = begin,
+     .fini = core_end) {
+  static const int64_t waits[] = {5000, 10000, 20000};
+  for (size_t i = 0; i < 3; i++) {
+    result(sends("j", TARGET), RENEW_RELEASED);
+    int64_t next = end_told("released")->next_attempt_at;
+    cr_assert_eq(next, at.wall + waits[i], "%zu: %lld", i, (long long)(next - at.wall));
+    receipt(&(struct renew_effect){.ticket = core.tickets.given}, 'u', 9 + i);
+    row_job((struct row_of_job){.id = "j", .of = "c", .message = "m", .next = ck_int(next)});
+    follow(9 + i);
+    pass(waits[i]);
+    claims("j");
+  }
+  result(sends("j", TARGET), RENEW_RETRY);
+  cr_assert_eq(renew_core_job(&core, CK_LIT("j"))->released, 0, "another end ends the row");
+}
+
 /* Rows of the attempt that have not come yet must not start another one. */
 Test(renewd_attempt, free_once_everything_was_followed, .init = begin, .fini = core_end) {
   result(sends("j", TARGET), RENEW_RETRY);

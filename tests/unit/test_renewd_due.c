@@ -154,6 +154,23 @@ Test(renewd_due, ends) {
   cr_assert(v.outcome == RENEW_RELEASED && v.next_attempt_at == 1000000);
 }
 
+static int64_t released_wait(int64_t times, int64_t retry_after) {
+  struct ck_random random = {1};
+  struct renew_result r = {.outcome = RENEW_RELEASED, .retry_after = retry_after};
+  struct renew_count count = {.attempt = 1, .max_attempts = 10, .released = times};
+  return renew_judge(&rules, &random, &r, &count, 1000000).next_attempt_at - 1000000;
+}
+
+Test(renewd_due, what_a_target_releases_waits_from_5_s_to_30_min) {
+  static const int64_t waits[] = {5, 10, 20, 40, 80, 160, 320, 640, 1280, 1800, 1800};
+  for (int64_t times = 1; times <= 11; times++)
+    cr_assert_eq(released_wait(times, 0), 1000 * waits[times - 1], "%d", (int)times);
+  cr_assert_eq(released_wait(INT64_MAX, 0), 1800000);
+  cr_assert_eq(released_wait(1, 1), 5000, "an end that is always near is none");
+  cr_assert_eq(released_wait(3, 900000), 900000);
+  cr_assert_eq(released_wait(0, 0), 0, "renewd itself did");
+}
+
 static struct renew_verdict unreached(struct ck_random *random, int64_t before, int64_t since,
                                       int64_t now) {
   struct renew_result r = {.outcome = RENEW_UNREACHED, .exit_code = -1};

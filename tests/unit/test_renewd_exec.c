@@ -284,6 +284,9 @@ Test(renewd_exec, its_result, .init = test_deliver_begin, .fini = test_deliver_e
   r = says("{\"outcome\":\"limit\"}", 0);
   test_result_is(r, RENEW_RELEASED, "");
   cr_expect_eq(r.retry_after, 900000);
+  r = says("{\"outcome\":\"limit\",\"until\":\"2020-01-01T00:00:00Z\"}", 0);
+  test_result_is(r, RENEW_RELEASED, "");
+  cr_expect_eq(r.retry_after, 900000, "an end that has passed is none");
   test_result_is(says("{\"outcome\":\"failed\",\"text\":\"no credits\"}", 0), RENEW_FAILED,
                  "no credits");
   test_result_is(says("{\"outcome\":\"retry\"}", 0), RENEW_RETRY, "");
