@@ -97,6 +97,29 @@ static int refuse(struct cli *c, const struct cli_job *j, const char *why) {
   return CLI_FAILED;
 }
 
+/* *reason: on the heap, why the job waits for a person, or some time; NULL: it does not, as far as
+ * renewd says. */
+static int stopped(struct cli *c, const struct cli_job *j, char **reason) {
+  json_t *info = NULL;
+  *reason = NULL;
+  int rc = strcmp(j->status, "pending") == 0 ? cli_status_of(c, &info) : CLI_GO_ON;
+  const json_t *held = info ? cli_held(info, j->id) : NULL;
+  if (strcmp(cli_member(held, "state"), "stopped") == 0)
+    *reason = ck_strdup(cli_member(held, "reason"));
+  json_decref(info);
+  return rc;
+}
+
+static int retry_stopped(struct cli *c, const struct cli_job *j, struct ck_buf *mutations,
+                         const char *reason) {
+  char *said = ck_sprintf("is due, but stays stopped: %s; convkeep jobs why JOB says what lets it"
+                          " go on, and convkeep jobs retry JOB --anyway sends it whatever was said",
+                          reason);
+  int rc = write_job(c, j, mutations, said);
+  free(said);
+  return rc;
+}
+
 static int retry(const struct wish *w, const struct cli_job *j) {
   struct cli *c = w->c;
   bool unknown = strcmp(j->status, "unknown") == 0;
@@ -110,10 +133,16 @@ static int retry(const struct wish *w, const struct cli_job *j) {
   struct ck_buf mutations = {0};
   struct ck_mutation m = {.kind = CK_OP_REQUEUE};
   m.as.requeue = (struct ck_requeue){ck_str_of(j->id), w->anyway, now};
+  char *reason = NULL;
+  int rc = w->anyway ? CLI_GO_ON : stopped(c, j, &reason);
+  if (rc != CLI_GO_ON) return rc;
   ck_put_array(&mutations, unknown ? 2 : 1);
   if (unknown) end_attempt(&mutations, j, "released", "", now);
   ck_mutation_encode(&mutations, &m);
-  return write_job(c, j, &mutations, unknown ? "will be sent again" : "is due now");
+  rc = reason ? retry_stopped(c, j, &mutations, reason)
+              : write_job(c, j, &mutations, unknown ? "will be sent again" : "is due now");
+  free(reason);
+  return rc;
 }
 
 static int cancel(const struct wish *w, const struct cli_job *j) {
@@ -328,7 +357,8 @@ static const struct cli_argument arguments[] = {
     CLI_ARGUMENT("JOB|CONVERSATION", CLI_JOB, CLI_OPTIONAL),
     {0}};
 static const struct cli_option options[] = {
-    CLI_FLAG("anyway", struct wish, anyway, "retry, snooze: also a job that is superseded"),
+    CLI_FLAG("anyway", struct wish, anyway,
+             "retry, snooze: also a job that is superseded or stopped"),
     CLI_VALUE("until", CLI_TIME, "TIME", struct wish, until_text, "snooze: until when"),
     CLI_VALUE("since", CLI_TIME, "TIME", struct wish, since_text,
               "report: since when; 12 hours ago unless it is given"),
@@ -351,7 +381,8 @@ const struct cli_command cli_jobs = {
     "           outcome is unknown is sent again: look at the target first, it may have arrived.\n"
     "           It goes to the conversation's present target. A job that was delivered is never\n"
     "           sent again. One that is superseded (somebody answered, another message is the\n"
-    "           last one, or the conversation is not on `auto`) is sent only with --anyway.\n"
+    "           last one, or the conversation is not on `auto`), or is stopped, is sent only with\n"
+    "           --anyway.\n"
     "  cancel   A job that waits, or whose outcome is unknown, ends as failed.\n"
     "  snooze   A job that waits is not due before --until TIME.\n"
     "  why      Shows what the job waits for, and each attempt from logs/renewal/: when, by which\n"

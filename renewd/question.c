@@ -93,6 +93,7 @@ static void past_came(void *self, const struct renew_reply *reply) {
   past->text = text(a, reply->first, "text");
   past->waits = text(a, reply->first, "waits");
   past->resumed = ck_map_int(reply->first, "resumed", 0);
+  past->anyway = ck_map_int(reply->first, "anyway", 0);
 }
 
 static void lease_came(void *self, const struct renew_reply *reply) {
@@ -214,6 +215,7 @@ static struct renew_query query_of(const struct part *p, const struct renew_ques
     query.filters[2] = (struct renew_filter){"in_a_row", ck_int(q->rules->in_a_row)};
     query.filters[3] = (struct renew_filter){"per_day", ck_int(q->rules->per_day)};
     query.filters[4] = (struct renew_filter){"alike", ck_int(q->rules->alike)};
+    query.filters[5] = (struct renew_filter){"job_id", ck_text(q->job_id)};
   }
   return query;
 }

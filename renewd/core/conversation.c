@@ -137,6 +137,11 @@ void renew_conversation_brake(struct renew_conversation *c, struct renew_braked 
   c->braked = braked;
 }
 
+void renew_conversation_unbrake(struct renew_conversation *c) {
+  c->changed = true;
+  renew_conversation_brake(c, (struct renew_braked){.brake = RENEW_FREELY});
+}
+
 bool renew_job_is_braked(const struct renew_job *j) {
   const struct renew_braked *b = &j->of->braked;
   return b->brake != RENEW_FREELY && (b->all || (j->automatic && !j->anyway));
@@ -185,8 +190,7 @@ void renew_conversation_row(struct renew_core *core, const struct ck_row *row) {
     c->cooldown_until = until;
     c->rest = renew_rebase(until, core->now);
   }
-  c->changed = true;
-  renew_conversation_brake(c, (struct renew_braked){.brake = RENEW_FREELY});
+  renew_conversation_unbrake(c);
   renew_conversation_touch(core, c);
   renew_conversation_drop(core, c);
 }
@@ -200,8 +204,7 @@ static void forget(void *self, struct renew_node *n) {
   renew_address_forget(core, c);
   c->touched = false;
   c->cooldown_until = c->rest = c->settled = 0;
-  c->changed = true;
-  renew_conversation_brake(c, (struct renew_braked){.brake = RENEW_FREELY});
+  renew_conversation_unbrake(c);
   renew_conversation_unplace(core, c);
   renew_conversation_drop(core, c);
 }

@@ -16,7 +16,7 @@ void renew_trying_free(struct renew_job *j) {
   j->trying = NULL;
 }
 
-/* It may be superseded. */
+/* It may be superseded or stopped. */
 static bool is_renewds(const struct renew_job *j) { return j->automatic && !j->anyway; }
 
 /* ---- its turn, and the brake ---- */
@@ -27,6 +27,7 @@ void renew_query_past(struct renew_core *core, struct renew_job *j, const struct
   j->of->changed = false;
   renew_query(core->out, renew_job_await(core, j, RENEW_QUERIED),
               &(struct renew_question){.parts = RENEW_ABOUT_PAST,
+                                       .job_id = ck_str_of(j->node.id),
                                        .conversation_id = ck_str_of(j->of->node.id),
                                        .message_id = ck_str_of(j->of->last.id),
                                        .rules = &core->set.stops});
@@ -45,7 +46,7 @@ static void claim(struct renew_core *core, struct renew_job *j) {
   renew_tell(core->out, renew_job_await(core, j, RENEW_CLAIMING), &m);
 }
 
-/* If the conversation's row has come meanwhile, the brake is not set: the job may have its turn
+/* If a row that may end it has come meanwhile, the brake is not set: the job may have its turn
  * again, and asks again. */
 static void brake(struct renew_core *core, struct renew_job *j, const struct renew_stop *s) {
   bool stopped = s->brake == RENEW_STOPPED;
@@ -64,6 +65,7 @@ static void brake(struct renew_core *core, struct renew_job *j, const struct ren
 
 void renew_past_known(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
   const struct renew_answer *a = e->as.answer;
+  if (a->past.anyway) j->anyway = true;
   struct renew_stop stop = renew_stop(&core->set.stops, &a->past, is_renewds(j), core->now.wall);
   if (a->problem || core->stopping) {
     j->hold = core->now.boot + RENEW_AGAIN_MS;

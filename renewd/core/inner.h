@@ -32,6 +32,8 @@ void renew_conversation_touch(struct renew_core *core, struct renew_conversation
 void renew_conversation_drop(struct renew_core *core, struct renew_conversation *c);
 /* Sets why its deliveries wait; why: on the heap, taken over. */
 void renew_conversation_brake(struct renew_conversation *c, struct renew_braked braked);
+/* A row came that may end the brake: it is asked about again, also if that is under way. */
+void renew_conversation_unbrake(struct renew_conversation *c);
 /* The job waits for that. */
 bool renew_job_is_braked(const struct renew_job *j);
 /* After a step of the wall clock, calendar times have other boot times. */

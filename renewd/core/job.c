@@ -293,6 +293,8 @@ void renew_job_row(struct renew_core *core, const struct ck_row *row) {
   take_times(core, j, row);
   j->status = running ? RENEW_RUNNING : RENEW_PENDING;
   if (!running) renew_address_job(core, j, ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT));
+  /* A person may want it anyway. */
+  if (!running && j->automatic && !j->anyway) renew_conversation_unbrake(j->of);
   renew_job_step(core, j, running ? RENEW_JOB_RUNNING : RENEW_JOB_PENDING, NULL);
   renew_conversation_touch(core, j->of);
 }

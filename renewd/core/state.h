@@ -72,7 +72,7 @@ struct renew_job {
   struct renew_conversation *of;
   struct renew_job *next; /* of the same conversation */
   bool automatic;         /* renewd made it, and it may be superseded; a person made the others */
-  bool anyway;            /* a person wants it although it is superseded */
+  bool anyway;            /* a person wants it although it is superseded or stopped */
   enum renew_status status;
   enum renew_phase phase;
   struct renew_ticket ticket;   /* what its phase waits for */
@@ -116,7 +116,7 @@ enum renew_addressing {
 
 /* Why a conversation's deliveries wait for a person, or for some time to pass: decided by
  * renew_stop (stop.h) from what the store knows, and forgotten with the next row of the
- * conversation or of its last message. */
+ * conversation, of its last message, or of a job of renewd's that waits. */
 struct renew_braked {
   enum renew_brake brake;
   bool all;      /* also jobs by hand */
@@ -146,7 +146,7 @@ struct renew_conversation {
   int64_t rest;           /* boot: cooldown_until, converted when its row came */
   struct renew_job *jobs;
   struct renew_braked braked;
-  bool changed;  /* its row has come since its last claim */
+  bool changed;  /* a row that may end the brake has come since it was last asked about */
   bool calendar; /* its next job waits for a calendar time */
   bool touched;  /* in the queue `touched` */
   struct renew_conversation *next_touched;

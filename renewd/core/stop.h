@@ -28,6 +28,7 @@ struct renew_past {
   int64_t day_at;                   /* wall: of per_day, when the oldest began */
   struct ck_str text, waits;        /* of the message that is followed up */
   bool resumed;                     /* a person let it go on after that message */
+  bool anyway;                      /* a person wants the job, whatever would stop it */
 };
 
 enum renew_brake {

@@ -115,11 +115,9 @@ void renew_turn_message_row(struct renew_core *core, const struct ck_row *row) {
   struct renew_node *n = renew_index_find(&core->lasts, id);
   if (!n) return;
   struct renew_conversation *c = of_last(n);
-  c->changed = true; /* it may not wait for its owner any more */
-  if (c->braked.brake != RENEW_FREELY) {
-    renew_conversation_brake(c, (struct renew_braked){.brake = RENEW_FREELY});
-    renew_conversation_touch(core, c);
-  }
+  bool braked = c->braked.brake != RENEW_FREELY;
+  renew_conversation_unbrake(c); /* it may not wait for its owner any more */
+  if (braked) renew_conversation_touch(core, c);
   if (c->last_text == core->seen.text) return;
   c->last_text = core->seen.text;
   c->settled = core->now.boot + core->set.delay;

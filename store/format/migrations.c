@@ -62,6 +62,9 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * leases: client: whose lease it is; empty: renewd's. until: when a client's lease runs out; 0:
  * never. rest: how long the conversation rests after a client's delivery.
  *
+ * attempts: those that were charged within the last day before a conversation's newest one, in the
+ * order in which they began.
+ *
  * sent: the messages that deliveries made, as clients say.
  *
  * ended: ends of clients' attempts that renewd has not logged yet.
@@ -95,6 +98,9 @@ static const char system_tables[] =
         "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL,"
         " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, client TEXT NOT NULL,"
         " until INTEGER NOT NULL, rest INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE attempts (number INTEGER PRIMARY KEY, local_conversation_id TEXT NOT NULL,"
+        " job_id TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"
+        "CREATE INDEX attempts_conversation ON attempts (local_conversation_id);"
         "CREATE TABLE anyway (job_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
         "CREATE TABLE unreached (job_id TEXT PRIMARY KEY, count INTEGER NOT NULL,"
         " since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"

@@ -4,12 +4,13 @@
 
 #include "proto/map.h"
 #include "store/keys/keys.h"
+#include "store/read/echo.h"
 
 #define HOURLY 60
 #define TEXT_MAX (256 << 10)
 
 struct deliveries {
-  struct ck_str conversation, message;
+  struct ck_str conversation, message, job;
   int64_t in_a_row, per_day, alike; /* what is looked for; 0: nothing */
   bool has_sixtieth, has_day;
   int64_t sixtieth_at, day_at; /* wall */
@@ -18,80 +19,140 @@ struct deliveries {
   bool are_alike;
 };
 
-/* The inner SELECT needs only an index, and the rows are read up to the last one that counts. */
-static const char deliveries_sql[] =
-    "SELECT version, job_id, message_id, status, attempt_count, last_attempt_at,"
-    " created_at FROM renewal_jobs"
-    " WHERE version IN (SELECT version FROM renewal_jobs WHERE local_conversation_id = ?1)"
-    " AND attempt_count > 0 ORDER BY version DESC";
-
-/* A pending job is the one that renewd asks about: its own attempts do not count among those in a
- * row. */
-static void count(struct deliveries *d, sqlite3_stmt *s, int64_t *attempts, int64_t *in_a_row) {
-  *attempts += sqlite3_column_int64(s, 4);
-  if (!d->has_sixtieth && *attempts >= HOURLY) {
-    d->has_sixtieth = true;
-    d->sixtieth_at = sqlite3_column_int64(s, 5);
-  }
-  if (!d->has_day && d->per_day && *attempts >= d->per_day) {
-    d->has_day = true;
-    d->day_at = sqlite3_column_int64(s, 5);
-  }
-  if (d->nth || !d->in_a_row || ck_str_is(db_str(s, 3), "pending") ||
-      !ck_job_is_automatic(db_str(s, 1), db_str(s, 2)))
-    return;
-  if (++*in_a_row < d->in_a_row) return;
-  d->nth = sqlite3_column_int64(s, 0);
-  d->nth_made = sqlite3_column_int64(s, 6);
+/* 0: the statement has a row, or none; -1 with the reason. */
+static int check(sqlite3 *db, int rc, struct ck_err *err) {
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(db, "brakes", err);
 }
 
-static bool is_counted(const struct deliveries *d) {
-  return d->has_sixtieth && (d->has_day || !d->per_day) && (d->nth || !d->in_a_row);
-}
+/* ---- how many, and when ---- */
 
-static int look(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
-  int64_t attempts = 0, in_a_row = 0;
-  int rc = SQLITE_ROW;
-  sqlite3_stmt *s = db_prepare(db, deliveries_sql, err);
+/* They are in the order in which they began. */
+static const char attempts_sql[] = "SELECT at FROM attempts WHERE local_conversation_id = ?1"
+                                   " ORDER BY number DESC LIMIT 1 OFFSET ?2";
+
+/* When the nth newest attempt began; *is_there is false if there are fewer. */
+static int find_attempt(sqlite3 *db, const struct deliveries *d, int64_t nth, bool *is_there,
+                        int64_t *at, struct ck_err *err) {
+  *is_there = false;
+  if (!nth) return 0;
+  sqlite3_stmt *s = db_prepare(db, attempts_sql, err);
   if (!s) return -1;
   db_bind_str(s, 1, d->conversation);
-  while (!is_counted(d) && (rc = sqlite3_step(s)) == SQLITE_ROW) count(d, s, &attempts, &in_a_row);
-  int bad = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(db, "brakes", err);
+  sqlite3_bind_int64(s, 2, nth - 1);
+  int rc = sqlite3_step(s);
+  *is_there = rc == SQLITE_ROW;
+  if (*is_there) *at = sqlite3_column_int64(s, 0);
+  int bad = check(db, rc, err);
   sqlite3_finalize(s);
   return bad;
 }
 
-/* Did a person say something, or let it go on, after that version? What came with an export is
- * history, or another branch of the conversation. A message that came before the
- * job was made gets a later version when it is observed again with another title; it does not count
- * as new. */
-static const char person_sql[] =
-    "SELECT EXISTS (SELECT 1 FROM automation WHERE local_conversation_id = ?1 AND resumed > ?2)"
-    " OR EXISTS (SELECT 1 FROM conversation_links l"
-    "  JOIN messages m ON m.conversation_id = l.remote_conversation_id AND m.platform = l.platform"
-    "  WHERE l.local_conversation_id = ?1 AND m.version > ?2 AND m.created_at >= ?3"
-    "  AND m.role IN ('user', 'human') AND m.live = 1"
-    "  AND NOT EXISTS (SELECT 1 FROM sent WHERE sent.message_id = m.id)"
-    "  AND NOT EXISTS (SELECT 1 FROM renewal_jobs j WHERE j.local_conversation_id = ?1"
-    "   AND j.attempt_count > 0 AND trim(j.payload) = trim(m.raw_text)))";
+/* The inner SELECT needs only an index, and the rows are read up to the last one that counts. A
+ * pending job is the one that renewd asks about: its own attempts do not count. */
+static const char row_sql[] =
+    "SELECT version, created_at, job_id, message_id FROM renewal_jobs"
+    " WHERE version IN (SELECT version FROM renewal_jobs WHERE local_conversation_id = ?1)"
+    " AND attempt_count > 0 AND status <> 'pending' ORDER BY version DESC";
 
-/* 1, 0, or -1. */
-static int person_since(sqlite3 *db, const struct deliveries *d, struct ck_err *err) {
-  sqlite3_stmt *s = db_prepare(db, person_sql, err);
+static int find_row(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
+  int64_t in_a_row = 0;
+  int rc = SQLITE_ROW;
+  if (!d->in_a_row) return 0;
+  sqlite3_stmt *s = db_prepare(db, row_sql, err);
+  if (!s) return -1;
+  db_bind_str(s, 1, d->conversation);
+  while (in_a_row < d->in_a_row && (rc = sqlite3_step(s)) == SQLITE_ROW)
+    in_a_row += ck_job_is_automatic(db_str(s, 2), db_str(s, 3));
+  if (rc == SQLITE_ROW) {
+    d->nth = sqlite3_column_int64(s, 0);
+    d->nth_made = sqlite3_column_int64(s, 1);
+  }
+  int bad = check(db, rc, err);
+  sqlite3_finalize(s);
+  return bad;
+}
+
+static int look(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
+  if (find_attempt(db, d, HOURLY, &d->has_sixtieth, &d->sixtieth_at, err) ||
+      find_attempt(db, d, d->per_day, &d->has_day, &d->day_at, err))
+    return -1;
+  return find_row(db, d, err);
+}
+
+/* ---- a person ---- */
+
+static const char resumed_sql[] = "SELECT EXISTS (SELECT 1 FROM automation"
+                                  " WHERE local_conversation_id = ?1 AND resumed > ?2)";
+
+/* What came with an export is history, or another branch of the conversation. A message that came
+ * before the job was made gets a later version when it is observed again with another title; it
+ * does not count as new. What a program tells its model goes by the name of the user, too. */
+static const char said_sql[] =
+    "SELECT m.raw_text FROM conversation_links l"
+    " JOIN messages m ON m.conversation_id = l.remote_conversation_id AND m.platform = l.platform"
+    " WHERE l.local_conversation_id = ?1 AND m.version > ?2 AND m.created_at >= ?3"
+    " AND m.role IN ('user', 'human') AND m.live = 1"
+    " AND coalesce(CASE WHEN json_valid(m.details) THEN m.details ->> '$.kind' END, '')"
+    "  NOT IN ('context', 'hidden')"
+    " AND NOT EXISTS (SELECT 1 FROM sent WHERE sent.message_id = m.id)";
+
+static const char payloads_sql[] = "SELECT DISTINCT payload, payload_kind FROM renewal_jobs"
+                                   " WHERE local_conversation_id = ?1 AND attempt_count > 0";
+
+/* Is the text one of a follow-up? 1, 0, or -1. */
+static int is_follow_up(sqlite3 *db, sqlite3_stmt *payloads, struct ck_str text,
+                        struct ck_err *err) {
+  int rc;
+  bool is = false;
+  while (!is && (rc = sqlite3_step(payloads)) == SQLITE_ROW)
+    is = echo_of(db_str(payloads, 0), db_str(payloads, 1), text);
+  int bad = is ? 0 : check(db, rc, err);
+  sqlite3_reset(payloads);
+  return bad ? -1 : is;
+}
+
+static int look_for_words(sqlite3 *db, sqlite3_stmt *said, sqlite3_stmt *payloads,
+                          struct ck_err *err) {
+  int rc, own = 1;
+  while (own == 1 && (rc = sqlite3_step(said)) == SQLITE_ROW)
+    own = is_follow_up(db, payloads, db_str(said, 0), err);
+  if (own < 1) return own < 0 ? -1 : 1;
+  return check(db, rc, err);
+}
+
+static int has_resumed(sqlite3 *db, const struct deliveries *d, struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(db, resumed_sql, err);
   if (!s) return -1;
   db_bind_str(s, 1, d->conversation);
   sqlite3_bind_int64(s, 2, d->nth);
-  sqlite3_bind_int64(s, 3, d->nth_made);
   int rc = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) : db_fail(db, "brakes", err);
   sqlite3_finalize(s);
   return rc;
+}
+
+/* Did a person say something, or let it go on, after that version? 1, 0, or -1. */
+static int person_since(sqlite3 *db, const struct deliveries *d, struct ck_err *err) {
+  int person = has_resumed(db, d, err);
+  if (person) return person;
+  sqlite3_stmt *said = db_prepare(db, said_sql, err);
+  sqlite3_stmt *payloads = said ? db_prepare(db, payloads_sql, err) : NULL;
+  if (payloads) {
+    db_bind_str(said, 1, d->conversation);
+    sqlite3_bind_int64(said, 2, d->nth);
+    sqlite3_bind_int64(said, 3, d->nth_made);
+    db_bind_str(payloads, 1, d->conversation);
+    person = look_for_words(db, said, payloads, err);
+  }
+  sqlite3_finalize(payloads);
+  sqlite3_finalize(said);
+  return payloads ? person : -1;
 }
 
 /* ---- the message ---- */
 
 /* The answers before it that were followed up, the newest first. */
 static const char answers_sql[] =
-    "SELECT trim(m.raw_text) = trim(last.raw_text)"
+    "SELECT m.raw_text, last.raw_text"
     " FROM (SELECT message_id FROM renewal_jobs WHERE local_conversation_id = ?1"
     "  AND attempt_count > 0 AND message_id <> ?2 ORDER BY version DESC LIMIT ?3) j"
     " JOIN messages m ON m.version = " KEYS_VERSION_OF(
@@ -106,8 +167,8 @@ static int compare_answers(sqlite3 *db, struct deliveries *d, struct ck_err *err
   db_bind_str(s, 1, d->conversation);
   db_bind_str(s, 2, d->message);
   sqlite3_bind_int64(s, 3, d->alike - 1);
-  while ((rc = sqlite3_step(s)) == SQLITE_ROW && sqlite3_column_int(s, 0)) ++alike;
-  int bad = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(db, "brakes", err);
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW && echo_same(db_str(s, 0), db_str(s, 1))) ++alike;
+  int bad = check(db, rc, err);
   sqlite3_finalize(s);
   d->are_alike = alike >= d->alike;
   return bad;
@@ -144,7 +205,7 @@ static int put_message(sqlite3 *db, struct ck_map *m, const struct deliveries *d
     ck_pair_nil(m, "waits");
   }
   ck_pair_int(m, "resumed", is_there ? sqlite3_column_int(s, 2) : 0);
-  int bad = is_there || rc == SQLITE_DONE ? 0 : db_fail(db, "brakes", err);
+  int bad = check(db, rc, err);
   sqlite3_finalize(s);
   return bad;
 }
@@ -174,7 +235,18 @@ static int put_rules(sqlite3 *db, struct ck_map *m, struct deliveries *d, struct
   } else {
     ck_pair_nil(m, "renewal");
   }
-  int bad = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(db, "brakes", err);
+  int bad = check(db, rc, err);
+  sqlite3_finalize(s);
+  return bad;
+}
+
+static int put_anyway(sqlite3 *db, struct ck_map *m, const struct deliveries *d,
+                      struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(db, "SELECT EXISTS (SELECT 1 FROM anyway WHERE job_id = ?1)", err);
+  if (!s) return -1;
+  db_bind_str(s, 1, d->job);
+  int bad = sqlite3_step(s) == SQLITE_ROW ? 0 : db_fail(db, "brakes", err);
+  if (!bad) ck_pair_int(m, "anyway", sqlite3_column_int(s, 0));
   sqlite3_finalize(s);
   return bad;
 }
@@ -195,13 +267,14 @@ static int put(sqlite3 *db, struct ck_map *m, struct deliveries *d, struct ck_er
   ck_pair_int(m, "per_day", d->has_day ? d->per_day : 0);
   put_time(m, "day_at", d->has_day, d->day_at);
   ck_pair_int(m, "alike", d->are_alike ? d->alike : 0);
-  return put_message(db, m, d, err);
+  return put_anyway(db, m, d, err) || put_message(db, m, d, err) ? -1 : 0;
 }
 
 int brake_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
                 struct ck_err *err) {
   struct deliveries d = {.conversation = ck_map_str(q->filters, "local_conversation_id"),
                          .message = ck_map_str(q->filters, "message_id"),
+                         .job = ck_map_str(q->filters, "job_id"),
                          .in_a_row = ck_map_int(q->filters, "in_a_row", 0),
                          .per_day = ck_map_int(q->filters, "per_day", 0),
                          .alike = ck_map_int(q->filters, "alike", 0)};

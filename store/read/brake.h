@@ -6,25 +6,29 @@
 #include "proto/wire.h"
 #include "store/database/db.h"
 
-/* The filters: local_conversation_id; message_id, that is followed up; and three numbers, each of
- * which the conversation's `renewal` (proto/renewal.h) overrides: in_a_row, how many automatic
- * deliveries there may be without a person in between; per_day, how many within 24 hours; alike,
- * how many answers may have the same text. 0: that is not looked for. Appends one row:
+/* The filters: local_conversation_id; job_id, and message_id, that is followed up; and three
+ * numbers, each of which the conversation's `renewal` (proto/renewal.h) overrides: in_a_row, how
+ * many automatic deliveries there may be without a person in between; per_day, how many within 24
+ * hours; alike, how many answers may have the same text. 0: that is not looked for. Appends one
+ * row:
  *
  *   renewal      the conversation's; nil
- *   sixtieth_at  when the last attempt of the 60th newest delivery began; nil: there are fewer
+ *   sixtieth_at  when the 60th newest delivery began; nil: there are fewer
  *   in_a_row     that number, if there were so many with no person in between; else 0
  *   per_day      that number, if there were so many; else 0
- *   day_at       of them: when the last attempt of the oldest began; nil
+ *   day_at       of them: when the oldest began; nil
  *   alike        that number, if so many answers are alike: the message, and those before it that
  *                were followed up; else 0
  *   text         the message's text, at most its last 256 KiB; nil: there is no such message
  *   waits        what its details say that it waits for: question, plan, permission; nil
  *   resumed      1: a person let the conversation go on after the message; else 0
+ *   anyway       1: a person wants that job, whatever would stop it; else 0
  *
- * A delivery is an attempt that is charged, so it may have got to its target. A person is in
- * between if somebody said something that is not the text of a follow-up, or said RESUME. 0, or -1
- * with the reason and the PROBLEM's code, which is left as it is when the database failed. */
+ * A delivery is an attempt that is charged, so it may have got to its target; also one of a job
+ * that got all its attempts again. A person is in between if somebody said something that is not
+ * the text of a follow-up (echo.h), nor for the model only (details: kind `context` or `hidden`),
+ * or said RESUME. 0, or -1 with the reason and the PROBLEM's code, which is left as it is when the
+ * database failed. */
 int brake_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
                 struct ck_err *err);
 

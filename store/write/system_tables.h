@@ -44,6 +44,10 @@
   L(LEASE_UNKNOWN, "UPDATE leases SET state = 'unknown', at = ?2 WHERE job_id = ?1") \
   L(LEASE_EXTEND, "UPDATE leases SET until = ?2 WHERE job_id = ?1") \
   L(LEASE_END, "DELETE FROM leases WHERE job_id = ?1") \
+  L(ATTEMPT_SAVE, "INSERT INTO attempts (local_conversation_id, job_id, at) VALUES (?1, ?2, ?3)") \
+  L(ATTEMPTS_PRUNE, "DELETE FROM attempts WHERE local_conversation_id = ?1 AND at <= ?2") \
+  L(ATTEMPT_DROP, "DELETE FROM attempts WHERE number = (SELECT max(number) FROM attempts" \
+                  " WHERE local_conversation_id = ?1 AND job_id = ?2)") \
   L(ANYWAY_ON, "INSERT OR IGNORE INTO anyway VALUES (?1)") \
   L(ANYWAY_GET, "SELECT 1 FROM anyway WHERE job_id = ?1") \
   L(ANYWAY_OFF, "DELETE FROM anyway WHERE job_id = ?1") \

@@ -58,6 +58,23 @@ T_STORY(renewal, a_question_stops, 60) {
   r_wait_status("m4", "done", 10000);
 }
 
+T_STORY(renewal, a_stopped_job_goes_anyway, 60) {
+  begin();
+  answers("m1", "Shall I delete the folder?");
+  stops("m1", "stopped: the answer ends with a question");
+  json_t *job = r_job_of("m1");
+  const char *id = t_text_at(job, "job_id");
+  struct t_result r = t_convkeep("jobs", "retry", id);
+  T_CHECK(r.code == 0 && strstr(r.out, "stays stopped: the answer ends with a question") &&
+              strstr(r.out, "--anyway"),
+          "it says %s%s", r.out, r.err);
+  t_result_free(&r);
+  stops("m1", "stopped: the answer ends with a question");
+  t_do(0, "jobs", "retry", id, "--anyway");
+  r_wait_status("m1", "done", 10000);
+  json_decref(job);
+}
+
 T_STORY(renewal, a_text_and_answers_alike_stop, 90) {
   begin();
   t_do(0, "set", CONVERSATION, "--stop-text", "/^DONE\\b/i", "--stop-alike", "2", "--payload",

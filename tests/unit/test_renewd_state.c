@@ -285,6 +285,23 @@ Test(renewd_state, a_row_of_the_message_ends_its_stop, .init = core_begin, .fini
   claims(automatic("m1"));
 }
 
+/* What a person wants anyway is not stopped, also if he says so while the store is asked. */
+Test(renewd_state, a_row_of_its_job_ends_its_stop, .init = core_begin, .fini = core_end) {
+  conversation("c", "auto", "m1", 0);
+  job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
+  claims(automatic("m1"));
+  cr_assert(ck_str_is(past_query()->as.query.job_id, automatic("m1")));
+  job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
+  brakes((struct renew_past){.in_a_row = 10});
+  claims(automatic("m1"));
+  brakes((struct renew_past){.in_a_row = 10});
+  claims(NULL);
+  job(automatic("m1"), "c", "m1", "pending", 0, ck_int(at.wall));
+  claims(automatic("m1"));
+  brakes((struct renew_past){.in_a_row = 10, .anyway = true});
+  cr_assert_not_null(told(CK_OP_CLAIM));
+}
+
 /* A job by hand goes also on a day that has had its number. */
 Test(renewd_state, so_many_a_day, .init = core_begin, .fini = core_end) {
   conversation("c", "auto", "m1", 0);

@@ -7,7 +7,7 @@
 #include "proto/map.h"
 
 static struct {
-  bool has_sixtieth, resumed;
+  bool has_sixtieth, resumed, anyway;
   int64_t sixtieth_at, in_a_row, per_day, day_at, alike;
   char text[400], waits[40], renewal[200];
 } past;
@@ -15,7 +15,7 @@ static struct {
 /* What is looked for. */
 struct wanted {
   int64_t in_a_row, per_day, alike;
-  const char *message;
+  const char *message, *job;
 };
 
 static void take_text(char *out, size_t room, struct ck_str text) {
@@ -30,6 +30,7 @@ static void take(struct ck_str row) {
   past.day_at = ck_map_int(row, "day_at", -1);
   past.alike = ck_map_int(row, "alike", -1);
   past.resumed = ck_map_int(row, "resumed", 0);
+  past.anyway = ck_map_int(row, "anyway", 0);
   take_text(past.text, sizeof past.text, ck_map_str(row, "text"));
   take_text(past.waits, sizeof past.waits, ck_map_str(row, "waits"));
   take_text(past.renewal, sizeof past.renewal, ck_map_str(row, "renewal"));
@@ -42,6 +43,7 @@ static void ask_for(const struct wanted *w) {
   struct ck_map m = ck_map_open(&filters);
   ck_pair_text(&m, "local_conversation_id", "c1");
   if (w->message) ck_pair_text(&m, "message_id", w->message);
+  if (w->job) ck_pair_text(&m, "job_id", w->job);
   ck_pair_int(&m, "in_a_row", w->in_a_row);
   ck_pair_int(&m, "per_day", w->per_day);
   ck_pair_int(&m, "alike", w->alike);
@@ -192,6 +194,30 @@ Test(apply, brake_the_sixtieth_newest) {
   cr_expect_eq(past.sixtieth_at, 2000);
 }
 
+/* Neither a row that changes late, nor one that gets all its attempts again, hides a delivery. */
+Test(apply, brake_attempts_by_their_time) {
+  begin();
+  deliver(1, true, "retry", 1000);
+  deliver(2, true, "failed", 2000);
+  deliver(3, true, "done", 3000);
+  char first[37], second[37];
+  ck_job_id(first, CK_LIT("m1"));
+  ck_job_id(second, CK_LIT("m2"));
+  cr_expect_eq(ap_mutate(ap_requeue_of(second, true, 4000)), 'u', "%s", s.reason.text);
+  cr_expect_eq(ap_mutate(ap_requeue_of(first, true, 4000)), 'u', "%s", s.reason.text);
+  for (int64_t n = 1; n <= 3; n++) {
+    ask_for(&(struct wanted){.per_day = n});
+    cr_expect(past.per_day == n && past.day_at == 1000 * (4 - n), "%d: %d", (int)n,
+              (int)past.day_at);
+  }
+  cr_expect_eq(ap_mutate(ap_claim_of(second, "t", 5000)), 'u', "%s", s.reason.text);
+  cr_expect_eq(ap_mutate(ap_end_of(second, 1, "t", "released")), 'u', "%s", s.reason.text);
+  ask_for(&(struct wanted){.per_day = 1});
+  cr_expect_eq(past.day_at, 3000, "what was not charged does not count");
+  deliver(4, true, "done", 3000 + 86400000);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM attempts"), 1, "nobody looks back further");
+}
+
 Test(apply, brake_so_many_a_day) {
   begin();
   deliver(1, true, "done", 1000);
@@ -209,6 +235,43 @@ Test(apply, brake_so_many_a_day) {
 static int64_t alike(const char *message, int64_t n) {
   ask_for(&(struct wanted){.alike = n, .message = message});
   return past.alike;
+}
+
+static void says_of_kind(const char *id, const char *kind) {
+  char *more = ck_sprintf(",'conversation_id':'r1','role':'user','raw_text':'of %s'"
+                          ",'details':{'kind':'%s'}",
+                          id, kind);
+  cr_assert_neq(sh_message(&s, id, 20, more), 'r', "%s", s.reason.text);
+  free(more);
+}
+
+Test(apply, brake_what_is_for_the_model_is_nobody_s) {
+  begin();
+  deliver(1, true, "done", 1000);
+  says_of_kind("u1", "context");
+  says_of_kind("u2", "hidden");
+  cr_expect(stopped(1));
+  says_of_kind("u3", "other");
+  cr_expect_not(stopped(1));
+}
+
+/* The page shows a follow-up with other white space, and of JSON only its text. */
+Test(apply, brake_a_follow_up_is_not_a_person_s) {
+  char id[37];
+  ck_job_id(id, CK_LIT("m1"));
+  begin();
+  says("m1", "assistant", "said");
+  sh_conversation(&s, "c1", ",'last_message_id':'m1','last_message_at':101");
+  cr_assert_eq(sh_job(&s, id, "c1", "m1",
+                      ",'payload':'{\\\"do\\\":[{\\\"text\\\":\\\"go on,\\\\n now\\\"}]}'"
+                      ",'payload_kind':'json'"),
+               'n', "%s", s.reason.text);
+  cr_assert_eq(ap_mutate(ap_claim_of(id, "t", 1000)), 'u', "%s", s.reason.text);
+  cr_assert_eq(ap_mutate(ap_end_of(id, 1, "t", "done")), 'u', "%s", s.reason.text);
+  says("u1", "user", "go on, now\\n");
+  cr_expect(stopped(1));
+  says("u2", "user", "text");
+  cr_expect_not(stopped(1), "the name of a member is not said");
 }
 
 /* The message, and those before it that were followed up. */
@@ -247,6 +310,23 @@ Test(apply, brake_the_message) {
   cr_expect_not(past.resumed, "the next one came after that");
   ask_for(&(struct wanted){.message = "nothing"});
   cr_expect_str_eq(past.text, "");
+}
+
+Test(apply, brake_a_job_that_is_wanted_anyway) {
+  begin();
+  deliver(1, true, "retry", 1000);
+  char id[37];
+  ck_job_id(id, CK_LIT("m1"));
+  ask_for(&(struct wanted){.job = id});
+  cr_expect_not(past.anyway);
+  cr_expect_eq(ap_mutate(ap_requeue_of(id, false, 2000)), 'u', "%s", s.reason.text);
+  ask_for(&(struct wanted){.job = id});
+  cr_expect_not(past.anyway);
+  cr_expect_eq(ap_mutate(ap_requeue_of(id, true, 3000)), 'u', "%s", s.reason.text);
+  ask_for(&(struct wanted){.job = id});
+  cr_expect(past.anyway);
+  ask_for(&(struct wanted){.job = "another"});
+  cr_expect_not(past.anyway);
 }
 
 Test(apply, brake_a_question_without_conversation_is_refused) {
