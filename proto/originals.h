@@ -11,11 +11,17 @@
 
 #define CK_ORIGINAL_ID 32       /* digits of an id, in lower case */
 #define CK_ORIGINAL_BEGINNING 8 /* digits that may stand for an id, if no other begins so */
+#define CK_ORIGINAL_CHAIN 16    /* bytes of a chain */
 
 /* Writes the id of these bytes, terminated. Blocks are known by ids like these, too. */
 void ck_original_id(char id[CK_ORIGINAL_ID + 1], struct ck_str bytes);
 /* True for 32 hexadecimal digits in lower case. */
 bool ck_original_is_id(struct ck_str s);
+
+/* The chain of a log's lines says which lines are before a place: all 0 before the first one, then
+ * after each line the hash of the chain before it and of the line, which comes without its line
+ * feed. Goes on to the next line. */
+void ck_original_chain(unsigned char chain[CK_ORIGINAL_CHAIN], struct ck_str line);
 
 /* An original in a block: the entries of `originals` in BLOCK. */
 struct ck_original {
@@ -33,6 +39,8 @@ struct ck_original {
                              which the bytes of its file are divided they end in this one, from 1.
                              Runs of a window that follow one another may be joined. window 0: it
                              stays as it is */
+  struct ck_str chain, chain_end; /* before the first of these lines, and after the last one;
+                                     empty with window 0 */
 };
 
 void ck_original_encode(struct ck_buf *b, const struct ck_original *o);

@@ -149,10 +149,13 @@ void ingest_blocks_conversation(struct ingest_blocks *b, struct ck_str platform,
   b->age = age;
 }
 
-void ingest_blocks_log(struct ingest_blocks *b, uint64_t log, uint64_t lines, uint64_t window) {
-  b->log = log;
-  b->lines = lines;
-  b->window = window;
+void ingest_blocks_log(struct ingest_blocks *b, const struct ck_original *run) {
+  b->log = run->log;
+  b->lines = run->lines;
+  b->window = run->window;
+  if (!run->window) return;
+  memcpy(b->chain, run->chain.s, sizeof b->chain);
+  memcpy(b->chain_end, run->chain_end.s, sizeof b->chain_end);
 }
 
 void ingest_blocks_count(struct ingest_blocks *b, uint64_t messages, uint64_t executions,
@@ -160,6 +163,10 @@ void ingest_blocks_count(struct ingest_blocks *b, uint64_t messages, uint64_t ex
   b->messages += messages;
   b->executions += executions;
   b->missing += missing;
+}
+
+static struct ck_str chain_of(const struct ingest_blocks *b, const unsigned char *chain) {
+  return (struct ck_str){(const char *)chain, b->window ? CK_ORIGINAL_CHAIN : 0};
 }
 
 static void add_entry(const struct ingest_blocks *b, struct ck_buf *list, size_t at) {
@@ -176,7 +183,9 @@ static void add_entry(const struct ingest_blocks *b, struct ck_buf *list, size_t
       .executions = b->log ? 0 : b->executions,
       .log = b->log,
       .lines = b->lines,
-      .window = b->window};
+      .window = b->window,
+      .chain = chain_of(b, b->chain),
+      .chain_end = chain_of(b, b->chain_end)};
   ck_original_encode(list, &original);
 }
 

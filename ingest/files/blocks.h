@@ -36,6 +36,7 @@ struct ingest_blocks {
   struct ck_buf reader, platform, conversation;
   int64_t age;
   uint64_t log, lines, window;
+  unsigned char chain[CK_ORIGINAL_CHAIN], chain_end[CK_ORIGINAL_CHAIN]; /* unless window is 0 */
   uint64_t messages, executions, missing;
 };
 
@@ -48,9 +49,9 @@ struct ck_str ingest_blocks_id(const struct ingest_blocks *b);
 /* Its conversation. */
 void ingest_blocks_conversation(struct ingest_blocks *b, struct ck_str platform, struct ck_str id,
                                 int64_t age);
-/* It is a run of this log (struct ck_original), on which others depend: it is kept, whatever comes
- * of it, which is not counted. */
-void ingest_blocks_log(struct ingest_blocks *b, uint64_t log, uint64_t lines, uint64_t window);
+/* It is a run of a log, on which others depend: it is kept, whatever comes of it, which is not
+ * counted. run: its log, lines, window and chains, which are copied. */
+void ingest_blocks_log(struct ingest_blocks *b, const struct ck_original *run);
 /* What came of it. missing: what is not there though it should be, or what cannot be counted: then
  * the original is never whole, and each import reads it again. */
 void ingest_blocks_count(struct ingest_blocks *b, uint64_t messages, uint64_t executions,

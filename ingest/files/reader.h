@@ -4,26 +4,22 @@
 #define INGEST_FILES_READER_H
 
 #include "ingest/observation.h"
+#include "proto/originals.h"
 
 struct ingest_reader;
 
 #define INGEST_LOG_LINE_MAX (64u << 20) /* bytes of a log's line; a longer one is skipped */
 #define INGEST_READER_NAME 48           /* room for the name and version of a source: "chatgpt 1" */
 
-/* Where a run of a log is in its file. All are 0 of an original that is no run. */
-struct ingest_run {
-  uint64_t first;              /* the number of its first element in the file */
-  uint64_t log, lines, window; /* as in struct ck_original; 0 of a log whose elements stand alone */
-};
-
 /* Who keeps the originals: the pieces of the file that observations come from. */
 struct ingest_originals_ops {
   void *self;
   /* What the visitor gets from now on comes from this original. kept: its bytes are there already.
    * bytes are valid until the end, id and run during the call. reader: the source's name and
-   * version. */
+   * version. run: where a run of a log is in its file: age, log, lines, window and chains; all 0
+   * of an original that is no run, all but age of a log whose elements stand alone. */
   void (*begin)(void *self, const char *id, struct ck_str bytes, bool kept, const char *reader,
-                const struct ingest_run *run);
+                const struct ck_original *run);
   void (*end)(void *self);
   /* The store has all that this original gives: so many messages, which are not given. */
   void (*whole)(void *self, uint64_t messages);

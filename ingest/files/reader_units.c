@@ -10,7 +10,8 @@ static const char *reader_name(const struct ingest_source *source, char name[ING
   return name;
 }
 
-/* A log is known by its first line, which stays when the log grows, moves or is compressed. */
+/* A log is known by its first line, which stays when the log grows, moves or is compressed. Others
+ * may begin alike, or this one may be written again: the chains tell which lines follow. */
 static void name_log(struct ingest_reader *r, const struct ingest_unit *first) {
   size_t n;
   const struct ingest_part *part = ingest_unit_parts(first, &n);
@@ -23,8 +24,8 @@ static void begin_original(struct ingest_reader *r, const struct ingest_unit *un
   char name[INGEST_READER_NAME];
   name_log(r, unit);
   bool kept = r->again || unit->kept.state != CK_KEPT_NOTHING;
-  struct ingest_run run = {.first = unit->first, .log = r->log};
-  if (r->log) ingest_unit_lines(unit, &run.lines, &run.window);
+  struct ck_original run = {.age = (int64_t)unit->first, .log = r->log};
+  if (r->log) ingest_unit_lines(unit, &run);
   r->originals.begin(r->originals.self, unit->id, ck_buf_view(&unit->bytes), kept,
                      reader_name(r->source, name), &run);
 }
@@ -61,7 +62,7 @@ static void read_run(struct ingest_reader *r, struct ingest_unit *unit) {
 
 /* The file is a log after all. At its end, nothing more comes to its last run. */
 static void regroup(struct ingest_reader *r) {
-  r->units.gaps = ingest_reader_depends(r->source);
+  r->units.depends = ingest_reader_depends(r->source);
   ingest_units_regroup(&r->units);
   if (r->ended) ingest_units_end_run(&r->units);
 }

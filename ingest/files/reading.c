@@ -158,10 +158,10 @@ static void on_rows(void *self, const struct ingest_rows *rows, const char *plac
 /* ---- originals ---- */
 
 static void begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                           const char *reader, const struct ingest_run *run) {
+                           const char *reader, const struct ck_original *run) {
   struct ingest_reading *r = self;
-  ingest_blocks_begin(&r->blocks, id, bytes, kept, reader, (int64_t)run->first);
-  ingest_blocks_log(&r->blocks, run->log, run->lines, run->window);
+  ingest_blocks_begin(&r->blocks, id, bytes, kept, reader, run->age);
+  ingest_blocks_log(&r->blocks, run);
 }
 
 static void end_original(void *self) {

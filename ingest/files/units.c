@@ -31,11 +31,14 @@ const struct ingest_part *ingest_unit_parts(const struct ingest_unit *unit, size
   return (const struct ingest_part *)(const void *)unit->parts.data;
 }
 
-void ingest_unit_lines(const struct ingest_unit *unit, uint64_t *lines, uint64_t *window) {
+void ingest_unit_lines(const struct ingest_unit *unit, struct ck_original *run) {
   size_t n;
-  bool known = ingest_unit_parts(unit, &n)->place.lines && unit->window;
-  *lines = known ? n : 0;
-  *window = known ? unit->window : 0;
+  bool known = ingest_unit_parts(unit, &n)->place.lines && unit->window && unit->chained;
+  if (!known) return;
+  run->lines = n;
+  run->window = unit->window;
+  run->chain = (struct ck_str){(const char *)unit->chain, sizeof unit->chain};
+  run->chain_end = (struct ck_str){(const char *)unit->chain_end, sizeof unit->chain_end};
 }
 
 void ingest_units_add(struct ingest_units *u, struct ck_buf *bytes,
@@ -65,10 +68,22 @@ static bool after_gap(const struct ingest_unit *run, const struct ingest_place *
   return place->lines && place->line > parts[n - 1].place.line + 1;
 }
 
+/* The chain goes on with a line of the run. */
+static void chain_line(struct ingest_units *u, struct ck_str line, bool begins) {
+  struct ingest_unit *run = u->run;
+  if (u->is_run || !u->depends) u->unchained = true;
+  if (u->unchained) return;
+  run->chained = true;
+  if (begins) memcpy(run->chain, u->chain, sizeof run->chain);
+  ck_original_chain(u->chain, line);
+  memcpy(run->chain_end, u->chain, sizeof run->chain_end);
+}
+
 void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
                          const struct ingest_place *place) {
   uint64_t window = (place->offset + bytes.n) / INGEST_RUN_BYTES;
-  bool ends = u->is_run ? u->gaps && u->run && after_gap(u->run, place) : window != u->run_window;
+  bool ends =
+      u->is_run ? u->depends && u->run && after_gap(u->run, place) : window != u->run_window;
   if (u->run && ends) ingest_units_end_run(u);
   bool begins = !u->run;
   if (begins) u->run = ck_zalloc(sizeof *u->run);
@@ -79,6 +94,7 @@ void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
   if (!place->lines) ck_buf_text(&run->bytes, begins ? "[" : ",\n");
   add_part(run, run->bytes.len, bytes.n, place);
   ck_buf_str(&run->bytes, bytes);
+  chain_line(u, bytes, begins);
   if (place->lines) ck_buf_text(&run->bytes, "\n");
 }
 

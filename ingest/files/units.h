@@ -32,6 +32,8 @@ struct ingest_unit {
   uint64_t first;      /* of a run: the number of its first element in the file; else 0 */
   uint64_t window;     /* likewise: that of the file in which it ends, from 1; 0: not known */
   size_t size;         /* of its bytes and parts */
+  bool chained;        /* the chains before its first and after its last line are known: */
+  unsigned char chain[CK_ORIGINAL_CHAIN], chain_end[CK_ORIGINAL_CHAIN];
   struct ck_buf bytes;
   struct ck_buf parts; /* of struct ingest_part */
 };
@@ -44,8 +46,11 @@ struct ingest_units {
   struct ingest_unit *head, **tail;
   struct ingest_unit *run; /* that is being gathered; not in the list */
   uint64_t run_window;
-  bool gaps; /* an empty line ends a run, too: several are read again, one after another */
-  size_t bytes, count; /* of all in the list; bytes with what their parts take */
+  bool depends;   /* the lines of the log depend on those before them. So several runs are read
+                     again one after another, and an empty line ends each */
+  bool unchained; /* the chain is not known, because lines were gathered before this was */
+  unsigned char chain[CK_ORIGINAL_CHAIN]; /* after the last line gathered */
+  size_t bytes, count;                    /* of all in the list; bytes with what their parts take */
 };
 
 /* Adds an element by itself. bytes is taken over, and is empty afterwards. */
@@ -64,9 +69,9 @@ size_t ingest_units_memory(const struct ingest_units *u);
 
 /* The unit's elements, *n of them. */
 const struct ingest_part *ingest_unit_parts(const struct ingest_unit *unit, size_t *n);
-/* As in struct ck_original, of a run of a log: both are 0 if its elements are no lines, or it is
- * not known where in their file they are. */
-void ingest_unit_lines(const struct ingest_unit *unit, uint64_t *lines, uint64_t *window);
+/* Fills in lines, window and chains of a run of a log, which last as long as the unit. They are 0
+ * and empty if its elements are no lines, or it is not known where in their file they are. */
+void ingest_unit_lines(const struct ingest_unit *unit, struct ck_original *run);
 /* Removes and frees the first unit. */
 void ingest_units_drop(struct ingest_units *u);
 void ingest_units_free(struct ingest_units *u);

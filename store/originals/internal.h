@@ -7,8 +7,9 @@
 
 #define ORIGINAL_KEY (CK_ORIGINAL_ID / 2) /* bytes of originals.id */
 
-/* Of what there is one original each: its bytes; of a run of a log also its place there. */
-#define ORIGINALS_UNIQUE "id, log, iif(log = 0, 0, age)"
+/* Of what there is one original each: its bytes; of a run of a log also its place there, and what
+ * is before it. */
+#define ORIGINALS_UNIQUE "id, log, iif(log = 0, 0, age), chain"
 
 /* The bytes of an id, which must be one. */
 void original_key(struct ck_str id, unsigned char key[ORIGINAL_KEY]);

@@ -11,11 +11,12 @@
 
 #define INSERT \
   "INSERT INTO originals (id, block, at, bytes, conversation, age, reader, messages, executions," \
-  " log, lines, window)"
+  " log, lines, window, chain, chain_end)"
 #define MORE \
   " ON CONFLICT (log) DO UPDATE SET runs = runs + excluded.runs, upto = min(upto, excluded.upto)"
 
-/* S(NAME, sql). REPEAT: the same bytes at another place of a log. WITHIN: a run that was joined
+/* S(NAME, sql). PLACE: of a run it was not known where it is. REPEAT: the same bytes at another
+ * place of a log. WITHIN: a run that was joined
  * with those after it since ingest was told that it is there. */
 #define STATEMENTS(S) \
   S(BLOCK_GET, "SELECT block, state FROM blocks WHERE id = ?1") \
@@ -26,22 +27,24 @@
   S(THERE, \
     "SELECT 1 FROM originals o JOIN blocks b USING (block) WHERE o.id = ?1 AND b.state = 'whole'") \
   S(PUT, \
-    INSERT " VALUES (?1, ?10, ?11, ?12, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)" \
+    INSERT " VALUES (?1, ?10, ?11, ?12, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?13, ?14)" \
            " ON CONFLICT (" ORIGINALS_UNIQUE ") DO UPDATE SET block = ?10, at = ?11, bytes = ?12," \
            " conversation = ?2, age = " AGE ", reader = ?4, messages = ?5, executions = ?6," \
-           " lines = ?8, window = ?9") \
-  S(REPEAT, \
-    INSERT " SELECT ?1, o.block, o.at, o.bytes, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9" ORIGINALS_THERE \
-           " WHERE o.id = ?1 LIMIT 1 ON CONFLICT DO NOTHING") \
+           " lines = ?8, window = ?9, chain_end = ?14") \
+  S(REPEAT, INSERT \
+    " SELECT ?1, o.block, o.at, o.bytes, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?13, ?14" ORIGINALS_THERE \
+    " WHERE o.id = ?1 LIMIT 1 ON CONFLICT DO NOTHING") \
+  S(PLACE, "UPDATE OR IGNORE originals SET lines = ?8, window = ?9, chain = ?13, chain_end = ?14" \
+           " WHERE id = ?1 AND log = ?7 AND log <> 0 AND age = ?3 AND window = 0") \
   S(NOTE, "UPDATE originals SET conversation = ?2, age = " AGE ", reader = ?4, messages = ?5," \
-          " executions = ?6, lines = iif(?9, ?8, lines), window = iif(?9, ?9, window)" \
-          " WHERE id = ?1 AND log = ?7 AND (log = 0 OR ?9 = 0 OR age = ?3)" \
-          " AND (conversation, age, reader, messages, executions, window)" \
-          " IS NOT (?2, " AGE ", ?4, ?5, ?6, iif(?9, ?9, window))") \
-  S(WITHIN, \
-    INSERT " SELECT ?1, o.block, o.at, ?12, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9" ORIGINALS_THERE \
-           " WHERE o.log = ?7 AND o.log <> 0 AND o.window = ?9" \
-           " AND o.age = ?3 AND o.lines > ?8 AND o.bytes > ?12 LIMIT 1") \
+          " executions = ?6" \
+          " WHERE id = ?1 AND log = ?7 AND (log = 0 OR ?9 = 0 OR (age = ?3 AND chain = ?13))" \
+          " AND (conversation, age, reader, messages, executions)" \
+          " IS NOT (?2, " AGE ", ?4, ?5, ?6)") \
+  S(WITHIN, INSERT \
+    " SELECT ?1, o.block, o.at, ?12, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?13, ?14" ORIGINALS_THERE \
+    " WHERE o.log = ?7 AND o.log <> 0 AND o.window = ?9" \
+    " AND o.age = ?3 AND o.lines > ?8 AND o.bytes > ?12 LIMIT 1") \
   S(GROWN, "INSERT OR IGNORE INTO originals_grown SELECT o.conversation FROM originals o" \
            " WHERE o.block = ?1 AND o.conversation <> 0 AND EXISTS (SELECT 1 FROM originals p" \
            " WHERE p.conversation = o.conversation AND p.conversation <> 0" \
@@ -153,6 +156,10 @@ static int is_there(struct originals *o, const struct ck_original *one, struct c
   return step(o, THERE, NULL, err);
 }
 
+static void bind_chain(sqlite3_stmt *s, int n, struct ck_str chain) {
+  sqlite3_bind_blob64(s, n, chain.n ? chain.s : "", chain.n, SQLITE_STATIC);
+}
+
 /* What was read from it, this time. block: of PUT. */
 static int save(struct originals *o, enum statement name, const struct ck_original *one,
                 int64_t block, struct ck_err *err) {
@@ -168,6 +175,8 @@ static int save(struct originals *o, enum statement name, const struct ck_origin
   sqlite3_bind_int64(s, 7, (int64_t)one->log);
   sqlite3_bind_int64(s, 8, (int64_t)one->lines);
   sqlite3_bind_int64(s, 9, (int64_t)one->window);
+  if (name != NOTE) bind_chain(s, 14, one->chain_end);
+  bind_chain(s, 13, one->chain);
   if (name == PUT || name == WITHIN) {
     sqlite3_bind_int64(s, 10, block);
     sqlite3_bind_int64(s, 11, (int64_t)one->at);
@@ -189,6 +198,7 @@ static int add_row(struct originals *o, enum statement name, const struct ck_ori
 /* Its bytes are not sent. Of a run whose place is not known there is no new row. */
 static int note(struct originals *o, const struct ck_original *one, bool there,
                 struct ck_err *err) {
+  if (there && one->window && add_row(o, PLACE, one, err)) return -1;
   if (there && (!one->log || one->window) && add_row(o, REPEAT, one, err)) return -1;
   if (!there && one->window && add_row(o, WITHIN, one, err)) return -1;
   return save(o, NOTE, one, 0, err);

@@ -21,7 +21,9 @@ struct pack_move {
 struct pack_join {
   size_t keeper; /* among the moves: its row becomes that of the whole */
   char id[CK_ORIGINAL_ID + 1];
-  uint64_t to, bytes, lines;
+  uint64_t to, bytes, first, lines;
+  unsigned char chain[CK_ORIGINAL_CHAIN], chain_end[CK_ORIGINAL_CHAIN];
+  bool done; /* the writer's: its row is made */
 };
 
 struct pack {

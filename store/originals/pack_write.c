@@ -26,8 +26,10 @@
   S(EMPTIED, "UPDATE blocks SET state = 'gone' WHERE block = ?1" \
              " AND NOT EXISTS (SELECT 1 FROM originals WHERE block = ?1)") \
   S(DONE, "DELETE FROM originals_grown WHERE conversation = ?1") \
-  S(BECOME, "UPDATE OR REPLACE originals SET id = ?3, block = ?4, at = ?5, bytes = ?6, lines = ?7" \
-            " WHERE original = ?1 AND block = ?2") \
+  S(BECOME, \
+    "UPDATE OR REPLACE originals SET id = ?3, block = ?4, at = ?5, bytes = ?6, lines = ?7," \
+    " chain_end = ?8, age = ?9, chain = ?10" \
+    " WHERE original = ?1 AND block = ?2") \
   S(JOINED, "DELETE FROM originals WHERE original = ?1 AND block = ?2") \
   S(MESSAGES, "UPDATE messages SET original = ?2 WHERE original = ?1" NOT_THERE) \
   S(EXECUTIONS, "UPDATE executions SET original = ?2 WHERE original = ?1" NOT_THERE) \
@@ -123,7 +125,7 @@ static int rename_part(struct pack_writer *w, const struct pack_move *part,
   return rc;
 }
 
-static int become(struct pack_writer *w, const struct pack *k, const struct pack_join *whole,
+static int become(struct pack_writer *w, const struct pack *k, struct pack_join *whole,
                   struct ck_err *err) {
   const struct pack_move *keeper = &k->moves[whole->keeper];
   unsigned char key[ORIGINAL_KEY];
@@ -134,20 +136,30 @@ static int become(struct pack_writer *w, const struct pack *k, const struct pack
   sqlite3_bind_int64(s, 5, (int64_t)whole->to);
   sqlite3_bind_int64(s, 6, (int64_t)whole->bytes);
   sqlite3_bind_int64(s, 7, (int64_t)whole->lines);
-  return run_with(w, BECOME, keeper->original, keeper->from, err);
+  sqlite3_bind_blob(s, 8, whole->chain_end, CK_ORIGINAL_CHAIN, SQLITE_STATIC);
+  sqlite3_bind_int64(s, 9, (int64_t)whole->first);
+  sqlite3_bind_blob(s, 10, whole->chain, CK_ORIGINAL_CHAIN, SQLITE_STATIC);
+  int rc = run_with(w, BECOME, keeper->original, keeper->from, err);
+  whole->done = rc == 0 && sqlite3_changes(w->db) == 1;
+  return rc;
 }
 
-/* First the rows, then the names: an id may be that of several runs. */
-static int join_runs(struct pack_writer *w, const struct pack *k, struct ck_err *err) {
-  for (size_t i = 0; i < k->count; ++i)
-    if (k->moves[i].join && i != k->joins[k->moves[i].join - 1].keeper &&
-        run_with(w, JOINED, k->moves[i].original, k->moves[i].from, err))
-      return -1;
+static const struct pack_join *done_join(const struct pack *k, size_t i) {
+  const struct pack_join *of = k->moves[i].join ? &k->joins[k->moves[i].join - 1] : NULL;
+  return of && of->done ? of : NULL;
+}
+
+/* First the rows, then the names: an id may be that of several runs. If the row that is to become
+ * the whole has moved meanwhile, the parts stay. */
+static int join_runs(struct pack_writer *w, struct pack *k, struct ck_err *err) {
   for (size_t i = 0; i < k->join_count; ++i)
     if (become(w, k, &k->joins[i], err)) return -1;
   for (size_t i = 0; i < k->count; ++i)
-    if (k->moves[i].join && rename_part(w, &k->moves[i], &k->joins[k->moves[i].join - 1], err))
+    if (done_join(k, i) && i != done_join(k, i)->keeper &&
+        run_with(w, JOINED, k->moves[i].original, k->moves[i].from, err))
       return -1;
+  for (size_t i = 0; i < k->count; ++i)
+    if (done_join(k, i) && rename_part(w, &k->moves[i], done_join(k, i), err)) return -1;
   return 0;
 }
 
@@ -164,7 +176,7 @@ static int end_log(struct pack_writer *w, const struct pack *k, struct ck_err *e
 /* ---- all of it ---- */
 
 /* An original that has moved meanwhile, or was deleted, stays as it is. */
-static int move_all(struct pack_writer *w, const struct pack *k, struct ck_err *err) {
+static int move_all(struct pack_writer *w, struct pack *k, struct ck_err *err) {
   if (k->count && run_with(w, WHOLE, w->block, 0, err)) return -1;
   for (size_t i = 0; i < k->count; ++i) {
     if (k->moves[i].join) continue;

@@ -11,8 +11,9 @@
  * originals: id: the first half of the SHA-256 of the original, 16 bytes; conversation: a hash of
  * platform and conversation, 0 for none or several. Both are short because there may be as many
  * originals as conversations, times the exports of each. log: which log's run it is, if its lines
- * depend on those of the runs before it, in the order of age; 0 for none. lines, window: of such a
- * run, as in struct ck_original. The same lines may be several runs of logs, at several places.
+ * depend on those of the runs before it, in the order of age; 0 for none. lines, window, chain,
+ * chain_end: of such a run, as in struct ck_original. The same lines may be several runs of logs,
+ * at several places.
  *
  * originals_grown: conversations that have several originals, to be packed together. logs_grown:
  * logs that have several runs, to be joined: how many came since that was last done; and the window
@@ -29,7 +30,8 @@ const char originals_schema[] =
     " block INTEGER NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL,"
     " conversation INTEGER NOT NULL, age INTEGER NOT NULL, reader TEXT NOT NULL,"
     " messages INTEGER NOT NULL, executions INTEGER NOT NULL, log INTEGER NOT NULL,"
-    " lines INTEGER NOT NULL, window INTEGER NOT NULL) STRICT;"
+    " lines INTEGER NOT NULL, window INTEGER NOT NULL, chain BLOB NOT NULL,"
+    " chain_end BLOB NOT NULL) STRICT;"
     "CREATE UNIQUE INDEX originals_id ON originals (" ORIGINALS_UNIQUE ");"
     "CREATE INDEX originals_block ON originals (block);"
     "CREATE INDEX originals_conversation ON originals (conversation, age) WHERE conversation <> 0;"

@@ -110,14 +110,14 @@ static const struct said *said_of(const struct file *f, const char *id) {
 }
 
 static void on_begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                              const char *reader, const struct ingest_run *run) {
+                              const char *reader, const struct ck_original *run) {
   const struct file *f = self;
   char own[CK_ORIGINAL_ID + 1];
   const struct said *said = said_of(f, id);
   ck_original_id(own, bytes);
   if (strcmp(own, id) != 0 || !*reader) abort();
   if (kept != (f->again || (said && said->state != CK_KEPT_NOTHING))) abort();
-  bool as_late = said && (!run->first || said->age >= (int64_t)run->first);
+  bool as_late = said && (!run->age || said->age >= run->age);
   if (as_late && said->state == CK_KEPT_WHOLE) abort();
 }
 

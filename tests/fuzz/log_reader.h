@@ -6,7 +6,7 @@
 #include "tests/fuzz/ingest_visitor.h"
 
 static void begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                           const char *reader, const struct ingest_run *run) {
+                           const char *reader, const struct ck_original *run) {
   (void)self, (void)id, (void)bytes, (void)kept, (void)reader, (void)run;
 }
 static void end_original(void *self) { (void)self; }

@@ -24,7 +24,7 @@ struct told {
 };
 
 static void on_begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                              const char *reader, const struct ingest_run *run) {
+                              const char *reader, const struct ck_original *run) {
   struct told *t = self;
   char hex[CK_SHA256_HEX + 1];
   struct ck_sha256 hash;
@@ -33,7 +33,7 @@ static void on_begin_original(void *self, const char *id, struct ck_str bytes, b
   ck_sha256_end_hex(&hash, hex);
   cr_assert(strncmp(id, hex, CK_ORIGINAL_ID) == 0 && strlen(id) == CK_ORIGINAL_ID);
   ck_buf_printf(&t->text, "(%s%s%s ", reader, kept ? " kept" : "", run->log ? " of a log" : "");
-  t->first = run->first;
+  t->first = (uint64_t)run->age;
   ck_buf_str(&t->bytes, bytes);
   ck_buf_text(&t->bytes, "|");
 }

@@ -98,7 +98,7 @@ static void on_failure(void *self, const char *place, const char *reason, struct
 static void on_note(void *self, const char *kind, uint64_t n) { (void)self, (void)kind, (void)n; }
 
 static void begin_original(void *self, const char *id, struct ck_str bytes, bool kept,
-                           const char *reader, const struct ingest_run *run) {
+                           const char *reader, const struct ck_original *run) {
   (void)self, (void)id, (void)bytes, (void)kept, (void)reader;
   bool alone = ck_str_starts(ck_str_of(reader), "claude code agent") ||
                ck_str_starts(ck_str_of(reader), "codex names");

@@ -17,6 +17,7 @@
 
 static _Atomic bool stops;
 static struct ck_buf lines[LINES + 1]; /* from 1 */
+static int a_window = A_WINDOW;
 
 static void make_lines(void) {
   for (int i = 1; i <= LINES; ++i) {
@@ -31,9 +32,18 @@ static void make_lines(void) {
 
 struct run {
   char id[CK_ORIGINAL_ID + 1];
+  unsigned char chain[2][CK_ORIGINAL_CHAIN];
   struct ck_buf bytes;
   struct ck_original original;
 };
+
+/* The chain after so many lines. */
+static struct ck_str chain_after(unsigned char *chain, int upto) {
+  memset(chain, 0, CK_ORIGINAL_CHAIN);
+  for (int i = 1; i <= upto; ++i)
+    ck_original_chain(chain, (struct ck_str){lines[i].data, lines[i].len - 1});
+  return (struct ck_str){(const char *)chain, CK_ORIGINAL_CHAIN};
+}
 
 static void make_run(struct run *r, int first, int n) {
   *r = (struct run){.id = ""};
@@ -45,7 +55,9 @@ static void make_run(struct run *r, int first, int n) {
                                      .reader = CK_LIT("claude code 1"),
                                      .log = LOG,
                                      .lines = (uint64_t)n,
-                                     .window = (uint64_t)(first - 1) / A_WINDOW + 1};
+                                     .window = (uint64_t)(first - 1) / (uint64_t)a_window + 1,
+                                     .chain = chain_after(r->chain[0], first - 1),
+                                     .chain_end = chain_after(r->chain[1], first + n - 1)};
 }
 
 /* n runs as one block; noted: without their bytes. */
@@ -220,6 +232,80 @@ Test(apply, what_grows_is_joined_again, .timeout = 60 * SLOWER) {
                (long long)once);
 }
 
+static void has_it(const struct run *r, int messages) {
+  char sql[300];
+  int first = (int)r->original.age, n = (int)r->original.lines;
+  snprintf(sql, sizeof sql,
+           "SELECT count(*) FROM originals WHERE lower(hex(id)) = '%s' AND age = %d AND lines = %d",
+           r->id, first, n);
+  cr_expect_eq(sh_int(&s, sql), 1, "%d lines from %d", n, first);
+  snprintf(sql, sizeof sql, "SELECT count(*) FROM messages WHERE original = '%s'", r->id);
+  cr_expect_eq(sh_int(&s, sql), messages, "%lld messages of %d lines from %d",
+               (long long)sh_int(&s, sql), n, first);
+}
+
+/* One original is what these lines are at this moment, and so many messages name it. */
+static void has_original(int first, int n, int messages) {
+  struct run r;
+  make_run(&r, first, n);
+  has_it(&r, messages);
+  ck_buf_free(&r.bytes);
+}
+
+/* The lines say something else from here on: those of another file that begins alike, or of this
+ * one when it was written again. */
+static void say_else(int from) {
+  for (int i = from; i <= LINES; ++i) {
+    lines[i].len -= 3;
+    ck_buf_printf(&lines[i], "%llx\"}\n", (unsigned long long)sh_random());
+  }
+}
+
+/* Two files of one first line that grow side by side, with lines of the same numbers. */
+Test(apply, files_that_begin_alike_stay_apart, .timeout = 60 * SLOWER) {
+  make_lines();
+  capture(1, 11, 1);
+  struct run first;
+  make_run(&first, 1, 11);
+  say_else(2);
+  send_run(2, 6);
+  send_run(8, 4);
+  say(12, 3); /* of the second one: they adjoin line 11 of the first one */
+  send_run(12, 3);
+  for (int i = 0; i < 2; ++i) {
+    pack();
+    check();
+    has_original(1, 14, 4);
+    has_it(&first, 10); /* line 1 is in both */
+    cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals"), 2);
+    send_run(1, 14); /* the second one is read again */
+  }
+  ck_buf_free(&first.bytes);
+}
+
+/* Each version of a log that is written again and again has its lines, in every window. */
+Test(apply, a_log_that_is_written_again, .timeout = 60 * SLOWER) {
+  make_lines();
+  capture(1, 150, 10);
+  pack();
+  has_original(1, 100, 100);
+  has_original(101, 50, 50);
+  for (int from = 120; from > 60; from -= 50) {
+    say_else(from);
+    send_run(from - 9, 10);
+    pack();
+    check();
+    has_original(from > 100 ? 101 : 1, from > 100 ? 20 : 70, 0);
+    read_at_once(160, false);
+    pack();
+    check();
+    has_original(1, 100, from > 100 ? 100 : 0);
+    has_original(101, 60, 0);
+  }
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals WHERE window = 1"), 2);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals WHERE window = 2"), 3);
+}
+
 /* One line says something else than it said before: both stay. So does what is not of lines. */
 Test(apply, runs_that_differ_stay, .timeout = 60 * SLOWER) {
   make_lines();
@@ -229,7 +315,7 @@ Test(apply, runs_that_differ_stay, .timeout = 60 * SLOWER) {
   send_run(11, 20);
   pack();
   check();
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals WHERE window = 1"), 11);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals WHERE window = 1"), 2);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals WHERE window = 2"), 1);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM blocks"), 1);
   struct run r;
@@ -265,13 +351,12 @@ Test(apply, a_line_that_comes_again_has_its_place, .timeout = 60 * SLOWER) {
   }
   capture(1, 150, 1);
   struct run again[2];
+  ck_buf_clear(&lines[151]); /* as in line 7, and its bytes are not sent */
+  ck_buf_str(&lines[151], ck_buf_view(&lines[7]));
   make_run(&again[0], 151, 1);
   make_run(&again[1], 7, 1);
-  again[0].bytes = again[1].bytes; /* as in line 7, and its bytes are not sent */
-  again[0].original.id = ck_str_of(again[1].id);
-  again[0].original.bytes = again[1].bytes.len;
-  ck_buf_clear(&lines[151]);
-  ck_buf_str(&lines[151], ck_buf_view(&again[1].bytes));
+  cr_assert_str_eq(again[0].id, again[1].id);
+  ck_buf_free(&again[1].bytes);
   send(again, 1, true);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals"), 151);
   say(151, 1);
@@ -358,7 +443,9 @@ Test(apply, a_place_that_cannot_be_is_refused) {
                                    .reader = CK_LIT("x 1"),
                                    .log = 1,
                                    .lines = 1,
-                                   .window = 1};
+                                   .window = 1,
+                                   .chain = CK_LIT("before the lines"),
+                                   .chain_end = CK_LIT("after these ones")};
   struct ck_original o = good;
   o.log = 0;
   is_refused(o, "window: only of lines of a log");
@@ -366,6 +453,12 @@ Test(apply, a_place_that_cannot_be_is_refused) {
   is_refused(o, "window: only of lines of a log");
   o = good, o.age = 0;
   is_refused(o, "window: only of lines of a log");
+  o = good, o.chain.n = 15;
+  is_refused(o, "chain, chain_end: must be of 16 bytes");
+  o = good, o.chain_end.n = 0;
+  is_refused(o, "chain, chain_end: must be of 16 bytes");
+  o = good, o.window = 0;
+  is_refused(o, "chain, chain_end: must be of 0 bytes");
   o = good, o.bytes = UINT64_MAX;
   is_refused(o, "bytes, lines, window: too large");
   o = good, o.window = UINT64_MAX;

@@ -30,7 +30,9 @@ static struct ck_original original(const char *id, uint64_t at, uint64_t message
                               0,
                               0,
                               0,
-                              0};
+                              0,
+                              {0},
+                              {0}};
 }
 
 static struct ck_mutation block(const char *id, uint64_t part, uint64_t parts,

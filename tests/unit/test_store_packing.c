@@ -51,7 +51,9 @@ static void export(int conversations, int grown, int age, size_t more) {
                             0,
                             0,
                             0,
-                            0};
+                            0,
+                            {0},
+                            {0}};
     ck_original_encode(&list, &o);
     ck_buf_str(&all, ck_buf_view(&texts[i]));
   }
