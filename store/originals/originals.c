@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "store/originals/internal.h"
+#include "store/originals/within.h"
 
 #include "store/database/statements.h"
 
@@ -16,8 +17,7 @@
   " ON CONFLICT (log) DO UPDATE SET runs = runs + excluded.runs, upto = min(upto, excluded.upto)"
 
 /* S(NAME, sql). PLACE: of a run it was not known where it is. REPEAT: the same bytes at another
- * place of a log. WITHIN: a run that was joined
- * with those after it since ingest was told that it is there. */
+ * place of a log. */
 #define STATEMENTS(S) \
   S(BLOCK_GET, "SELECT block, state FROM blocks WHERE id = ?1") \
   S(BLOCK_ADD, "INSERT INTO blocks (id, bytes, parts, state) VALUES (?1, ?2, ?3, 'coming')") \
@@ -41,10 +41,6 @@
           " WHERE id = ?1 AND log = ?7 AND (log = 0 OR ?9 = 0 OR (age = ?3 AND chain = ?13))" \
           " AND (conversation, age, reader, messages, executions)" \
           " IS NOT (?2, " AGE ", ?4, ?5, ?6)") \
-  S(WITHIN, INSERT \
-    " SELECT ?1, o.block, o.at, ?12, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?13, ?14" ORIGINALS_THERE \
-    " WHERE o.log = ?7 AND o.log <> 0 AND o.window = ?9" \
-    " AND o.age = ?3 AND o.lines > ?8 AND o.bytes > ?12 LIMIT 1") \
   S(GROWN, "INSERT OR IGNORE INTO originals_grown SELECT o.conversation FROM originals o" \
            " WHERE o.block = ?1 AND o.conversation <> 0 AND EXISTS (SELECT 1 FROM originals p" \
            " WHERE p.conversation = o.conversation AND p.conversation <> 0" \
@@ -61,13 +57,15 @@ DB_STATEMENTS(STATEMENTS)
 struct originals {
   sqlite3 *db;
   sqlite3_stmt *s[STATEMENT_COUNT];
+  struct within *within;
   bool failed; /* the database failed */
 };
 
 struct originals *originals_new(sqlite3 *db, struct ck_err *err) {
   struct originals *o = ck_zalloc(sizeof *o);
   o->db = db;
-  if (db_prepare_all(db, texts, STATEMENT_COUNT, o->s, err)) originals_free(&o);
+  if (db_prepare_all(db, texts, STATEMENT_COUNT, o->s, err) || !(o->within = within_new(db, err)))
+    originals_free(&o);
   return o;
 }
 
@@ -75,6 +73,7 @@ void originals_free(struct originals **originals) {
   struct originals *o = *originals;
   if (!o) return;
   db_finalize_all(o->s, STATEMENT_COUNT);
+  within_free(&o->within);
   free(o);
   *originals = NULL;
 }
@@ -177,7 +176,7 @@ static int save(struct originals *o, enum statement name, const struct ck_origin
   sqlite3_bind_int64(s, 9, (int64_t)one->window);
   if (name != NOTE) bind_chain(s, 14, one->chain_end);
   bind_chain(s, 13, one->chain);
-  if (name == PUT || name == WITHIN) {
+  if (name == PUT) {
     sqlite3_bind_int64(s, 10, block);
     sqlite3_bind_int64(s, 11, (int64_t)one->at);
     sqlite3_bind_int64(s, 12, (int64_t)one->bytes);
@@ -185,22 +184,31 @@ static int save(struct originals *o, enum statement name, const struct ck_origin
   return run(o, name, err);
 }
 
-/* A row for its bytes, which are there. */
+/* A row for its bytes, which are there. block: of PUT. */
 static int add_row(struct originals *o, enum statement name, const struct ck_original *one,
-                   struct ck_err *err) {
-  if (save(o, name, one, 0, err)) return -1;
+                   int64_t block, struct ck_err *err) {
+  if (save(o, name, one, block, err)) return -1;
   if (!one->window || sqlite3_changes(o->db) == 0) return 0;
   sqlite3_bind_int64(o->s[RUN_GROWN], 1, (int64_t)one->log);
   sqlite3_bind_int64(o->s[RUN_GROWN], 2, (int64_t)one->window);
   return run(o, RUN_GROWN, err);
 }
 
+/* A row within the original that has its lines, until it is joined with that one, too. */
+static int add_within(struct originals *o, const struct ck_original *one, struct ck_err *err) {
+  struct ck_original there = *one;
+  int64_t block;
+  int found = within_find(o->within, one, &block, &there.at, err);
+  if (found < 0) o->failed = true;
+  return found > 0 ? add_row(o, PUT, &there, block, err) : found;
+}
+
 /* Its bytes are not sent. Of a run whose place is not known there is no new row. */
 static int note(struct originals *o, const struct ck_original *one, bool there,
                 struct ck_err *err) {
-  if (there && one->window && add_row(o, PLACE, one, err)) return -1;
-  if (there && (!one->log || one->window) && add_row(o, REPEAT, one, err)) return -1;
-  if (!there && one->window && add_row(o, WITHIN, one, err)) return -1;
+  if (there && one->window && add_row(o, PLACE, one, 0, err)) return -1;
+  if (there && (!one->log || one->window) && add_row(o, REPEAT, one, 0, err)) return -1;
+  if (!there && one->window && add_within(o, one, err)) return -1;
   return save(o, NOTE, one, 0, err);
 }
 

@@ -2,6 +2,7 @@
  * once gives, whatever came in which order, and whatever interrupts it. */
 #include "test_store_apply.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,12 @@ static void make_run(struct run *r, int first, int n) {
                                      .chain_end = chain_after(r->chain[1], first + n - 1)};
 }
 
+static void send_part(struct ck_block part) {
+  struct ck_mutation m = {.kind = CK_OP_BLOCK};
+  m.as.block = part;
+  cr_assert_eq(ap_mutate(m), '=', "%s", s.reason.text);
+}
+
 /* n runs as one block; noted: without their bytes. */
 static void send(struct run *runs, uint32_t n, bool noted) {
   struct ck_buf all = {0}, list = {0}, packed = {0}, bin = {0};
@@ -73,12 +80,20 @@ static void send(struct run *runs, uint32_t n, bool noted) {
   size_t room = ZSTD_compressBound(all.len);
   packed.len = ZSTD_compress(ck_buf_room(&packed, room), room, all.data, all.len, 3);
   ck_original_id(block, ck_buf_view(&packed));
-  ck_put_bin(&bin, ck_buf_view(&packed));
-  struct ck_mutation m = {.kind = CK_OP_BLOCK};
-  m.as.block = noted ? (struct ck_block){.originals = ck_buf_view(&list)}
-                     : (struct ck_block){ck_str_of(block),  0, 1, all.len, ck_buf_view(&bin),
-                                         ck_buf_view(&list)};
-  cr_assert_eq(ap_mutate(m), '=', "%s", s.reason.text);
+  struct ck_block b = {.originals = ck_buf_view(&list)};
+  if (noted) send_part(b);
+  for (size_t at = 0; at < packed.len && !noted; at += CK_BLOCK_PART, ++b.part) {
+    size_t left = packed.len - at;
+    ck_buf_clear(&bin);
+    ck_put_bin(&bin,
+               (struct ck_str){packed.data + at, left < CK_BLOCK_PART ? left : CK_BLOCK_PART});
+    b.block = ck_str_of(block);
+    b.parts = (packed.len + CK_BLOCK_PART - 1) / CK_BLOCK_PART;
+    b.bytes = all.len;
+    b.data = ck_buf_view(&bin);
+    send_part(b);
+    b.originals = CK_LIT("\xc0");
+  }
   ck_buf_free(&all), ck_buf_free(&list), ck_buf_free(&packed), ck_buf_free(&bin);
   for (uint32_t i = 0; i < n; ++i) ck_buf_free(&runs[i].bytes);
 }
@@ -118,12 +133,23 @@ static void read_at_once(int upto, bool noted) {
   send(runs, n, noted);
 }
 
+/* The most that the process held at any turn, if that is looked at. */
+static bool watch_memory;
+static int64_t most_held;
+
+static void look_at_memory(void) {
+  struct mallinfo2 m = mallinfo2();
+  int64_t held = (int64_t)(m.uordblks + m.hblkhd);
+  if (held > most_held) most_held = held;
+}
+
 static int turns(struct packing *p, int most) {
   static int64_t now = 1000000;
   int n = 0;
   for (int still = 0; n < most && still < 12; ++n) { /* a minute after the last */
     const struct timespec moment = {0, 1000000};
     still = packing_turn(p, now += 10000) ? 0 : still + 1;
+    if (watch_memory) look_at_memory();
     nanosleep(&moment, NULL); /* the thread works */
   }
   return n;
@@ -377,14 +403,32 @@ Test(apply, a_line_that_comes_again_has_its_place, .timeout = 60 * SLOWER) {
 Test(apply, a_run_that_was_joined_meanwhile, .timeout = 60 * SLOWER) {
   struct run r;
   make_lines();
-  capture(1, 50, 25);
+  capture(1, 50, 10);
   pack();
-  say(1, 25); /* they may name it again, */
-  make_run(&r, 1, 25);
-  send(&r, 1, true); /* without its bytes */
-  check();
+  for (int first = 1; first <= 41; first += 20) { /* it began it, was within it, or ended it */
+    say(first, 10);                               /* they may name it again, */
+    make_run(&r, first, 10);
+    send(&r, 1, true); /* without its bytes */
+    check();
+    cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals"), 2);
+    pack();
+    check_joined(50);
+  }
+}
+
+/* What is there under the same numbers is not taken for it. */
+Test(apply, a_run_that_is_nowhere, .timeout = 60 * SLOWER) {
+  struct run r;
+  make_lines();
+  capture(1, 50, 10);
   pack();
-  check_joined(50);
+  ck_buf_clear(&lines[15]);
+  ck_buf_text(&lines[15], "{\"another\":true}\n");
+  for (int first = 11; first <= 21; first += 10) { /* another line in it, and before it */
+    make_run(&r, first, 10);
+    send(&r, 1, true);
+    cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals"), 1);
+  }
 }
 
 /* The store may end after any step. */
@@ -415,6 +459,28 @@ Test(apply, a_long_log_is_joined_piece_by_piece, .timeout = 120 * SLOWER) {
   read_at_once(LINES, false);
   pack();
   check_joined(LINES);
+}
+
+/* A line of megabytes that grows, and is read again each time: no more is held than one text and
+ * one run, and no more is kept than the longest one. */
+Test(apply, a_large_line_that_grows, .timeout = 120 * SLOWER) {
+  enum { LARGE = 2 << 20, TIMES = 44 };
+  make_lines();
+  lines[1].len -= 3;
+  while (lines[1].len < LARGE) ck_buf_printf(&lines[1], "%llx", (unsigned long long)sh_random());
+  ck_buf_text(&lines[1], "\"}\n");
+  for (int n = 1; n <= TIMES; ++n) send_run(1, n);
+  cr_expect_gt(taken(), INT64_C(40) << 20);
+  struct mallinfo2 before = mallinfo2();
+  most_held = 0;
+  watch_memory = true;
+  pack();
+  watch_memory = false;
+  cr_expect_lt(most_held - (int64_t)(before.uordblks + before.hblkhd), INT64_C(16) << 20);
+  check();
+  has_original(1, TIMES, 0);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals"), 1);
+  cr_expect_lt(taken(), INT64_C(2) << 20);
 }
 
 Test(apply, damaged_runs_stay, .timeout = 60 * SLOWER) {
