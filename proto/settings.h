@@ -117,7 +117,7 @@
     "what to do at an answer that waits for the owner, or whose last sentence is a question") \
   S(RENEW_QUESTION_OK, "renew.question_ok", TEXT, \
     "continue, go on, go ahead, keep going, proceed, 继续, 繼續, 続け, weiter, fortfahren", 0, 0, \
-    NULL, "a question with one of these, separated by commas, is no reason to stop") \
+    NULL, "a question for yes or no with one of these, separated by commas, is no reason to stop") \
   S(RENEW_MAX_ATTEMPTS, "renew.max_attempts", INT, "3", 1, 1000, NULL, \
     "attempts before a job fails") \
   S(RENEW_BACKOFF, "renew.backoff", DURATION, "1s", 1, 86400000, NULL, \

@@ -29,6 +29,11 @@ T_STORY(jobs, many_are_snoozed, 60) {
   T_CHECK(r.code == 2 && strstr(r.err, "2 waiting jobs. Let them wait?") &&
               strstr(r.err, "--yes says yes"),
           "exit %d: %s", r.code, r.err);
+  t_result_free(&r);
+  r = t_convkeep("jobs", "cancel", "--status", "waiting", "--json");
+  T_CHECK(r.code == 2 && strstr(r.err, "With --json nothing is asked"), "exit %d: %s", r.code,
+          r.err);
+  t_result_free(&r);
   T_CHECK(due_in_hours("m0") == 1, "they were snoozed without being asked");
   json_t *rows = t_lines(0, "jobs", "snooze", "--status", "waiting", "--platform", "x", "--until",
                          "+5h", "--yes");

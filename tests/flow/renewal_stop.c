@@ -75,6 +75,36 @@ T_STORY(renewal, a_stopped_job_goes_anyway, 60) {
   json_decref(job);
 }
 
+static bool is_not_known(const char *state) {
+  struct t_result r = t_convkeep("list", "jobs", "--status", state);
+  bool is = r.code == 1 && strstr(r.err, "renewd does not say which of 1 pending job");
+  t_result_free(&r);
+  return is;
+}
+
+/* Whether a job is stopped only renewd knows: without it, none is taken for one that waits. */
+T_STORY(renewal, what_is_stopped_only_renewd_knows, 60) {
+  t_set("renew.delay", "0ms");
+  t_daemon("store", NULL);
+  t_daemon("ingest", NULL);
+  struct t_process *renewd = t_daemon("renewd", NULL);
+  r_put_on_auto("{'kind': 'null'}");
+  answers("m1", "Shall I delete the folder?");
+  stops("m1", "stopped: the answer ends with a question");
+  t_signal(renewd, SIGTERM);
+  T_CHECK(t_wait_end(renewd, 5000) == 0, "renewd did not end well");
+  T_UNTIL(10000, is_not_known("stopped"), "stopped jobs are listed without renewd");
+  T_CHECK(is_not_known("waiting"), "waiting ones are listed");
+  t_do(1, "jobs", "cancel", "--status", "waiting", "--yes");
+  t_do(1, "jobs", "cancel", "--status", "stopped", "--yes");
+  T_CHECK(r_has_status("m1", "pending"), "a job was cancelled of which nothing is known");
+  json_t *said = t_lines(0, "jobs", "report");
+  T_CHECK(t_int_at(said, "0.unexplained", 0) == 1, "the report claims to know it");
+  json_decref(said);
+  t_do(0, "jobs", "cancel", "--status", "pending", "--yes");
+  T_CHECK(r_has_status("m1", "failed"), "pending ones are not cancelled");
+}
+
 T_STORY(renewal, a_text_and_answers_alike_stop, 90) {
   begin();
   t_do(0, "set", CONVERSATION, "--stop-text", "/^DONE\\b/i", "--stop-alike", "2", "--payload",

@@ -49,3 +49,13 @@ Test(reports, info_that_json_cannot_show_is_left_out) {
   cr_expect_eq(shown((struct ck_str){0}), 0u);
   ck_buf_free(&b);
 }
+
+/* renewd names the jobs that it holds up, in 250,000 bytes and a bit. */
+Test(reports, long_lists_are_taken) {
+  struct ck_buf b = {0}, text = {0};
+  while (text.len < 300000) ck_buf_text(&text, "job ");
+  says(&b, ck_buf_view(&text));
+  cr_expect_eq(shown(ck_buf_view(&b)), b.len);
+  ck_buf_free(&b);
+  ck_buf_free(&text);
+}
