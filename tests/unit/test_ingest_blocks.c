@@ -238,6 +238,16 @@ static struct ck_buf runs_of(struct ck_str file, bool again, unsigned *count) {
   return t.bytes;
 }
 
+/* Each line has a line feed, and empty ones are left out. */
+Test(ingest_originals, the_bytes_of_a_run) {
+  unsigned count;
+  struct ck_buf got =
+      runs_of(CK_LIT("\n" LINE("1") "\n\n\n" LINE("2") "\r\nbad\n" LINE("3")), true, &count);
+  cr_expect_eq(count, 1);
+  cr_expect_str_eq(ck_buf_cstr(&got), LINE("1") "\n" LINE("2") "\r\nbad\n" LINE("3") "\n|");
+  ck_buf_free(&got);
+}
+
 /* A log that has grown shares all runs with what it was, but the last; a run that is read again is
  * one original, whatever its place was. */
 Test(ingest_originals, a_log_that_grows) {
