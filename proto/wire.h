@@ -290,10 +290,11 @@
  *   more    there are more than `count`: they were not counted to the end
  *   cursor  for the hits after these; "": there are none
  *   behind  versions that are not in the index yet
- *   cut     the query has more than was taken */
+ *   cut     the query has more than was taken
+ *   timed_out  hits that come before these may be missing, and none can be asked after them */
 #define CK_FOUND_FIELDS(F) \
   F(UINT, request) F(RAW, hits) F(UINT, count) F(BOOL, more) F(TEXT, cursor) F(UINT, behind) \
-  F(BOOL, cut)
+  F(BOOL, cut) F(BOOL, timed_out)
 
 /* The answer to a request that cannot be fulfilled.
  *

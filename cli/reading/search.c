@@ -34,7 +34,7 @@ struct search {
   json_t *hits;
   char *next; /* cursor; "": there are no more */
   uint64_t count, behind;
-  bool more, cut;
+  bool more, cut, timed_out;
 };
 
 /* ---- asking ---- */
@@ -58,6 +58,7 @@ static int ask(struct search *s, uint64_t limit) {
     s->count = s->more && found->count < shown ? shown : found->count;
     s->behind = found->behind;
     s->cut = found->cut;
+    s->timed_out = found->timed_out;
     if (limit) free(s->next);
     if (limit) s->next = ck_str_dup(found->cursor);
   }
@@ -120,6 +121,9 @@ static void put_count(struct ck_buf *b, const struct search *s) {
 
 static void put_notes(struct ck_buf *b, const struct search *s) {
   if (s->cut) ck_buf_text(b, "only the beginning of so long a query counts\n");
+  if (s->timed_out)
+    ck_buf_text(
+        b, "the search took too long and was cut short: newer or better ones may be missing\n");
   if (s->behind == 0) return;
   ck_buf_text(b, "the newest ");
   if (s->behind > 1) ck_buf_count(b, s->behind);

@@ -103,7 +103,8 @@ static int find(struct searching *s, const struct ck_search *q, struct search_an
                              .more = a->more,
                              .cursor = ck_str_of(a->cursor),
                              .behind = head > a->indexed ? head - a->indexed : 0,
-                             .cut = query.cut};
+                             .cut = query.cut,
+                             .timed_out = a->timed_out};
   return 0;
 }
 

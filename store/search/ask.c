@@ -222,12 +222,21 @@ static bool is_ranked(const struct asking *k) {
 /* The texts were read to find them. */
 static bool was_read(const struct asking *k) { return k->chosen.loose && !is_ranked(k); }
 
+/* What is not known to come next is left to the next page, which begins behind what is; if nothing
+ * is, all that was found is shown, and no page follows. */
+static void leave_unknown(struct asking *k, struct search_answer *out) {
+  size_t known = ask_pick_known(&k->p);
+  out->timed_out = k->p.cut && known == 0;
+  if (k->p.cut && known) k->p.count = known;
+}
+
 /* Reads the records of the first hits that have one. */
 static int read_hits(struct search_asker *a, struct asking *k, struct search_answer *out,
                      struct ck_err *err) {
   struct ask_pick *p = &k->p;
   size_t i = 0;
   ask_pick_sort(p);
+  leave_unknown(k, out);
   for (; i < p->count && a->hit_count < k->q->limit; ++i) {
     int rc = read_hit(a, &p->at[i], &a->hits[a->hit_count], err);
     if (rc < 0) return -1;
@@ -236,6 +245,7 @@ static int read_hits(struct search_asker *a, struct asking *k, struct search_ans
   struct place last = {.found = was_read(k) ? k->after.found + i : 0};
   if (i) last.last = p->at[i - 1];
   if (i == p->count && k->upto.last.entry) last = k->upto;
+  if (out->timed_out) return 0;
   if (last.last.entry && (i < p->count || p->left)) write_cursor(k->q->rank, &last, out->cursor);
   return 0;
 }
@@ -275,7 +285,7 @@ static int find(struct search_asker *a, const struct search_question *q, struct 
   int rc = k.chosen.choice == SEARCH_CHOICE_NONE ? 0 : pick_wanted(a, &k, err);
   if (rc && is_over(a)) {
     rc = 0;
-    k.p.more = true;
+    ask_pick_cut(&k.p);
   }
   ask_texts_end(&a->texts);
   a->deadline = INT64_MAX; /* what was found is read in any case */

@@ -37,9 +37,10 @@ struct search_hit {
 struct search_answer {
   const struct search_hit *hits; /* valid until the next question */
   size_t hit_count;
-  uint64_t count;   /* all that the query finds, with those before the cursor */
-  bool more;        /* there are more than `count` */
-  char cursor[64];  /* for the hits after these; "": there are none */
+  uint64_t count;  /* all that the query finds, with those before the cursor */
+  bool more;       /* there are more than `count` */
+  char cursor[64]; /* for the hits after these; "": there are none, or timed_out */
+  bool timed_out; /* hits that come before these may be missing, and none can be asked after them */
   uint64_t indexed; /* the index has all records up to this version */
 };
 

@@ -106,13 +106,20 @@ struct ask_pick {
   uint64_t found;         /* all, also those before `after` */
   bool more;              /* there are more than `found` */
   bool left;              /* some that come after `after` are not among the first */
+  bool cut;               /* the time was over: of those whose key is not greater than `known`, */
+  int64_t known;          /* some that come first may be missing */
 };
+
+/* The time is over, and nothing is known to be complete yet. */
+void ask_pick_cut(struct ask_pick *p);
+/* Once they are in order, how many of the first are known to be the first. */
+size_t ask_pick_known(const struct ask_pick *p);
 
 void ask_pick_add(struct ask_pick *p, const struct ask_entry *e);
 /* Puts them in order, the first one first. */
 void ask_pick_sort(struct ask_pick *p);
 /* The newest first of what the expressions choose. What has not been looked at when the time is
- * over counts as more. */
+ * over counts as more; p->cut if it may come first. */
 int ask_pick_newest(struct ask_pick *p, sqlite3 *index, const struct search_chosen *c,
                     const struct ask_filter *f, struct ck_err *err);
 
@@ -131,9 +138,11 @@ struct ask_reading {
 
 /* The newest first of what is chosen by expressions that are loose. p->found: those that were found
  * up to now, with as many as were before p->after. *upto: as far as it was looked, if p->left and
- * not all of p->most were found; else, and if none was looked at, unchanged. */
+ * not all of p->most were found; else, and if none was looked at, unchanged. p->cut: the time was
+ * over before one was. */
 int ask_read_newest(struct ask_pick *p, const struct ask_reading *r, struct ask_entry *upto,
                     struct ck_err *err);
-/* The best first, among the newest that are chosen. The choice must be THOSE. */
+/* The best first, among the newest that are chosen. The choice must be THOSE. p->cut: the time was
+ * over before all of these were read, and nothing is known to be complete. */
 int ask_read_best(struct ask_pick *p, const struct ask_reading *r, struct ck_err *err);
 #endif

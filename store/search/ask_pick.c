@@ -65,6 +65,17 @@ void ask_pick_add(struct ask_pick *p, const struct ask_entry *e) {
 
 void ask_pick_sort(struct ask_pick *p) { qsort(p->at, p->count, sizeof *p->at, order_any); }
 
+void ask_pick_cut(struct ask_pick *p) {
+  p->more = p->left = p->cut = true;
+  p->known = INT64_MAX;
+}
+
+size_t ask_pick_known(const struct ask_pick *p) {
+  size_t n = p->cut ? 0 : p->count;
+  while (p->cut && n < p->count && p->at[n].key > p->known) ++n;
+  return n;
+}
+
 /* ---- one entry ---- */
 
 #define ENTRY "e.entry, e.version, e.at, e.place, e.role, e.sum"
@@ -116,7 +127,7 @@ static int search_open(struct search *s, const struct search_chosen *c, struct c
 
 /* What has not been looked at when the time is over counts as more. */
 static int over(const struct search *s, int end) {
-  if (end > 0) s->pick->more = s->pick->left = true;
+  if (end > 0) ask_pick_cut(s->pick);
   return end;
 }
 
@@ -212,6 +223,7 @@ static bool is_late(const struct ask_pick *p, const struct block *b) {
   return p->count == p->most && p->at[0].key > b->newest;
 }
 
+/* If the time is over in a block, those that are newer than it are all known. */
 static int walk_blocks(struct search *s, struct ck_err *err) {
   struct blocks b = {0};
   int end = read_blocks(s, &b, err);
@@ -221,6 +233,7 @@ static int walk_blocks(struct search *s, struct ck_err *err) {
       break;
     }
     end = take_block(s, &b.at[i], err);
+    if (end > 0) s->pick->known = b.at[i].newest;
   }
   free(b.at);
   return end < 0 ? -1 : 0;
@@ -242,7 +255,7 @@ static int leave_out_dead(struct search *s, uint64_t *n, struct ck_err *err) {
     if (i < count && hits[i] == entry) --*n;
   }
   if (rc == SQLITE_ROW) rc = SQLITE_DONE;
-  int end = ended(s, rc, err);
+  int end = ask_ended(s->index, rc, err); /* the first hits are known */
   sqlite3_finalize(dead);
   return end < 0 ? -1 : 0;
 }

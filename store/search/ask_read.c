@@ -57,7 +57,7 @@ static int look_at_round(struct newest *n, struct ask_entry *upto, struct ck_err
     const struct ask_entry *e = &n->round.at[i];
     if (is_enough(n) || is_over(n->r)) return 1;
     int rc = look(n, e, err);
-    if (rc < 0) return -1;
+    if (rc < 0) return is_over(n->r) ? 1 : -1;
     if (rc > 0) ask_pick_add(n->p, e);
     *upto = *e;
   }
@@ -74,7 +74,9 @@ int ask_read_newest(struct ask_pick *p, const struct ask_reading *r, struct ask_
     rc = pick(r, &n.round, ROUND, &last, err) ? -1 : look_at_round(&n, &last, err);
   } while (rc == 0 && n.round.left && n.round.count && !is_full(&n) && !is_over(r));
   if (rc > 0 || n.round.left) p->more = p->left = true;
-  if (p->left && !is_full(&n) && last.entry != p->after.entry) *upto = last;
+  bool none = last.entry == p->after.entry;
+  if (p->left && !is_full(&n) && !none) *upto = last;
+  if (none && is_over(r) && p->left) ask_pick_cut(p);
   ask_check_free(&n.check);
   free(n.round.at);
   return rc < 0 ? -1 : 0;
@@ -172,7 +174,8 @@ int ask_read_best(struct ask_pick *p, const struct ask_reading *r, struct ck_err
   int rc = weigh(r, rare, err) || pick(r, &newest, RANK_MAX, &first, err) ? -1 : 0;
   for (; i < newest.count && rc == 0 && !is_over(r); ++i)
     rc = take(p, r, &check, marks, rare, newest.at[i], err);
-  if (i < newest.count || newest.left) p->more = true;
+  if (i < newest.count || newest.cut) ask_pick_cut(p);
+  if (newest.left) p->more = true;
   ask_check_free(&check);
   search_marks_free(&marks);
   free(newest.at);
