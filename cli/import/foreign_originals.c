@@ -14,14 +14,35 @@
 #define BATCH (64 << 20) /* bytes that are written before the batch ends */
 #define PIECE (256u << 10)
 
+/* The runs of a log are those of a file, or of several that begin alike (docs/store.md). `before`:
+ * what is before a run in its file; that of the chain, or else the last one before it. `files`:
+ * each file by its last run. */
+static const char list_sql[] =
+    "WITH RECURSIVE before (run, last) AS MATERIALIZED (SELECT r.original, coalesce("
+    "(SELECT p.original FROM main.originals p WHERE p.log = r.log AND p.age < r.age"
+    " AND r.window > 0 AND p.window BETWEEN 1 AND r.window AND p.age + p.lines = r.age"
+    " AND p.chain_end = r.chain ORDER BY p.window DESC LIMIT 1),"
+    "(SELECT p.original FROM main.originals p WHERE p.log = r.log AND p.age < r.age"
+    " AND p.age + max(p.lines, 1) <= r.age ORDER BY p.age DESC LIMIT 1),"
+    "(SELECT p.original FROM main.originals p WHERE p.log = r.log AND p.age < r.age"
+    " ORDER BY p.age DESC LIMIT 1)) FROM main.originals r WHERE r.log <> 0),"
+    " files (file, run) AS (SELECT run, run FROM before"
+    " WHERE run NOT IN (SELECT last FROM before WHERE last IS NOT NULL)"
+    " UNION ALL SELECT f.file, b.last FROM files f JOIN before b USING (run)"
+    " WHERE b.last IS NOT NULL)"
+    " SELECT block, at, bytes, reader, iif(conversation = 0, max(age, 1), 0), log, file"
+    " FROM (SELECT *, 0 AS file FROM main.originals WHERE log = 0"
+    " UNION ALL SELECT o.*, file FROM files JOIN main.originals o ON o.original = run)"
+    " ORDER BY log, file, iif(log = 0, 0, age), iif(log = 0, reader, ''), block, at";
+
 struct foreign_originals {
   sqlite3 *db;
   sqlite3_stmt *list, *part;
-  bool pending; /* the list is at a row that was not written yet */
-  bool over;    /* the list cannot be read on */
-  char *reader; /* of the batch */
-  int64_t log;  /* likewise */
-  int packed;   /* a nameless file with the data of a block */
+  bool pending;      /* the list is at a row that was not written yet */
+  bool over;         /* the list cannot be read on */
+  char *reader;      /* of the batch */
+  int64_t log, file; /* likewise */
+  int packed;        /* a nameless file with the data of a block */
   struct cli_archive *archive;
   int64_t block; /* that is being unpacked */
   int64_t at;    /* bytes of it so far */
@@ -36,12 +57,7 @@ static int prepare(struct foreign_originals *o, struct ck_err *err) {
     const char *is;
     if (foreign_is_plain(o->db, tables[i], &is, err) <= 0) return -1;
   }
-  o->list =
-      foreign_prepare(o->db,
-                      "SELECT block, at, bytes, reader, iif(conversation = 0, max(age, 1), 0),"
-                      " log FROM main.originals ORDER BY log, iif(log = 0, 0, age),"
-                      " iif(log = 0, reader, ''), block, at",
-                      err);
+  o->list = foreign_prepare(o->db, list_sql, err);
   o->part = foreign_prepare(
       o->db, "SELECT data FROM main.block_parts WHERE block = ?1 ORDER BY part", err);
   return o->list && o->part && (o->packed = cli_nameless(err)) >= 0 ? 0 : -1;
@@ -136,12 +152,14 @@ static int write_one(struct foreign_originals *o, int to, struct ck_err *err) {
 
 static bool is_of_batch(struct foreign_originals *o, uint64_t count, uint64_t *first) {
   const char *reader = (const char *)sqlite3_column_text(o->list, 3);
-  int64_t own = sqlite3_column_int64(o->list, 4), log = sqlite3_column_int64(o->list, 5);
+  int64_t own = sqlite3_column_int64(o->list, 4), log = sqlite3_column_int64(o->list, 5),
+          file = sqlite3_column_int64(o->list, 6);
   if (!reader) reader = "";
-  if (count && o->log) return log == o->log;
+  if (count && o->log) return log == o->log && file == o->file;
   if (count) return *first == 0 && own <= 0 && strcmp(o->reader, reader) == 0;
   *first = own > 0 ? (uint64_t)own : 0;
   o->log = log;
+  o->file = file;
   free(o->reader);
   o->reader = ck_strdup(reader);
   return true;

@@ -18,9 +18,9 @@ void foreign_originals_free(struct foreign_originals **o);
 
 /* Writes the next of them into the empty file `to`, each followed by a line feed: conversations of
  * one reader, some 64 MiB together, or a larger one alone; or one that may be of a log; or, in
- * their order, all of a log whose lines depend on those before them. *count: how many. *first: of
- * the last kind, the number of its first element; else 0. 1; 0: there are no more; -1 with the
- * reason: after these, one cannot be read, and the next call goes on with the next. */
+ * their order, all of a file of a log whose lines depend on those before them. *count: how many.
+ * *first: of the last kind, the number of its first element; else 0. 1; 0: there are no more; -1
+ * with the reason: after these, one cannot be read, and the next call goes on with the next. */
 int foreign_originals_next(struct foreign_originals *o, int to, uint64_t *count, uint64_t *first,
                            struct ck_err *err);
 

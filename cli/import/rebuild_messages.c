@@ -1,14 +1,16 @@
 /* convkeep rebuild messages: every original goes through ingest again, as if its file came for the
  * first time. Small ones of one reader go together, as the array that an export is; the runs of a
  * log whose lines depend on those before them go together in their order, with an empty line
- * between two; another run of lines or a large one is a file by itself. The store may join runs of
- * a log meanwhile: then all of it is read again. */
+ * between two; those of several files that begin alike, each with the runs of its file; another run
+ * of lines or a large one is a file by itself. The store may join runs of a log meanwhile: then all
+ * of it is read again. */
 #include "cli/rebuild.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cli/fetch.h"
+#include "cli/log_files.h"
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "cli/import/await.h"
@@ -95,6 +97,7 @@ static bool next_run(struct group *g, struct ck_buf *raw) {
 }
 
 static int64_t log_of(const json_t *original) { return cli_member_int(original, "log", 0); }
+static int64_t file_of(const json_t *original) { return cli_member_int(original, "file", 0); }
 
 static ssize_t next_of_one(void *self, off_t at, struct ck_buf *raw, bool *wait,
                            struct ck_err *err) {
@@ -140,6 +143,14 @@ static void say_failures(struct cli *c, const char *name, const struct cli_sent 
   if (sent->error) cli_error(c, name, "%s", sent->error);
 }
 
+/* Each original counts once, however many files have it. */
+static uint64_t new_ones(const struct group *g) {
+  uint64_t n = 0;
+  for (size_t i = g->first; i < g->upto; ++i)
+    n += !json_object_get(json_array_get(g->list, i), "again");
+  return n;
+}
+
 static int send_group(struct group *g, bool array, struct totals *t) {
   struct cli_sent sent;
   char name[80];
@@ -162,11 +173,11 @@ static int send_group(struct group *g, bool array, struct totals *t) {
     t->updated += sent.updated;
     t->unchanged += sent.unchanged;
     t->failed += sent.failed + g->damaged;
-    t->originals += g->joined ? 0 : g->upto - g->first;
+    t->originals += g->joined ? 0 : new_ones(g);
     say_failures(g->c, name, &sent);
   } else if (rc == CLI_FAILED && !cli_interrupted()) {
     ++t->failed; /* this one; others may do */
-    t->originals += g->upto - g->first;
+    t->originals += new_ones(g);
     rc = CLI_GO_ON;
   }
   cli_sent_free(&sent);
@@ -183,7 +194,7 @@ static bool is_small(const json_t *original) {
 
 /* Does it go with the first one, after so many? */
 static bool together(const json_t *first, const json_t *next, size_t so_many) {
-  if (log_of(first)) return log_of(next) == log_of(first);
+  if (log_of(first)) return file_of(next) == file_of(first);
   return is_small(first) && is_small(next) && so_many < GROUP_MAX &&
          strcmp(cli_member(next, "reader"), cli_member(first, "reader")) == 0;
 }
@@ -250,8 +261,10 @@ static int list_new(struct cli *c, json_t *seen, json_t **list) {
     some[n++] = row;
   }
   qsort(some, n, sizeof *some, by_reader);
-  *list = json_array();
-  for (i = 0; i < n; ++i) json_array_append(*list, some[i]);
+  json_t *sorted = json_array();
+  for (i = 0; i < n; ++i) json_array_append(sorted, some[i]);
+  *list = cli_log_files(sorted);
+  json_decref(sorted);
   free(some);
   json_decref(logs);
   json_decref(rows);

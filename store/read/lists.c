@@ -58,7 +58,7 @@ static const struct list lists[] = {
      NULL, NULL, 0},
     {"originals",
      "lower(hex(id)) AS id, block, at, bytes, conversation, age, reader, messages, executions, "
-     "log",
+     "log, lines, lower(hex(chain)) AS chain, lower(hex(chain_end)) AS chain_end",
      "block, at, original", NULL, NULL, 0},
     {"refusals", "producer, number, reason, at", "at DESC, producer, number DESC", NULL, NULL, 0},
     {"attachments",
