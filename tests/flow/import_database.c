@@ -343,8 +343,10 @@ T_STORY(import_database, the_originals_in_it, 60) {
   static const char both[] = CHAT("a1") "--" CHAT("a2");
   make_predecessor("old.db");
   t_sql_run("old.db", "CREATE TABLE block_parts (block, part, data, PRIMARY KEY (block, part))"
-                      " WITHOUT ROWID; CREATE TABLE originals (id, block, at, bytes, reader,"
-                      " conversation DEFAULT 1, age DEFAULT 0, log DEFAULT 0)");
+                      " WITHOUT ROWID; CREATE TABLE originals (original INTEGER PRIMARY KEY, id,"
+                      " block, at, bytes, reader, conversation DEFAULT 1, age DEFAULT 0,"
+                      " log DEFAULT 0, lines DEFAULT 0, window DEFAULT 0, chain DEFAULT x'',"
+                      " chain_end DEFAULT x'')");
   int n = (int)sizeof CHAT("a1") - 1;
   add_block("old.db", 7, CK_LIT(both));
   run_in("old.db",

@@ -167,3 +167,57 @@ T_STORY(watch, originals_take_what_an_import_takes, 240) {
   json_decref(e.originals);
   json_decref(e.named);
 }
+
+/* Both files begin with the same line, and then each has its own. */
+static void write_two(void) {
+  char two[300];
+  struct ck_buf other = {0};
+  size_t first = (size_t)((char *)memchr(text.data, '\n', text.len) + 1 - text.data);
+  ck_buf_str(&other, ck_buf_view(&text));
+  for (size_t i = first; i + 2 < other.len; ++i)
+    if (memcmp(other.data + i, "\"u-", 3) == 0) other.data[i + 1] = 'v';
+  for (char *at = other.data + first; (at = strstr(at, "\"id\":\"m"));) at[6] = 'n';
+  snprintf(two, sizeof two, "%s/two.jsonl", projects);
+  t_write_file(file, text.data, text.len);
+  t_write_file(two, other.data, other.len);
+  t_do(0, "import", file);
+  t_do(0, "import", two);
+  ck_buf_free(&other);
+}
+
+/* Read again, and as the originals of another store, each file gives what it gave. */
+T_STORY(watch, files_that_begin_alike_are_read_again, 120) {
+  static const char messages[] = "SELECT id, parent_id, raw_text FROM messages ORDER BY id";
+  make_home();
+  make_text();
+  t_up();
+  write_two();
+  t_settle(20000);
+  restart();
+  json_t *before = t_sql("artifact.db", messages), *names = t_sql("artifact.db", named);
+  T_CHECK(json_array_size(before) == 2 * LINES - 1, "%zu messages", json_array_size(before));
+  T_CHECK(t_count("originals") == 4, "%lld originals", (long long)t_count("originals"));
+  int64_t head = t_sql_int("artifact.db", "SELECT max(version) FROM messages");
+  t_do(0, "rebuild", "messages");
+  t_settle(20000);
+  T_CHECK(json_equal(t_sql("artifact.db", messages), before), "a rebuild changes messages");
+  T_CHECK(json_equal(t_sql("artifact.db", named), names), "a rebuild changes originals");
+  T_CHECK(t_sql_int("artifact.db", "SELECT max(version) FROM messages") == head,
+          "a rebuild gives versions");
+  t_doctor_finds(0, "originals", "ok", "");
+  t_do(0, "backup", "copy.db");
+  json_t *ids = t_sql("copy.db", "SELECT hex(id), age, log FROM originals ORDER BY id");
+  t_down();
+  char copy[300];
+  snprintf(copy, sizeof copy, "%s/copy.db", getenv("CONVKEEP_DATA"));
+  setenv("CONVKEEP_DATA", "imported", 1);
+  t_do(0, "import", copy);
+  T_CHECK(json_equal(t_sql("imported/artifact.db", messages), before), "the import's messages");
+  T_CHECK(json_equal(
+              t_sql("imported/artifact.db", "SELECT hex(id), age, log FROM originals ORDER BY id"),
+              ids),
+          "the import's originals");
+  json_decref(ids);
+  json_decref(before);
+  json_decref(names);
+}
