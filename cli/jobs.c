@@ -132,7 +132,7 @@ static int retry(const struct wish *w, const struct cli_job *j) {
   int64_t now = ck_now_ms();
   struct ck_buf mutations = {0};
   struct ck_mutation m = {.kind = CK_OP_REQUEUE};
-  m.as.requeue = (struct ck_requeue){ck_str_of(j->id), w->anyway, now};
+  m.as.requeue = (struct ck_requeue){.job_id = ck_str_of(j->id), .anyway = w->anyway, .at = now};
   char *reason = NULL;
   int rc = w->anyway ? CLI_GO_ON : stopped(c, j, &reason);
   if (rc != CLI_GO_ON) return rc;
@@ -171,7 +171,8 @@ static int snooze(const struct wish *w, const struct cli_job *j) {
     return refuse(w->c, j, "it does not wait, so it cannot be made to wait longer");
   struct ck_buf mutations = {0}, said = {0};
   struct ck_mutation m = {.kind = CK_OP_REQUEUE};
-  m.as.requeue = (struct ck_requeue){ck_str_of(j->id), w->anyway, w->until};
+  m.as.requeue = (struct ck_requeue){
+      .job_id = ck_str_of(j->id), .anyway = w->anyway, .at = w->until, .due_only = true};
   ck_put_array(&mutations, 1);
   ck_mutation_encode(&mutations, &m);
   ck_buf_text(&said, "waits until ");
@@ -334,9 +335,11 @@ static int check(struct wish *w, const struct verb *verb, bool named) {
   if (verb->run != snooze)
     return w->until_text ? cli_usage_error(c, "--until", "goes with snooze only") : CLI_GO_ON;
   if (!w->until_text) return cli_usage_error(c, NULL, "snooze needs --until TIME");
-  return ck_moment_parse(w->until_text, ck_now_ms(), &w->until, &err)
-             ? cli_usage_error(c, "--until", "%s", err.text)
-             : CLI_GO_ON;
+  int64_t now = ck_now_ms();
+  if (ck_moment_parse(w->until_text, now, &w->until, &err))
+    return cli_usage_error(c, "--until", "%s", err.text);
+  return w->until < now ? cli_usage_error(c, "--until", "has passed; retry makes a job due at once")
+                        : CLI_GO_ON;
 }
 
 static int run(struct cli *c, int argc, char **argv) {

@@ -546,9 +546,11 @@
 /* A person: a failed or pending job is due at the time `at`, and goes to the target that the
  * conversation has then (target_snapshot NULL). A failed one gets all its attempts again.
  *
- *   anyway  also if the job is superseded, which is refused otherwise; the store remembers this
- *           until the job is done or failed */
-#define CK_REQUEUE_FIELDS(F) F(TEXT, job_id) F(BOOL, anyway) F(INT, at)
+ *   anyway    also if the job is superseded, which is refused otherwise; the store remembers this
+ *             until the job is done or failed
+ *   due_only  only a pending job, whose target stays, as does what is known of attempts that did
+ *             not reach it */
+#define CK_REQUEUE_FIELDS(F) F(TEXT, job_id) F(BOOL, anyway) F(INT, at) F(BOOL, due_only)
 
 /* A person: a conversation on auto goes on, so its deliveries in a row count from now on. Nothing
  * happens when it is not on auto. */

@@ -113,20 +113,26 @@ static int check_requeued(struct apply *a, const struct entry *e, bool anyway, s
   return anyway ? 0 : check_wanted(a, &e->row, err);
 }
 
+/* It begins anew: with all its attempts, and without a target. */
+static void begin_anew(struct ck_row *job) {
+  if (ck_str_is(ck_row_text(job, CK_JOBS_STATUS), "failed")) {
+    job->v[CK_JOBS_STATUS] = ck_textz("pending");
+    job->v[CK_JOBS_ATTEMPT_COUNT] = ck_int(0);
+    job->v[CK_JOBS_FINISHED_AT] = job->v[CK_JOBS_LAST_ERROR] = ck_null();
+  }
+  job->v[CK_JOBS_TARGET_SNAPSHOT] = ck_null();
+}
+
 int mutate_requeue(struct apply *a, const struct ck_requeue *m, struct ck_err *err) {
-  struct entry *e = apply_find_job(a, m->job_id, err);
+  struct entry *e =
+      m->due_only ? apply_find_pending(a, m->job_id, err) : apply_find_job(a, m->job_id, err);
   if (!e || check_requeued(a, e, m->anyway, err)) return -1;
   if (apply_savepoint(a, err)) return -1;
   if ((m->anyway && system_run(a->system, SYSTEM_ANYWAY_ON, err, "s", m->job_id)) ||
-      system_run(a->system, SYSTEM_UNREACHED_END, err, "s", m->job_id))
+      (!m->due_only && system_run(a->system, SYSTEM_UNREACHED_END, err, "s", m->job_id)))
     return apply_failed(a);
   struct ck_row row = e->row;
-  if (ck_str_is(ck_row_text(&row, CK_JOBS_STATUS), "failed")) {
-    row.v[CK_JOBS_STATUS] = ck_textz("pending");
-    row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(0);
-    row.v[CK_JOBS_FINISHED_AT] = row.v[CK_JOBS_LAST_ERROR] = ck_null();
-  }
-  row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_null();
+  if (!m->due_only) begin_anew(&row);
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(m->at);
   row.v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
   return apply_change(a, e, &row, err);

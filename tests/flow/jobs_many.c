@@ -47,6 +47,8 @@ T_STORY(jobs, many_are_snoozed, 60) {
   t_do(0, "jobs", "snooze", t_text_at(job, "job_id"), "--until", "+3h");
   json_decref(job);
   T_CHECK(due_in_hours("m2") == 3, "one that is named is due in %ld hours", due_in_hours("m2"));
+  t_do(2, "jobs", "snooze", "--status", "waiting", "--until", "-1h", "--yes");
+  T_CHECK(due_in_hours("m2") == 3, "a time that has passed made it due");
 }
 
 T_STORY(jobs, many_are_cancelled_and_sent, 60) {

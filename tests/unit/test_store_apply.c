@@ -235,7 +235,7 @@ struct ck_mutation ap_cancel_of(const char *job, const char *reason, int64_t at)
 
 struct ck_mutation ap_requeue_of(const char *job, bool anyway, int64_t at) {
   struct ck_mutation m = {.kind = CK_OP_REQUEUE};
-  m.as.requeue = (struct ck_requeue){ck_str_of(job), anyway, at};
+  m.as.requeue = (struct ck_requeue){.job_id = ck_str_of(job), .anyway = anyway, .at = at};
   return m;
 }
 

@@ -138,6 +138,21 @@ Test(apply, a_failed_job_is_requeued) {
   ap_refused(ap_requeue_of("j9", true, 6000), "there is no 'j9'");
 }
 
+Test(apply, a_job_that_waits_is_due_later) {
+  a_turn();
+  ap_mutate(ap_claim_of(automatic, "t1", 2000));
+  ap_mutate(ap_end_of(automatic, 1, "t1", "unreached"));
+  struct ck_mutation m = ap_requeue_of(automatic, false, 4000);
+  m.as.requeue.due_only = true;
+  cr_expect_eq(ap_mutate(m), 'u', "%s", s.reason.text);
+  sh_is(&s, CK_JOBS, automatic, "next_attempt_at", "4000");
+  sh_is(&s, CK_JOBS, automatic, "target_snapshot", "[]");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM unreached"), 1, "it goes on to give up");
+  ap_mutate(ap_claim_of(automatic, "t2", 4000));
+  ap_mutate(ap_end_of(automatic, 1, "t2", "failed"));
+  ap_refused(m, "not pending");
+}
+
 Test(apply, a_job_that_waits_is_cancelled) {
   a_turn();
   ap_refused(ap_cancel_of(automatic, " ", 3000), "cancel.reason: must not be blank");
