@@ -35,7 +35,7 @@ const char *renew_decline_reason(enum renew_decline d) {
       "has a job",
       "not the assistant's",
       "older than auto",
-      "not seen live: it came with an export or a database",
+      "not seen live: it came with an export, a log or a database",
       "too old: it was observed longer than renew.max_age before it came",
       "not known to be new: its observation had no time",
       "not known to be new: its time is ahead of the clock"};

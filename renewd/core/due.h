@@ -19,7 +19,7 @@ struct renew_facts {
   int64_t observed_at;     /* created_at itself: the observation had no time */
   int64_t last_message_at; /* the conversation's, which the store keeps from being ahead of the
                               clock by more than CK_AHEAD_MS; 0: none */
-  bool live;               /* it was observed when it was said; not read from an export */
+  bool live;               /* it was observed when it was said; not read from an export or a log */
   int64_t since;           /* since when the conversation is on auto; 0: it is not */
   bool has_job;
 };
