@@ -309,6 +309,30 @@ Test(apply, files_that_begin_alike_stay_apart, .timeout = 60 * SLOWER) {
   ck_buf_free(&first.bytes);
 }
 
+/* What is large and has its place stays there while a file that begins alike grows. */
+Test(apply, a_file_rests_while_one_that_begins_alike_grows, .timeout = 60 * SLOWER) {
+  static const char of_first[] = "SELECT sum(block) FROM originals WHERE original <= 2";
+  make_lines();
+  for (int i = 1; i <= LINES; ++i) {
+    lines[i].len -= 3;
+    while (lines[i].len < 4000) ck_buf_printf(&lines[i], "%llx ", (unsigned long long)sh_random());
+    ck_buf_text(&lines[i], "\"}\n");
+  }
+  read_at_once(200, false);
+  say_else(2);
+  read_at_once(200, false);
+  pack();
+  int64_t before = sh_int(&s, of_first);
+  cr_assert_eq(sh_int(&s, "SELECT count(*) FROM originals"), 4);
+  send_run(150, 1);
+  send_run(201, 1);
+  pack();
+  check();
+  has_original(101, 100, 0);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals"), 5);
+  cr_expect_eq(sh_int(&s, of_first), before, "it was compressed again");
+}
+
 /* Each version of a log that is written again and again has its lines, in every window. */
 Test(apply, a_log_that_is_written_again, .timeout = 60 * SLOWER) {
   make_lines();
