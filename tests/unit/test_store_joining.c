@@ -309,6 +309,23 @@ Test(apply, files_that_begin_alike_stay_apart, .timeout = 60 * SLOWER) {
   ck_buf_free(&first.bytes);
 }
 
+/* Of each there is only a part, and by their numbers the one follows the other. */
+Test(apply, lines_that_adjoin_by_their_numbers_alone, .timeout = 60 * SLOWER) {
+  struct run first;
+  make_lines();
+  make_run(&first, 8, 4);
+  send_run(8, 2);
+  send_run(10, 2);
+  say_else(2);
+  send_run(12, 3);
+  pack();
+  check();
+  has_it(&first, 0);
+  has_original(12, 3, 0);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals"), 2);
+  ck_buf_free(&first.bytes);
+}
+
 /* What is large and has its place stays there while a file that begins alike grows. */
 Test(apply, a_file_rests_while_one_that_begins_alike_grows, .timeout = 60 * SLOWER) {
   static const char of_first[] = "SELECT sum(block) FROM originals WHERE original <= 2";
