@@ -416,9 +416,15 @@ T_STORY(import_database, what_is_refused_is_told_and_kept, 60) {
           "%s", json_dumps(line, 0));
   json_decref(line);
   json_t *kept = t_read_lines("spool/refused.jsonl");
-  T_CHECK(json_array_size(kept) == 5 && strcmp(t_text_at(kept, "0.from"), "old.db") == 0 &&
-              t_at(kept, "0.row") && t_at(kept, "1.mutations"),
-          "%s", json_dumps(kept, 0));
+  /* Those that never went to the store, and those that it has refused, come in any order. */
+  size_t rows = 0, mutations = 0, i;
+  json_t *one;
+  json_array_foreach(kept, i, one) {
+    rows += t_at(one, "row") && strcmp(t_text_at(one, "from"), "old.db") == 0;
+    mutations += t_at(one, "mutations") != NULL;
+  }
+  T_CHECK(json_array_size(kept) == 5 && rows > 0 && mutations > 0 && rows + mutations == 5, "%s",
+          json_dumps(kept, 0));
   char *all = json_dumps(kept, 0);
   T_CHECK(strstr(all, "messages.platform: must not be blank (id bad)") &&
               strstr(all, "executions.message_id: 'gone' is not in messages") &&
