@@ -35,7 +35,9 @@ static const char *const same[][2] = {
                  " FROM sessions ORDER BY id"},
     {"conversations",
      "SELECT local_conversation_id, platform, automation_status, title, summary, last_message_id,"
-     " last_message_at, cooldown_until, paused_at, created_at, updated_at, details, newest_at, ages"
+     " last_message_at, cooldown_until, paused_at, created_at, updated_at, details, newest_at, "
+     "ages,"
+     " renewal"
      " FROM local_conversations ORDER BY local_conversation_id"},
     {"links",
      "SELECT link_id, local_conversation_id, platform, remote_conversation_id, client_id, page_url,"
@@ -64,8 +66,9 @@ static void by_source_ids(char *text) {
       char *end = strchr(at + strlen(starts[i]), '"') + 1;
       cut(at, (size_t)(end - at) + (*end == ','));
     }
-  for (char *at = text; (at = strstr(at, ",\"details\":{}")) != NULL;)
-    cut(at, sizeof ",\"details\":{}" - 1);
+  static const char *const without[] = {",\"details\":{}", " details=none"};
+  for (size_t i = 0; i < 2; ++i)
+    for (char *at = text; (at = strstr(at, without[i])) != NULL;) cut(at, strlen(without[i]));
 }
 
 static int by_text(const void *a, const void *b) {
