@@ -17,6 +17,9 @@ const char *cli_state_status(const char *word) {
 }
 
 bool cli_state_is(const json_t *job, const char *state) {
+  if (strcmp(state, "waiting") == 0)
+    return strcmp(cli_member(job, "status"), "pending") == 0 &&
+           strcmp(cli_member(job, "state"), "stopped") != 0;
   return strcmp(cli_member(job, "state"), state) == 0;
 }
 

@@ -7,7 +7,8 @@
 /* The states that `list jobs --status` knows: waiting, stopped, running, unknown, failed and
  * superseded. Returns the status that such rows have; NULL for another word. */
 const char *cli_state_status(const char *word);
-/* Is that the job's state? state: one of these words; the job has been given to cli_add_states. */
+/* Is that the job's state? state: one of these words, of which `waiting` is pending and not
+ * stopped, whatever it waits for. The job has been given to cli_add_states. */
 bool cli_state_is(const json_t *job, const char *state);
 /* Is the job's state known? Not that of a pending job that is due, if renewd is not running, is
  * still starting, or has more of them than it can name. info: the answer to STATUS. */

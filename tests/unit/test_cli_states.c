@@ -34,6 +34,9 @@ Test(cli_states, what_renewd_does_not_say) {
 
 Test(cli_states, a_filter_is_a_state) {
   json_t *job = json_pack("{s:s, s:s}", "status", "pending", "state", "resting");
+  cr_expect(cli_state_is(job, "waiting"), "for whatever reason");
+  cr_expect_not(cli_state_is(job, "stopped"));
+  json_object_set_new(job, "state", json_string("stopped"));
   cr_expect_not(cli_state_is(job, "waiting"));
   json_decref(job);
   job = json_pack("{s:s, s:s}", "status", "failed", "state", "superseded");
