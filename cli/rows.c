@@ -139,7 +139,7 @@ static const struct cli_option job_filters[] = {
     FILTER("message-id", CLI_MESSAGE, "ID", "of that message"),
     FILTER("job-id", CLI_JOB, "ID", "that one"),
     FILTER("status", CLI_CHOICE, "pending|running|done|failed|waiting|stopped|unknown|superseded",
-           "in the state that the list shows; pending: in any that waits"),
+           "in that state; waiting: for whatever reason; pending: that, or stopped"),
     SINCE,
     UNTIL,
     FILTER("next-attempt-at-max", CLI_TIME, "TIME", "due by then, the soonest first"),
