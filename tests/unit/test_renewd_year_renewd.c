@@ -91,7 +91,7 @@ static void queried(const struct renew_effect *effect) {
   const struct renew_question *q = &effect->as.query;
   struct event *e = send_op(QUERY, 0, effect->ticket);
   e->parts = q->parts;
-  if (q->job_id.n)
+  if (q->job_id.n && !(q->parts & RENEW_ABOUT_PAST)) /* that is about its conversation, too */
     e->id = year_job_of(q->job_id);
   else if (q->conversation_id.n)
     e->id = year_conversation_of(q->conversation_id);

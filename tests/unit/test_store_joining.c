@@ -434,6 +434,7 @@ Test(apply, a_line_that_comes_again_has_its_place, .timeout = 60 * SLOWER) {
   make_run(&r, 101, 51);
   char sql[200];
   snprintf(sql, sizeof sql, "SELECT count(*) FROM originals WHERE lower(hex(id)) = '%s'", r.id);
+  ck_buf_free(&r.bytes);
   cr_expect_eq(sh_int(&s, sql), 1);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages m JOIN originals o"
                           " ON m.original = lower(hex(o.id))"),
