@@ -8,6 +8,7 @@
 #include "cli/stays.h"
 #include "cli/target.h"
 #include "cli/time.h"
+#include "proto/check.h"
 #include "proto/clock.h"
 #include "proto/pattern.h"
 #include "proto/renewal.h"
@@ -89,12 +90,12 @@ static int check_payload(struct cli *c, const struct ck_renewal *r) {
                : CLI_GO_ON;
 }
 
-/* The text stays where it is not given anew. */
+/* What is not given stays as it was. */
 static int change_renewal(struct cli *c, const struct change *h, struct ck_renewal *r) {
   struct ck_err err;
   if (h->text && !is_default(h->text) && ck_pattern_check(ck_str_of(h->text), &err))
     return cli_usage_error(c, "--stop-text", "%s", err.text);
-  if (h->quiet && *h->quiet && !is_default(h->quiet) && cli_check_quiet(ck_str_of(h->quiet), &err))
+  if (h->quiet && *h->quiet && !is_default(h->quiet) && ck_check_quiet(ck_str_of(h->quiet), &err))
     return cli_usage_error(c, "--quiet", "%s", err.text);
   int rc = change_until(c, h->until, &r->until);
   if (rc == CLI_GO_ON) rc = change_number(c, "--stop-after", h->after, 1, 0, &r->in_a_row);

@@ -2,19 +2,9 @@
 #include "cli/stays.h"
 
 #include "cli/out.h"
+#include "proto/check.h"
 #include "proto/clock.h"
-#include "proto/quiet.h"
 #include "proto/renewal.h"
-#include "proto/zone.h"
-
-int cli_check_quiet(struct ck_str hours, struct ck_err *err) {
-  struct ck_quiet q;
-  if (ck_quiet_read(&q, hours, err)) return -1;
-  struct ck_zone *zone = ck_zone_open(q.zone, err);
-  int rc = zone ? 0 : -1;
-  ck_zone_free(&zone);
-  return rc;
-}
 
 /* The command that helps; NULL: nothing keeps it. Otherwise err says why. */
 static const char *found(const struct ck_renewal *r, int read, int64_t now, struct ck_err *err) {
@@ -23,7 +13,7 @@ static const char *found(const struct ck_renewal *r, int read, int64_t now, stru
     ck_fail(err, "the time has come until which it was to go on");
     return "convkeep set CONVERSATION --until TIME moves it, --until none takes it away";
   }
-  if (r->quiet && *r->quiet && cli_check_quiet(ck_str_of(r->quiet), err)) {
+  if (r->quiet && *r->quiet && ck_check_quiet(ck_str_of(r->quiet), err)) {
     ck_fail_in(err, "its quiet hours");
     return "convkeep set CONVERSATION --quiet HOURS sets others, --quiet default takes them away";
   }

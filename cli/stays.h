@@ -6,10 +6,6 @@
 #include "proto/error.h"
 #include "proto/text.h"
 
-/* 0 if the hours, as `set --quiet` takes them, can be read, and their time zone; -1 with the
- * reason. */
-int cli_check_quiet(struct ck_str hours, struct ck_err *err);
-
 /* True if no resume lets the conversation's automatic follow-ups go on: its end has come, or what
  * is said of its follow-ups cannot be read. row: of local_conversations; now: wall time in
  * milliseconds. Appends to `help` the commands that let them go on, and to `why` the reason; either

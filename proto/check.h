@@ -56,6 +56,8 @@ int ck_check_start(const struct ck_settings *s, const char *program, ck_check_fn
 int ck_check_d1_endpoint(const struct ck_settings *s, bool *clear, struct ck_err *err);
 /* The embedded mirror's file: not the database, nor anything but a file that can be written. */
 int ck_check_sqlite_file(const struct ck_settings *s, struct ck_err *err);
+/* Quiet hours (proto/quiet.h), and that there is such a time zone. */
+int ck_check_quiet(struct ck_str hours, struct ck_err *err);
 /* -1: it is not set; err says where it belongs. */
 int ck_check_is_set(const struct ck_settings *s, enum ck_setting which, struct ck_err *err);
 

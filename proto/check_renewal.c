@@ -41,15 +41,19 @@ static void check_exec(const struct ck_check *k) {
   }
 }
 
-static void check_quiet(const struct ck_check *k) {
-  struct ck_str text = ck_str_of(ck_set_text(k->s, CK_SET_RENEW_QUIET));
+int ck_check_quiet(struct ck_str hours, struct ck_err *err) {
   struct ck_quiet q;
-  struct ck_err err;
-  struct ck_zone *zone = NULL;
-  if (!text.n) return;
-  if (ck_quiet_read(&q, text, &err) || !(zone = ck_zone_open(q.zone, &err)))
-    ck_check_stops(k, CK_SET_RENEW_QUIET, &err);
+  if (ck_quiet_read(&q, hours, err)) return -1;
+  struct ck_zone *zone = ck_zone_open(q.zone, err);
+  int rc = zone ? 0 : -1;
   ck_zone_free(&zone);
+  return rc;
+}
+
+static void check_quiet(const struct ck_check *k) {
+  struct ck_str hours = ck_str_of(ck_set_text(k->s, CK_SET_RENEW_QUIET));
+  struct ck_err err;
+  if (hours.n && ck_check_quiet(hours, &err)) ck_check_stops(k, CK_SET_RENEW_QUIET, &err);
 }
 
 void ck_check_renewal(const struct ck_check *k) {

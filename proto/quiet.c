@@ -6,7 +6,7 @@
 
 #define DAY_S 86400
 
-/* "23:00" at the beginning of s, which is moved behind it. -1: there is none. */
+/* Takes "23:00" from the beginning of s, as minutes of the day. -1: there is none. */
 static int take_minute(struct ck_str *s) {
   if (s->n < 5 || s->s[2] != ':') return -1;
   int digits[4] = {s->s[0] - '0', s->s[1] - '0', s->s[3] - '0', s->s[4] - '0'};

@@ -9,9 +9,10 @@
 
 /* ---- values ---- */
 
-/* Where the values are looked for, one after the other; either may be NULL. */
+/* Where the values are looked for. Both may be NULL. */
 struct values {
-  const json_t *payload, *delivery;
+  const json_t *payload;  /* of the target */
+  const json_t *delivery; /* has the two names that are always there */
 };
 
 /* The object that is given, or that is given as text. */
@@ -100,9 +101,10 @@ static int append_all(char ***list, size_t *n, char *const *words, const struct 
   return 0;
 }
 
+/* set: the text of the setting. A path without placeholders is its owner's own. */
 static void note_given(struct renew_command *c, const char *set, const char *path) {
   size_t n = 0;
-  if (*path != '/' || *set == '/') return; /* what is set begins a path of the owner's own */
+  if (*path != '/' || strcmp(set, path) == 0) return;
   while (c->given && c->given[n]) n++;
   append(&c->given, &n, ck_strdup(path));
 }

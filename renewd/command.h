@@ -4,7 +4,7 @@
  * A placeholder is {name}: delivery_id, local_conversation_id, or a member of the target's payload,
  * a text or an integer. Braces around anything else are text. The payload came with an observation,
  * so a value must not begin with `-`, which could be an option, and must have no control characters
- * and at most 4096 bytes; and paths that begin with one are listed, for a look at whose they are.
+ * and at most 4096 bytes; and paths with one in them are listed, for a look at whose they are.
  */
 #ifndef RENEWD_COMMAND_H
 #define RENEWD_COMMAND_H

@@ -20,6 +20,7 @@
 
 #define EXIT_NOT_RUN 127
 #define START_MS 5000
+#define END_MS 1000
 #define NOT_RUN_FD (STDERR_FILENO + 1) /* of the child, until it runs the program */
 
 /* What the child says if it cannot run the program. */
@@ -187,8 +188,11 @@ static int spawn(struct launch_child *child, const struct renew_command *c, char
   child->pidfd = child->pid > 0 ? pidfd_open(child->pid, 0) : -1;
   if (rc == 0) return 0;
   if (child->pid > 0) {
+    /* One that hangs in its file system does not end, and is not waited for. */
+    struct pollfd ended = {child->pidfd, POLLIN, 0};
     kill(child->pid, SIGKILL);
-    waitpid(child->pid, NULL, WNOHANG); /* it may hang in its file system */
+    poll(&ended, 1, END_MS);
+    waitpid(child->pid, NULL, WNOHANG);
   }
   shut_pair(out);
   shut_pair(said);

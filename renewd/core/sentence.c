@@ -52,7 +52,7 @@ static bool is_of_word(unsigned code) {
 
 static struct ck_str cut(struct ck_str s, size_t n) { return (struct ck_str){s.s, n}; }
 
-/* ---- what stands behind the last sentence and is none ---- */
+/* ---- what follows the last sentence ---- */
 
 /* <br>, </p>, <!-- so -->: at the end. */
 static struct ck_str without_tag(struct ck_str s) {

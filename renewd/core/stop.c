@@ -9,6 +9,7 @@
 
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
+
 __attribute__((format(printf, 3, 4))) static void stop(struct renew_stop *s, enum renew_brake brake,
                                                        const char *fmt, ...) {
   va_list ap;

@@ -1,6 +1,7 @@
 /* The real exec channel, with real programs. */
 #include <criterion/criterion.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -8,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
 #include "renewd/command.h"
+#include "renewd/launcher_internal.h"
 #include "tests/unit/test_renewd_deliver.h"
 
 #define IT "{\"kind\":\"exec\",\"id\":\"it\"}"
@@ -238,11 +241,27 @@ Test(renewd_exec, folders_of_others, .init = test_deliver_begin, .fini = test_de
   test_set("renew.exec.it.folder", "{cwd}");
   test_result_is(test_deliver(&renew_channel_exec, IT, target), RENEW_UNREACHED,
                  geteuid() ? "/tmp belongs to another user" : "anybody may write to /tmp");
+  test_set("renew.exec.it.folder", "/usr/..{cwd}");
+  test_result_is(test_deliver(&renew_channel_exec, IT, target), RENEW_UNREACHED, "/usr/../tmp");
   test_set("renew.exec.it.folder", "/tmp");
   test_result_is(test_deliver(&renew_channel_exec, IT, target), RENEW_DONE, "");
   test_set("renew.exec.it.env", "HOME={cwd}");
   test_result_is(test_deliver(&renew_channel_exec, IT, target), RENEW_UNREACHED, "/tmp");
   unlink(script);
+}
+
+/* What could not be run leaves nothing behind. */
+Test(renewd_exec, no_zombies) {
+  struct launch_child c;
+  struct ck_err err;
+  bool never_will = false;
+  static char program_name[] = "/nonexistent/program";
+  char *const words[] = {program_name, NULL};
+  const struct ck_exec exec = {.argv = words};
+  for (int i = 0; i < 20; i++)
+    cr_assert_eq(launch_child_start(&c, &exec, CK_LIT("{}"), CK_LIT(""), &never_will, &err), -1);
+  cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1, "a child was not waited for");
+  cr_expect_eq(errno, ECHILD);
 }
 
 /* A program that wants to ask at the terminal of `up` is not stopped by it, but told that there is
