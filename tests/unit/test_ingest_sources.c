@@ -71,7 +71,7 @@ static const struct {
     {"codex/dsh-custom-tool.jsonl", "codex", 4, 2, 0, 0, "", ""},
     {"codex/old-050-legacy.jsonl", "codex", 0, 0, 0, 0, "", ""},
     {"codex/old-051-usage.jsonl", "codex", 0, 0, 0, 0, "", ""},
-    {"codex/old-053-rate_limit.jsonl", "codex", 0, 0, 0, 0, "", ""},
+    {"codex/old-053-rate_limit.jsonl", "codex", 1, 0, 0, 0, "", ""},
     {"copilot/agentsessions-cli-small.jsonl", "copilot", 0, 0, 0, 0, "", "GitHub Copilot"},
     {"copilot/dealenx-chat.json", "copilot", 0, 0, 0, 0, "", "GitHub Copilot"},
     {"cursor/agentsessions-transcript.jsonl", "cursor", 0, 0, 0, 0, "", "Cursor"},
