@@ -164,7 +164,7 @@ static int act(struct artifacts *a) {
     rc = write_one(a, id);
     now = ck_boot_ms();
   }
-  if (names_commit(a->names, &err) && rc == 0) rc = artifact_naming_trouble(a, &err);
+  if (names_commit(a->names, &err)) rc = artifact_naming_trouble(a, &err);
   a->wrote_at = began;
   a->write_from = now + (now - began) * REST;
   return rc;
@@ -236,7 +236,7 @@ static int restart(struct artifacts *a) {
   dirty_clear(a->dirty);
   names_close(&a->names);
   if (damaged && names_drop(&err)) return sql_trouble(a, CK_LIT(NAMES_FILE), &err);
-  return open_names(a) < 0 ? -1 : 0;
+  return open_names(a);
 }
 
 const struct artifact_form artifact_conversations = {

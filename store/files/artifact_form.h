@@ -33,7 +33,7 @@ struct artifact_form {
   void (*close)(struct artifacts *a);
   /* The next record, at a->version. NULL: it needs none. */
   int (*take)(struct artifacts *a, const struct ck_row *row);
-  /* All files are to be made again. */
+  /* The records from a->version on are read again. 1: all files are to be made again. */
   int (*restart)(struct artifacts *a);
   /* When it has something to do besides; INT64_MAX: nothing. And does it. NULL: never. */
   int64_t (*next_at)(const struct artifacts *a);

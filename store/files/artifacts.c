@@ -140,9 +140,9 @@ static int begin_again(struct artifacts *a) {
 /* What fails here is tried again when the folder is opened. */
 static int restart_form(struct artifacts *a) {
   a->version = a->own->read + 1;
-  if (!a->form->restart || a->form->restart(a) == 0) return 0;
-  close_folder(a);
-  return -1;
+  int fresh = a->form->restart ? a->form->restart(a) : 0;
+  if (fresh < 0) return close_folder(a), -1;
+  return fresh ? begin_again(a) : 0;
 }
 
 /* Makes all files again. */

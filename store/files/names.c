@@ -148,6 +148,8 @@ static int begin(struct names *n, struct ck_err *err) {
 int names_commit(struct names *n, struct ck_err *err) {
   if (!n->begun) return 0;
   n->begun = false;
+  if (sqlite3_get_autocommit(n->db)) /* SQLite has rolled back by itself, for want of room */
+    return ck_fail(err, NAMES_FILE ": what was noted could not be written");
   if (run(n, COMMIT, NULL, err) == 0) return 0;
   sqlite3_exec(n->db, "ROLLBACK", NULL, NULL, NULL);
   return -1;

@@ -355,6 +355,34 @@ Test(conversations, whose_names_had_no_room_have_one_name) {
   stop();
 }
 
+/* The disk has room for the first one's files, and neither for the second one's nor for the names.
+ */
+Test(conversations, whose_names_had_no_room_beside_a_file_have_one_name) {
+  ck_log_setup("test", CK_ERROR + 1);
+  put_conversation("a", "Old");
+  put_conversation("b", "Long");
+  put_message("m", "b", NOON, "?");
+  sql("UPDATE messages SET raw_text = replace(hex(zeroblob(20480)), '0', 'x')");
+  sql("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)"
+      " INSERT INTO messages (version, id, platform, conversation_id, role, raw_text, observed_at,"
+      " static_path, created_at, live)"
+      " SELECT %llu + i, 'of nobody ' || i, 'chatgpt', 'nobody', 'user', '', 1, 'msg/' || i, 0, 1"
+      " FROM n",
+      (unsigned long long)version);
+  version += 4000;
+  limit_files(36 << 10);
+  start();
+  announce();
+  for (int64_t began = ck_boot_ms(); !context.trouble[TROUBLE_FILES].reason.text[0]; usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 20000, "the file has room");
+  limit_files(RLIM_INFINITY);
+  put_title("a", "New");
+  reached();
+  says(IN "2026-11-22 New.json", "\"a\"");
+  counts(4);
+  stop();
+}
+
 /* That a message has left a conversation may be recorded before its files are written. */
 Test(conversations, that_a_message_has_left_are_written_after_a_kill) {
   struct ck_err err;
