@@ -25,7 +25,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 # die_after_fork: a test's child has threads of its own.
 export TSAN_OPTIONS=${TSAN_OPTIONS:-exitcode=99:die_after_fork=0:suppressions=$PWD/tests/tsan.supp}
 
-passed=0 failed=0 child='' summary='' failures=''
+passed=0 failed=0 child='' summary='' failures='' names=''
 end() {
     [ -z "$child" ] || { kill -TERM "$child" && wait "$child"; } 2>/dev/null
     exit 130
@@ -116,6 +116,13 @@ what_failed() { # LOG
         cut -c1-400 | tail -40
 }
 
+# Only the names of the tests that failed, each on a line, for a reader who sees the last lines.
+names_of_failures() { # SUITE LOG
+    sed 's/\x1b\[[0-9;]*m//g' "$2" |
+        sed -nE "s/^\\[FAIL\\] ([^:]*::[^:]*).*/failed: $1 \\1/p; s/^(not ok .*)/failed: $1 \\1/p" |
+        sort -u | head -20
+}
+
 count() { # SUITE CODE LOG: adds to passed and failed
     local good=0 bad=0
     case $1 in
@@ -140,7 +147,10 @@ count() { # SUITE CODE LOG: adds to passed and failed
     bad=$((bad + $(grep -acE '(ERROR|WARNING): [A-Za-z]*Sanitizer: |: runtime error: ' "$3")))
     [ "$2" = 0 ] || [ "$bad" -gt 0 ] || bad=1
     passed=$((passed + good)) failed=$((failed + bad))
-    [ "$bad" = 0 ] || failures+=$(what_failed "$3")$'\n'
+    if [ "$bad" != 0 ]; then
+        failures+=$(what_failed "$3")$'\n'
+        names+=$(names_of_failures "$1" "$3")$'\n'
+    fi
     summary+=$(printf '%-8s %4d passed %4d failed  %4d s' "$1" "$good" "$bad" "$4")$'\n'
 }
 
@@ -164,6 +174,6 @@ for name in "$@"; do
     count "$name" "$code" "$log" $((SECONDS - begin))
 done
 
-printf '%s\n%s\n' "$failures" "$summary"
+printf '%s\n%s\n%s' "$failures" "$summary" "$names"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
