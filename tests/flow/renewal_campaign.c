@@ -141,7 +141,8 @@ static void make_command(void) {
                "#!/bin/bash\n"
                "IFS= read -r line\n"
                "case $line in *'7\",\"attempt\":1,'*) exit 75 ;; esac\n"
-               "printf '%s %s\\n' \"${EPOCHREALTIME/[.,]/}\" \"$line\" >>../out/taken\n");
+               "printf '%s' \"$line\" >\"../out/taken/${EPOCHREALTIME/[.,]/}.$$\"\n");
+  T_CHECK(mkdir("../out/taken", 0700) == 0, "no folder");
   T_CHECK(chmod("../out/take.sh", 0700) == 0, "no chmod");
   snprintf(conf, sizeof conf, "renew.exec.take = \"%s/out/take.sh\"\n", t_folder());
   t_write_text("convkeep.conf", conf);

@@ -24,7 +24,8 @@ struct ledger {
   struct chat *chats;
   size_t chat_count;
   struct t_http *web;
-  const char *taken; /* the file to which the command writes what it got: microseconds, JSON */
+  const char *taken; /* the folder to which the command writes what it got, a file each, which is
+                        called MICROSECONDS.PID */
   struct t_client *client;
 };
 

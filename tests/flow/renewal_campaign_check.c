@@ -59,17 +59,17 @@ static void receive_web(struct received *r, struct t_http *web) {
   }
 }
 
-static void receive_command(struct received *r, const char *path) {
-  char *text = t_read_file(path, NULL), *rest = text;
-  for (char *line; (line = strsep(&rest, "\n"));) {
-    char *json;
-    int64_t us = strtoll(line, &json, 10);
-    if (!*line) continue;
-    json_t *body = json_loads(json, 0, NULL);
-    T_CHECK(body != NULL, "the command was given what is not JSON: %s", line);
-    receive(r, t_text_at(body, "job_id"), COMMAND, us / 1000);
-    json_decref(body);
-  }
+/* A command that is killed while it writes leaves a part, or nothing: it has not received. */
+static void receive_one(const char *path, void *self) {
+  struct received *r = self;
+  char *text = t_read_file(path, NULL);
+  json_t *body = json_loads(text ? text : "", 0, NULL);
+  T_CHECK(body || !text || !*text || text[strlen(text) - 1] != '}',
+          "the command was given what is not JSON: %s", text);
+  if (body)
+    receive(r, t_text_at(body, "job_id"), COMMAND,
+            strtoll(strrchr(path, '/') + 1, NULL, 10) / 1000);
+  json_decref(body);
   free(text);
 }
 
@@ -199,7 +199,7 @@ void campaign_check(const struct ledger *l) {
   size_t i;
   const char *id;
   receive_web(&r, l->web);
-  receive_command(&r, l->taken);
+  t_walk(l->taken, receive_one, &r);
   receive_client(&r, l->client);
   json_t *jobs =
       t_sql("artifact.db", "SELECT j.job_id, j.message_id, j.last_error, j.last_attempt_at,"
