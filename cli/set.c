@@ -79,15 +79,16 @@ static int change_until(struct cli *c, const char *word, int64_t *until) {
   return cli_usage_error(c, "--until", "must be after 1970-01-01, or none, not %s", word);
 }
 
-static int check_payload(struct cli *c, const struct ck_renewal *r) {
-  if (!r->payload) return CLI_GO_ON;
-  if (!ck_trim(ck_str_of(r->payload)).n)
-    return cli_usage_error(c, "--payload", "must not be blank");
-  json_t *v = r->is_json ? json_loads(r->payload, JSON_DECODE_ANY, NULL) : NULL;
-  bool wrong = r->is_json && !v;
-  json_decref(v);
-  return wrong ? cli_usage_error(c, "--payload", "is not the JSON that --payload-kind says")
-               : CLI_GO_ON;
+static int change_payload(struct cli *c, const struct change *h, struct ck_renewal *r) {
+  struct ck_err err;
+  if (!h->payload) return CLI_GO_ON;
+  change_text(h->payload, &r->payload);
+  r->payload_kind = CK_PAYLOAD_TEXT;
+  if (h->payload_kind)
+    r->payload_kind = (enum ck_payload_kind)ck_payload_kind(ck_str_of(h->payload_kind));
+  if (!r->payload || ck_payload_check(ck_str_of(r->payload), r->payload_kind, &err) == 0)
+    return CLI_GO_ON;
+  return cli_usage_error(c, "--payload", "%s", err.text);
 }
 
 /* What is not given stays as it was. */
@@ -108,10 +109,7 @@ static int change_renewal(struct cli *c, const struct change *h, struct ck_renew
                                                     : CK_UNWISHED;
   change_text(h->text, &r->text);
   change_text(h->quiet, &r->quiet);
-  change_text(h->payload, &r->payload);
-  if (h->payload) r->is_json = false;
-  if (h->payload_kind) r->is_json = strcmp(h->payload_kind, "json") == 0;
-  return h->payload ? check_payload(c, r) : CLI_GO_ON;
+  return change_payload(c, h, r);
 }
 
 /* Sets the column in row. *json is what it borrows. */
@@ -268,8 +266,9 @@ static const struct cli_option options[] = {
               "so many within 24 hours, instead of renew.per_day; 0: any number"),
     CLI_VALUE("payload", CLI_TEXT, "TEXT|default", struct change, payload,
               "what a follow-up says, instead of renew.payload"),
-    CLI_VALUE("payload-kind", CLI_CHOICE, "text|json", struct change, payload_kind,
-              "what the payload is; text unless it is given"),
+    CLI_VALUE("payload-kind", CLI_CHOICE, CK_PAYLOAD_KINDS, struct change, payload_kind,
+              "what the payload is; text unless it is given; a template may have {title}, {last}, "
+              "{count}, {date} and {time}"),
     {0}};
 
 const struct cli_command cli_set = {

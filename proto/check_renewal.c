@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/pattern.h"
+#include "proto/payload.h"
 #include "proto/quiet.h"
 #include "proto/url.h"
 
@@ -64,7 +65,7 @@ void ck_check_renewal(const struct ck_check *k) {
   if (ck_pattern_check(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_STOP_TEXT)), &err))
     ck_check_stops(k, CK_SET_RENEW_STOP_TEXT, &err);
   check_quiet(k);
-  if (ck_trim(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_PAYLOAD))).n) return;
-  ck_fail(&err, "must not be blank");
-  ck_check_stops(k, CK_SET_RENEW_PAYLOAD, &err);
+  if (ck_payload_check(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_PAYLOAD)),
+                       (enum ck_payload_kind)ck_set_int(k->s, CK_SET_RENEW_PAYLOAD_KIND), &err))
+    ck_check_stops(k, CK_SET_RENEW_PAYLOAD, &err);
 }

@@ -28,12 +28,13 @@ static int read_text(const json_t *o, const char *name, char **text, struct ck_e
   return 0;
 }
 
-static int read_kind(const json_t *o, bool *is_json, struct ck_err *err) {
+static int read_kind(const json_t *o, enum ck_payload_kind *kind, struct ck_err *err) {
   const json_t *v = json_object_get(o, "payload_kind");
   const char *word = json_string_value(v);
-  *is_json = word && strcmp(word, "json") == 0;
-  if (!v || *is_json || (word && strcmp(word, "text") == 0)) return 0;
-  return ck_fail(err, "renewal.payload_kind: must be text or json");
+  int read = word ? ck_payload_kind(ck_str_of(word)) : -1;
+  if (read >= 0) *kind = (enum ck_payload_kind)read;
+  if (!v || read >= 0) return 0;
+  return ck_fail(err, "renewal.payload_kind: must be one of " CK_PAYLOAD_KINDS);
 }
 
 static int read_question(const json_t *o, enum ck_wished *question, struct ck_err *err) {
@@ -56,7 +57,7 @@ static int read_all(struct ck_renewal *r, const json_t *o, struct ck_err *first)
   wrong[5] = read_text(o, "text", &r->text, &err[5]);
   wrong[6] = read_text(o, "quiet", &r->quiet, &err[6]);
   wrong[7] = read_text(o, "payload", &r->payload, &err[7]);
-  wrong[8] = read_kind(o, &r->is_json, &err[8]);
+  wrong[8] = read_kind(o, &r->payload_kind, &err[8]);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong && rc == 0; i++)
     if (wrong[i]) rc = ck_fail(first, "%s", err[i].text);
   return rc;
@@ -93,7 +94,8 @@ void ck_renewal_json(struct ck_buf *b, const struct ck_renewal *r) {
   if (r->text) json_object_set_new(o, "text", json_string_nocheck(r->text));
   if (r->quiet) json_object_set_new(o, "quiet", json_string_nocheck(r->quiet));
   if (r->payload) json_object_set_new(o, "payload", json_string_nocheck(r->payload));
-  if (r->payload && r->is_json) json_object_set_new(o, "payload_kind", json_string("json"));
+  if (r->payload && r->payload_kind != CK_PAYLOAD_TEXT)
+    json_object_set_new(o, "payload_kind", json_string(ck_payload_kind_name(r->payload_kind)));
   char *text = json_object_size(o) ? json_dumps(o, JSON_COMPACT) : NULL;
   if (text) ck_buf_text(b, text);
   free(text);

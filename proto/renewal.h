@@ -11,20 +11,19 @@
 
 #include <stdint.h>
 
-#include "proto/error.h"
-#include "proto/text.h"
+#include "proto/payload.h"
 
 enum ck_wished { CK_AS_SET, CK_WISHED, CK_UNWISHED };
 
 struct ck_renewal {
-  int64_t until;           /* wall time in milliseconds; 0: without an end */
-  int64_t in_a_row;        /* 0: renew.in_a_row */
-  int64_t alike, per_day;  /* negative: as the settings say; 0: does not count */
-  enum ck_wished question; /* stop at a question that waits for the owner */
-  char *text;              /* NULL: renew.stop_text; empty: none */
-  char *quiet;             /* NULL: renew.quiet; empty: none */
-  char *payload;           /* NULL: renew.payload */
-  bool is_json;            /* the payload */
+  int64_t until;                     /* wall time in milliseconds; 0: without an end */
+  int64_t in_a_row;                  /* 0: renew.in_a_row */
+  int64_t alike, per_day;            /* negative: as the settings say; 0: does not count */
+  enum ck_wished question;           /* stop at a question that waits for the owner */
+  char *text;                        /* NULL: renew.stop_text; empty: none */
+  char *quiet;                       /* NULL: renew.quiet; empty: none */
+  char *payload;                     /* NULL: renew.payload */
+  enum ck_payload_kind payload_kind; /* of the payload */
 };
 #define CK_RENEWAL_NUMBER_MAX 1000
 

@@ -95,6 +95,8 @@
   S(POSTGRES_TIMEOUT, "postgres.timeout", DURATION, "100s", 100, 600000, NULL, \
     "how long one request may take") \
   S(RENEW_PAYLOAD, "renew.payload", TEXT, "continue", 0, 0, NULL, "what a follow-up says") \
+  S(RENEW_PAYLOAD_KIND, "renew.payload_kind", CHOICE, "text", 0, 0, "text|json|template", \
+    "what renew.payload is; a template may have {title}, {last}, {count}, {date} and {time}") \
   S(RENEW_MAX_AGE, "renew.max_age", DURATION, "1h", 1000, 31536000000, NULL, \
     "a message that was observed longer than this before it came gets no follow-up") \
   S(RENEW_DELAY, "renew.delay", DURATION, "5s", 0, 31536000000, NULL, \

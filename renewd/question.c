@@ -33,6 +33,7 @@ static void message_came(void *self, const struct renew_reply *reply) {
   f->created_at = ck_map_int(reply->first, "created_at", 0);
   f->observed_at = ck_map_int(reply->first, "observed_at", 0);
   f->live = ck_map_int(reply->first, "live", 0);
+  a->answer.text = text(a, reply->first, "raw_text");
 }
 
 static void conversation_came(void *self, const struct renew_reply *reply) {
@@ -43,6 +44,7 @@ static void conversation_came(void *self, const struct renew_reply *reply) {
   a->answer.manual = !a->answer.paused && !ck_str_is(automation, "auto");
   a->answer.last_message_id = text(a, reply->first, "last_message_id");
   a->answer.renewal = text(a, reply->first, "renewal");
+  a->answer.title = text(a, reply->first, "title");
   a->answer.facts.last_message_at = ck_map_int(reply->first, "last_message_at", 0);
 }
 
@@ -50,6 +52,7 @@ static void automation_came(void *self, const struct renew_reply *reply) {
   struct asked *a = self;
   note_head(a, reply);
   a->answer.facts.since = ck_map_int(reply->first, "since", 0);
+  a->answer.delivered = ck_map_int(reply->first, "delivered", 0);
 }
 
 static void job_of_message_came(void *self, const struct renew_reply *reply) {

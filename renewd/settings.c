@@ -40,6 +40,7 @@ struct renew_settings renew_settings_of(const struct ck_settings *s) {
       .delay = ck_set_int(s, CK_SET_RENEW_DELAY),
       .spacing = ck_set_int(s, CK_SET_RENEW_SPACING),
       .payload = ck_set_text(s, CK_SET_RENEW_PAYLOAD),
+      .payload_kind = (enum ck_payload_kind)ck_set_int(s, CK_SET_RENEW_PAYLOAD_KIND),
       .self = s,
       .serves = renew_channels_serve,
       .repeatable = renew_channels_repeat};

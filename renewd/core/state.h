@@ -11,6 +11,7 @@
 #define RENEWD_CORE_STATE_H
 
 #include "proto/heap.h"
+#include "proto/payload.h"
 #include "renewd/core/effect.h"
 #include "renewd/core/index.h"
 #include "renewd/core/pace.h"
@@ -22,6 +23,7 @@ struct renew_settings {
   struct renew_stop_rules stops;
   int64_t delay, spacing; /* milliseconds */
   const char *payload;
+  enum ck_payload_kind payload_kind;
   /* Pure functions of the settings: what they say of a target that renewd itself delivers to. */
   const void *self;
   /* 0: something serves it; -1 with what is missing. */

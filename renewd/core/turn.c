@@ -163,19 +163,41 @@ static void assess(struct renew_core *core, struct renew_conversation *c,
                                        .message_id = ck_str_of(c->last.id)});
 }
 
+/* What the follow-up says: what the conversation's owner says of it, else the setting. A template
+ * is filled in, and the job has the text, so that each attempt says the same. */
+static void add_payload(struct renew_core *core, const struct ck_renewal *own,
+                        const struct renew_answer *a, struct ck_row *row, struct ck_buf *filled) {
+  struct ck_err err;
+  const char *payload = own->payload ? own->payload : core->set.payload;
+  enum ck_payload_kind kind = own->payload ? own->payload_kind : core->set.payload_kind;
+  const struct renew_stop_rules *rules = &core->set.stops;
+  row->v[CK_JOBS_PAYLOAD_KIND] =
+      ck_textz(kind == CK_PAYLOAD_TEMPLATE ? "text" : ck_payload_kind_name(kind));
+  row->v[CK_JOBS_PAYLOAD] = ck_textz(payload);
+  if (kind != CK_PAYLOAD_TEMPLATE) return;
+  const struct ck_zone *zone = rules->zone(rules->zones, CK_LIT(""), &err);
+  int64_t now = core->now.wall / 1000;
+  ck_payload_fill(
+      filled, ck_str_of(payload),
+      &(struct ck_payload_facts){.title = a->title,
+                                 .last = a->text,
+                                 .count = a->delivered + 1,
+                                 .shown = now + (zone ? ck_zone_offset(zone, now) : 0)});
+  row->v[CK_JOBS_PAYLOAD] = ck_text(ck_buf_view(filled));
+}
+
 /* Without a target the job waits for one (address.c). */
 static void make(struct renew_core *core, struct renew_conversation *c,
                  const struct renew_answer *a) {
   struct ck_row row = {.table = CK_JOBS};
-  struct ck_buf snapshot = {0};
+  struct ck_buf snapshot = {0}, filled = {0};
   struct ck_renewal own;
   ck_renewal_read(&own, a->renewal, NULL); /* one that cannot be read stops the job */
   renew_resolve_link(&core->set, a->has_link ? &a->link : NULL, &snapshot, NULL);
   row.v[CK_JOBS_JOB_ID] = ck_textz(c->last_job_id);
   row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(c->node.id);
   row.v[CK_JOBS_MESSAGE_ID] = ck_textz(c->last.id);
-  row.v[CK_JOBS_PAYLOAD] = ck_textz(own.payload ? own.payload : core->set.payload);
-  row.v[CK_JOBS_PAYLOAD_KIND] = ck_textz(own.payload && own.is_json ? "json" : "text");
+  add_payload(core, &own, a, &row, &filled);
   if (snapshot.len) row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(ck_buf_view(&snapshot));
   row.v[CK_JOBS_MAX_ATTEMPTS] = ck_int(core->set.rules.max_attempts);
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(renew_first_due(core->now.wall, c->cooldown_until));
@@ -184,6 +206,7 @@ static void make(struct renew_core *core, struct renew_conversation *c,
   renew_tell_row(core->out, renew_ticket_take(&core->tickets, &c->turn_ticket, RENEW_OF_TURN),
                  CK_OP_PUT, &row);
   ck_buf_free(&snapshot);
+  ck_buf_free(&filled);
   ck_renewal_free(&own);
 }
 

@@ -43,7 +43,11 @@ static const struct list lists[] = {
     /* Of conversations without a title, by their links. */
     {"questions", "local_conversation_id, " DB_FIRST_QUESTION " AS first_question",
      "local_conversation_id, link_id", NULL, "conversation_links", 0},
-    {"automation", "local_conversation_id, since, resumed", "local_conversation_id", NULL, NULL, 0},
+    {"automation",
+     "local_conversation_id, since, resumed, (SELECT count(*) FROM renewal_jobs j"
+     " WHERE j.local_conversation_id = automation.local_conversation_id AND j.status = 'done')"
+     " AS delivered",
+     "local_conversation_id", NULL, NULL, 0},
     /* A client's token is shown to nobody. */
     {"leases",
      "job_id, attempt, CASE client WHEN '' THEN token ELSE '' END AS token, state, at, client, "

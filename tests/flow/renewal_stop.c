@@ -122,6 +122,23 @@ T_STORY(renewal, a_text_and_answers_alike_stop, 90) {
   r_wait_status("m3", "done", 10000);
 }
 
+/* Each follow-up is filled in when it is made, and is known as one when the page shows it. */
+T_STORY(renewal, a_template, 90) {
+  begin();
+  t_do(2, "set", CONVERSATION, "--payload", "{who}", "--payload-kind", "template");
+  t_do(0, "set", CONVERSATION, "--payload", "{count}: {last} Yes, {{go} on.", "--payload-kind",
+       "template");
+  answers("m1", "Ready.");
+  r_wait_status("m1", "done", 10000);
+  answers("m2", "Still {count}.");
+  r_wait_status("m2", "done", 10000);
+  json_t *job = r_job_of("m2");
+  T_CHECK(strcmp(t_text_at(job, "payload"), "2: Still {count}. Yes, {go} on.") == 0 &&
+              strcmp(t_text_at(job, "payload_kind"), "text") == 0,
+          "the follow-up says %s", t_text_at(job, "payload"));
+  json_decref(job);
+}
+
 T_STORY(renewal, a_time_and_a_number_stop, 90) {
   begin();
   t_do(0, "set", CONVERSATION, "--stop-after", "1", "--until", "+1h");

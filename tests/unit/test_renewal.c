@@ -39,6 +39,7 @@ Test(renewal, what_is_said_is_kept) {
   kept("{\"quiet\":\"\"}", "at any hour");
   kept("{\"payload\":\"go on\"}", "saying go on");
   kept("{\"payload\":\"{}\",\"payload_kind\":\"json\"}", "saying {}");
+  kept("{\"payload\":\"{date}\",\"payload_kind\":\"template\"}", "saying {date}");
 }
 
 static void refused(const char *json, const char *why) {
@@ -59,7 +60,7 @@ Test(renewal, what_is_wrong_is_named) {
   refused("{\"question\":1}", "renewal.question: must be true or false");
   refused("{\"text\":1}", "renewal.text: must be a text");
   refused("{\"payload\":[]}", "renewal.payload: must be a text");
-  refused("{\"payload_kind\":\"xml\"}", "renewal.payload_kind: must be text or json");
+  refused("{\"payload_kind\":\"xml\"}", "renewal.payload_kind: must be one of text|json|template");
 }
 
 /* What is wrong is left out; the rest is as good as before. */

@@ -22,6 +22,13 @@ static bool repeatable(const void *self, const struct renew_target *t) {
   return t->kind && strcmp(t->kind, "null") == 0;
 }
 
+/* UTC. */
+static const struct ck_zone *no_zone(const void *self, struct ck_str name, struct ck_err *err) {
+  (void)self, (void)name;
+  ck_fail(err, "there is none");
+  return NULL;
+}
+
 void core_new(void) {
   const struct renew_settings set = {.rules = {.max_age = 3600000,
                                                .cooldown = 60000,
@@ -29,7 +36,7 @@ void core_new(void) {
                                                .backoff_max = 60000,
                                                .max_attempts = 3,
                                                .give_up = 3600000},
-                                     .stops = {.in_a_row = 10, .question = true},
+                                     .stops = {.in_a_row = 10, .question = true, .zone = no_zone},
                                      .payload = "continue",
                                      .serves = serves,
                                      .repeatable = repeatable};

@@ -127,6 +127,9 @@ static void makes(const char *renewal, const char *payload, const char *kind) {
   considers("c");
   struct renew_answer a = facts(RENEW_NOT_DECLINED);
   a.renewal = ck_str_of(renewal);
+  a.title = CK_LIT("Fish");
+  a.text = CK_LIT("Shall I?");
+  a.delivered = 4;
   answer(asked, a);
   const struct ck_row *row = told(CK_OP_PUT)->as.tell.row;
   cr_expect(ck_str_is(ck_row_text(row, CK_JOBS_PAYLOAD), payload), "%s", renewal);
@@ -138,6 +141,8 @@ Test(renewd_turn, what_it_says, .init = begin, .fini = core_end) {
   makes("{\"payload\":\"go on\"}", "go on", "text");
   makes("{\"payload\":\"[1]\",\"payload_kind\":\"json\"}", "[1]", "json");
   makes("{\"payload\":1}", "continue", "text");
+  makes("{\"payload\":\"{count}, {title}, {date}: {last}\",\"payload_kind\":\"template\"}",
+        "5, Fish, 1970-01-01: Shall I?", "text");
 }
 
 Test(renewd_turn, no_more_are_judged_at_once_than_32, .init = begin, .fini = core_end) {
