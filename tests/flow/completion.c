@@ -43,7 +43,7 @@ T_STORY(completion, what_may_come_next, 60) {
   t_offers("--conversation-id", "list", "messages", "--conv");
   t_offers("messages", "list", "mess");
   t_offers("retry|cancel|snooze|why|report", "jobs", "");
-  t_offers("renew.payload=", "up", "--set", "renew.payl");
+  t_offers("renew.quiet=", "up", "--set", "renew.qui");
   t_offers(":folders", "--data", "");
   t_offers(":files", "import", "");
   t_offers("", "no-such-command", "");
