@@ -39,7 +39,7 @@ static int follower(void) {
   struct ck_err err;
   uint64_t changes = 0;
   bool said = false;
-  const struct ck_follow_ops ops = {&changes, on_change, on_upto, on_reset};
+  const struct ck_follow_ops ops = {&changes, on_change, on_upto, on_reset, NULL};
   struct ck_follow *f = ck_follow_new(bench_settings(), &ops, 0, "", 0, &err);
   if (!f) bench_fail("%s", err.text);
   for (;;) {

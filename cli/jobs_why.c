@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/out.h"
+#include "cli/pauses.h"
 #include "cli/rows.h"
 #include "cli/states.h"
 #include "cli/stays.h"
@@ -97,6 +98,8 @@ struct known {
   json_t *conversation, *info; /* info: the answer to STATUS */
   json_t *unreached;           /* the store's row about it, or NULL */
   char *no_target;             /* why it has nowhere to go, or NULL */
+  json_t *pauses;
+  struct ck_buf pause; /* what pauses it, as a sentence; empty: nothing but its conversation */
 };
 
 /* What a pending job waits for: the first reason that applies; NULL: what renewd says of it. */
@@ -104,6 +107,7 @@ static const char *waits_for(const struct cli_job *j, const struct known *k, int
   const json_t *next = json_object_get(j->row, "next_attempt_at");
   if (strcmp(cli_member(k->conversation, "automation_status"), "paused") == 0)
     return "its conversation is paused; convkeep resume continues it";
+  if (k->pause.len) return k->pause.data;
   if (k->no_target) return k->no_target;
   if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
   if (json_integer_value(next) > now && k->unreached)
@@ -187,11 +191,23 @@ static int target_missing(struct cli *c, const struct cli_job *j, char **missing
   return rc;
 }
 
+static int learn_pause(struct cli *c, const struct cli_job *j, struct known *k) {
+  int rc = cli_pauses(c, &k->pauses);
+  const json_t *pause = cli_pause_of(k->pauses, j->row, k->conversation);
+  if (!pause) return rc;
+  ck_buf_text(&k->pause, "paused: ");
+  cli_pause_text(&k->pause, pause);
+  ck_buf_text(&k->pause, "; convkeep resume ends that");
+  ck_buf_cstr(&k->pause);
+  return rc;
+}
+
 static int learn(struct cli *c, const struct cli_job *j, struct known *k) {
   int rc = cli_query_one(c, "local_conversations", "local_conversation_id",
                          cli_member(j->row, "local_conversation_id"), &k->conversation);
   if (rc == CLI_GO_ON) rc = cli_query_one(c, "unreached", "job_id", j->id, &k->unreached);
   if (rc == CLI_GO_ON) rc = cli_status_of(c, &k->info);
+  if (rc == CLI_GO_ON) rc = learn_pause(c, j, k);
   return rc == CLI_GO_ON ? target_missing(c, j, &k->no_target) : rc;
 }
 
@@ -208,6 +224,8 @@ int cli_job_why(struct cli *c, const struct cli_job *j) {
     if (rc == CLI_GO_ON) print_why(j, &k, lines);
   }
   free(k.no_target);
+  json_decref(k.pauses);
+  ck_buf_free(&k.pause);
   json_decref(lines);
   json_decref(k.conversation);
   json_decref(k.unreached);

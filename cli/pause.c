@@ -1,135 +1,47 @@
-/* convkeep pause and convkeep resume: change the automation status of one or many conversations. */
-#include "cli/rows.h"
+/* convkeep pause and convkeep resume: pauses of everything, a platform, an account, a conversation
+ * or a job.
+ *
+ * A conversation has a status of its own, `paused`. Every other pause, and one of a conversation
+ * that has an end, is a state that the store keeps (pauses.h). */
+#include "cli/pauses.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/resolve.h"
+#include "cli/rows.h"
 #include "cli/stays.h"
+#include "cli/turn_status.h"
 #include "proto/clock.h"
+#include "proto/moment.h"
 
-#define CHUNK 1000 /* conversations per changeset */
-
-struct turn {
+struct wish {
   struct cli *c;
-  const char *from; /* changes only conversations in this status; NULL: in any */
-  const char *to;
-  int64_t now;
+  const char *until_text, *for_text, *platform, *account, *to;
+  bool all;
+  int64_t until; /* 0: without an end */
 };
 
-static void put_update(struct ck_buf *b, const struct turn *t, const char *id) {
-  struct ck_row row = {.table = CK_CONVERSATIONS};
-  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(id);
-  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(t->to);
-  row.v[CK_CONVERSATIONS_PAUSED_AT] = strcmp(t->to, "paused") == 0 ? ck_int(t->now) : ck_null();
-  ck_mutation_row(b, CK_OP_UPDATE, &row);
+/* What is meant. */
+struct meant {
+  const char *kind;
+  char *name;           /* on the heap */
+  json_t *conversation; /* if it is one */
+};
+
+static void meant_free(struct meant *m) {
+  free(m->name);
+  json_decref(m->conversation);
 }
 
-/* Changes rows [from, from + CHUNK) in one changeset: all of them or none. */
-static int turn_chunk(const struct turn *t, const json_t *rows, size_t from) {
-  struct ck_buf mutations = {0};
-  size_t n = json_array_size(rows) - from;
-  if (n > CHUNK) n = CHUNK;
-  ck_put_array(&mutations, (uint32_t)n);
-  for (size_t i = from; i < from + n; ++i)
-    put_update(&mutations, t, cli_member(json_array_get(rows, i), "local_conversation_id"));
-  char result;
-  struct ck_err err;
-  int rc = cli_write(t->c, ck_buf_view(&mutations), &result, &err);
-  ck_buf_free(&mutations);
-  if (rc != CLI_GO_ON || result != 'r') return rc;
-  cli_error(t->c, NULL, "%s", err.text);
-  return CLI_FAILED;
+static void mean(struct meant *m, const char *kind, const char *name) {
+  free(m->name);
+  m->kind = kind;
+  m->name = ck_strdup(name);
 }
 
-static int say(const struct turn *t, const json_t *rows) {
-  size_t i;
-  json_t *row;
-  json_array_foreach(rows, i, row) {
-    const char *id = cli_member(row, "local_conversation_id");
-    if (t->c->json) {
-      json_t *now;
-      int rc = cli_query_one(t->c, "local_conversations", "local_conversation_id", id, &now);
-      if (rc != CLI_GO_ON) return rc;
-      cli_record_line(CK_CONVERSATIONS, now);
-      json_decref(now);
-      continue;
-    }
-    struct ck_buf line = {0};
-    cli_safe_text(&line, ck_str_of(id), false);
-    printf("%s: %s, was %s\n", ck_buf_cstr(&line), t->to, cli_member(row, "automation_status"));
-    ck_buf_free(&line);
-  }
-  if (json_array_size(rows) == 0 && !t->c->json)
-    puts(strcmp(t->to, "paused") == 0 ? "nothing to do: no such conversation is on auto"
-                                      : "nothing to do: no such conversation is paused");
-  return CLI_DONE;
-}
-
-static int turn_rows(const struct turn *t, json_t *rows) {
-  for (size_t i = json_array_size(rows); i-- > 0;) {
-    const char *status = cli_member(json_array_get(rows, i), "automation_status");
-    if (strcmp(status, t->to) == 0 || (t->from && strcmp(status, t->from) != 0))
-      json_array_remove(rows, i);
-  }
-  for (size_t from = 0; from < json_array_size(rows); from += CHUNK) {
-    int rc = turn_chunk(t, rows, from);
-    if (rc != CLI_GO_ON) return rc;
-  }
-  return say(t, rows);
-}
-
-/* Changes all conversations in status t->from, on this platform (NULL: on any). */
-static int turn_many(const struct turn *t, const char *platform) {
-  json_t *rows;
-  struct cli_filter filters[] = {{"automation_status", t->from, 0}, {"platform", platform, 0}};
-  int rc = cli_query_all(t->c, "local_conversations", filters, platform ? 2 : 1, &rows);
-  if (rc == CLI_GO_ON) rc = turn_rows(t, rows);
-  json_decref(rows);
-  return rc;
-}
-
-int cli_go_on(struct cli *c, const char *conversation_id) {
-  struct ck_buf mutations = {0};
-  struct ck_mutation m = {.kind = CK_OP_RESUME};
-  m.as.resume = (struct ck_resume){ck_str_of(conversation_id)};
-  ck_put_array(&mutations, 1);
-  ck_mutation_encode(&mutations, &m);
-  char result;
-  struct ck_err err;
-  int rc = cli_write(c, ck_buf_view(&mutations), &result, &err);
-  ck_buf_free(&mutations);
-  if (rc != CLI_GO_ON || result != 'r') return rc;
-  cli_error(c, conversation_id, "%s", err.text);
-  return CLI_FAILED;
-}
-
-/* It is on auto already, but renewd may have stopped it. */
-static int go_on(const struct turn *t, const json_t *conversation) {
-  const char *id = cli_member(conversation, "local_conversation_id");
-  int rc = cli_go_on(t->c, id);
-  if (rc == CLI_GO_ON) cli_warn_stopped(t->c, conversation);
-  if (rc != CLI_GO_ON || t->c->json) return rc == CLI_GO_ON ? CLI_DONE : rc;
-  struct ck_buf line = {0};
-  cli_safe_text(&line, ck_str_of(id), false);
-  printf("%s: on auto already; " CLI_GOES_ON "\n", ck_buf_cstr(&line));
-  ck_buf_free(&line);
-  return CLI_DONE;
-}
-
-static int turn_one(struct turn *t, json_t *conversation) {
-  if (strcmp(t->to, "auto") == 0 &&
-      strcmp(cli_member(conversation, "automation_status"), "auto") == 0)
-    return go_on(t, conversation);
-  json_t *rows = json_array();
-  json_array_append(rows, conversation);
-  /* A conversation given by name is paused even from manual, so that jobs made by hand wait. */
-  if (strcmp(t->to, "paused") == 0) t->from = NULL;
-  int rc = turn_rows(t, rows);
-  json_decref(rows);
-  return rc;
-}
+/* ---- the word ---- */
 
 static int is_platform(struct cli *c, const char *word, bool *yes) {
   json_t *row;
@@ -139,16 +51,12 @@ static int is_platform(struct cli *c, const char *word, bool *yes) {
   return rc;
 }
 
-/* *conversation: that of the job with this id, or with an id that begins so; NULL: there is none.
- */
-static int by_job(struct cli *c, const char *word, json_t **conversation) {
+static int find_job(struct cli *c, const char *word, struct meant *m) {
   char *id = NULL;
   json_t *job = NULL;
   int rc = cli_id_of(c, CK_JOBS, word, &id);
   if (rc == CLI_GO_ON) rc = cli_query_one(c, "renewal_jobs", "job_id", id, &job);
-  if (rc == CLI_GO_ON && job)
-    rc = cli_query_one(c, "local_conversations", "local_conversation_id",
-                       cli_member(job, "local_conversation_id"), conversation);
+  if (rc == CLI_GO_ON && job) mean(m, "job", id);
   json_decref(job);
   free(id);
   return rc;
@@ -156,73 +64,224 @@ static int by_job(struct cli *c, const char *word, json_t **conversation) {
 
 /* The word may be a conversation's id, a job's id or the beginning of one, a platform, or another
  * name of a conversation; it is tried in this order. */
-static int turn_word(struct turn *t, const char *word) {
-  json_t *conversation = NULL;
+static int find_word(struct cli *c, const char *word, struct meant *m) {
   bool platform = false;
-  int rc = cli_query_one(t->c, "local_conversations", "local_conversation_id", word, &conversation);
-  if (rc == CLI_GO_ON && !conversation) rc = by_job(t->c, word, &conversation);
-  if (rc == CLI_GO_ON && !conversation) rc = is_platform(t->c, word, &platform);
-  if (rc == CLI_GO_ON && !conversation && !platform)
-    rc = cli_resolve(t->c, word, "platform, conversation or job", &conversation);
-  if (rc == CLI_GO_ON) rc = conversation ? turn_one(t, conversation) : turn_many(t, word);
-  json_decref(conversation);
+  int rc = cli_query_one(c, "local_conversations", "local_conversation_id", word, &m->conversation);
+  if (rc == CLI_GO_ON && !m->conversation) rc = find_job(c, word, m);
+  if (rc != CLI_GO_ON || m->kind) return rc;
+  if (!m->conversation) rc = is_platform(c, word, &platform);
+  if (rc == CLI_GO_ON && platform) mean(m, "platform", word);
+  if (rc == CLI_GO_ON && !platform && !m->conversation)
+    rc = cli_resolve(c, word, "platform, conversation or job", &m->conversation);
+  if (rc == CLI_GO_ON && m->conversation)
+    mean(m, "conversation", cli_member(m->conversation, "local_conversation_id"));
   return rc;
 }
 
-static int turn(struct cli *c, int argc, char **argv, const char *from, const char *to) {
-  struct turn t = {c, from, to, ck_now_ms()};
-  int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+static int find(const struct wish *w, const char *word, struct meant *m) {
+  if (w->platform)
+    mean(m, "platform", w->platform);
+  else if (w->account)
+    mean(m, "account", w->account);
+  else if (!word)
+    mean(m, "everything", "");
+  else
+    return find_word(w->c, word, m);
+  return CLI_GO_ON;
+}
+
+/* ---- doing it ---- */
+
+/* "everything", "the platform x", then `what`. */
+static void say(const struct meant *m, const char *what, int64_t until) {
+  struct ck_buf b = {0};
+  json_t *row = json_pack("{s:s, s:s}", "kind", m->kind, "name", m->name);
+  if (until) json_object_set_new(row, "until", json_integer(until));
+  cli_pause_text(&b, row);
+  printf("%s: %s\n", what, ck_buf_cstr(&b));
+  json_decref(row);
+  ck_buf_free(&b);
+}
+
+static void say_json(const struct meant *m, bool paused, int64_t until) {
+  json_t *row = json_pack("{s:s, s:s, s:b, s:o}", "kind", m->kind, "name", m->name, "paused",
+                          paused, "until", until ? json_integer(until) : json_null());
+  cli_json_line(row);
+  json_decref(row);
+}
+
+static int begin(const struct wish *w, const struct meant *m) {
+  if (m->conversation && !w->until) return cli_status_turn_one(w->c, m->conversation, "paused");
+  int rc = cli_pause_begin(w->c, m->kind, m->name, w->until);
   if (rc != CLI_GO_ON) return rc;
-  return argc > 1 ? turn_word(&t, argv[1]) : turn_many(&t, NULL);
+  if (w->c->json)
+    say_json(m, true, w->until);
+  else
+    say(m, "paused", w->until);
+  return CLI_DONE;
+}
+
+/* Every pause there is, and every conversation on `paused`. */
+static int end_all(const struct wish *w) {
+  json_t *rows, *row;
+  size_t i;
+  int rc = cli_query_all(w->c, "pauses", NULL, 0, &rows);
+  json_array_foreach(rows, i, row) {
+    struct meant m = {NULL, NULL, NULL};
+    bool was;
+    if (rc != CLI_GO_ON) break;
+    rc = cli_pause_end(w->c, cli_member(row, "kind"), cli_member(row, "name"), &was);
+    mean(&m, cli_member(row, "kind"), cli_member(row, "name"));
+    if (rc == CLI_GO_ON && w->c->json) say_json(&m, false, 0);
+    if (rc == CLI_GO_ON && !w->c->json) say(&m, "resumed", 0);
+    meant_free(&m);
+  }
+  json_decref(rows);
+  return rc == CLI_GO_ON ? cli_status_turn_many(w->c, "paused", w->to, NULL) : rc;
+}
+
+/* Those that stay paused are told: a pause that was made by itself is ended by itself. */
+static int tell_others(struct cli *c) {
+  json_t *rows, *row;
+  const struct cli_query query = {
+      "local_conversations", &(struct cli_filter){"automation_status", "paused", 0}, 1, 1000, 0};
+  struct ck_buf b = {0};
+  size_t i;
+  int rc = cli_pauses(c, &rows);
+  json_array_foreach(rows, i, row) {
+    if (b.len) ck_buf_text(&b, ", ");
+    if (i == 10) ck_buf_text(&b, "…");
+    if (i < 10) cli_pause_text(&b, row);
+    if (i == 10) break;
+  }
+  json_decref(rows);
+  if (rc == CLI_GO_ON) rc = cli_query(c, &query, &rows);
+  if (rc == CLI_GO_ON && json_array_size(rows)) {
+    size_t n = json_array_size(rows);
+    ck_buf_printf(&b, "%s%zu%s %s", b.len ? ", " : "", n, n == 1000 ? " or more" : "",
+                  ck_noun(n, "conversation", "conversations"));
+  }
+  if (rc == CLI_GO_ON) json_decref(rows);
+  if (b.len)
+    printf("still paused: %s; convkeep resume --all lets everything go on\n", ck_buf_cstr(&b));
+  ck_buf_free(&b);
+  return rc;
+}
+
+/* The conversation's own status, unless the pause was all that it had. */
+static int end_conversation(const struct wish *w, const struct meant *m, bool was) {
+  bool own = strcmp(cli_member(m->conversation, "automation_status"), "paused") == 0;
+  if (was && !own && !w->c->json) say(m, "resumed", 0);
+  if (was && !own && w->c->json) {
+    cli_record_line(CK_CONVERSATIONS, m->conversation);
+    return CLI_DONE;
+  }
+  return was && !own ? CLI_DONE : cli_status_turn_one(w->c, m->conversation, w->to);
+}
+
+static int end(const struct wish *w, const struct meant *m) {
+  bool was;
+  int rc = cli_pause_end(w->c, m->kind, m->name, &was);
+  if (rc != CLI_GO_ON) return rc;
+  if (m->conversation) return end_conversation(w, m, was);
+  if (w->c->json) {
+    say_json(m, false, 0);
+    return CLI_DONE;
+  }
+  say(m, was ? "resumed" : "nothing to do: no pause of", 0);
+  rc = tell_others(w->c);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
+
+/* ---- the commands ---- */
+
+static int check_until(struct wish *w) {
+  struct ck_err err;
+  int64_t now = ck_now_ms();
+  if (w->until_text && w->for_text)
+    return cli_usage_error(w->c, "--for", "either --until or --for");
+  const char *option = w->for_text ? "--for" : "--until";
+  char *text = w->for_text     ? ck_sprintf("+%s", w->for_text)
+               : w->until_text ? ck_strdup(w->until_text)
+                               : NULL;
+  if (!text) return CLI_GO_ON;
+  int bad = ck_moment_parse(text, now, &w->until, &err);
+  free(text);
+  if (bad) return cli_usage_error(w->c, option, "%s", err.text);
+  return w->until > now ? CLI_GO_ON : cli_usage_error(w->c, option, "has passed");
+}
+
+static int check(const struct wish *w, const char *word) {
+  int named = (word != NULL) + (w->platform != NULL) + (w->account != NULL) + w->all;
+  return named > 1 ? cli_usage_error(w->c, NULL, "only one can be named") : CLI_GO_ON;
+}
+
+static int run(struct wish *w, const char *word,
+               int (*act)(const struct wish *w, const struct meant *m)) {
+  struct meant m = {NULL, NULL, NULL};
+  int rc = check(w, word);
+  if (rc == CLI_GO_ON) rc = check_until(w);
+  if (rc == CLI_GO_ON) rc = cli_connect(w->c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON && w->all) return end_all(w);
+  if (rc == CLI_GO_ON) rc = find(w, word, &m);
+  if (rc == CLI_GO_ON) rc = act(w, &m);
+  meant_free(&m);
+  return rc;
 }
 
 static int run_pause(struct cli *c, int argc, char **argv) {
-  int rc = cli_options(c, &argc, argv, NULL);
-  return rc == CLI_GO_ON ? turn(c, argc, argv, "auto", "paused") : rc;
+  struct wish w = {.c = c};
+  int rc = cli_options(c, &argc, argv, &w);
+  return rc == CLI_GO_ON ? run(&w, argc > 1 ? argv[1] : NULL, begin) : rc;
 }
 
-struct wish {
-  const char *to;
-};
-
 static int run_resume(struct cli *c, int argc, char **argv) {
-  struct wish wish = {.to = "auto"};
-  int rc = cli_options(c, &argc, argv, &wish);
-  return rc == CLI_GO_ON ? turn(c, argc, argv, "paused", wish.to) : rc;
+  struct wish w = {.c = c, .to = "auto"};
+  int rc = cli_options(c, &argc, argv, &w);
+  return rc == CLI_GO_ON ? run(&w, argc > 1 ? argv[1] : NULL, end) : rc;
 }
 
 static const struct cli_argument arguments[] = {
     CLI_ARGUMENT("PLATFORM|CONVERSATION|JOB", CLI_CONVERSATION, CLI_OPTIONAL), {0}};
+static const struct cli_option pause_options[] = {
+    CLI_VALUE("platform", CLI_PLATFORM, "PLATFORM", struct wish, platform, "a platform"),
+    CLI_VALUE("account", CLI_TEXT, "NAME", struct wish, account, "an account"),
+    CLI_VALUE("until", CLI_TIME, "TIME", struct wish, until_text, "until then"),
+    CLI_VALUE("for", CLI_TEXT, "DURATION", struct wish, for_text, "so long, as 90min or 2d"),
+    {0}};
 static const struct cli_option resume_options[] = {
+    CLI_VALUE("platform", CLI_PLATFORM, "PLATFORM", struct wish, platform, "a platform"),
+    CLI_VALUE("account", CLI_TEXT, "NAME", struct wish, account, "an account"),
+    CLI_FLAG("all", struct wish, all, "every pause that there is, and every paused conversation"),
     CLI_VALUE("to", CLI_CHOICE, "auto|manual", struct wish, to,
-              "what the conversations become; auto unless it is given"),
+              "what a paused conversation becomes; auto unless it is given"),
     {0}};
 
 const struct cli_command cli_pause = {
     "pause",
     CLI_TO_FOLLOW_UP,
-    "stop follow-ups: everywhere, on a platform, in a conversation",
+    "stop follow-ups: all, or those of a platform, account, conversation or job",
     arguments,
-    NULL,
-    "Without an argument, pauses every conversation on `auto`; with a platform, those of that\n"
-    "platform. A CONVERSATION, given by itself or by one of its jobs, is paused whatever its\n"
-    "status.\n\n"
-    "In a paused conversation no follow-up is made or delivered, and its jobs wait. A delivery in\n"
-    "progress is finished. Conversations on `manual` are not changed unless named. Conversations\n"
-    "set to `auto` later are not paused.\n\n"
-    "CONVERSATION: " CLI_HELP_CONVERSATION,
+    pause_options,
+    "Without an argument, everything is paused. A pause holds for all that there is and that\n"
+    "comes: no delivery begins, offers are taken back, jobs wait; one that is under way is\n"
+    "finished. It holds until `resume`, or until the time that is given, through restarts.\n\n"
+    "A CONVERSATION gets the status `paused`, also from `manual`; with --until or --for it keeps\n"
+    "its status, and goes on by itself.\n\n"
+    "CONVERSATION: " CLI_HELP_CONVERSATION "\n\n"
+    "TIME: " CLI_HELP_TIME,
     run_pause,
     NULL};
 
 const struct cli_command cli_resume = {
     "resume",
     CLI_TO_FOLLOW_UP,
-    "let paused conversations continue",
+    "end a pause",
     arguments,
     resume_options,
-    "Sets paused conversations (all, those of a platform, or one) to `auto`, or to `manual` with\n"
-    "--to manual. Their earlier status is not stored; pause prints it. Messages that arrived\n"
-    "during the pause get no follow-up; jobs that waited are delivered. One conversation that is\n"
-    "on `auto` already, but was stopped, goes on too.",
+    "Ends the pause of everything, or of what is named, and says what else stays paused. A\n"
+    "CONVERSATION that is paused becomes `auto`, or `manual` with --to manual: its earlier status\n"
+    "is not stored; pause prints it. Messages that arrived meanwhile get no follow-up; jobs that\n"
+    "waited are delivered. One that is on `auto` already, but was stopped, goes on too.",
     run_resume,
     NULL};

@@ -236,7 +236,7 @@ static void report(const struct outcome *o) {
   if (paused)
     ck_buf_printf(&text,
                   "%lld conversation%s paused: follow-ups due there may have been delivered since "
-                  "the backup; look at convkeep list jobs, then convkeep resume\n",
+                  "the backup; look at convkeep list jobs, then convkeep resume --all\n",
                   (long long)paused, ck_noun((uint64_t)paused, " is", "s are"));
   cli_print(&text);
   ck_buf_free(&text);

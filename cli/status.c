@@ -7,6 +7,7 @@
 #include <string.h>
 #include "cli/presence.h"
 #include "cli/declined.h"
+#include "cli/pauses.h"
 #include "cli/rows.h"
 #include "cli/states.h"
 #include "cli/time.h"
@@ -350,6 +351,22 @@ static void store_alarm_line(struct cli_table *t, const json_t *info) {
   ck_buf_free(&text);
 }
 
+static void pause_line(struct cli_table *t, const json_t *info) {
+  struct ck_buf text = {0};
+  const json_t *row;
+  size_t i;
+  json_array_foreach(json_object_get(info, "pauses"), i, row) {
+    if (i == 10) {
+      ck_buf_text(&text, ", …");
+      break;
+    }
+    if (i) ck_buf_text(&text, ", ");
+    cli_pause_text(&text, row);
+  }
+  if (text.len) cli_line(t, "paused", CLI_YELLOW, &text);
+  ck_buf_free(&text);
+}
+
 static void folder_line(const struct cli *c, struct cli_table *t) {
   cli_table_cell(t, CLI_DIM, CK_LIT("data"));
   cli_table_cell(t, CLI_BOLD, ck_str_of(c->dir));
@@ -367,6 +384,7 @@ static void print_for_people(const struct cli *c, const struct cli_presence *p,
     daemon_lines(t, p, info, now);
   }
   store_alarm_line(t, info);
+  pause_line(t, info);
   record_line(t, info);
   spool_line(t, info);
   cli_sync_lines(t, info);
@@ -416,6 +434,13 @@ static void print_the_rest(const struct cli *c, struct cli_presence *p) {
 
 /* ---- the command ---- */
 
+static int add_pauses(struct cli *c, json_t *info) {
+  json_t *rows;
+  int rc = cli_pauses(c, &rows);
+  if (rc == CLI_GO_ON) json_object_set_new(info, "pauses", rows);
+  return rc;
+}
+
 /* With a ring that runs, no store is started beside it: then the store is missing, which is what
  * status has to say. */
 static int ask_store(struct cli *c, json_t **info) {
@@ -424,7 +449,8 @@ static int ask_store(struct cli *c, json_t **info) {
   bool any = cli_presence_any(&p);
   if (any && cli_store_is_here(c) && p.parts[CLI_STORE].life == CLI_STOPPED) return cli_nobody(c);
   int rc = cli_connect(c, false, any ? 0 : CLI_PART(CLI_STORE));
-  return rc == CLI_GO_ON ? cli_status_of(c, info) : rc;
+  if (rc == CLI_GO_ON) rc = cli_status_of(c, info);
+  return rc == CLI_GO_ON ? add_pauses(c, *info) : rc;
 }
 
 static int run(struct cli *c, int argc, char **argv) {
@@ -465,6 +491,7 @@ const struct cli_command cli_status = {
     "wal {bytes, limit, alarm, pid, program} · rejected ·\n"
     "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at ·\n"
     "alarm · ring {up, store, ingest, renewd, syncd: {state, pid, since, stopped_by_signal,\n"
-    "restart_at, failures, reason}}; state is stopped, restarting, starting, running or still.",
+    "restart_at, failures, reason}} · pauses [{kind, name, at, until}]; state is stopped, "
+    "restarting, starting, running or still.",
     run,
     NULL};

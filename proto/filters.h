@@ -13,6 +13,7 @@
   S(unreached, job_id) \
   S(offers, client) \
   S(offers, job_id) \
+  S(pauses, kind) \
   S(ended, job_id) \
   S(sent, message_id) \
   S(dead_letters, sink) \

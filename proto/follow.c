@@ -218,6 +218,11 @@ static void take_answer(struct ck_follow *f, struct ck_str bytes) {
     start_over(f, (struct ck_str){0});
 }
 
+static void take_beat(struct ck_follow *f, const struct ck_beat *beat) {
+  if (f->ops.beat) f->ops.beat(f->ops.self, beat);
+  if (beat->head > f->cursor) catch_up(f);
+}
+
 static void take_feed(struct ck_follow *f, struct ck_str bytes) {
   struct ck_message m;
   struct ck_err err;
@@ -229,8 +234,8 @@ static void take_feed(struct ck_follow *f, struct ck_str bytes) {
   if (m.kind == CK_MSG_BEAT) {
     if (!ck_str_is(m.as.beat.store_id, f->store_id))
       start_over(f, m.as.beat.store_id);
-    else if (m.as.beat.head > f->cursor)
-      catch_up(f);
+    else
+      take_beat(f, &m.as.beat);
   }
   if (m.kind != CK_MSG_CHANGES || !ck_str_is(m.as.changes.store_id, f->store_id)) return;
   const struct ck_changes *c = &m.as.changes;

@@ -23,6 +23,8 @@ struct ck_follow_ops {
   void (*upto)(void *self, const char *store_id, uint64_t version, bool live);
   /* Forget everything: the changes that follow are another store's history, from its beginning. */
   void (*reset)(void *self, const char *store_id);
+  /* A heartbeat of that store came. May be NULL. */
+  void (*beat)(void *self, const struct ck_beat *beat);
 };
 
 struct ck_follow;

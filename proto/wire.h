@@ -109,10 +109,12 @@
 
 /* Store → everyone, feed, topic beat, every 200 ms.
  *
- *   head   the store's newest version
- *   floor  the oldest version that SINCE can start after
- *   at     the store's wall clock */
-#define CK_BEAT_FIELDS(F) F(TEXT, store_id) F(UINT, head) F(UINT, floor) F(INT, at)
+ *   head    the store's newest version
+ *   floor   the oldest version that SINCE can start after
+ *   at      the store's wall clock
+ *   pauses  another number each time that the table `pauses` has changed: then it comes at once */
+#define CK_BEAT_FIELDS(F) \
+  F(TEXT, store_id) F(UINT, head) F(UINT, floor) F(INT, at) F(UINT, pauses)
 
 /* Follower → store, snapshot: the changes after version `after`. After 0 that is everything: the
  * snapshot. Answered with one CHANGES, which is ended by the change that brings it to 1 MiB; ask
@@ -556,6 +558,21 @@
  * happens when it is not on auto. */
 #define CK_RESUME_FIELDS(F) F(TEXT, conversation_id)
 
+/* A person: no follow-up begins there until the pause ends; one that is under way goes on. The same
+ * pause again replaces its end.
+ *
+ *   kind   everything, account, platform, conversation or job (CK_PAUSES)
+ *   name   which; "" of everything
+ *   until  wall time; 0: until UNPAUSE */
+#define CK_PAUSE_FIELDS(F) F(TEXT, kind) F(TEXT, name) F(INT, until)
+#define CK_PAUSE_NAME 4096 /* bytes of the name */
+#define CK_PAUSES "everything|account|platform|conversation|job"
+/* The reason with which a CLAIM is refused during a pause begins so. */
+#define CK_PAUSED "paused: "
+
+/* A person: that pause ends. Without one, nothing happens. */
+#define CK_UNPAUSE_FIELDS(F) F(TEXT, kind) F(TEXT, name)
+
 /* renewd: this end of a client's attempt is in the log of attempts, so the store forgets it (table
  * `ended`). */
 #define CK_LOGGED_FIELDS(F) F(TEXT, job_id) F(INT, at)
@@ -618,7 +635,9 @@
   M(BLOCK, block, 19) \
   M(ATTACHMENT, attachment, 20) \
   M(ADOPT, adopt, 21) \
-  M(COPY, copy, 22)
+  M(COPY, copy, 22) \
+  M(PAUSE, pause, 23) \
+  M(UNPAUSE, unpause, 24)
 
 /* clang-format on */
 

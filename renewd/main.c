@@ -20,6 +20,7 @@
 #include "proto/doors.h"
 #include "proto/hostname.h"
 #include "proto/log.h"
+#include "renewd/pauses.h"
 
 #define REPORT_MS 1000
 #define STOP_MS 3000
@@ -52,7 +53,12 @@ static void followed_upto(void *self, const char *store_id, uint64_t version, bo
 
 static void followed_reset(void *self, const char *store_id) {
   ck_log(CK_WARN, store_id, "another_history", "%s", "");
+  renew_paused_reset(((struct renewd *)self)->paused);
   happens(self, RENEW_RESET);
+}
+
+static void beat(void *self, const struct ck_beat *b) {
+  renew_paused_beat(((struct renewd *)self)->paused, b->pauses);
 }
 
 static void receipted(void *self, uint64_t ticket, char result, struct ck_str reason,
@@ -79,6 +85,7 @@ static void end(void *self) {
   ck_follow_free(&r->follow);
   renew_outcomes_free(&r->outcomes);
   renew_queries_free(&r->queries);
+  renew_paused_free(&r->paused);
   renew_core_free(&r->core);
   renew_effects_free(&r->effects);
   ck_buf_free(&r->held);
@@ -92,9 +99,10 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
     return -1;
   }
   r->settings = s;
+  r->paused = renew_paused_new(r);
   const struct renew_settings set = renew_settings_of(s);
   renew_core_init(&r->core, &set, seed());
-  const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset};
+  const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset, beat};
   r->outcomes = renew_outcomes_new(s, receipted, r, err);
   r->queries = r->outcomes ? renew_queries_new(s, err) : NULL;
   r->follow = r->queries
@@ -113,7 +121,8 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
 /* ---- the turn ---- */
 
 static bool is_connected(const struct renewd *r) {
-  return ck_follow_live(r->follow) && ck_push_streaming(renew_outcomes_push(r->outcomes));
+  return ck_follow_live(r->follow) && ck_push_streaming(renew_outcomes_push(r->outcomes)) &&
+         renew_paused_known(r->paused);
 }
 
 static void report(struct renewd *r) {
@@ -141,6 +150,7 @@ static void work(struct renewd *r) {
   do {
     r->follow_wait = ck_follow_step(r->follow);
     r->outcomes_wait = renew_outcomes_step(r->outcomes);
+    renew_paused_step(r->paused);
     r->queries_wait = renew_queries_step(r->queries);
     renew_sending_step(r);
     notice_connection(r);

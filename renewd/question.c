@@ -88,6 +88,7 @@ static void past_came(void *self, const struct renew_reply *reply) {
   note_head(a, reply);
   past->sixtieth_at = ck_map_int(reply->first, "sixtieth_at", INT64_MIN);
   past->has_sixtieth = past->sixtieth_at != INT64_MIN;
+  past->platform = text(a, reply->first, "platform");
   past->renewal = text(a, reply->first, "renewal");
   past->in_a_row = ck_map_int(reply->first, "in_a_row", 0);
   past->per_day = ck_map_int(reply->first, "per_day", 0);

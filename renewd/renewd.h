@@ -23,6 +23,7 @@ struct renewd {
   struct ck_follow *follow;
   struct renew_outcomes *outcomes;
   struct renew_queries *queries;
+  struct renew_paused *paused;
   struct renew_launcher *launcher; /* NULL: no renew.exec.NAME is set */
   struct renew_channels channels;
   struct renew_sending *sending; /* the deliveries under way */

@@ -56,6 +56,7 @@ struct store {
   struct indexer *indexer;
   struct packing *packing;
   bool packs;                                         /* it wants its next turn soon */
+  uint64_t pauses;                                    /* as the last heartbeat said */
   int64_t heartbeat_at, retry_at, names_at, ready_by; /* ck_boot_ms */
   enum wal_decision wal;
   bool more; /* the intake has more */
@@ -274,8 +275,10 @@ static void answer_greetings(struct store *s) {
 
 static void heartbeat(struct store *s) {
   int64_t now = ck_boot_ms();
-  if (now < s->heartbeat_at) return;
-  feed_heartbeat(s->feed, atomic_load(&s->context.head));
+  uint64_t pauses = apply_pauses(s->apply);
+  if (now < s->heartbeat_at && pauses == s->pauses) return;
+  feed_heartbeat(s->feed, atomic_load(&s->context.head), pauses);
+  s->pauses = pauses;
   s->heartbeat_at = now + HEARTBEAT_MS;
 }
 

@@ -300,7 +300,7 @@ static void note_lines(struct ck_buf *b, const char *name, const struct cli_fore
   begin_line(b, name);
   ck_buf_text(b,
               "what was on auto there, or has a follow-up that waits, is paused: look at convkeep "
-              "list jobs, then convkeep resume\n");
+              "list jobs, then convkeep resume --all\n");
 }
 
 static void print_failures(const struct cli *c, const char *name,

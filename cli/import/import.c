@@ -535,7 +535,7 @@ const struct cli_command cli_import = {
     "documents and recordings beside them are kept as attachments; other files are counted.\n\n"
     "Of a database (the predecessor's artifact.db, a backup) all records go in, with a line for\n"
     "each table, and none is sent: what was on auto comes paused, a job that was running comes\n"
-    "failed, and one that waits goes on waiting until convkeep resume.\n\n"
+    "failed, and one that waits goes on waiting until convkeep resume --all.\n\n"
     "Returns when every observation has its receipt, which means it is in the database. If an\n"
     "ingest runs and its store has been away for 5 s, returns when every observation is safe in\n"
     "the spool: `N taken, waiting for the store`. Works whether or not the ring is up. If ingest\n"

@@ -32,20 +32,25 @@ static bool on_calendar(const struct renew_job *j) {
 }
 
 /* The boot time at which the job may go, if it were the conversation's only one. */
-static int64_t goes_at(const struct renew_job *j, struct renew_now now) {
+static int64_t goes_at(const struct renew_core *core, const struct renew_job *j) {
   const struct renew_conversation *c = j->of;
+  struct renew_now now = core->now;
   if (j->status != RENEW_PENDING || j->next_attempt_at == RENEW_NEVER || j->no_target)
     return RENEW_NEVER;
   if (c->automation == RENEW_PAUSED || renew_job_is_superseded(j)) return RENEW_NEVER;
+  const struct renew_pause *pause = renew_job_pause(core, j);
+  int64_t paused = pause ? renew_rebase(pause->until, now) : 0;
+  if (paused == RENEW_NEVER) return RENEW_NEVER;
   int64_t due = on_calendar(j) ? renew_rebase(j->next_attempt_at, now) : j->due;
   if (renew_job_is_braked(j) && c->braked.until > due) due = c->braked.until;
+  if (paused > due) due = paused;
   if (j->automatic && c->rest > due) due = c->rest;
   if (j->automatic && !j->anyway && c->settled > due) due = c->settled;
   return j->hold > due ? j->hold : due;
 }
 
 bool renew_job_may_go(const struct renew_core *core, const struct renew_job *j) {
-  return goes_at(j, core->now) <= core->now.boot;
+  return goes_at(core, j) <= core->now.boot;
 }
 
 /* The order of jobs: those already attempted first, then by due time, age and id. */
@@ -57,13 +62,13 @@ static bool before(const struct renew_job *a, int64_t a_due, const struct renew_
   return strcmp(a->node.id, b->node.id) < 0;
 }
 
-static struct renew_job *next_job(const struct renew_conversation *c, struct renew_now now,
+static struct renew_job *next_job(const struct renew_core *core, const struct renew_conversation *c,
                                   int64_t *due) {
   struct renew_job *best = NULL;
   *due = RENEW_NEVER;
   if (renew_conversation_is_busy(c)) return NULL;
   for (struct renew_job *j = c->jobs; j; j = j->next) {
-    int64_t at = goes_at(j, now);
+    int64_t at = goes_at(core, j);
     if (at == RENEW_NEVER || (best && !before(j, at, best, *due))) continue;
     best = j;
     *due = at;
@@ -75,8 +80,9 @@ static struct renew_job *next_job(const struct renew_conversation *c, struct ren
 
 void renew_conversation_place(struct renew_core *core, struct renew_conversation *c) {
   int64_t due;
-  struct renew_job *j = next_job(c, core->now, &due);
-  bool calendar = j && (on_calendar(j) || (c->braked.calendar && renew_job_is_braked(j)));
+  struct renew_job *j = next_job(core, c, &due);
+  bool calendar = j && (on_calendar(j) || renew_job_pause(core, j) ||
+                        (c->braked.calendar && renew_job_is_braked(j)));
   if (calendar && core->calendars == 0) core->offset = core->now.wall - core->now.boot;
   if (calendar != c->calendar) core->calendars += calendar ? 1 : (size_t)-1;
   c->calendar = calendar;
@@ -112,7 +118,7 @@ struct renew_job *renew_conversations_next_job(struct renew_core *core) {
   for (struct ck_timer *t; (t = renew_pace_next(&core->pace, core->now.boot));) {
     struct renew_conversation *c = of_timer(t);
     int64_t due;
-    struct renew_job *j = next_job(c, core->now, &due);
+    struct renew_job *j = next_job(core, c, &due);
     if (due <= core->now.boot) return j;
     /* The wall clock has moved by less than is noticed. */
     renew_conversation_place(core, c);
@@ -163,11 +169,18 @@ struct renew_conversation *renew_conversation_get(struct renew_core *core, struc
   return c;
 }
 
+void renew_conversation_platform(struct renew_conversation *c, struct ck_str platform) {
+  if (!platform.n || (c->platform && ck_str_is(platform, c->platform))) return;
+  free(c->platform);
+  c->platform = ck_str_dup(platform);
+}
+
 static void conversation_free(struct renew_core *core, struct renew_conversation *c) {
   renew_turn_forget(core, c);
   renew_conversation_unplace(core, c);
   renew_index_remove(&core->conversations, &c->node);
   free(c->braked.why);
+  free(c->platform);
   free(c->node.id);
   free(c);
 }
@@ -184,6 +197,7 @@ void renew_conversation_row(struct renew_core *core, const struct ck_row *row) {
   struct renew_conversation *c = renew_core_conversation(core, ck_row_key(row));
   if (!c && renew_automation_of(automation) == RENEW_MANUAL) return;
   if (!c) c = renew_conversation_get(core, ck_row_key(row));
+  renew_conversation_platform(c, ck_row_text(row, CK_CONVERSATIONS_PLATFORM));
   renew_turn_conversation_row(core, c, row);
   int64_t until = renew_clamp(ck_row_int(row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0));
   if (until != c->cooldown_until) {

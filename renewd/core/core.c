@@ -129,6 +129,9 @@ static void take(struct renew_core *core, const struct renew_event *e) {
   case RENEW_RESULT:
     take_waited_for(core, e);
     break;
+  case RENEW_PAUSES:
+    renew_pauses_changed(core, e->as.pauses.rows, e->as.pauses.n);
+    break;
   case RENEW_STOP:
     core->stopping = true;
     break;
@@ -230,6 +233,7 @@ void renew_core_free(struct renew_core *core) {
   renew_index_free(&core->conversations);
   renew_index_free(&core->lasts);
   renew_pace_free(&core->pace);
+  renew_pauses_free(&core->pauses);
   renew_tickets_free(&core->tickets);
   ck_heap_free(&core->unsettled);
   ck_heap_free(&core->taken);

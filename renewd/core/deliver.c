@@ -66,6 +66,7 @@ static void brake(struct renew_core *core, struct renew_job *j, const struct ren
 void renew_past_known(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
   const struct renew_answer *a = e->as.answer;
   if (a->past.anyway) j->anyway = true;
+  renew_conversation_platform(j->of, a->past.platform);
   struct renew_stop stop = renew_stop(&core->set.stops, &a->past, is_renewds(j), core->now.wall);
   if (a->problem || core->stopping) {
     j->hold = core->now.boot + RENEW_AGAIN_MS;
@@ -147,6 +148,7 @@ static const char *held_back(const struct renew_core *core, const struct renew_j
   if (core->stopping) return "renewd is stopping";
   if (a->paused || (j->status != RENEW_OVER && j->of->automation == RENEW_PAUSED))
     return "the conversation was paused";
+  if (renew_job_pause(core, j)) return "it was paused";
   bool answered = a->last_message_id.n && a->job.message_id.n &&
                   !ck_str_eq(a->last_message_id, a->job.message_id);
   if (is_renewds(j) && (a->manual || answered || renew_job_is_superseded(j)))

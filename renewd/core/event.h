@@ -5,6 +5,7 @@
 
 #include "proto/records.h"
 #include "renewd/core/due.h"
+#include "renewd/core/pause.h"
 #include "renewd/core/stop.h"
 #include "renewd/core/target.h"
 
@@ -99,6 +100,7 @@ enum renew_event_kind {
   RENEW_ANSWER,    /* to a QUERY */
   RENEW_RECEIPT,   /* of a TELL */
   RENEW_RESULT,    /* of a SEND */
+  RENEW_PAUSES,    /* all pauses that there are now, instead of those before */
   RENEW_STOP,      /* renewd is to end: nothing is claimed or offered any more */
   RENEW_END,       /* it ends now, whatever is under way */
   RENEW_TICK       /* time has passed */
@@ -120,6 +122,10 @@ struct renew_event {
       uint64_t version;     /* whoever has followed up to it has seen what came of it */
     } receipt;
     const struct renew_result *result;
+    struct {
+      const struct renew_pause_row *rows;
+      size_t n;
+    } pauses;
   } as;
 };
 

@@ -41,6 +41,11 @@ bool renew_is_held(struct renew_held *h, const struct renew_core *core, const st
     *h = (struct renew_held){"paused", NULL, RENEW_NEVER};
     return true;
   }
+  const struct renew_pause *pause = renew_job_pause(core, j);
+  if (pause) {
+    *h = (struct renew_held){"paused", pause->why, renew_rebase(pause->until, now)};
+    return true;
+  }
   if (j->no_target) {
     *h = (struct renew_held){"no_target", j->no_target, RENEW_NEVER};
     return true;

@@ -22,6 +22,8 @@ void renew_core_token(struct renew_core *core, char token[33]);
 void renew_conversation_row(struct renew_core *core, const struct ck_row *row);
 /* The conversation, known from now on. */
 struct renew_conversation *renew_conversation_get(struct renew_core *core, struct ck_str id);
+/* It is of this platform; empty: that is not known. */
+void renew_conversation_platform(struct renew_conversation *c, struct ck_str platform);
 /* Where it waits: in the lane of its next job, at that job's time; else nowhere. */
 void renew_conversation_place(struct renew_core *core, struct renew_conversation *c);
 /* It waits nowhere. */
@@ -47,6 +49,13 @@ bool renew_job_is_superseded(const struct renew_job *j);
 bool renew_job_may_go(const struct renew_core *core, const struct renew_job *j);
 /* Another history begins. */
 void renew_conversations_reset(struct renew_core *core);
+
+/* ---- pause.c ---- */
+
+/* The pause that holds for the job and lasts longest; NULL: none. */
+const struct renew_pause *renew_job_pause(const struct renew_core *core, const struct renew_job *j);
+/* These are all that there are now. */
+void renew_pauses_changed(struct renew_core *core, const struct renew_pause_row *rows, size_t n);
 
 /* ---- turn.c: last messages, and which jobs they supersede ---- */
 

@@ -15,6 +15,7 @@
 #include "renewd/core/effect.h"
 #include "renewd/core/index.h"
 #include "renewd/core/pace.h"
+#include "renewd/core/pause.h"
 #include "renewd/core/ticket.h"
 
 /* What the core needs of the settings. */
@@ -132,6 +133,7 @@ struct renew_conversation {
   struct ck_timer timer;   /* boot: when its next job may be claimed, but for the lane's pace */
   struct renew_lane *lane; /* the lane of that job, where the timer is; NULL: there is none */
   enum renew_automation automation;
+  char *platform; /* NULL: not known; that of one on manual is asked for with its past */
   /* The last message; it has been unchanged for `delay` at boot time `settled`. */
   struct renew_node last; /* its id: NULL for none */
   char last_job_id[37];   /* that of its automatic job */
@@ -195,6 +197,7 @@ struct renew_core {
   struct renew_index conversations, jobs;
   struct renew_index lasts; /* conversations by their last message */
   struct renew_pace pace;
+  struct renew_pauses pauses;
   struct renew_tickets tickets;
   struct ck_heap unsettled; /* conversations, by when their last message has settled */
   struct ck_heap taken;     /* jobs, by when their leases are looked at again */

@@ -21,6 +21,7 @@ struct renew_stop_rules {
 
 /* What the store knows (the QUERY `brakes`). Texts are borrowed. */
 struct renew_past {
+  struct ck_str platform;
   struct ck_str renewal; /* the conversation's own rules, which go before the settings */
   bool has_sixtieth;
   int64_t sixtieth_at;              /* wall: when the 60th newest delivery began */

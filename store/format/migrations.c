@@ -107,6 +107,8 @@ static const char system_tables[] =
         "CREATE TABLE offers (job_id TEXT PRIMARY KEY, client TEXT NOT NULL, offer TEXT NOT NULL,"
         " body TEXT NOT NULL, rest INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;"
         "CREATE INDEX offers_client ON offers (client);"
+        "CREATE TABLE pauses (kind TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL,"
+        " until INTEGER, PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID;"
         "CREATE TABLE sent (message_id TEXT PRIMARY KEY, job_id TEXT NOT NULL,"
         " at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE ended (job_id TEXT NOT NULL, at INTEGER NOT NULL, attempt INTEGER NOT NULL,"

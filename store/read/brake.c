@@ -214,7 +214,7 @@ static int put_message(sqlite3 *db, struct ck_map *m, const struct deliveries *d
 
 static const char rules_sql[] =
     "SELECT renewal, coalesce(r ->> '$.in_a_row', ?2), coalesce(r ->> '$.per_day', ?3),"
-    " coalesce(r ->> '$.alike', ?4) FROM (SELECT renewal,"
+    " coalesce(r ->> '$.alike', ?4), platform FROM (SELECT renewal, platform,"
     "  CASE WHEN json_valid(renewal) THEN renewal ELSE '{}' END AS r"
     "  FROM local_conversations WHERE local_conversation_id = ?1)";
 
@@ -229,11 +229,13 @@ static int put_rules(sqlite3 *db, struct ck_map *m, struct deliveries *d, struct
   int rc = sqlite3_step(s);
   if (rc == SQLITE_ROW) {
     put_text_or_nil(m, "renewal", s, 0);
+    put_text_or_nil(m, "platform", s, 4);
     d->in_a_row = sqlite3_column_int64(s, 1);
     d->per_day = sqlite3_column_int64(s, 2);
     d->alike = sqlite3_column_int64(s, 3);
   } else {
     ck_pair_nil(m, "renewal");
+    ck_pair_nil(m, "platform");
   }
   int bad = check(db, rc, err);
   sqlite3_finalize(s);

@@ -55,6 +55,7 @@ static const struct list lists[] = {
      "job_id", NULL, NULL, 0},
     {"unreached", "job_id, count, since", "job_id", NULL, NULL, 0},
     {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, NULL, 0},
+    {"pauses", "kind, name, at, until", "at, kind, name", NULL, NULL, 0},
     {"ended", "job_id, at, attempt, began, outcome, error, next_attempt_at, message_id",
      "at, job_id", NULL, NULL, 0},
     {"sent", "message_id, job_id, at", "message_id", NULL, NULL, 0},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/clock.h"
 #include "store/database/schema.h"
 #include "store/write/apply_internal.h"
 
@@ -15,6 +16,7 @@ struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases
   a->system = system;
   a->leases = leases;
   a->head = a->committed = head;
+  a->pauses = (uint64_t)ck_now_ms(); /* none that a former run has said */
   a->cache = cache_new();
   a->attachments = attachments_new();
   a->tables = tables_new(db, err);
@@ -196,6 +198,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
   memset(a->returned, 0, sizeof a->returned);
   a->failed = false;
   a->recount_count = a->published_count = a->ended_count = 0;
+  a->pauses_changed = false;
   a->backfill = 0;
   ck_arena_reset(&a->batch);
   return system_run(a->system, SYSTEM_BEGIN, err, "") || check_writers(a, err) ? -1 : 0;
@@ -281,6 +284,7 @@ int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct 
       producers_save(p, a->system, err) == 0 &&
       system_run(a->system, SYSTEM_COMMIT, err, "") == 0) {
     a->committed = a->head;
+    a->pauses += a->pauses_changed;
     for (int t = 0; t < CK_TABLES; ++t) a->missing[t] -= a->returned[t];
     keys_committed(tables_keys(a->tables));
     if (a->ended_count) leases_committed(a->leases);
@@ -301,6 +305,8 @@ const struct ck_delivery *apply_published(const struct apply *a, size_t *n) {
   *n = a->published_count;
   return a->published;
 }
+
+uint64_t apply_pauses(const struct apply *a) { return a->pauses; }
 
 bool apply_ended_leases(const struct apply *a) { return a->ended_count > 0 || a->backfill > 0; }
 

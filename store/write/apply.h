@@ -65,6 +65,8 @@ void apply_release_changes(struct apply *a);
 /* What the last successful commit offered, to be sent on the feed. Valid until the next
  * apply_begin. */
 const struct ck_delivery *apply_published(const struct apply *a, size_t *n);
+/* Another number with each commit that changed the table `pauses`, also across restarts. */
+uint64_t apply_pauses(const struct apply *a);
 /* Did the last successful commit end leases of the mirror? Then there may be room for new ones. */
 bool apply_ended_leases(const struct apply *a);
 

@@ -1,8 +1,8 @@
 /* Shared by apply.c (changesets and batches), apply_record.c (mutations of the six tables),
  * apply_sessions.c (what sessions count), apply_update.c (the owner's writes), apply_identity.c
  * (ids that two conversations use), apply_adopt.c (rows of another database), apply_jobs.c
- * (mutations of jobs), apply_offers.c (jobs that clients deliver) and apply_system.c (mutations of
- * the store's own tables). For no other file. */
+ * (mutations of jobs), apply_pauses.c (pauses), apply_offers.c (jobs that clients deliver) and
+ * apply_system.c (mutations of the store's own tables). For no other file. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
@@ -81,6 +81,8 @@ struct apply {
   size_t published_before, ended_before, recounts_before;
   uint64_t backfill, backfill_before; /* once this batch is durable, a backfill begins, up to this
                                      version; 0: none */
+  uint64_t pauses;                    /* another number with each change of the table */
+  bool pauses_changed; /* in this batch, or perhaps not: a changeset of it may have been undone */
   struct ck_delivery *published;
   size_t published_count, published_cap;
   uint64_t *ended; /* generations of the mirror's leases that this batch ends */
@@ -210,6 +212,12 @@ int offer_withdraw(struct apply *a, struct ck_str job_id, struct ck_err *err);
 /* May this END be made? If a client makes it, changes it by what holds for clients. 0, or -1 with
  * the reason. */
 int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, struct ck_err *err);
+
+/* ---- apply_pauses.c ---- */
+
+/* 0: no pause holds for the job. -1 with the reason. */
+int pauses_check(struct apply *a, const struct ck_row *job, const struct ck_row *conversation,
+                 struct ck_err *err);
 
 /* mutate_NAME: one function for each mutation. 0, or -1 with the reason. */
 #define APPLY_MUTATE(NAME, name, number) \

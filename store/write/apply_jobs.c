@@ -160,7 +160,8 @@ int mutate_resume(struct apply *a, const struct ck_resume *m, struct ck_err *err
 static int check_claimable(struct apply *a, const struct ck_row *job, struct ck_err *err) {
   const struct entry *c = conversation_of(a, job, err);
   if (!c) return -1;
-  if (has_automation(c, "paused")) return ck_fail(err, "paused: the conversation is paused");
+  if (has_automation(c, "paused")) return ck_fail(err, CK_PAUSED "the conversation is paused");
+  if (pauses_check(a, job, &c->row, err)) return -1;
   return check_wanted(a, job, err);
 }
 

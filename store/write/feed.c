@@ -122,9 +122,9 @@ void feed_delivery(struct feed *f, const struct ck_delivery *d) {
   publish_to(f, CK_TOPIC_DELIVERY, d->client, &m);
 }
 
-void feed_heartbeat(struct feed *f, uint64_t head) {
+void feed_heartbeat(struct feed *f, uint64_t head, uint64_t pauses) {
   struct ck_message m = {.kind = CK_MSG_BEAT};
-  m.as.beat = (struct ck_beat){ck_str_of(f->store_id), head, 0, ck_now_ms()};
+  m.as.beat = (struct ck_beat){ck_str_of(f->store_id), head, 0, ck_now_ms(), pauses};
   publish(f, CK_TOPIC_BEAT, &m);
 }
 

@@ -21,7 +21,8 @@ void feed_turn(struct feed *f);
 void feed_changes(struct feed *f, struct entry **changes, size_t n, uint64_t after, uint64_t upto);
 void feed_receipt(struct feed *f, const struct ck_receipt *r);
 void feed_delivery(struct feed *f, const struct ck_delivery *d);
-void feed_heartbeat(struct feed *f, uint64_t head);
+/* pauses: apply_pauses. */
+void feed_heartbeat(struct feed *f, uint64_t head, uint64_t pauses);
 /* Frees the buffer that busy times have filled. */
 void feed_idle(struct feed *f);
 

@@ -1,6 +1,6 @@
 /* SQL of the store's own tables: producers, refusals, automation, leases, anyway, unreached,
- * offers, sent, sinks, dead letters, cursors, attachments and counts. Each statement has a name and
- * is written here once. The writer's connection only. */
+ * offers, pauses, sent, sinks, dead letters, cursors, attachments and counts. Each statement has a
+ * name and is written here once. The writer's connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
@@ -58,6 +58,12 @@
   L(OFFER_SAVE, "INSERT OR REPLACE INTO offers VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
   L(OFFER_GET, "SELECT client, offer, body, rest FROM offers WHERE job_id = ?1") \
   L(OFFER_END, "DELETE FROM offers WHERE job_id = ?1") \
+  L(PAUSE_SAVE, "INSERT INTO pauses VALUES (?1, ?2, ?3, nullif(?4, 0))" \
+                " ON CONFLICT (kind, name) DO UPDATE SET until = nullif(?4, 0)") \
+  L(PAUSE_END, "DELETE FROM pauses WHERE kind = ?1 AND name = ?2") \
+  L(PAUSES_PRUNE, "DELETE FROM pauses WHERE until <= ?1") \
+  L(PAUSE_GET, "SELECT 1 FROM pauses" \
+               " WHERE kind = ?1 AND name = ?2 AND (until IS NULL OR until > ?3)") \
   L(SENT_SAVE, "INSERT OR IGNORE INTO sent VALUES (?1, ?2, ?3)") \
   L(ENDED_SAVE, "INSERT OR REPLACE INTO ended VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)") \
   L(ENDED_DROP, "DELETE FROM ended WHERE job_id = ?1 AND at = ?2") \

@@ -68,7 +68,7 @@ static void on_reset(void *self, const char *store_id) {
 _Noreturn static void follow(void) {
   struct ck_err err;
   uint64_t last = 0;
-  struct ck_follow_ops ops = {&last, on_change, on_upto, on_reset};
+  struct ck_follow_ops ops = {&last, on_change, on_upto, on_reset, NULL};
   newest = ck_zalloc(RECORDS_MAX * sizeof *newest);
   struct ck_follow *f =
       ck_follow_new(t_settings(), &ops, 1u << CK_CONVERSATIONS | 1u << CK_MESSAGES, "", 0, &err);

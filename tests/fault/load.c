@@ -70,7 +70,7 @@ static void on_reset(void *self, const char *store_id) {
 }
 
 static void begin_to_follow(struct load *l) {
-  struct ck_follow_ops ops = {l, on_change, on_upto, on_reset};
+  struct ck_follow_ops ops = {l, on_change, on_upto, on_reset, NULL};
   struct ck_err err = {""};
   T_CHECK(sqlite3_open(":memory:", &l->seen) == SQLITE_OK, "no memory");
   sqlite3_exec(l->seen,

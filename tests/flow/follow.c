@@ -45,7 +45,7 @@ static void on_reset(void *self, const char *store_id) {
 }
 
 static void begin(struct seen *s, unsigned tables, const char *store_id, uint64_t cursor) {
-  struct ck_follow_ops ops = {s, on_change, on_upto, on_reset};
+  struct ck_follow_ops ops = {s, on_change, on_upto, on_reset, NULL};
   struct ck_err err = {""};
   *s = (struct seen){.cursor = cursor, .last_change = cursor};
   s->follow = ck_follow_new(t_settings(), &ops, tables, store_id, cursor, &err);

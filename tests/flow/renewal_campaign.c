@@ -333,7 +333,7 @@ static void followed_reset(void *self, const char *store_id) {
 }
 
 static void begin_to_follow(struct campaign *k) {
-  struct ck_follow_ops ops = {k, followed, followed_upto, followed_reset};
+  struct ck_follow_ops ops = {k, followed, followed_upto, followed_reset, NULL};
   struct ck_err err = {""};
   k->follow = ck_follow_new(t_settings(), &ops, 1u << CK_MESSAGES | 1u << CK_JOBS, "", 0, &err);
   T_CHECK(k->follow != NULL, "no follower: %s", err.text);

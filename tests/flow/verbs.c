@@ -45,14 +45,6 @@ static bool is_on(const char *conversation, const char *status) {
   return text_is("local_conversations", conversation, "automation_status", status);
 }
 
-static void ends_with(int code, const char *part, const char *const words[]) {
-  struct t_result r = t_convkeep_words(NULL, words);
-  T_CHECK(r.code == code && (strstr(r.out, part) || strstr(r.err, part)),
-          "%s %s ended with %d: %s%s", words[0], words[1] ? words[1] : "", r.code, r.out, r.err);
-  t_result_free(&r);
-}
-#define t_says(code, part, ...) ends_with(code, part, (const char *const[]){__VA_ARGS__, NULL})
-
 /* ---- jobs ---- */
 
 T_STORY(verbs, a_job_that_waits_is_cancelled_and_retried, 60) {
@@ -122,47 +114,48 @@ T_STORY(verbs, pause_of_a_platform, 60) {
   t_up();
   four_conversations();
   int64_t before = ck_now_ms();
-  t_says(0, "x:a: paused, was auto", "pause", "x");
-  T_CHECK(is_on("x:a", "paused") && is_on("x:b", "paused"),
-          "a conversation of the platform goes on");
-  T_CHECK(is_on("y:c", "auto"), "another platform's conversation was paused");
-  T_CHECK(is_on("x:m", "manual"), "a conversation on manual was paused, and was not named");
-  T_CHECK(number_of("local_conversations", "x:a", "paused_at") >= before,
-          "it does not say since when");
-  t_says(0, "nothing to do", "pause", "x");
-  t_says(0, "y:c: paused", "pause");
-  T_CHECK(is_on("x:m", "manual"), "pause without a word touches what is on manual");
+  t_says(0, "paused: the platform x", "pause", "x");
+  t_says(0, "paused: everything", "pause");
+  T_CHECK(is_on("x:a", "auto") && is_on("x:m", "manual") && is_on("y:c", "auto"),
+          "a pause of many has changed one of them");
+  json_t *rows = t_query("pauses", NULL, 10, 0);
+  T_CHECK(json_array_size(rows) == 2 && t_int_at(json_array_get(rows, 0), "at", 0) >= before,
+          "it does not say since when: %s", json_dumps(rows, 0));
+  json_decref(rows);
   t_says(0, "x:m: paused, was manual", "pause", "x:m");
+  T_CHECK(number_of("local_conversations", "x:m", "paused_at") >= before,
+          "it does not say since when");
   T_CHECK(is_on("x:m", "paused"), "a conversation on manual that was named goes on");
 }
 
 T_STORY(verbs, resume_to_auto_and_to_manual, 60) {
   t_up();
   four_conversations();
-  t_do(0, "pause");
+  for (const char *const *id = (const char *const[]){"x:a", "x:b", "y:c", NULL}; *id; id++)
+    t_do(0, "pause", *id);
   t_says(0, "x:a: manual, was paused", "resume", "x:a", "--to", "manual");
   T_CHECK(is_on("x:a", "manual"), "--to manual did something else");
   T_CHECK(text_is("local_conversations", "x:a", "paused_at", NULL),
           "what goes on is paused since …");
   t_says(2, "must be auto|manual", "resume", "--to", "paused");
-  t_says(0, "y:c: auto, was paused", "resume", "y");
-  T_CHECK(is_on("x:b", "paused"), "another platform's conversation goes on");
-  t_do(0, "resume");
+  t_says(0, "y:c: auto, was paused", "resume", "y:c");
+  t_says(0, "still paused: 1 conversation", "resume");
+  T_CHECK(is_on("x:b", "paused"), "one that was paused by itself goes on");
+  t_says(0, "x:b: auto, was paused", "resume", "--all");
   T_CHECK(is_on("x:b", "auto") && is_on("x:a", "manual") && is_on("x:m", "manual"),
           "resume did not turn what is paused, and only that");
 }
 
-/* A job's id is accepted in place of its conversation's. */
-T_STORY(verbs, pause_by_a_job, 60) {
+T_STORY(verbs, pause_of_a_job, 60) {
   t_up();
   say("m1");
   t_do(0, "renew", "x:c", "--payload", "later", "--at", "+1h");
   char *job = job_id_of("m1");
-  t_says(0, "x:c: paused", "pause", job);
-  t_says(0, "its conversation is paused", "jobs", "why", job);
-  t_says(0, "x:c: auto", "resume", job);
+  t_says(0, "paused: the job ", "pause", job);
+  t_says(0, "paused: the job ", "jobs", "why", job);
+  t_says(0, "resumed: the job ", "resume", job);
   job[12] = '\0'; /* as a list shows it */
-  t_says(0, "x:c: paused", "pause", job);
+  t_says(0, "paused: the job ", "pause", job);
   free(job);
 }
 

@@ -151,6 +151,13 @@ json_t *t_lines_words(int code, const char *input, const char *const words[]) {
   return t_read_lines("../out/lines.jsonl");
 }
 
+void t_says_words(int code, const char *part, const char *const words[]) {
+  struct t_result r = t_convkeep_words(NULL, words);
+  T_CHECK(r.code == code && (strstr(r.out, part) || strstr(r.err, part)),
+          "%s %s ended with %d: %s%s", words[0], words[1] ? words[1] : "", r.code, r.out, r.err);
+  t_result_free(&r);
+}
+
 void t_import_lines(int code, const char *fmt, ...) {
   va_list ap, again;
   va_start(ap, fmt);

@@ -44,6 +44,10 @@ void t_do_words(int code, const char *input, const char *const words[]);
 #define t_lines_in(code, input, ...) \
   t_lines_words(code, input, (const char *const[]){__VA_ARGS__, "--json", NULL})
 json_t *t_lines_words(int code, const char *input, const char *const words[]);
+/* Runs convkeep with these words. Fails unless it exits with `code` and its output, or its errors,
+ * have `part`. */
+#define t_says(code, part, ...) t_says_words(code, part, (const char *const[]){__VA_ARGS__, NULL})
+void t_says_words(int code, const char *part, const char *const words[]);
 /* Imports lines of JSON (a format, with ' instead of ") through `import -`. */
 void t_import_lines(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -111,7 +111,7 @@ static void reset(void *self, const char *store_id) {
 static void begin(struct seen *s, unsigned tables, const char *store_id, uint64_t cursor) {
   struct ck_err err = {{0}};
   *s = (struct seen){.cursor = cursor, .last = cursor};
-  struct ck_follow_ops ops = {s, change, upto, reset};
+  struct ck_follow_ops ops = {s, change, upto, reset, NULL};
   s->follow = ck_follow_new(r.settings, &ops, tables, store_id, cursor, &err);
   cr_assert(s->follow, "%s", err.text);
 }

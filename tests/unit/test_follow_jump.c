@@ -40,7 +40,7 @@ static void reset(void *self, const char *store_id) {
 
 static void open_it(void) {
   struct ck_err err = {{0}};
-  struct ck_follow_ops ops = {NULL, change, upto, reset};
+  struct ck_follow_ops ops = {NULL, change, upto, reset, NULL};
   strcpy(t.folder, "/tmp/convkeep-unit.XXXXXX");
   cr_assert(mkdtemp(t.folder));
   cr_assert_eq(ck_data_enter(t.folder, &err), 0, "%s", err.text);

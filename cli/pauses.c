@@ -1,0 +1,79 @@
+/* See pauses.h. */
+#include "cli/pauses.h"
+
+#include <string.h>
+#include "cli/out.h"
+#include "cli/time.h"
+#include "proto/clock.h"
+
+static bool is_over(const json_t *row, int64_t now) {
+  return cli_member_int(row, "until", INT64_MAX) <= now;
+}
+
+int cli_pauses(struct cli *c, json_t **rows) {
+  int64_t now = ck_now_ms();
+  int rc = cli_query_all(c, "pauses", NULL, 0, rows);
+  for (size_t i = json_array_size(*rows); rc == CLI_GO_ON && i-- > 0;)
+    if (is_over(json_array_get(*rows, i), now)) json_array_remove(*rows, i);
+  return rc;
+}
+
+static bool holds(const json_t *row, const json_t *job, const json_t *conversation) {
+  const char *kind = cli_member(row, "kind"), *name = cli_member(row, "name");
+  if (strcmp(kind, "everything") == 0) return true;
+  if (strcmp(kind, "platform") == 0) return strcmp(name, cli_member(conversation, "platform")) == 0;
+  if (strcmp(kind, "conversation") == 0)
+    return strcmp(name, cli_member(conversation, "local_conversation_id")) == 0;
+  return strcmp(kind, "job") == 0 && strcmp(name, cli_member(job, "job_id")) == 0;
+}
+
+const json_t *cli_pause_of(const json_t *rows, const json_t *job, const json_t *conversation) {
+  const json_t *longest = NULL, *row;
+  size_t i;
+  json_array_foreach(rows, i, row) {
+    if (!holds(row, job, conversation)) continue;
+    if (!longest ||
+        cli_member_int(row, "until", INT64_MAX) > cli_member_int(longest, "until", INT64_MAX))
+      longest = row;
+  }
+  return longest;
+}
+
+void cli_pause_text(struct ck_buf *b, const json_t *row) {
+  const char *kind = cli_member(row, "kind"), *name = cli_member(row, "name");
+  int64_t until = cli_member_int(row, "until", 0);
+  ck_buf_printf(b, "%s%s", *name ? "the " : "", kind);
+  if (*name) ck_buf_text(b, " ");
+  cli_safe_text(b, ck_str_of(name), false);
+  if (!until) return;
+  ck_buf_text(b, " until ");
+  cli_time_text(b, until);
+}
+
+static int write_one(struct cli *c, const struct ck_mutation *m, const char *where, char *result) {
+  struct ck_buf mutations = {0};
+  struct ck_err err;
+  ck_put_array(&mutations, 1);
+  ck_mutation_encode(&mutations, m);
+  int rc = cli_write(c, ck_buf_view(&mutations), result, &err);
+  ck_buf_free(&mutations);
+  if (rc != CLI_GO_ON || *result != 'r') return rc;
+  cli_error(c, where, "%s", err.text);
+  return CLI_FAILED;
+}
+
+int cli_pause_begin(struct cli *c, const char *kind, const char *name, int64_t until) {
+  struct ck_mutation m = {.kind = CK_OP_PAUSE};
+  char result;
+  m.as.pause = (struct ck_pause){ck_str_of(kind), ck_str_of(name), until};
+  return write_one(c, &m, *name ? name : kind, &result);
+}
+
+int cli_pause_end(struct cli *c, const char *kind, const char *name, bool *was) {
+  struct ck_mutation m = {.kind = CK_OP_UNPAUSE};
+  char result = '=';
+  m.as.unpause = (struct ck_unpause){ck_str_of(kind), ck_str_of(name)};
+  int rc = write_one(c, &m, *name ? name : kind, &result);
+  *was = result != '=';
+  return rc;
+}

@@ -1,0 +1,128 @@
+/* See turn_status.h. */
+#include "cli/turn_status.h"
+
+#include <string.h>
+#include "cli/out.h"
+#include "cli/rows.h"
+#include "cli/stays.h"
+#include "proto/clock.h"
+
+#define CHUNK 1000 /* conversations per changeset */
+
+struct turn {
+  struct cli *c;
+  const char *from; /* changes only conversations in this status; NULL: in any */
+  const char *to;
+  int64_t now;
+};
+
+static void put_update(struct ck_buf *b, const struct turn *t, const char *id) {
+  struct ck_row row = {.table = CK_CONVERSATIONS};
+  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(id);
+  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(t->to);
+  row.v[CK_CONVERSATIONS_PAUSED_AT] = strcmp(t->to, "paused") == 0 ? ck_int(t->now) : ck_null();
+  ck_mutation_row(b, CK_OP_UPDATE, &row);
+}
+
+/* Changes rows [from, from + CHUNK) in one changeset: all of them or none. */
+static int turn_chunk(const struct turn *t, const json_t *rows, size_t from) {
+  struct ck_buf mutations = {0};
+  size_t n = json_array_size(rows) - from;
+  if (n > CHUNK) n = CHUNK;
+  ck_put_array(&mutations, (uint32_t)n);
+  for (size_t i = from; i < from + n; ++i)
+    put_update(&mutations, t, cli_member(json_array_get(rows, i), "local_conversation_id"));
+  char result;
+  struct ck_err err;
+  int rc = cli_write(t->c, ck_buf_view(&mutations), &result, &err);
+  ck_buf_free(&mutations);
+  if (rc != CLI_GO_ON || result != 'r') return rc;
+  cli_error(t->c, NULL, "%s", err.text);
+  return CLI_FAILED;
+}
+
+static int say(const struct turn *t, const json_t *rows) {
+  size_t i;
+  json_t *row;
+  json_array_foreach(rows, i, row) {
+    const char *id = cli_member(row, "local_conversation_id");
+    if (t->c->json) {
+      json_t *now;
+      int rc = cli_query_one(t->c, "local_conversations", "local_conversation_id", id, &now);
+      if (rc != CLI_GO_ON) return rc;
+      cli_record_line(CK_CONVERSATIONS, now);
+      json_decref(now);
+      continue;
+    }
+    struct ck_buf line = {0};
+    cli_safe_text(&line, ck_str_of(id), false);
+    printf("%s: %s, was %s\n", ck_buf_cstr(&line), t->to, cli_member(row, "automation_status"));
+    ck_buf_free(&line);
+  }
+  if (json_array_size(rows) == 0 && !t->c->json)
+    puts(strcmp(t->to, "paused") == 0 ? "nothing to do: no such conversation is on auto"
+                                      : "nothing to do: no such conversation is paused");
+  return CLI_DONE;
+}
+
+static int turn_rows(const struct turn *t, json_t *rows) {
+  for (size_t i = json_array_size(rows); i-- > 0;) {
+    const char *status = cli_member(json_array_get(rows, i), "automation_status");
+    if (strcmp(status, t->to) == 0 || (t->from && strcmp(status, t->from) != 0))
+      json_array_remove(rows, i);
+  }
+  for (size_t from = 0; from < json_array_size(rows); from += CHUNK) {
+    int rc = turn_chunk(t, rows, from);
+    if (rc != CLI_GO_ON) return rc;
+  }
+  return say(t, rows);
+}
+
+int cli_status_turn_many(struct cli *c, const char *from, const char *to, const char *platform) {
+  const struct turn t = {c, from, to, ck_now_ms()};
+  json_t *rows;
+  struct cli_filter filters[] = {{"automation_status", from, 0}, {"platform", platform, 0}};
+  int rc = cli_query_all(c, "local_conversations", filters, platform ? 2 : 1, &rows);
+  if (rc == CLI_GO_ON) rc = turn_rows(&t, rows);
+  json_decref(rows);
+  return rc;
+}
+
+int cli_go_on(struct cli *c, const char *conversation_id) {
+  struct ck_buf mutations = {0};
+  struct ck_mutation m = {.kind = CK_OP_RESUME};
+  m.as.resume = (struct ck_resume){ck_str_of(conversation_id)};
+  ck_put_array(&mutations, 1);
+  ck_mutation_encode(&mutations, &m);
+  char result;
+  struct ck_err err;
+  int rc = cli_write(c, ck_buf_view(&mutations), &result, &err);
+  ck_buf_free(&mutations);
+  if (rc != CLI_GO_ON || result != 'r') return rc;
+  cli_error(c, conversation_id, "%s", err.text);
+  return CLI_FAILED;
+}
+
+/* It is on auto already, but renewd may have stopped it. */
+static int go_on(const struct turn *t, const json_t *conversation) {
+  const char *id = cli_member(conversation, "local_conversation_id");
+  int rc = cli_go_on(t->c, id);
+  if (rc == CLI_GO_ON) cli_warn_stopped(t->c, conversation);
+  if (rc != CLI_GO_ON || t->c->json) return rc == CLI_GO_ON ? CLI_DONE : rc;
+  struct ck_buf line = {0};
+  cli_safe_text(&line, ck_str_of(id), false);
+  printf("%s: on auto already; " CLI_GOES_ON "\n", ck_buf_cstr(&line));
+  ck_buf_free(&line);
+  return CLI_DONE;
+}
+
+int cli_status_turn_one(struct cli *c, json_t *conversation, const char *to) {
+  struct turn t = {c, strcmp(to, "paused") == 0 ? NULL : "paused", to, ck_now_ms()};
+  if (strcmp(to, "auto") == 0 && strcmp(cli_member(conversation, "automation_status"), to) == 0)
+    return go_on(&t, conversation);
+  json_t *rows = json_array();
+  json_array_append(rows, conversation);
+  int rc = turn_rows(&t, rows);
+  json_decref(rows);
+  return rc;
+}

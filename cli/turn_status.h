@@ -1,0 +1,14 @@
+/* Turns the automation status of conversations to or from `paused`. Both print what became of each,
+ * and return the exit code. */
+#ifndef CLI_TURN_STATUS_H
+#define CLI_TURN_STATUS_H
+
+#include "cli/client.h"
+
+/* One conversation, whatever its status; one that is on auto already and is to be so goes on if it
+ * was stopped. to: paused, auto or manual. */
+int cli_status_turn_one(struct cli *c, json_t *conversation, const char *to);
+/* All of that status, on this platform (NULL: on any). */
+int cli_status_turn_many(struct cli *c, const char *from, const char *to, const char *platform);
+
+#endif

@@ -1,0 +1,66 @@
+/* Pauses: states of everything, an account, a platform, a conversation or a job, in which no
+ * attempt begins. They are asked about at each claim, in its transaction. */
+#include "store/write/apply_internal.h"
+
+static bool is_everything(struct ck_str kind) { return ck_str_is(kind, "everything"); }
+
+/* The pause is one that can be. 0 or -1. */
+static int check(struct ck_str kind, struct ck_str name, const char *what, struct ck_err *err) {
+  if (!ck_choice_ok(CK_PAUSES, kind)) return ck_fail(err, "%s.kind: must be %s", what, CK_PAUSES);
+  if (is_everything(kind) != (name.n == 0))
+    return ck_fail(err, "%s.name: must be %s", what, name.n ? "empty" : "there");
+  return name.n > CK_PAUSE_NAME ? ck_fail(err, "%s.name: is too long", what) : 0;
+}
+
+/* Pauses that are over are forgotten with the next change. */
+static int change(struct apply *a, struct ck_err *err) {
+  if (apply_savepoint(a, err)) return -1;
+  a->pauses_changed = true;
+  return system_run(a->system, SYSTEM_PAUSES_PRUNE, err, "i", a->now) ? apply_failed(a) : 0;
+}
+
+int mutate_pause(struct apply *a, const struct ck_pause *m, struct ck_err *err) {
+  if (check(m->kind, m->name, "pause", err)) return -1;
+  if (m->until && m->until <= a->now) return ck_fail(err, "pause.until: has passed");
+  if (change(a, err)) return -1;
+  a->updated = true;
+  return system_run(a->system, SYSTEM_PAUSE_SAVE, err, "ssii", m->kind, m->name, a->now, m->until)
+             ? apply_failed(a)
+             : 0;
+}
+
+/* 1: there is such a pause, which ends after `at`, 0: there is none, -1: the database failed. */
+static int holds(struct apply *a, struct ck_str kind, struct ck_str name, int64_t at,
+                 struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_PAUSE_GET, "ssi", kind, name, at);
+  int rc = system_step(a->system, s, err);
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : rc;
+}
+
+int mutate_unpause(struct apply *a, const struct ck_unpause *m, struct ck_err *err) {
+  if (check(m->kind, m->name, "unpause", err)) return -1;
+  int rc = holds(a, m->kind, m->name, INT64_MIN, err);
+  if (rc <= 0) return rc;
+  if (change(a, err)) return -1;
+  a->updated = true;
+  return system_run(a->system, SYSTEM_PAUSE_END, err, "ss", m->kind, m->name) ? apply_failed(a) : 0;
+}
+
+int pauses_check(struct apply *a, const struct ck_row *job, const struct ck_row *conversation,
+                 struct ck_err *err) {
+  struct ck_str platform = ck_row_text(conversation, CK_CONVERSATIONS_PLATFORM);
+  const struct {
+    const char *kind, *what;
+    struct ck_str name;
+  } all[] = {{"everything", "everything is", {0}},
+             {"platform", "the platform is", platform},
+             {"conversation", "the conversation is", ck_row_key(conversation)},
+             {"job", "the job is", ck_row_key(job)}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; ++i) {
+    int rc = holds(a, ck_str_of(all[i].kind), all[i].name, a->now, err);
+    if (rc < 0) return -1;
+    if (rc > 0) return ck_fail(err, CK_PAUSED "%s paused", all[i].what);
+  }
+  return 0;
+}
