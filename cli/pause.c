@@ -137,7 +137,7 @@ static int end_all(const struct wish *w) {
     meant_free(&m);
   }
   json_decref(rows);
-  return rc == CLI_GO_ON ? cli_status_turn_many(w->c, "paused", w->to, NULL) : rc;
+  return rc == CLI_GO_ON ? cli_status_turn_many(w->c, "paused", w->to) : rc;
 }
 
 /* Those that stay paused are told: a pause that was made by itself is ended by itself. */
@@ -260,7 +260,7 @@ static const struct cli_option resume_options[] = {
 const struct cli_command cli_pause = {
     "pause",
     CLI_TO_FOLLOW_UP,
-    "stop follow-ups: all, or those of a platform, account, conversation or job",
+    "stop follow-ups: everywhere, on a platform, in a conversation",
     arguments,
     pause_options,
     "Without an argument, everything is paused. A pause holds for all that there is and that\n"

@@ -78,11 +78,11 @@ static int turn_rows(const struct turn *t, json_t *rows) {
   return say(t, rows);
 }
 
-int cli_status_turn_many(struct cli *c, const char *from, const char *to, const char *platform) {
+int cli_status_turn_many(struct cli *c, const char *from, const char *to) {
   const struct turn t = {c, from, to, ck_now_ms()};
   json_t *rows;
-  struct cli_filter filters[] = {{"automation_status", from, 0}, {"platform", platform, 0}};
-  int rc = cli_query_all(c, "local_conversations", filters, platform ? 2 : 1, &rows);
+  const struct cli_filter filter = {"automation_status", from, 0};
+  int rc = cli_query_all(c, "local_conversations", &filter, 1, &rows);
   if (rc == CLI_GO_ON) rc = turn_rows(&t, rows);
   json_decref(rows);
   return rc;

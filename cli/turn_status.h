@@ -8,7 +8,7 @@
 /* One conversation, whatever its status; one that is on auto already and is to be so goes on if it
  * was stopped. to: paused, auto or manual. */
 int cli_status_turn_one(struct cli *c, json_t *conversation, const char *to);
-/* All of that status, on this platform (NULL: on any). */
-int cli_status_turn_many(struct cli *c, const char *from, const char *to, const char *platform);
+/* All of the status `from`. */
+int cli_status_turn_many(struct cli *c, const char *from, const char *to);
 
 #endif
