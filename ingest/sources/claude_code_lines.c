@@ -230,6 +230,7 @@ void code_read_system(struct code_line *line) {
     text = error_text(line);
     give_text(line, "system", "error", false, text.n ? text : subtype);
   } else {
+    if (ck_str_is(subtype, "turn_duration")) code_answer_ended(line);
     if (!ck_str_is(subtype, "compact_boundary"))
       code_note_of(line, "system line not taken", subtype);
     code_pass(line);

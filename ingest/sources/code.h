@@ -51,9 +51,15 @@ struct code_content {
   bool said; /* there are words */
 };
 
+/* What stands last in an answer. */
+enum code_ends { CODE_ENDS_WITH_NOTHING, CODE_ENDS_WITH_WORDS, CODE_ENDS_WITH_MORE };
+
 /* The answer whose lines are being gathered. */
 struct code_open {
   bool open, changed; /* changed: not all of it was given */
+  enum code_ends ends;
+  const char *turn; /* the detail `turn`; NULL: it has ended, as far as anybody says */
+  bool had_turn;    /* it was not NULL once */
   struct ck_str id, api_id, parent, model, stop_reason;
   int64_t depth, at, age;
   bool time_assumed, placed, error;
@@ -106,6 +112,8 @@ struct code_file {
   struct ck_arena passing;             /* until what is known has been given */
   struct ck_str home, workflow, agent; /* as the file's name tells; or empty */
   struct ck_str made_session;          /* for lines that name none */
+  bool says_stops;                     /* its answers say why they stop */
+  bool says_turns;                     /* it says when a turn begins, and then when that ends */
   struct code_chat *last_chat;
   struct ck_buf chats, changed; /* of struct code_chat * */
 };
@@ -187,6 +195,8 @@ void code_answer_give(struct code_file *f, struct code_chat *c);
 /* Nothing more comes to the answer. */
 void code_answer_close(const struct code_line *line);
 void code_answer_free(struct code_open *m);
+/* The turn has ended, also if the answer does not say so. */
+void code_answer_ended(const struct code_line *line);
 /* One of its lines, or an answer to what it asks, has come at that time. */
 void code_answer_grow(struct code_open *m, int64_t at);
 /* Any other message. kind: NULL: text. */

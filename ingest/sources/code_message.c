@@ -54,8 +54,10 @@ static struct ck_str details_of(struct code_file *f, const struct code_open *m) 
   }
   if (!ck_str_eq(m->api_id, m->id)) ingest_details_text(&b, "api_id", m->api_id);
   if (waits) ingest_details_text(&b, "waits", ck_str_of(waits));
+  if (m->turn) ingest_details_text(&b, "turn", ck_str_of(m->turn));
   if (m->time_assumed) ingest_details_false(&b, "time_known");
-  if (!b.len && m->calls.len) ck_buf_text(&b, "{"); /* it may have said before what it is */
+  if (!b.len && (m->calls.len || m->had_turn))
+    ck_buf_text(&b, "{"); /* it may have said before what it is */
   return ingest_details_end(&b, &f->passing);
 }
 
@@ -170,7 +172,50 @@ static struct ck_str taken(struct code_open *m, const json_t *of, const char *na
   return now.n && !ck_str_eq(now, old) ? ck_arena_copy(&m->arena, now) : old;
 }
 
+/* ---- does its turn go on? ---- */
+
+static bool is_one_of(struct ck_str s, const char *const *list, size_t n) {
+  for (size_t i = 0; i < n; ++i)
+    if (ck_str_is(s, list[i])) return true;
+  return false;
+}
+
+/* Of the API's reasons, only these end a turn: after any other one the program goes on by itself.
+ */
+static bool ends_turn(struct ck_str reason) {
+  static const char *const ends[] = {"end_turn", "max_tokens", "stop_sequence", "refusal",
+                                     "model_context_window_exceeded"};
+  return is_one_of(reason, ends, sizeof ends / sizeof *ends);
+}
+
+/* Who does not say why an answer stops may have more of it, or has ended it with its words. */
+static bool goes_on(const struct code_file *f, const struct code_open *m) {
+  if (f->says_turns) return !m->stop_reason.n;
+  if (m->stop_reason.n) return !ends_turn(m->stop_reason);
+  return f->says_stops || m->ends != CODE_ENDS_WITH_WORDS;
+}
+
+static void note_turn(struct code_file *f, struct code_open *m) {
+  f->says_stops |= m->stop_reason.n > 0 && !m->error;
+  m->turn = m->error ? "failed" : goes_on(f, m) ? "open" : NULL;
+  if (ck_str_is(m->stop_reason, "interrupted")) m->turn = "interrupted";
+  m->had_turn |= m->turn != NULL;
+}
+
+void code_answer_ended(const struct code_line *line) {
+  struct code_open *m = &line->chat->open;
+  if (!m->open || m->error || !m->turn || m->ends != CODE_ENDS_WITH_WORDS) return;
+  m->turn = NULL;
+  code_answer_grow(m, line->at);
+}
+
+static void note_end(struct code_open *m, const json_t *block) {
+  bool words = json_is_string(block) || claude_is_type(block, "text");
+  m->ends = words ? CODE_ENDS_WITH_WORDS : CODE_ENDS_WITH_MORE;
+}
+
 static void take_block(const struct code_line *line, const json_t *block) {
+  note_end(&line->chat->open, block);
   if (claude_is_call(block))
     code_call(line, block);
   else if (claude_is_result(block)) {
@@ -197,6 +242,7 @@ void code_answer(const struct code_line *line) {
   if (json_is_string(content)) take_block(line, content);
   for (size_t i = 0; i < json_array_size(content); ++i)
     take_block(line, json_array_get(content, i));
+  note_turn(line->file, m);
 }
 
 /* ---- any other message ---- */

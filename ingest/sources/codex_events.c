@@ -69,9 +69,13 @@ static void add_to_answer(struct codex_line *l, const char *name, json_t *value)
 
 static void end_turn(struct codex_line *l, struct ck_str reason) {
   l->code.id = made_id(l, (struct ck_str){0});
+  l->f->code.says_turns = true;
   codex_settle(l);
   add_to_answer(l, "stop_reason", json_stringn(reason.s, reason.n));
 }
+
+/* From now on the end of each turn is said, too. */
+static void read_started(struct codex_line *l) { l->f->code.says_turns = true; }
 
 static void read_complete(struct codex_line *l) { end_turn(l, CK_LIT("end_turn")); }
 
@@ -134,8 +138,8 @@ static const struct codex_entry events[] = {
     {"user_message", read_user},
     {"agent_message", read_agent},
     {"item_completed", read_completed},
-    {"task_started", codex_read_nothing},
-    {"turn_started", codex_read_nothing},
+    {"task_started", read_started},
+    {"turn_started", read_started},
     {"task_complete", read_complete},
     {"turn_complete", read_complete},
     {"turn_aborted", read_aborted},
