@@ -62,6 +62,17 @@ static const char *declined_reason(const json_t *own, const char *conversation) 
   return NULL;
 }
 
+/* As renewd sees it. */
+static bool goes_on(const json_t *message) {
+  const json_t *details = json_object_get(message, "details");
+  json_t *own = json_is_string(details) ? json_loads(json_string_value(details), 0, NULL) : NULL;
+  if (own) details = own;
+  bool open =
+      strcmp(cli_member(details, "turn"), "open") == 0 && !json_object_get(details, "waits");
+  json_decref(own);
+  return open;
+}
+
 /* Why its last message has no follow-up: the first reason that applies. */
 static const char *reason_of(const json_t *conversation, const json_t *message, const json_t *own) {
   const char *status = cli_member(conversation, "automation_status"),
@@ -74,6 +85,7 @@ static const char *reason_of(const json_t *conversation, const json_t *message, 
   if (strcmp(role, "assistant") != 0 && strcmp(role, "model") != 0)
     return "its last message is not the assistant's";
   if (declined) return declined;
+  if (goes_on(message)) return "its turn goes on: a tool is at work";
   if (!own) return "renewd is not running; convkeep up starts it";
   return "its last message came before it was put on auto, or has not been unchanged for "
          "renew.delay yet";

@@ -25,7 +25,8 @@ enum renew_decline renew_declined(const struct renew_rules *r, const struct rene
   int64_t clock = f->last_message_at ? f->last_message_at : f->created_at;
   if (f->observed_at < 0) return RENEW_TOO_OLD;
   if (f->observed_at - CK_AHEAD_MS > clock) return RENEW_TIME_AHEAD;
-  return f->created_at - f->observed_at > r->max_age ? RENEW_TOO_OLD : RENEW_NOT_DECLINED;
+  if (f->created_at - f->observed_at > r->max_age) return RENEW_TOO_OLD;
+  return f->open ? RENEW_TURN_OPEN : RENEW_NOT_DECLINED;
 }
 
 const char *renew_decline_reason(enum renew_decline d) {
@@ -35,6 +36,7 @@ const char *renew_decline_reason(enum renew_decline d) {
       "has a job",
       "not the assistant's",
       "older than auto",
+      "its turn goes on",
       "not seen live: it came with an export, a log or a database",
       "too old: it was observed longer than renew.max_age before it came",
       "not known to be new: its observation had no time",

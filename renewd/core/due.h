@@ -20,18 +20,21 @@ struct renew_facts {
   int64_t last_message_at; /* the conversation's, which the store keeps from being ahead of the
                               clock by more than CK_AHEAD_MS; 0: none */
   bool live;               /* it was observed when it was said; not read from an export or a log */
+  bool open;               /* its turn goes on by itself, as its source says */
   int64_t since;           /* since when the conversation is on auto; 0: it is not */
   bool has_job;
 };
 
-/* Why a message gets no follow-up. The last four are told to people: the message is the
- * assistant's and came while the conversation was on auto, but it is not new. */
+/* Why a message gets no follow-up; after RENEW_TURN_OPEN it is judged again. The last four are told
+ * to people: the message is the assistant's and came while the conversation was on auto, but it is
+ * not new. */
 enum renew_decline {
   RENEW_NOT_DECLINED,
   RENEW_NO_MESSAGE,
   RENEW_HAS_JOB,
   RENEW_NOT_ASSISTANTS,
   RENEW_BEFORE_AUTO,
+  RENEW_TURN_OPEN,
   RENEW_NOT_LIVE,
   RENEW_TOO_OLD,
   RENEW_TIME_UNKNOWN,

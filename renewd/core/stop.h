@@ -27,7 +27,7 @@ struct renew_past {
   int64_t sixtieth_at;              /* wall: when the 60th newest delivery began */
   int64_t in_a_row, per_day, alike; /* the rule that applies; 0: none does */
   int64_t day_at;                   /* wall: of per_day, when the oldest began */
-  struct ck_str text, waits;        /* of the message that is followed up */
+  struct ck_str text, waits, turn;  /* of the message that is followed up */
   bool resumed;                     /* a person let it go on after that message */
   bool anyway;                      /* a person wants the job, whatever would stop it */
 };

@@ -4,7 +4,8 @@
  *   QUIET       unsettle              -
  *   UNSETTLED   unsettle   ASSESSED   QUIET
  *   ASSESSED    unsettle              QUIET     wanted: MAKING
- *                                               declined: QUIET
+ *                                               declined, or its turn
+ *                                               goes on: QUIET
  *                                               no answer: unsettle, from
  *                                               the beginning
  *   MAKING      -                     -                                       unsettle
@@ -107,7 +108,8 @@ void renew_turn_conversation_row(struct renew_core *core, struct renew_conversat
 }
 
 /* A message that is observed again without having grown has not changed; but what its owner is
- * asked may have been answered. */
+ * asked may have been answered, and its turn may have ended. What the store is being asked about it
+ * may be older than that. */
 void renew_turn_message_row(struct renew_core *core, const struct ck_row *row) {
   struct ck_str id = ck_row_key(row);
   core->seen.id = id_hash(id);
@@ -118,9 +120,11 @@ void renew_turn_message_row(struct renew_core *core, const struct ck_row *row) {
   bool braked = c->braked.brake != RENEW_FREELY;
   renew_conversation_unbrake(c); /* it may not wait for its owner any more */
   if (braked) renew_conversation_touch(core, c);
-  if (c->last_text == core->seen.text) return;
+  bool grown = c->last_text != core->seen.text, open = c->declined == RENEW_TURN_OPEN;
+  if (!grown && !open && c->turn != RENEW_ASSESSED) return;
   c->last_text = core->seen.text;
-  c->settled = core->now.boot + core->set.delay;
+  if (grown || open) c->settled = core->now.boot + core->set.delay;
+  if (open) set_declined(core, c, RENEW_NOT_DECLINED);
   renew_turn_step(core, c, RENEW_TURN_CHANGED, NULL);
   renew_conversation_touch(core, c);
 }
@@ -221,6 +225,15 @@ static void decline(struct renew_core *core, struct renew_conversation *c, enum 
   become(core, c, RENEW_QUIET);
 }
 
+/* Until the message's next row. */
+static void put_off(struct renew_core *core, struct renew_conversation *c) {
+  struct renew_line *l = renew_say(core->out, RENEW_SAY_DEBUG, c->node.id, "put_off");
+  renew_say_text(core->out, l, "message", ck_str_of(c->last.id));
+  renew_say_text(core->out, l, "reason", ck_str_of(renew_decline_reason(RENEW_TURN_OPEN)));
+  set_declined(core, c, RENEW_TURN_OPEN);
+  become(core, c, RENEW_QUIET);
+}
+
 static void judge(struct renew_core *core, struct renew_conversation *c,
                   const struct renew_event *e) {
   const struct renew_answer *a = e->as.answer;
@@ -233,6 +246,8 @@ static void judge(struct renew_core *core, struct renew_conversation *c,
   enum renew_decline declined = renew_declined(&core->set.rules, &a->facts);
   if (declined == RENEW_NOT_DECLINED)
     make(core, c, a);
+  else if (declined == RENEW_TURN_OPEN)
+    put_off(core, c);
   else
     decline(core, c, declined);
 }

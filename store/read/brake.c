@@ -86,14 +86,16 @@ static const char resumed_sql[] = "SELECT EXISTS (SELECT 1 FROM automation"
 
 /* What came with an export is history, or another branch of the conversation. A message that came
  * before the job was made gets a later version when it is observed again with another title; it
- * does not count as new. What a program tells its model goes by the name of the user, too. */
+ * does not count as new. What a program tells its model, and what a command has printed, goes by
+ * the name of the user, too; and what was taken back was not said. */
 static const char said_sql[] =
     "SELECT m.raw_text FROM conversation_links l"
     " JOIN messages m ON m.conversation_id = l.remote_conversation_id AND m.platform = l.platform"
     " WHERE l.local_conversation_id = ?1 AND m.version > ?2 AND m.created_at >= ?3"
     " AND m.role IN ('user', 'human') AND m.live = 1"
-    " AND coalesce(CASE WHEN json_valid(m.details) THEN m.details ->> '$.kind' END, '')"
-    "  NOT IN ('context', 'hidden')"
+    " AND (m.details IS NULL OR NOT json_valid(m.details)"
+    "  OR (coalesce(m.details ->> '$.kind', '') NOT IN ('context', 'result')"
+    "   AND coalesce(m.details ->> '$.hidden', 0) = 0))"
     " AND NOT EXISTS (SELECT 1 FROM sent WHERE sent.message_id = m.id)";
 
 static const char payloads_sql[] = "SELECT DISTINCT payload, payload_kind FROM renewal_jobs"
@@ -175,9 +177,10 @@ static int compare_answers(sqlite3 *db, struct deliveries *d, struct ck_err *err
 }
 
 static const char message_sql[] =
-    "SELECT raw_text, CASE WHEN json_valid(details) THEN details ->> '$.waits' END,"
-    " EXISTS (SELECT 1 FROM automation WHERE local_conversation_id = ?1 AND resumed > m.version)"
-    " FROM messages m WHERE m.version = " KEYS_VERSION_OF("?2");
+    "SELECT raw_text, d ->> '$.waits', d ->> '$.turn',"
+    " EXISTS (SELECT 1 FROM automation WHERE local_conversation_id = ?1 AND resumed > version)"
+    " FROM (SELECT raw_text, version, CASE WHEN json_valid(details) THEN details END AS d"
+    "  FROM messages) m WHERE m.version = " KEYS_VERSION_OF("?2");
 
 static void put_text_or_nil(struct ck_map *m, const char *name, sqlite3_stmt *s, int column) {
   struct ck_str text = db_str(s, column);
@@ -200,11 +203,13 @@ static int put_message(sqlite3 *db, struct ck_map *m, const struct deliveries *d
   if (is_there) {
     put_text_or_nil(m, "text", s, 0);
     put_text_or_nil(m, "waits", s, 1);
+    put_text_or_nil(m, "turn", s, 2);
   } else {
     ck_pair_nil(m, "text");
     ck_pair_nil(m, "waits");
+    ck_pair_nil(m, "turn");
   }
-  ck_pair_int(m, "resumed", is_there ? sqlite3_column_int(s, 2) : 0);
+  ck_pair_int(m, "resumed", is_there ? sqlite3_column_int(s, 3) : 0);
   int bad = check(db, rc, err);
   sqlite3_finalize(s);
   return bad;

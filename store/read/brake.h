@@ -21,12 +21,13 @@
  *                were followed up; else 0
  *   text         the message's text, at most its last 256 KiB; nil: there is no such message
  *   waits        what its details say that it waits for: question, plan, permission; nil
+ *   turn         what its details say of its turn: open, interrupted, failed; nil
  *   resumed      1: a person let the conversation go on after the message; else 0
  *   anyway       1: a person wants that job, whatever would stop it; else 0
  *
  * A delivery is an attempt that is charged, so it may have got to its target; also one of a job
  * that got all its attempts again. A person is in between if somebody said something that is not
- * the text of a follow-up (echo.h), nor for the model only (details: kind `context` or `hidden`),
+ * the text of a follow-up (echo.h), nor of the kind `context` or `result`, nor hidden (details),
  * or said RESUME. 0, or -1 with the reason and the PROBLEM's code, which is left as it is when the
  * database failed. */
 int brake_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,

@@ -71,6 +71,15 @@ Test(renewd_due, what_came_with_an_export_is_never_new) {
   verdict(&f, RENEW_NOT_LIVE, true);
 }
 
+/* What will never be followed up is judged at once. */
+Test(renewd_due, a_turn_that_goes_on) {
+  struct renew_facts f = fresh;
+  f.open = true;
+  verdict(&f, RENEW_TURN_OPEN, false);
+  f.live = false;
+  verdict(&f, RENEW_NOT_LIVE, true);
+}
+
 /* The conversation's time is never ahead of the clock, so it tells that the message's is. */
 Test(renewd_due, a_time_ahead_of_the_clock) {
   struct renew_facts f = fresh;

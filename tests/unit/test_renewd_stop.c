@@ -110,6 +110,27 @@ Test(renewd_stop, questions, .init = begin) {
   is(true, RENEW_STOPPED, "a permission waits");
 }
 
+/* What waits for its owner is not at work. */
+Test(renewd_stop, turns, .init = begin) {
+  past.turn = CK_LIT("open");
+  is(true, RENEW_STOPPED, "its turn goes on: a tool is at work");
+  is(false, RENEW_FREELY, "");
+  past.resumed = true;
+  is(true, RENEW_FREELY, "");
+  past.resumed = false;
+  past.waits = CK_LIT("plan");
+  is(true, RENEW_STOPPED, "a plan waits for its owner");
+  rules.question = false;
+  is(true, RENEW_FREELY, "");
+  past.waits = CK_LIT("");
+  past.turn = CK_LIT("interrupted");
+  is(true, RENEW_STOPPED, "somebody has interrupted its turn");
+  past.turn = CK_LIT("failed");
+  is(true, RENEW_STOPPED, "its turn has ended with an error");
+  past.renewal = CK_LIT("{\"until\":1}");
+  is(true, RENEW_STOPPED, "the time has come");
+}
+
 Test(renewd_stop, texts, .init = begin) {
   rules.text = CK_LIT("/^Done/");
   is(true, RENEW_STOPPED, "the answer has /^Done/");

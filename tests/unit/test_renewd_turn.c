@@ -51,6 +51,7 @@ static struct renew_answer facts(enum renew_decline d) {
   if (d == RENEW_HAS_JOB) f.has_job = true;
   if (d == RENEW_NOT_ASSISTANTS) f.role = CK_LIT("user");
   if (d == RENEW_TOO_OLD) f.observed_at = f.last_message_at = -1;
+  if (d == RENEW_TURN_OPEN) f.open = true;
   if (d == RENEW_TIME_UNKNOWN) f.observed_at = f.created_at;
   cr_assert_eq(renew_declined(&core.set.rules, &f), d);
   return (struct renew_answer){.facts = f, .has_link = true, .link = {.client_id = CK_LIT("ff1")}};
@@ -91,6 +92,47 @@ Test(renewd_turn, a_message_is_judged_once_it_has_settled, .init = begin, .fini 
   cr_assert(said("made"));
   pass(DELAY);
   considers(NULL);
+}
+
+/* While its turn goes on it is not judged, and its next row begins the delay again. */
+Test(renewd_turn, a_turn_that_goes_on, .init = begin, .fini = core_end) {
+  conversation("c", "auto", "m1");
+  message("m1", "text");
+  pass(DELAY);
+  considers("c");
+  judged(RENEW_TURN_OPEN);
+  cr_assert_null(told(CK_OP_PUT));
+  pass(100 * DELAY);
+  considers(NULL);
+  message("m1", "text");
+  pass(DELAY - 1);
+  considers(NULL);
+  pass(1);
+  considers("c");
+  judged(RENEW_TURN_OPEN);
+  conversation("c", "auto", "m2");
+  pass(DELAY);
+  considers("c");
+  judged(RENEW_TURN_OPEN);
+  message("m2", "text");
+  pass(DELAY);
+  considers("c");
+  judged(RENEW_NOT_DECLINED);
+  cr_assert_not_null(told(CK_OP_PUT));
+}
+
+/* What the store says may be older than a row that came meanwhile: asked again. */
+Test(renewd_turn, a_turn_that_ends_while_it_is_judged, .init = begin, .fini = core_end) {
+  conversation("c", "auto", "m1");
+  message("m1", "text");
+  pass(DELAY);
+  considers("c");
+  const struct renew_effect *old = asked;
+  message("m1", "text");
+  considers("c");
+  answer(old, facts(RENEW_TURN_OPEN));
+  judged(RENEW_NOT_DECLINED);
+  cr_assert_not_null(told(CK_OP_PUT));
 }
 
 Test(renewd_turn, the_job_that_is_made, .init = begin, .fini = core_end) {

@@ -9,7 +9,7 @@
 static struct {
   bool has_sixtieth, resumed, anyway;
   int64_t sixtieth_at, in_a_row, per_day, day_at, alike;
-  char text[400], waits[40], renewal[200];
+  char text[400], waits[40], turn[40], renewal[200];
 } past;
 
 /* What is looked for. */
@@ -33,6 +33,7 @@ static void take(struct ck_str row) {
   past.anyway = ck_map_int(row, "anyway", 0);
   take_text(past.text, sizeof past.text, ck_map_str(row, "text"));
   take_text(past.waits, sizeof past.waits, ck_map_str(row, "waits"));
+  take_text(past.turn, sizeof past.turn, ck_map_str(row, "turn"));
   take_text(past.renewal, sizeof past.renewal, ck_map_str(row, "renewal"));
 }
 
@@ -237,10 +238,10 @@ static int64_t alike(const char *message, int64_t n) {
   return past.alike;
 }
 
-static void says_of_kind(const char *id, const char *kind) {
+static void says_with(const char *id, const char *details) {
   char *more = ck_sprintf(",'conversation_id':'r1','role':'user','raw_text':'of %s'"
-                          ",'details':{'kind':'%s'}",
-                          id, kind);
+                          ",'details':%s",
+                          id, details);
   cr_assert_neq(sh_message(&s, id, 20, more), 'r', "%s", s.reason.text);
   free(more);
 }
@@ -248,10 +249,11 @@ static void says_of_kind(const char *id, const char *kind) {
 Test(apply, brake_what_is_for_the_model_is_nobody_s) {
   begin();
   deliver(1, true, "done", 1000);
-  says_of_kind("u1", "context");
-  says_of_kind("u2", "hidden");
+  says_with("u1", "{'kind':'context'}");
+  says_with("u2", "{'kind':'result'}");
+  says_with("u3", "{'hidden':true}");
   cr_expect(stopped(1));
-  says_of_kind("u3", "other");
+  says_with("u4", "{'kind':'other','hidden':false}");
   cr_expect_not(stopped(1));
 }
 
@@ -294,11 +296,12 @@ Test(apply, brake_the_message) {
   deliver(1, true, "done", 1000);
   cr_expect_eq(sh_message(&s, "m2", 20,
                           ",'conversation_id':'r1','role':'assistant',"
-                          "'raw_text':'May I?','details':{'waits':'plan'}"),
+                          "'raw_text':'May I?','details':{'waits':'plan','turn':'open'}"),
                'n');
   ask_for(&(struct wanted){.message = "m2"});
   cr_expect_str_eq(past.text, "May I?");
   cr_expect_str_eq(past.waits, "plan");
+  cr_expect_str_eq(past.turn, "open");
   cr_expect_not(past.resumed);
   struct ck_mutation m = {.kind = CK_OP_RESUME};
   m.as.resume = (struct ck_resume){CK_LIT("c1")};
