@@ -290,7 +290,8 @@ int ingest_changeset_message(struct ingest_changeset *s, const struct ingest_obs
   if (o->placed) r.v[CK_MESSAGES_POSITION] = ck_int(o->position);
   r.v[CK_MESSAGES_DETAILS] = text_or_nothing(o->details);
   r.v[CK_MESSAGES_ORIGINAL] = text_or_nothing(s->original);
-  if (!s->alone) r.v[CK_MESSAGES_LIVE] = ck_int(0);
+  if (!s->alone || o->seen != INGEST_SEEN_AS_SOURCE)
+    r.v[CK_MESSAGES_LIVE] = ck_int(o->seen == INGEST_SEEN_LIVE);
   if (make(s, &r, o->age, err) == 0) return 0;
   r.v[CK_MESSAGES_DETAILS] = (struct ck_value){0};
   s->cut |= o->details.n > 0;

@@ -11,6 +11,10 @@
 /* The time of an observation or execution whose source gives none. */
 #define INGEST_NO_TIME INT64_MIN
 
+/* Was a message seen when it was said? As the source is: those of an export or a log are not, one
+ * that stands alone is. */
+enum ingest_seen { INGEST_SEEN_AS_SOURCE, INGEST_SEEN_LIVE, INGEST_SEEN_LATER };
+
 struct ingest_execution {
   struct ck_str instruction_id; /* empty: changeset.c makes one */
   struct ck_str target, tool;
@@ -35,7 +39,8 @@ struct ingest_observation {
   struct ck_str text;
   int64_t observed_at;
   bool time_assumed; /* the source says no time: observed_at is that of what stands before it */
-  uint64_t number;   /* which one of its file it is, from 1; 0: it is of none */
+  enum ingest_seen seen;
+  uint64_t number; /* which one of its file it is, from 1; 0: it is of none */
   struct ck_value conversation_id, page_url, page_title, client_id, organization_id;
   struct ck_value target_kind, target_id, target_payload;
   int64_t age; /* how new what is said of the message is; 0: as the conversation, or its own time */

@@ -41,6 +41,11 @@ void ingest_reader_outline_from(struct ingest_reader *reader, size_t bytes);
  * number in its own file; 0: it is a file, or no log. Call before anything is fed. */
 void ingest_reader_originals(struct ingest_reader *reader, const struct ingest_originals_ops *ops,
                              bool again, uint64_t first);
+/* The file is followed: what ends within its first `history` bytes was there before, and what comes
+ * after them is live. Call before anything is fed. */
+void ingest_reader_follow(struct ingest_reader *reader, uint64_t history);
+/* Is what the visitor gets now live? */
+bool ingest_reader_is_live(const struct ingest_reader *reader);
 /* The file is taken for a log before its first line is known: a line that is too long for one is
  * skipped, and not kept until its end. */
 void ingest_reader_is_log(struct ingest_reader *reader);

@@ -36,6 +36,7 @@ struct ingest_reader {
   struct ingest_originals_ops originals;
   struct ingest_units units;
   bool again;
+  bool live;      /* the unit that is read is */
   bool tried_all; /* while the source is unknown: the first unit was asked about for each */
   unsigned tried; /* how many sources it was asked about for */
 };

@@ -22,6 +22,7 @@ static void name_log(struct ingest_reader *r, const struct ingest_unit *first) {
 
 static void begin_original(struct ingest_reader *r, const struct ingest_unit *unit) {
   char name[INGEST_READER_NAME];
+  r->live = unit->live;
   name_log(r, unit);
   bool kept = r->again || unit->kept.state != CK_KEPT_NOTHING;
   struct ck_original run = {.age = (int64_t)unit->first, .log = r->log};
@@ -100,6 +101,13 @@ void ingest_reader_originals(struct ingest_reader *r, const struct ingest_origin
   r->units.is_run = first > 0;
   r->units.first = first;
 }
+
+void ingest_reader_follow(struct ingest_reader *r, uint64_t history) {
+  r->units.follows = true;
+  r->units.history = history;
+}
+
+bool ingest_reader_is_live(const struct ingest_reader *r) { return r->live; }
 
 bool ingest_reader_ask(struct ingest_reader *r, struct ck_buf *ids, char name[INGEST_READER_NAME]) {
   if (r->over || r->again || (!r->source && r->tried_all)) return false;

@@ -127,12 +127,20 @@ static void take_alone(struct ingest_reading *r, const struct ingest_observation
   ingest_reading_sent(r, number, 1);
 }
 
+static enum ingest_seen seen(const struct ingest_reading *r, const struct ingest_observation *o) {
+  if (!r->followed) return o->seen;
+  bool in_time = o->observed_at >= r->live_since; /* INGEST_NO_TIME is least */
+  return ingest_reader_is_live(r->reader) && in_time ? INGEST_SEEN_LIVE : INGEST_SEEN_LATER;
+}
+
 static void on_observation(void *self, const struct ingest_observation *o, const char *place) {
   struct ingest_reading *r = self;
+  struct ingest_observation own = *o;
+  own.seen = seen(r, o);
   if (r->in_conversation)
-    ingest_accept_message(r->all->acceptor, o, place);
+    ingest_accept_message(r->all->acceptor, &own, place);
   else
-    take_alone(r, o, place);
+    take_alone(r, &own, place);
 }
 
 static void on_failure(void *self, const char *place, const char *reason, struct ck_str raw) {
@@ -202,6 +210,12 @@ static void ask(struct ingest_reading *r, struct ingest_lookup *lookup) {
     if (!r->question) told(r, (struct ck_str){0});
   }
   ck_buf_free(&ids);
+}
+
+void ingest_reading_follow(struct ingest_reading *r, uint64_t history, int64_t since) {
+  r->followed = true;
+  r->live_since = since;
+  ingest_reader_follow(r->reader, history);
 }
 
 void ingest_reading_go(struct ingest_reading *r, struct ingest_lookup *lookup) {

@@ -32,6 +32,8 @@ struct ingest_reading {
   struct ck_buf failures; /* packed entries of struct ck_failure, failures_kept of them */
   uint32_t failures_kept;
   /* ---- its own ---- */
+  bool followed; /* as ingest_reading_follow says: */
+  int64_t live_since;
   uint64_t question; /* that the store has not answered; 0: none */
   int64_t asked_at;  /* ck_boot_ms() */
   bool in_conversation;
@@ -45,6 +47,10 @@ struct ingest_reading {
 struct ingest_reading *ingest_reading_new(struct ingest_readings *all, struct ck_str name,
                                           bool again, uint64_t first);
 void ingest_reading_free(struct ingest_reading **reading);
+
+/* The file is followed: its messages are live that come after its first `history` bytes, and were
+ * not said before `since`, milliseconds since the epoch. Call before anything is fed. */
+void ingest_reading_follow(struct ingest_reading *reading, uint64_t history, int64_t since);
 
 /* Reads what can be read, and asks the store about the rest. lookup: NULL if the store does not
  * answer now; then all is read without asking. */

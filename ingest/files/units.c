@@ -41,9 +41,14 @@ void ingest_unit_lines(const struct ingest_unit *unit, struct ck_original *run) 
   run->chain_end = (struct ck_str){(const char *)unit->chain_end, sizeof unit->chain_end};
 }
 
+static bool is_live(const struct ingest_units *u, size_t n, const struct ingest_place *place) {
+  return u->follows && place->offset + n > u->history;
+}
+
 void ingest_units_add(struct ingest_units *u, struct ck_buf *bytes,
                       const struct ingest_place *place) {
   struct ingest_unit *unit = ck_zalloc(sizeof *unit);
+  unit->live = is_live(u, bytes->len, place);
   unit->bytes = *bytes;
   *bytes = (struct ck_buf){0};
   add_part(unit, 0, unit->bytes.len, place);
@@ -84,11 +89,13 @@ void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
   uint64_t window = (place->offset + bytes.n) / INGEST_RUN_BYTES;
   bool ends =
       u->is_run ? u->depends && u->run && after_gap(u->run, place) : window != u->run_window;
-  if (u->run && ends) ingest_units_end_run(u);
+  bool live = is_live(u, bytes.n, place);
+  if (u->run && (ends || u->run->live != live)) ingest_units_end_run(u);
   bool begins = !u->run;
   if (begins) u->run = ck_zalloc(sizeof *u->run);
   u->run_window = window;
   struct ingest_unit *run = u->run;
+  run->live = live;
   if (begins) run->first = place->index + (u->is_run ? u->first - 1 : 0);
   if (!u->is_run) run->window = window + 1;
   if (!place->lines) ck_buf_text(&run->bytes, begins ? "[" : ",\n");

@@ -13,7 +13,8 @@
 #include "ingest/place.h"
 #include "proto/originals.h"
 
-/* Elements that end within the same so many bytes of the file are one run. */
+/* Elements that end within the same so many bytes of the file are one run, unless only some of them
+ * are live. */
 #define INGEST_RUN_BYTES (64u << 10)
 
 enum ingest_unit_state { INGEST_UNIT_NEW, INGEST_UNIT_ASKED, INGEST_UNIT_KNOWN };
@@ -32,6 +33,7 @@ struct ingest_unit {
   uint64_t first;      /* of a run: the number of its first element in the file; else 0 */
   uint64_t window;     /* likewise: that of the file in which it ends, from 1; 0: not known */
   size_t size;         /* of its bytes and parts */
+  bool live;           /* its elements were written while the file was followed */
   bool chained;        /* the chains before its first and after its last line are known: */
   unsigned char chain[CK_ORIGINAL_CHAIN], chain_end[CK_ORIGINAL_CHAIN];
   struct ck_buf bytes;
@@ -42,7 +44,9 @@ struct ingest_unit {
 struct ingest_units {
   bool is_run; /* the owner's: the file is a run of a log, or several */
   uint64_t
-      first; /* the owner's, of such a file: the number that its first element has in the log */
+      first;    /* the owner's, of such a file: the number that its first element has in the log */
+  bool follows; /* the owner's: the file is followed, */
+  uint64_t history; /* and what ends within its first so many bytes was there before */
   struct ingest_unit *head, **tail;
   struct ingest_unit *run; /* that is being gathered; not in the list */
   uint64_t run_window;

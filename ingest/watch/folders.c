@@ -134,7 +134,7 @@ static void in_file(struct ingest_watch *w, struct watch_root *root, const char 
   struct stat st;
   if (row && row->due_at && !(mask & (IN_DELETE | IN_MOVED_FROM))) return;
   if (lstat(path, &st) == 0)
-    watch_found(w, root, path, &st);
+    watch_found(w, root, path, &st, mask & IN_CREATE ? WATCH_BORN : WATCH_OLD);
   else if (row)
     watch_lost(w, row);
 }
@@ -148,7 +148,7 @@ static void in_folder(struct ingest_watch *w, const struct watch_folder *f,
   } else if (e->mask & (IN_MOVED_FROM | IN_DELETE)) {
     lose_folder(w, path);
   } else if (e->mask & (IN_CREATE | IN_MOVED_TO | IN_ATTRIB)) {
-    watch_scan_folder(w, root, path);
+    watch_scan_folder(w, root, path, e->mask & IN_CREATE ? WATCH_BORN : WATCH_OLD);
   }
   free(path);
 }
@@ -174,7 +174,7 @@ static void take(struct ingest_watch *w, const struct inotify_event *e) {
   } else if (e->len) {
     in_folder(w, f, e);
   } else if (e->mask & IN_ATTRIB) {
-    watch_scan_folder(w, f->root, f->path);
+    watch_scan_folder(w, f->root, f->path, WATCH_OLD);
   }
 }
 

@@ -14,6 +14,7 @@
 
 #define PIECE (64u << 10)
 #define NAME_MAX_BYTES 4096
+#define BORN_MS 300000              /* what was said so long before its file was made is a copy */
 #define OLD_NS INT64_C(60000000000) /* a file that has not grown for so long is not kept open */
 
 static bool is_packed(const char *path) { return ck_str_ends(ck_str_of(path), ".zst"); }
@@ -22,6 +23,16 @@ static bool is_packed(const char *path) { return ck_str_ends(ck_str_of(path), ".
 static bool is_object(const char *path) {
   const char *own = strrchr(path, '/');
   return ck_watched_is_beside(own ? own + 1 : path);
+}
+
+/* Its lines are live from here on: those that are not taken yet of a file that is known. */
+static void follow(struct watch_open *o) {
+  const struct watch_row *row = o->row;
+  bool known = row->taken_at && !is_packed(row->path) && watch_mark_fits(&row->mark, o->fd);
+  uint64_t history = known ? row->mark.taken : (uint64_t)o->st.st_size;
+  if (is_packed(row->path)) history = UINT64_MAX;
+  ingest_reading_follow(o->reading, history,
+                        known && !history ? row->taken_at - BORN_MS : INT64_MIN);
 }
 
 struct watch_open *watch_open_new(struct ingest_readings *all, struct watch_row *row, int fd,
@@ -33,6 +44,7 @@ struct watch_open *watch_open_new(struct ingest_readings *all, struct watch_row 
   o->reading =
       ingest_reading_new(all, ingest_clean(name, sizeof name, ck_str_of(row->path)), false, 0);
   o->st = *st;
+  follow(o);
   ingest_reader_is_log(o->reading->reader);
   if (is_packed(row->path)) o->unpack = watch_unpack_new();
   o->used_at = ck_boot_ms();

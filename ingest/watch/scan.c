@@ -22,6 +22,7 @@ struct watch_scan {
   struct watch_scan *next;
   struct watch_root *root;
   char *path;
+  enum watch_age age;
   DIR *dir; /* NULL: it has not begun */
 };
 
@@ -68,12 +69,11 @@ void watch_remove_gone(struct ingest_watch *w) {
 /* ---- which file it is ---- */
 
 /* A file that was read to its end, and has come here: moved from another disk, or copied. */
-static struct watch_row *alike(struct ingest_watch *w, struct watch_root *root, const char *path,
-                               const struct stat *st) {
+static struct watch_row *alike(struct ingest_watch *w, const char *path, const struct stat *st) {
   int64_t mtime = watch_mtime_ns(st);
   struct watch_row *like = NULL;
   int fd = -1;
-  while ((like = watch_table_like(w->table, root, (uint64_t)st->st_size, mtime, like))) {
+  while ((like = watch_table_like(w->table, (uint64_t)st->st_size, mtime, like))) {
     if (fd < 0) fd = ck_open_file(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, NULL);
     if (fd < 0 || watch_mark_fits(&like->mark, fd)) break;
   }
@@ -107,13 +107,20 @@ static bool is_as_taken(const struct watch_row *row, const struct stat *st) {
          row->mtime_ns == watch_mtime_ns(st);
 }
 
+static struct watch_row *new_row(struct ingest_watch *w, const char *path, const struct stat *st,
+                                 enum watch_age age) {
+  struct watch_row *row = watch_table_add(w->table, path);
+  if (age == WATCH_BORN) watch_table_born(w->table, row, st);
+  return row;
+}
+
 void watch_found(struct ingest_watch *w, struct watch_root *root, const char *path,
-                 const struct stat *st) {
+                 const struct stat *st, enum watch_age age) {
   if (!S_ISREG(st->st_mode)) return;
   struct watch_row *row = watch_table_at(w->table, path);
   if (!row) row = moved(w, root, path, st);
-  if (!row) row = alike(w, root, path, st);
-  if (!row) row = watch_table_add(w->table, path);
+  if (!row) row = alike(w, path, st);
+  if (!row) row = new_row(w, path, st, age);
   watch_row_of(row, root);
   set_gone(row, false);
   row->seen = root->scan;
@@ -123,9 +130,10 @@ void watch_found(struct ingest_watch *w, struct watch_root *root, const char *pa
 
 /* ---- a root ---- */
 
-static void push(struct ingest_watch *w, struct watch_root *root, const char *path) {
+static void push(struct ingest_watch *w, struct watch_root *root, const char *path,
+                 enum watch_age age) {
   struct watch_scan *s = ck_zalloc(sizeof *s);
-  *s = (struct watch_scan){.next = w->scans, .root = root, .path = ck_strdup(path)};
+  *s = (struct watch_scan){.next = w->scans, .root = root, .path = ck_strdup(path), .age = age};
   w->scans = s;
   ++root->left;
 }
@@ -186,11 +194,12 @@ void watch_scan_root(struct ingest_watch *w, struct watch_root *root) {
   root->whole = true;
   root->still_slow = false;
   if (is_remote(root->of.folder)) watch_make_slow(root, "no events come from a network folder");
-  push(w, root, root->of.folder);
+  push(w, root, root->of.folder, root->known ? WATCH_BORN : WATCH_OLD);
 }
 
-void watch_scan_folder(struct ingest_watch *w, struct watch_root *root, const char *path) {
-  push(w, root, path);
+void watch_scan_folder(struct ingest_watch *w, struct watch_root *root, const char *path,
+                       enum watch_age age) {
+  push(w, root, path, age);
 }
 
 struct sweep {
@@ -198,21 +207,20 @@ struct sweep {
   const struct watch_root *root;
 };
 
-static void remove_unseen(void *self, struct watch_row *row) {
+/* It may be in a folder that is not scanned yet. */
+static void lose_unseen(void *self, struct watch_row *row) {
   const struct sweep *s = self;
-  if (row->root == s->root && row->seen != s->root->scan) {
-    set_gone(row, true);
-    watch_row_remove(s->w, row);
-  }
+  if (row->root == s->root && row->seen != s->root->scan) watch_lost(s->w, row);
 }
 
 /* After a scan of all of it: what was not seen is not there. Returns how long it may rest. */
 static int64_t end_whole(struct ingest_watch *w, struct watch_root *root, int64_t now) {
   struct sweep s = {w, root};
   int64_t pause = (now - root->scan_at) * WATCH_RESCAN_SHARE;
-  if (!root->failed) watch_table_each(w->table, remove_unseen, &s);
+  if (!root->failed) watch_table_each(w->table, lose_unseen, &s);
   if (!root->still_slow) root->slow = NULL;
   root->whole = false;
+  root->known = !root->failed;
   return pause > WATCH_RESCAN_MS ? pause : WATCH_RESCAN_MS;
 }
 
@@ -257,9 +265,9 @@ static void see(struct ingest_watch *w, struct watch_scan *s, const struct diren
   if (e->d_type == DT_LNK || fstatat(dirfd(s->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW)) return;
   char *path = ck_sprintf("%s/%s", s->path, e->d_name);
   if (S_ISDIR(st.st_mode))
-    push(w, s->root, path);
+    push(w, s->root, path, s->age);
   else if (log)
-    watch_found(w, s->root, path, &st);
+    watch_found(w, s->root, path, &st, s->age);
   free(path);
 }
 

@@ -82,12 +82,11 @@ struct watch_row *watch_table_inode(const struct watch_table *t, const struct wa
   return row;
 }
 
-struct watch_row *watch_table_like(const struct watch_table *t, const struct watch_root *root,
-                                   uint64_t size, int64_t mtime_ns, struct watch_row *after) {
+struct watch_row *watch_table_like(const struct watch_table *t, uint64_t size, int64_t mtime_ns,
+                                   struct watch_row *after) {
   struct watch_row *row =
       after ? after->links[WATCH_STAMP].next : *bucket(t, WATCH_STAMP, stamp_key(size, mtime_ns));
-  while (row &&
-         !(row->size == size && row->mtime_ns == mtime_ns && row->root == root && row->taken_at))
+  while (row && !(row->size == size && row->mtime_ns == mtime_ns && row->taken_at))
     row = row->links[WATCH_STAMP].next;
   return row;
 }
@@ -136,6 +135,15 @@ void watch_table_taken(struct watch_table *t, struct watch_row *row, const struc
                        const struct watch_mark *mark) {
   watch_row_set(t, row, (uint64_t)st->st_ino, (uint64_t)st->st_size, watch_mtime_ns(st));
   row->mark = *mark;
+  row->taken_at = ck_now_ms();
+  watch_file_put(t, row);
+}
+
+void watch_table_born(struct watch_table *t, struct watch_row *row, const struct stat *st) {
+  const struct ck_str nothing = {0};
+  const uint64_t hash = ck_hash_64(&nothing, 1);
+  watch_row_set(t, row, (uint64_t)st->st_ino, 0, 0);
+  row->mark = (struct watch_mark){.head = hash, .tail = hash};
   row->taken_at = ck_now_ms();
   watch_file_put(t, row);
 }

@@ -61,12 +61,13 @@ struct watch_row *watch_table_at(const struct watch_table *table, const char *pa
 /* The row of that root whose file had this inode; one after another: after NULL the first. */
 struct watch_row *watch_table_inode(const struct watch_table *table, const struct watch_root *root,
                                     uint64_t inode);
-/* The next row of that root with this size and time that was read to its end; after NULL the
- * first. */
-struct watch_row *watch_table_like(const struct watch_table *table, const struct watch_root *root,
-                                   uint64_t size, int64_t mtime_ns, struct watch_row *after);
+/* The next row with this size and time that was read to its end; after NULL the first. */
+struct watch_row *watch_table_like(const struct watch_table *table, uint64_t size, int64_t mtime_ns,
+                                   struct watch_row *after);
 /* Adds a row, which was never read. */
 struct watch_row *watch_table_add(struct watch_table *table, const char *path);
+/* The file was made just now, and nothing of it was taken. */
+void watch_table_born(struct watch_table *table, struct watch_row *row, const struct stat *st);
 /* The file has another name now, at which no row is. */
 void watch_table_move(struct watch_table *table, struct watch_row *row, const char *path);
 /* The file was read to its end, and was so then. */

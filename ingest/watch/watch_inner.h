@@ -31,6 +31,7 @@ struct watch_root {
   unsigned scan;     /* the number of the last whole scan */
   size_t left;       /* folders that are still to be scanned */
   bool whole;        /* the scan is of all of it */
+  bool known;        /* there was such a scan: what it did not see is new */
   bool once_more;    /* events were lost meanwhile */
   bool failed;       /* something was not seen in it */
   int64_t scan_at,
@@ -47,6 +48,9 @@ struct watch_folder {
 #define WATCH_BUCKETS 4096
 
 struct watch_scan;
+
+/* Was a file made while its folder was followed? */
+enum watch_age { WATCH_OLD, WATCH_BORN };
 
 struct ingest_watch {
   struct ingest_readings *readings;
@@ -91,15 +95,16 @@ void watch_make_slow(struct watch_root *root, const char *why);
 
 /* ---- scan.c ---- */
 
-/* All of the root, or a folder in it. */
+/* All of the root, or a folder in it. age: of the files in it that are not known. */
 void watch_scan_root(struct ingest_watch *w, struct watch_root *root);
-void watch_scan_folder(struct ingest_watch *w, struct watch_root *root, const char *path);
+void watch_scan_folder(struct ingest_watch *w, struct watch_root *root, const char *path,
+                       enum watch_age age);
 /* Scans on for a while. */
 void watch_scan_step(struct ingest_watch *w);
 void watch_scan_end(struct ingest_watch *w);
-/* A file of that name is there, or has changed. */
+/* A file of that name is there, or has changed. age: of one that is not known. */
 void watch_found(struct ingest_watch *w, struct watch_root *root, const char *path,
-                 const struct stat *st);
+                 const struct stat *st, enum watch_age age);
 /* None is there any more. The row stays until watch_remove_gone. */
 void watch_lost(struct ingest_watch *w, struct watch_row *row);
 /* Removes the rows without a file if there are many. Call while nobody walks through the table. */

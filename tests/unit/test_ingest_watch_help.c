@@ -265,7 +265,7 @@ struct ck_str wr_log_part(size_t i, size_t from, size_t to) {
   return (struct ck_str){wr_log(i).s + from, to - from};
 }
 
-void wr_expect_this(struct wr_rig *r) { sh_dump(&r->store, &expected); }
+void wr_expect_this(struct wr_rig *r) { sh_dump_said(&r->store, &expected); }
 
 void wr_expect(struct wr_rig *r, size_t n) {
   for (size_t i = 0; i < n; ++i) {
@@ -277,7 +277,7 @@ void wr_expect(struct wr_rig *r, size_t n) {
 }
 
 bool wr_has_expected(struct wr_rig *r) {
-  sh_dump(&r->store, &got);
+  sh_dump_said(&r->store, &got);
   return ck_str_eq(ck_buf_view(&got), ck_buf_view(&expected));
 }
 

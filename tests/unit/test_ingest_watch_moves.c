@@ -44,6 +44,26 @@ Test(watch_moves, a_file_that_moves_and_a_restart) {
   cr_expect_eq(wr_says(&r, "files"), 1);
 }
 
+/* As Codex does with a session that is archived. */
+Test(watch_moves, a_file_that_moves_to_another_followed_folder) {
+  char *one = wr_path(&r, "one"), *two = wr_path(&r, "two");
+  const struct ck_watched list[] = {{(char[]){"one"}, one, true}, {(char[]){"two"}, two, true}};
+  wr_write(&r, "one/a.jsonl", wr_log(0));
+  wr_write(&r, "two/c.jsonl", wr_log(2));
+  r.watch = ingest_watch_new(&r.readings, "watch-spool");
+  ingest_watch_follow(r.watch, list, 2);
+  wr_settle(&r);
+  wr_rename(&r, "one/a.jsonl", "two/a.jsonl");
+  wr_rests(&r, "another folder");
+  wr_kill(&r);
+  wr_rename(&r, "two/c.jsonl", "one/c.jsonl");
+  r.watch = ingest_watch_new(&r.readings, "watch-spool");
+  ingest_watch_follow(r.watch, list, 2);
+  wr_rests(&r, "another folder, after a restart");
+  free(one);
+  free(two);
+}
+
 /* While nobody looks, and to another disk: another inode with the same time. */
 Test(watch_moves, a_file_that_moved_meanwhile) {
   struct stat st;

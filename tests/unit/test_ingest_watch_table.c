@@ -63,7 +63,7 @@ Test(watch_table, rows_last) {
   cr_expect_eq(row->mark.tail, UINT64_MAX);
   cr_expect_gt(row->taken_at, 0);
   cr_expect_eq(watch_table_inode(table, NULL, 10), row);
-  cr_expect_eq(watch_table_like(table, NULL, 150, row->mtime_ns, NULL), row);
+  cr_expect_eq(watch_table_like(table, 150, row->mtime_ns, NULL), row);
 }
 
 Test(watch_table, rows_move_and_go) {

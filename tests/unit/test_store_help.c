@@ -329,7 +329,7 @@ static bool keys_are_wrong(void *unused, const char *what) {
   return false;
 }
 
-static void dump_table(struct sh_store *s, struct ck_buf *text, enum ck_table t) {
+static void dump_table(struct sh_store *s, struct ck_buf *text, enum ck_table t, bool live) {
   struct ck_buf sql = {0};
   struct ck_err err;
   struct ck_row row;
@@ -343,6 +343,7 @@ static void dump_table(struct sh_store *s, struct ck_buf *text, enum ck_table t)
     db_row(q, 0, t, &row);
     if (ck_tables[t].ages >= 0) row.v[ck_tables[t].ages] = (struct ck_value){0};
     if (t == CK_MESSAGES) row.v[CK_MESSAGES_ORIGINAL] = (struct ck_value){0};
+    if (t == CK_MESSAGES && !live) row.v[CK_MESSAGES_LIVE] = (struct ck_value){0};
     if (t == CK_EXECUTIONS) row.v[CK_EXECUTIONS_ORIGINAL] = (struct ck_value){0};
     ck_row_json(text, &row);
     ck_buf_text(text, "\n");
@@ -353,7 +354,12 @@ static void dump_table(struct sh_store *s, struct ck_buf *text, enum ck_table t)
 
 void sh_dump(struct sh_store *s, struct ck_buf *text) {
   ck_buf_clear(text);
-  for (int t = 0; t < CK_TABLES; ++t) dump_table(s, text, (enum ck_table)t);
+  for (int t = 0; t < CK_TABLES; ++t) dump_table(s, text, (enum ck_table)t, true);
+}
+
+void sh_dump_said(struct sh_store *s, struct ck_buf *text) {
+  ck_buf_clear(text);
+  for (int t = 0; t < CK_TABLES; ++t) dump_table(s, text, (enum ck_table)t, false);
 }
 
 void sh_check_keys(struct sh_store *s) {

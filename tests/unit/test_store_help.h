@@ -71,6 +71,8 @@ int64_t sh_int(struct sh_store *s, const char *sql);
 /* All rows of the six tables, but which original gave each, and how new what it says is. text is
  * cleared first. */
 void sh_dump(struct sh_store *s, struct ck_buf *text);
+/* Likewise, but for which messages were seen live. */
+void sh_dump_said(struct sh_store *s, struct ck_buf *text);
 /* Fails unless the index of ids agrees with the messages. */
 void sh_check_keys(struct sh_store *s);
 #define sh_is(s, t, key, column, expected) \
