@@ -95,7 +95,7 @@ void ingest_units_gather(struct ingest_units *u, struct ck_str bytes,
   if (begins) u->run = ck_zalloc(sizeof *u->run);
   u->run_window = window;
   struct ingest_unit *run = u->run;
-  run->live = live;
+  if (begins) run->live = live;
   if (begins) run->first = place->index + (u->is_run ? u->first - 1 : 0);
   if (!u->is_run) run->window = window + 1;
   if (!place->lines) ck_buf_text(&run->bytes, begins ? "[" : ",\n");

@@ -23,6 +23,8 @@ static const char *const samples[] = {
     "/tests/golden/sources/codex-paginated.jsonl",
     "/tests/golden/sources/codex-events.jsonl",
     "/tests/golden/sources/codex-agents.jsonl",
+    "/tests/golden/sources/claude-code-turns.jsonl",
+    "/tests/golden/sources/codex-ends.jsonl",
     "/tests/golden/sources/codex-bare.jsonl",
 };
 #define SAMPLES (sizeof samples / sizeof *samples)
