@@ -11,6 +11,7 @@
 #include "cli/rows.h"
 #include "cli/states.h"
 #include "proto/clock.h"
+#include "proto/map.h"
 #include "proto/moment.h"
 
 /* What is asked for. */
@@ -65,16 +66,22 @@ static int answer(struct cli *c, const char *id, const char *said) {
 /* The END of an attempt of unknown outcome, by its lease, so that a late result from renewd is
  * refused. */
 static void end_attempt(struct ck_buf *mutations, const struct cli_job *j, const char *outcome,
-                        const char *error, int64_t now) {
+                        const char *error, const char *why, int64_t now) {
   struct ck_mutation m = {.kind = CK_OP_END};
+  struct ck_buf result = {0};
+  struct ck_map map = ck_map_open(&result);
+  ck_pair_text(&map, "why", why);
+  ck_map_close(&map);
   m.as.end = (struct ck_end){.job_id = ck_str_of(j->id),
                              .attempt = (uint64_t)cli_member_int(j->lease, "attempt", 0),
                              .token = ck_str_of(cli_member(j->lease, "token")),
                              .outcome = ck_str_of(outcome),
                              .error = ck_str_of(error),
-                             .next_attempt_at = now,
-                             .at = now};
+                             .next_attempt_at = strcmp(outcome, "released") == 0 ? now : 0,
+                             .at = now,
+                             .result = ck_buf_view(&result)};
   ck_mutation_encode(mutations, &m);
+  ck_buf_free(&result);
 }
 
 /* Writes the changeset, says what became of the job, and frees the mutations. */
@@ -137,7 +144,7 @@ static int retry(const struct wish *w, const struct cli_job *j) {
   int rc = w->anyway ? CLI_GO_ON : stopped(c, j, &reason);
   if (rc != CLI_GO_ON) return rc;
   ck_put_array(&mutations, unknown ? 2 : 1);
-  if (unknown) end_attempt(&mutations, j, "released", "", now);
+  if (unknown) end_attempt(&mutations, j, "released", "", "a person has it sent again", now);
   ck_mutation_encode(&mutations, &m);
   rc = reason ? retry_stopped(c, j, &mutations, reason)
               : write_job(c, j, &mutations, unknown ? "will be sent again" : "is due now");
@@ -159,7 +166,7 @@ static int cancel(const struct wish *w, const struct cli_job *j) {
   m.as.cancel = (struct ck_cancel){ck_str_of(j->id), CK_LIT(reason), now};
   ck_put_array(&mutations, 1);
   if (strcmp(j->status, "unknown") == 0)
-    end_attempt(&mutations, j, "failed", reason, now);
+    end_attempt(&mutations, j, "failed", reason, "a person does not want it any more", now);
   else
     ck_mutation_encode(&mutations, &m);
   return write_job(c, j, &mutations, "is cancelled");

@@ -20,10 +20,9 @@ int cli_job_find(struct cli *c, const char *id, struct cli_job *job);
 int cli_job_of(struct cli *c, json_t *row, struct cli_job *job);
 void cli_job_free(struct cli_job *job);
 
-/* The lines of the log of attempts, in order: of that job (NULL: of all), and of that day (its
- * file's name begins so, "2026-11-29"; NULL: of any) and later ones. The caller json_decrefs the
- * array. */
-json_t *cli_attempts(const char *job_id, const char *from);
+/* *lines: the attempts that have ended, in order, as the lines of their log: of that job (NULL: of
+ * all), and that ended, or changed, at that time (wall) or later. The caller json_decrefs it. */
+int cli_attempts(struct cli *c, const char *job_id, int64_t since, json_t **lines);
 
 /* Prints what has happened since `since`, a wall time in ms, in some ten lines. Returns the exit
  * code. */

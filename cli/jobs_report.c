@@ -43,7 +43,6 @@ static void count(json_t *reasons, const char *reason) {
 static void take_attempt(struct night *n, const json_t *line) {
   const char *outcome = cli_member(line, "outcome");
   const json_t *cost = json_object_get(line, "cost"), *tokens = json_object_get(line, "tokens");
-  if (cli_member_int(line, "at", 0) < n->since) return;
   n->knows_cost |= json_is_number(cost);
   n->knows_tokens |= json_is_integer(tokens);
   n->cost += json_number_value(cost);
@@ -54,15 +53,16 @@ static void take_attempt(struct night *n, const json_t *line) {
   json_object_set_new(n->conversations, cli_member(line, "local_conversation_id"), json_true());
 }
 
-static void take_attempts(struct night *n) {
-  char day[CK_TIME_TEXT];
+static int take_attempts(struct cli *c, struct night *n) {
   size_t i;
   const json_t *line;
-  ck_time_text(day, n->since);
-  day[strlen("2026-11-29")] = '\0';
-  json_t *lines = cli_attempts(NULL, day);
-  json_array_foreach(lines, i, line) take_attempt(n, line);
+  json_t *lines = NULL;
+  int rc = cli_attempts(c, NULL, n->since, &lines);
+  if (rc == CLI_GO_ON) {
+    json_array_foreach(lines, i, line) take_attempt(n, line);
+  }
   json_decref(lines);
+  return rc;
 }
 
 /* ---- jobs ---- */
@@ -202,8 +202,8 @@ int cli_jobs_report(struct cli *c, int64_t since) {
                     .stopped = json_object(),
                     .failed = json_object(),
                     .superseded = json_object()};
-  take_attempts(&n);
-  int rc = take_jobs(c, &n);
+  int rc = take_attempts(c, &n);
+  if (rc == CLI_GO_ON) rc = take_jobs(c, &n);
   if (rc == CLI_GO_ON && c->json) {
     json_t *said = night_json(&n);
     cli_json_line(said);

@@ -1,4 +1,4 @@
-/* convkeep jobs why JOB: its attempts, from logs/renewal/, and what it waits for. */
+/* convkeep jobs why JOB: its attempts, and what it waits for. */
 #include "cli/jobs.h"
 
 #include <stdlib.h>
@@ -212,14 +212,14 @@ static int learn(struct cli *c, const struct cli_job *j, struct known *k) {
 }
 
 int cli_job_why(struct cli *c, const struct cli_job *j) {
-  json_t *lines = cli_attempts(j->id, NULL);
+  json_t *lines = NULL;
   struct known k = {0};
   size_t i;
   const json_t *line;
-  int rc = CLI_GO_ON;
-  if (c->json) {
+  int rc = cli_attempts(c, j->id, 0, &lines);
+  if (rc == CLI_GO_ON && c->json) {
     json_array_foreach(lines, i, line) cli_json_line(line);
-  } else {
+  } else if (rc == CLI_GO_ON) {
     rc = learn(c, j, &k);
     if (rc == CLI_GO_ON) print_why(j, &k, lines);
   }

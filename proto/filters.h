@@ -14,7 +14,8 @@
   S(offers, client) \
   S(offers, job_id) \
   S(pauses, kind) \
-  S(ended, job_id) \
+  S(attempts, job_id) \
+  S(attempts, local_conversation_id) \
   S(sent, message_id) \
   S(dead_letters, sink) \
   S(refusals, producer) \
@@ -31,6 +32,7 @@
 enum ck_filter_by {
   CK_BY_VALUE,     /* the column has the value; or one of them, if it is an array */
   CK_BY_MOST,      /* the column has at most the value */
+  CK_BY_LEAST,     /* the column has at least the value */
   CK_BY_BEGINNING, /* the column's text begins with the value */
   CK_BY_WORDS,     /* the column's text contains every word of the value (proto/words.h) */
   CK_BY_SORT,      /* the value is one of `choices`, and names the time by which rows are sorted */
@@ -55,7 +57,9 @@ enum ck_filter_by {
   L(local_conversations, sort, CK_SORTS, CK_BY_SORT) \
   L(local_conversations, since, NULL, CK_BY_SINCE) \
   L(local_conversations, until, NULL, CK_BY_UNTIL) \
-  L(conversation_links, begins, "remote_conversation_id", CK_BY_BEGINNING)
+  L(conversation_links, begins, "remote_conversation_id", CK_BY_BEGINNING) \
+  L(attempts, since, "at", CK_BY_LEAST) \
+  L(attempts, version_min, "version", CK_BY_LEAST)
 
 /* How conversations can be sorted; the first unless the QUERY says another. */
 #define CK_SORTS "last|updated|created"

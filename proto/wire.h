@@ -457,7 +457,8 @@
  *   lease   for a client: the attempt's end is unknown after this many milliseconds unless EXTEND
  *           comes; 0: CK_CLIENT_LEASE_MS. At most CK_CLIENT_LEASE_MAX_MS counts.
  *
- * For a client the store's clock counts, not `at`. */
+ * For a client the store's clock counts, not `at`. The attempt is a row of the table `attempts`
+ * from now on. */
 #define CK_CLAIM_FIELDS(F) \
   F(TEXT, job_id) F(TEXT, token) F(INT, at) F(TEXT, client) F(TEXT, offer) F(UINT, lease)
 #define CK_CLIENT_LEASE_MS 60000
@@ -476,6 +477,8 @@
  *   cooldown_until   for the conversation; 0: none. It never shortens a rest.
  *   error, log_path  empty: none
  *   message_id       the message that the delivery made, if it is known: listed in `sent`
+ *   result           for the attempt's row: a map with what is known of http_status, exit, cost,
+ *                    tokens, text, took_ms and why (what follows and for what reason); or nil
  *
  * A client ends an attempt as done, released or unknown. After released, the job waits until
  * next_attempt_at, at least CK_CLIENT_WAIT_MS, which doubles each time in a row, as for unreached,
@@ -484,7 +487,8 @@
  * For a client the store's clock counts, not `at`. */
 #define CK_END_FIELDS(F) \
   F(TEXT, job_id) F(UINT, attempt) F(TEXT, token) F(TEXT, outcome) F(TEXT, error) \
-  F(INT, next_attempt_at) F(INT, cooldown_until) F(TEXT, log_path) F(INT, at) F(TEXT, message_id)
+  F(INT, next_attempt_at) F(INT, cooldown_until) F(TEXT, log_path) F(INT, at) F(TEXT, message_id) \
+  F(RAW, result)
 #define CK_CLIENT_WAIT_MS 5000
 #define CK_CLIENT_WAIT_MAX_MS 1800000
 #define CK_CLIENT_TIME_MAX_MS INT64_C(2678400000)
@@ -573,10 +577,6 @@
 /* A person: that pause ends. Without one, nothing happens. */
 #define CK_UNPAUSE_FIELDS(F) F(TEXT, kind) F(TEXT, name)
 
-/* renewd: this end of a client's attempt is in the log of attempts, so the store forgets it (table
- * `ended`). */
-#define CK_LOGGED_FIELDS(F) F(TEXT, job_id) F(INT, at)
-
 /* ingest: a part of a block. A block is originals one after another, compressed as one zstd frame
  * with its checksum; an original is a piece of a source as it came (proto/originals.h). A block's
  * parts come in order, also in several changesets, after the rows that were read from its
@@ -631,7 +631,6 @@
   M(WITHDRAW, withdraw, 15) \
   M(EXTEND, extend, 16) \
   M(RESUME, resume, 17) \
-  M(LOGGED, logged, 18) \
   M(BLOCK, block, 19) \
   M(ATTACHMENT, attachment, 20) \
   M(ADOPT, adopt, 21) \

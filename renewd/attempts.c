@@ -1,17 +1,33 @@
-/* One JSON object for each attempt, appended to the day's file. */
+/* Pages of rows, each written with one call a day and synced. */
 #include "renewd/attempts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
 #include "proto/file.h"
 #include "proto/log.h"
+#include "proto/map.h"
 #include "proto/places.h"
+
+#define PAGE 200
+#define AGAIN_MS 1000
+/* The end of a file that is looked through for its last line; a line is shorter. */
+#define TAIL (64u << 10)
+
+struct renew_log {
+  struct renew_queries *queries;
+  int64_t cursor; /* the version of the last row that is dealt with */
+  bool look, asking, failing;
+  int64_t at; /* boot: not before */
+};
 
 void renew_log_path(char path[RENEW_LOG_PATH], int64_t at) {
   char time[CK_TIME_TEXT];
@@ -19,61 +35,214 @@ void renew_log_path(char path[RENEW_LOG_PATH], int64_t at) {
   snprintf(path, RENEW_LOG_PATH, CK_PLACE_ATTEMPTS "/%.10s.jsonl", time);
 }
 
-static void put_target(struct ck_buf *b, struct ck_str snapshot) {
-  struct renew_target t;
-  renew_target_parse(&t, snapshot, NULL);
-  ck_buf_text(b, ",\"channel\":");
-  if (t.kind)
-    ck_buf_json_str(b, ck_str_of(t.kind));
-  else
-    ck_buf_text(b, "null");
-  char *url = renew_target_url(&t);
-  const char *client = renew_target_client(&t);
-  const char *where = client ? client : url ? url : t.id;
-  if (where) ck_buf_json_member(b, "target", ck_str_of(where));
-  free(url);
-  renew_target_free(&t);
+/* ---- where it ends ---- */
+
+static int64_t version_of(struct ck_str line) {
+  json_t *o = json_loadb(line.s, line.n, JSON_ALLOW_NUL, NULL);
+  int64_t version = json_integer_value(json_object_get(o, "version"));
+  json_decref(o);
+  return version;
 }
 
-void renew_attempt_json(struct ck_buf *b, const struct renew_attempt *a) {
-  const struct renew_result *r = &a->result;
-  const struct renew_verdict *v = &a->verdict;
-  char time[CK_TIME_TEXT];
-  ck_time_text(time, a->at);
-  ck_buf_printf(b, "{\"at\":%lld,\"time\":\"%s\"", (long long)a->at, time);
-  ck_buf_json_member(b, "job_id", a->job_id);
-  ck_buf_json_member(b, "delivery_id", a->job_id);
-  ck_buf_printf(b, ",\"attempt\":%lld", (long long)a->attempt);
-  ck_buf_json_member(b, "local_conversation_id", a->conversation_id);
-  if (a->message_id.n) ck_buf_json_member(b, "message_id", a->message_id);
-  put_target(b, a->snapshot);
-  ck_buf_json_member(b, "outcome", ck_str_of(renew_outcome_name(v->outcome)));
-  if (r->http_status) ck_buf_printf(b, ",\"http_status\":%d", r->http_status);
-  if (r->exit_code >= 0) ck_buf_printf(b, ",\"exit\":%d", r->exit_code);
-  if (r->error[0]) ck_buf_json_member(b, "error", ck_str_of(r->error));
-  if (r->cost >= 0) ck_buf_printf(b, ",\"cost\":%.12g", r->cost);
-  if (r->tokens >= 0) ck_buf_printf(b, ",\"tokens\":%lld", (long long)r->tokens);
-  if (r->text[0]) ck_buf_json_member(b, "text", ck_str_of(r->text));
-  if (a->took_ms >= 0) ck_buf_printf(b, ",\"took_ms\":%lld", (long long)a->took_ms);
-  if (v->next_attempt_at)
-    ck_buf_printf(b, ",\"next_attempt_at\":%lld", (long long)v->next_attempt_at);
-  if (v->cooldown_until) ck_buf_printf(b, ",\"cooldown_until\":%lld", (long long)v->cooldown_until);
-  if (a->sent_id.n) ck_buf_json_member(b, "sent_message_id", a->sent_id);
-  ck_buf_json_member(b, "why", ck_str_of(v->why));
-  ck_buf_text(b, "}");
+/* The version of the last line that has one; 0: none has. */
+static int64_t last_version(struct ck_str text) {
+  int64_t version = 0;
+  while (text.n && !version) {
+    size_t end = text.n - 1; /* its line break */
+    const char *before = end ? memrchr(text.s, '\n', end) : NULL;
+    size_t begin = before ? (size_t)(before - text.s) + 1 : 0;
+    version = version_of((struct ck_str){text.s + begin, end - begin});
+    text.n = begin;
+  }
+  return version;
 }
 
-void renew_attempt_log(const struct renew_attempt *a) {
+/* Where a file ends: takes away a line that was cut off. 0: it says nothing. */
+static int64_t end_of_file(int fd) {
+  struct stat st;
+  if (fstat(fd, &st)) return 0;
+  size_t n = st.st_size > (off_t)TAIL ? TAIL : (size_t)st.st_size;
+  char *tail = ck_zalloc(n + 1);
+  ssize_t got = ck_pread_all(fd, tail, n, st.st_size - (off_t)n);
+  const char *last = got > 0 ? memrchr(tail, '\n', (size_t)got) : NULL;
+  size_t whole = last ? (size_t)(last - tail) + 1 : 0;
+  int64_t version = 0;
+  if (got == (ssize_t)n && whole < n && ftruncate(fd, st.st_size - (off_t)(n - whole)))
+    ck_log(CK_WARN, CK_PLACE_ATTEMPTS, "not_cut", "reason=%s", ck_quotedz(strerror(errno)));
+  if (got > 0) version = last_version((struct ck_str){tail, whole});
+  free(tail);
+  return version;
+}
+
+static bool is_day(const char *name) {
+  const char *dot = strrchr(name, '.');
+  return dot && strcmp(dot, ".jsonl") == 0;
+}
+
+/* The greatest version that is at most `most`. */
+static int64_t end_of_log(int64_t most) {
+  int64_t end = 0;
+  DIR *folder = opendir(CK_PLACE_ATTEMPTS);
+  for (const struct dirent *e; folder && (e = readdir(folder));) {
+    int fd = is_day(e->d_name) ? ck_open_file(dirfd(folder), e->d_name, O_RDWR, NULL) : -1;
+    if (fd < 0) continue;
+    int64_t version = end_of_file(fd);
+    if (version > end && version <= most) end = version;
+    close(fd);
+  }
+  if (folder) closedir(folder);
+  return end;
+}
+
+struct renew_log *renew_log_new(struct renew_queries *queries) {
+  struct renew_log *l = ck_zalloc(sizeof *l);
+  l->queries = queries;
+  l->cursor = end_of_log(INT64_MAX);
+  return l;
+}
+
+void renew_log_free(struct renew_log **l) {
+  free(*l);
+  *l = NULL;
+}
+
+/* ---- writing ---- */
+
+int renew_log_line(struct ck_buf *json, struct ck_str row) {
+  struct ck_reader r = ck_reader_of(row);
+  uint32_t n;
+  size_t begin = json->len;
+  if (!ck_map_str(row, "outcome").n || ck_read_map(&r, &n)) return -1;
+  for (; n; n--) {
+    struct ck_str name, value;
+    if (ck_read_str(&r, &name) || ck_read_raw(&r, &value)) break;
+    struct ck_reader v = ck_reader_of(value), type = v;
+    struct ck_item item;
+    if (ck_read(&type, &item) || item.type == CK_T_NIL) continue;
+    ck_buf_text(json, json->len > begin ? "," : "{");
+    ck_buf_json_str(json, name);
+    ck_buf_text(json, ":");
+    if (ck_read_json(&v, json)) ck_buf_text(json, "null");
+  }
+  ck_buf_text(json, "}");
+  return 0;
+}
+
+/* All of it, or nothing: what cannot be written whole is taken away again. */
+static int append(int64_t at, struct ck_str lines, struct ck_err *err) {
   char path[RENEW_LOG_PATH];
-  renew_log_path(path, a->at);
-  struct ck_buf line = {0};
-  renew_attempt_json(&line, a);
-  ck_buf_text(&line, "\n");
-  struct ck_err err = {{0}};
-  int fd = ck_open_file(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, &err);
-  if (fd >= 0 && write(fd, line.data, line.len) != (ssize_t)line.len)
-    ck_fail(&err, "%s", strerror(errno));
-  if (err.text[0]) ck_log(CK_WARN, path, "not_logged", "reason=%s", ck_quotedz(err.text));
-  if (fd >= 0) close(fd);
-  ck_buf_free(&line);
+  struct stat st;
+  renew_log_path(path, at);
+  int fd = ck_open_file(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, err);
+  if (fd < 0) return ck_fail_in(err, "%s", path);
+  int rc = fstat(fd, &st) ? -1 : 0;
+  if (rc == 0 && (ck_write_all(fd, lines) || fdatasync(fd))) {
+    rc = -1;
+    int why = errno;
+    if (ftruncate(fd, st.st_size)) rc = -1;
+    errno = why;
+  }
+  if (rc) ck_fail(err, "%s: %s", path, strerror(errno));
+  close(fd);
+  return rc;
 }
+
+/* What its client says is known here first. */
+static void say(struct ck_str row) {
+  struct ck_str job = ck_map_str(row, "job_id"), outcome = ck_map_str(row, "outcome"),
+                channel = ck_map_str(row, "channel");
+  if (!ck_map_str(row, "client").n) return;
+  char *subject = ck_str_dup(job);
+  ck_log(ck_str_is(outcome, "done") ? CK_INFO : CK_WARN, subject, "attempted",
+         "attempt=%lld channel=%.*s outcome=%.*s error=%s",
+         (long long)ck_map_int(row, "attempt", 0), (int)channel.n, channel.n ? channel.s : "",
+         (int)outcome.n, outcome.s, ck_quoted(ck_map_str(row, "error")));
+  free(subject);
+}
+
+/* Lines of one day that are still to be written. */
+struct batch {
+  struct ck_buf lines;
+  int64_t at, cursor;
+};
+
+static int write_batch(struct renew_log *l, struct batch *b) {
+  struct ck_err err = {{0}};
+  int rc = b->lines.len ? append(b->at, ck_buf_view(&b->lines), &err) : 0;
+  if (rc && !l->failing) ck_log(CK_WARN, "-", "not_logged", "reason=%s", ck_quotedz(err.text));
+  l->failing = rc != 0;
+  if (rc == 0) l->cursor = b->cursor;
+  ck_buf_clear(&b->lines);
+  return rc;
+}
+
+/* True: their lines are in one file. */
+static bool are_of_a_day(int64_t a, int64_t b) {
+  char one[RENEW_LOG_PATH], other[RENEW_LOG_PATH];
+  renew_log_path(one, a);
+  renew_log_path(other, b);
+  return strcmp(one, other) == 0;
+}
+
+static void later(struct renew_log *l) {
+  l->look = true;
+  l->at = ck_boot_ms() + AGAIN_MS;
+}
+
+static int take_row(struct renew_log *l, struct batch *b, struct ck_str row) {
+  int64_t at = ck_map_int(row, "at", 0);
+  if (b->lines.len && !are_of_a_day(at, b->at) && write_batch(l, b)) return -1;
+  b->at = at;
+  b->cursor = ck_map_int(row, "version", b->cursor);
+  if (renew_log_line(&b->lines, row)) return 0;
+  ck_buf_text(&b->lines, "\n");
+  say(row);
+  return 0;
+}
+
+static void rows_came(void *self, const struct renew_reply *reply) {
+  struct renew_log *l = self;
+  struct ck_reader rows = ck_reader_of(reply->all);
+  struct batch b = {.cursor = l->cursor};
+  struct ck_str row;
+  uint32_t n = 0;
+  if (reply->problem) return;
+  if (reply->head < (uint64_t)l->cursor) { /* the log is of another history, too */
+    l->cursor = end_of_log((int64_t)reply->head);
+    later(l);
+    return;
+  }
+  int rc = ck_read_array(&rows, &n);
+  while (rc == 0 && n-- && ck_read_raw(&rows, &row) == 0) rc = take_row(l, &b, row);
+  if (rc || write_batch(l, &b))
+    later(l);
+  else if (reply->rows == PAGE)
+    l->look = true;
+  ck_buf_free(&b.lines);
+}
+
+static void asked(void *self, const char *problem) {
+  struct renew_log *l = self;
+  l->asking = false;
+  if (problem) later(l);
+}
+
+void renew_log_look(struct renew_log *l) { l->look = true; }
+
+void renew_log_step(struct renew_log *l) {
+  if (!l->look || l->asking || ck_boot_ms() < l->at) return;
+  l->look = false;
+  l->asking = true;
+  renew_query_all(l->queries,
+                  &(struct renew_query){.table = "attempts",
+                                        .filters = {{"version_min", ck_int(l->cursor + 1)}},
+                                        .limit = PAGE,
+                                        .take = rows_came},
+                  1, asked, NULL, l);
+}
+
+int64_t renew_log_until(const struct renew_log *l) {
+  return l->look && !l->asking ? l->at : INT64_MAX;
+}
+
+bool renew_log_is_whole(const struct renew_log *l) { return !l->look && !l->asking; }

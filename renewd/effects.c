@@ -2,7 +2,6 @@
 #include "renewd/renewd.h"
 
 #include "proto/log.h"
-#include "renewd/attempts.h"
 
 static void answered(void *self, uint64_t ticket, const struct renew_answer *answer) {
   renew_happens(self, &(struct renew_event){RENEW_ANSWER, ticket, {.answer = answer}});
@@ -40,9 +39,6 @@ static void do_one(struct renewd *r, const struct renew_effect *e) {
     break;
   case RENEW_ABANDON:
     renew_sending_abandon(r, e->ticket);
-    break;
-  case RENEW_RECORD:
-    renew_attempt_log(e->as.record);
     break;
   case RENEW_SAY:
     say(&e->as.say);

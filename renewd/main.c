@@ -37,8 +37,10 @@ static void happens(struct renewd *r, enum renew_event_kind kind) {
 /* ---- what the follower and the store say ---- */
 
 static void followed(void *self, uint64_t version, const struct ck_row *row) {
+  struct renewd *r = self;
   (void)version;
-  renew_happens(self, &(struct renew_event){.kind = RENEW_ROW, .as.row = row});
+  if (row->table == CK_JOBS) renew_log_look(r->log);
+  renew_happens(r, &(struct renew_event){.kind = RENEW_ROW, .as.row = row});
 }
 
 static void tell_followed(struct renewd *r, uint64_t version, bool live) {
@@ -63,8 +65,10 @@ static void beat(void *self, const struct ck_beat *b) {
 
 static void receipted(void *self, uint64_t ticket, char result, struct ck_str reason,
                       uint64_t version) {
+  struct renewd *r = self;
+  renew_log_look(r->log);
   renew_happens(
-      self, &(struct renew_event){RENEW_RECEIPT, ticket, {.receipt = {result, reason, version}}});
+      r, &(struct renew_event){RENEW_RECEIPT, ticket, {.receipt = {result, reason, version}}});
 }
 
 /* ---- start and end ---- */
@@ -86,6 +90,7 @@ static void end(void *self) {
   renew_outcomes_free(&r->outcomes);
   renew_queries_free(&r->queries);
   renew_paused_free(&r->paused);
+  renew_log_free(&r->log);
   renew_core_free(&r->core);
   renew_effects_free(&r->effects);
   ck_buf_free(&r->held);
@@ -105,6 +110,7 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   const struct ck_follow_ops ops = {r, followed, followed_upto, followed_reset, beat};
   r->outcomes = renew_outcomes_new(s, receipted, r, err);
   r->queries = r->outcomes ? renew_queries_new(s, err) : NULL;
+  if (r->queries) r->log = renew_log_new(r->queries);
   r->follow = r->queries
                   ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err)
                   : NULL;
@@ -153,6 +159,7 @@ static void work(struct renewd *r) {
     renew_paused_step(r->paused);
     r->queries_wait = renew_queries_step(r->queries);
     renew_sending_step(r);
+    if (r->live) renew_log_step(r->log);
     notice_connection(r);
     if (renew_core_wakes(&r->core) <= ck_boot_ms()) happens(r, RENEW_TICK);
   } while (renew_do_effects(r));
@@ -175,7 +182,8 @@ static void begin_to_stop(struct renewd *r) {
 
 static bool has_stopped(const struct renewd *r) {
   return ck_boot_ms() >= r->stop_by ||
-         (!renew_core_unfinished(&r->core) && renew_outcomes_pending(r->outcomes) == 0);
+         (!renew_core_unfinished(&r->core) && renew_outcomes_pending(r->outcomes) == 0 &&
+          (!r->live || renew_log_is_whole(r->log)));
 }
 
 /* Without its launcher renewd ends, once the ends of all attempts are written: its next run has
@@ -220,6 +228,7 @@ static void wait_for(void *self, struct ck_wait *w) {
   ck_wait_within(w, r->outcomes_wait);
   ck_wait_within(w, r->queries_wait);
   ck_wait_until(w, r->report_at);
+  if (r->live) ck_wait_until(w, renew_log_until(r->log));
   wait_for_channels(r, w);
   ck_wait_until(w, renew_core_wakes(&r->core));
 }

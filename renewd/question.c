@@ -157,32 +157,6 @@ static void offers_came(void *self, const struct renew_reply *reply) {
   for (; n && ck_read_raw(&rows, &row) == 0; n--) ids[a->answer.n++] = text(a, row, "job_id");
 }
 
-static struct renew_ended ended_of(struct asked *a, struct ck_str row) {
-  struct ck_str outcome = ck_map_str(row, "outcome");
-  return (struct renew_ended){.job_id = text(a, row, "job_id"),
-                              .error = text(a, row, "error"),
-                              .sent_id = text(a, row, "message_id"),
-                              .at = ck_map_int(row, "at", 0),
-                              .attempt = ck_map_int(row, "attempt", 0),
-                              .began = ck_map_int(row, "began", 0),
-                              .next_attempt_at = ck_map_int(row, "next_attempt_at", 0),
-                              .outcome = ck_str_is(outcome, "done")       ? RENEW_DONE
-                                         : ck_str_is(outcome, "released") ? RENEW_RELEASED
-                                                                          : RENEW_UNKNOWN};
-}
-
-static void ends_came(void *self, const struct renew_reply *reply) {
-  struct asked *a = self;
-  struct ck_reader rows = ck_reader_of(reply->all);
-  struct renew_ended *ends = ck_arena_get(&a->arena, (reply->rows + 1) * sizeof *ends);
-  struct ck_str row;
-  uint32_t n = 0;
-  note_head(a, reply);
-  a->answer.ends = ends;
-  if (ck_read_array(&rows, &n)) n = 0;
-  for (; n && ck_read_raw(&rows, &row) == 0; n--) ends[a->answer.n++] = ended_of(a, row);
-}
-
 /* ---- the parts ---- */
 
 enum key { NO_KEY, JOB, CONVERSATION, MESSAGE };
@@ -204,7 +178,6 @@ static const struct part {
     {RENEW_ABOUT_UNREACHED, "unreached", "job_id", JOB, unreached_came},
     {RENEW_ABOUT_JOB, "renewal_jobs", "job_id", JOB, job_came},
     {RENEW_ABOUT_OFFERS, "offers", NULL, NO_KEY, offers_came},
-    {RENEW_ABOUT_ENDS, "ended", NULL, NO_KEY, ends_came},
 };
 
 /* The store lists links by observed_at, newest first, and a query takes the first. */

@@ -3,14 +3,16 @@
  *
  *   follow, query ──► events ──► renew_step ──► effects ─┬─► query       the store is asked
  *   outcomes, sending ─┘                                 ├─► outcomes    the store is told
- *                                                        ├─► sending     a channel delivers
- *                                                        └─► attempts    and the log is written
+ *                                                        └─► sending     a channel delivers
+ *
+ * The log of attempts (attempts.h) is made from the store's rows, whatever the core does.
  */
 #ifndef RENEWD_RENEWD_H
 #define RENEWD_RENEWD_H
 
 #include "proto/clock.h"
 #include "proto/follow.h"
+#include "renewd/attempts.h"
 #include "renewd/channel.h"
 #include "renewd/core/core.h"
 #include "renewd/outcomes.h"
@@ -24,6 +26,7 @@ struct renewd {
   struct renew_outcomes *outcomes;
   struct renew_queries *queries;
   struct renew_paused *paused;
+  struct renew_log *log;           /* of attempts */
   struct renew_launcher *launcher; /* NULL: no renew.exec.NAME is set */
   struct renew_channels channels;
   struct renew_sending *sending; /* the deliveries under way */

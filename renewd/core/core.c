@@ -33,17 +33,13 @@ static void take_row(struct renew_core *core, const struct ck_row *row) {
   if (row->table == CK_CONVERSATIONS) renew_conversation_row(core, row);
   if (row->table == CK_MESSAGES) renew_turn_message_row(core, row);
   if (row->table == CK_LINKS) renew_address_link_row(core, row);
-  if (row->table != CK_JOBS) return;
-  renew_ended_row(core, row);
-  renew_job_row(core, row);
+  if (row->table == CK_JOBS) renew_job_row(core, row);
 }
 
 static void take_followed(struct renew_core *core, const struct renew_event *e) {
   core->version = e->as.followed.version;
   core->live = e->as.followed.live;
-  if (!core->live || core->recovered) return;
-  renew_recover_all(core);
-  core->ends.look = true;
+  if (core->live && !core->recovered) renew_recover_all(core);
 }
 
 /* What a former history's answers would say does not count; its receipts say nothing about this
@@ -85,15 +81,6 @@ static void take_waited_for(struct renew_core *core, const struct renew_event *e
     break;
   case RENEW_OF_OFFERS:
     renew_offers_page(core, e->as.answer);
-    break;
-  case RENEW_OF_ENDS:
-    renew_ended_page(core, e->as.answer);
-    break;
-  case RENEW_OF_END:
-    if (answer)
-      renew_end_job_known(core, OWNER(renew_end, ticket), e->as.answer);
-    else
-      renew_end_logged(core, OWNER(renew_end, ticket), e);
     break;
   }
 }
@@ -175,7 +162,6 @@ static void begin(struct renew_core *core) {
   look_at_leases(core);
   renew_offers_load(core);
   renew_touched_step(core);
-  renew_ended_step(core);
   claim(core);
   renew_turns_settle(core);
   renew_address_step(core);
@@ -207,13 +193,11 @@ int64_t renew_core_wakes(const struct renew_core *core) {
   int64_t at = RENEW_NEVER;
   if (!begins(core)) return at;
   const struct renew_offers *o = &core->offers;
-  const struct renew_ends *ends = &core->ends;
   if (core->calendars) at = core->clock_at + CLOCK_LOOK_MS;
   if (may_claim(core)) sooner(&at, renew_core_due(core));
   if (renew_turns_may_settle(core)) sooner(&at, top(&core->unsettled));
   sooner(&at, top(&core->taken));
   if (core->recovered && !core->recovering && !o->loaded && !o->ticket.number) sooner(&at, o->at);
-  if (ends->look && !ends->all && !ends->ticket.number) sooner(&at, ends->look_at);
   return at;
 }
 
@@ -226,7 +210,6 @@ uint64_t renew_core_undecided(const struct renew_core *core) {
 }
 
 void renew_core_free(struct renew_core *core) {
-  renew_ends_free(core);
   renew_jobs_free(core);
   renew_conversations_reset(core);
   renew_index_free(&core->jobs);

@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proto/map.h"
+
 void renew_trying_free(struct renew_job *j) {
   if (!j->trying) return;
-  free(j->trying->message_id);
   free(j->trying->snapshot);
   free(j->trying);
   j->trying = NULL;
@@ -120,17 +121,9 @@ static void resulted(struct renew_core *core, struct renew_job *j,
   renew_say_word(core->out, l, "outcome", renew_outcome_name(v.outcome));
   renew_say_number(l, "took_ms", took);
   renew_say_text(core->out, l, "error", ck_str_of(result->error));
-  renew_record(core->out, &(struct renew_attempt){.at = core->now.wall,
-                                                  .attempt = t->count.attempt,
-                                                  .job_id = ck_str_of(j->node.id),
-                                                  .conversation_id = ck_str_of(j->of->node.id),
-                                                  .message_id = ck_str_of(t->message_id),
-                                                  .snapshot = ck_str_of(t->snapshot),
-                                                  .result = *result,
-                                                  .verdict = v,
-                                                  .took_ms = took});
   renew_target_free(&target);
-  renew_job_tell_end(core, j, ck_str_of(t->token), t->count.attempt, &v, result->error);
+  const struct renew_lease lease = {.token = ck_str_of(t->token), .attempt = t->count.attempt};
+  renew_job_tell_end(core, j, &lease, &v, result, took);
 }
 
 static void end_as(struct renew_core *core, struct renew_job *j, enum renew_outcome outcome,
@@ -209,7 +202,6 @@ void renew_lease_known(struct renew_core *core, struct renew_job *j, const struc
                                   .max_attempts = a->job.max_attempts,
                                   .unreached = a->unreached,
                                   .unreached_since = a->unreached_since};
-  t->message_id = ck_str_dup(a->job.message_id);
   t->snapshot = ck_str_dup(a->job.snapshot);
   if (a->problem)
     end_as(core, j, RENEW_RELEASED, a->problem);
@@ -225,18 +217,40 @@ void renew_resulted(struct renew_core *core, struct renew_job *j, const struct r
   resulted(core, j, e->as.result);
 }
 
-void renew_job_tell_end(struct renew_core *core, struct renew_job *j, struct ck_str token,
-                        int64_t attempt, const struct renew_verdict *v, const char *error) {
+/* For the attempt's row in the store. */
+static void put_result(struct ck_buf *b, const struct renew_result *r, const char *why,
+                       int64_t took_ms) {
+  struct ck_map m = ck_map_open(b);
+  if (r->http_status) ck_pair_int(&m, "http_status", r->http_status);
+  if (r->exit_code >= 0) ck_pair_int(&m, "exit", r->exit_code);
+  if (r->cost >= 0) {
+    ck_pair_name(&m, "cost");
+    ck_put_float(b, r->cost);
+  }
+  if (r->tokens >= 0) ck_pair_int(&m, "tokens", r->tokens);
+  if (r->text[0]) ck_pair_text(&m, "text", r->text);
+  if (took_ms >= 0) ck_pair_int(&m, "took_ms", took_ms);
+  if (why[0]) ck_pair_text(&m, "why", why);
+  ck_map_close(&m);
+}
+
+void renew_job_tell_end(struct renew_core *core, struct renew_job *j, const struct renew_lease *l,
+                        const struct renew_verdict *v, const struct renew_result *result,
+                        int64_t took_ms) {
+  struct ck_buf map = {0};
   struct ck_mutation m = {.kind = CK_OP_END};
+  put_result(&map, result, v->why, took_ms);
   m.as.end = (struct ck_end){.job_id = ck_str_of(j->node.id),
-                             .attempt = (uint64_t)attempt,
-                             .token = token,
+                             .attempt = (uint64_t)l->attempt,
+                             .token = l->token,
                              .outcome = ck_str_of(renew_outcome_name(v->outcome)),
-                             .error = ck_str_of(error),
+                             .error = ck_str_of(result->error),
                              .next_attempt_at = v->next_attempt_at,
                              .cooldown_until = v->cooldown_until,
-                             .at = core->now.wall};
+                             .at = core->now.wall,
+                             .result = ck_buf_view(&map)};
   renew_tell(core->out, renew_job_await(core, j, RENEW_ENDING), &m);
+  ck_buf_free(&map);
 }
 
 void renew_end_receipted(struct renew_core *core, struct renew_job *j,

@@ -41,6 +41,7 @@ static void keep_texts(struct renew_effects *out, struct ck_mutation *m) {
     keep(out, &m->as.end.token);
     keep(out, &m->as.end.outcome);
     keep(out, &m->as.end.error);
+    keep(out, &m->as.end.result);
     break;
   case CK_OP_SUPERSEDE:
     keep(out, &m->as.supersede.job_id);
@@ -57,9 +58,6 @@ static void keep_texts(struct renew_effects *out, struct ck_mutation *m) {
     break;
   case CK_OP_WITHDRAW:
     keep(out, &m->as.withdraw.job_id);
-    break;
-  case CK_OP_LOGGED:
-    keep(out, &m->as.logged.job_id);
     break;
   default:
     assert(!"a mutation of renewd's");
@@ -93,17 +91,6 @@ void renew_send(struct renew_effects *out, uint64_t ticket, struct ck_str job_id
 }
 
 void renew_abandon(struct renew_effects *out, uint64_t ticket) { add(out, RENEW_ABANDON, ticket); }
-
-void renew_record(struct renew_effects *out, const struct renew_attempt *a) {
-  struct renew_attempt *copy = ck_arena_get(&out->arena, sizeof *copy);
-  *copy = *a;
-  keep(out, &copy->job_id);
-  keep(out, &copy->conversation_id);
-  keep(out, &copy->message_id);
-  keep(out, &copy->snapshot);
-  keep(out, &copy->sent_id);
-  add(out, RENEW_RECORD, 0)->as.record = copy;
-}
 
 struct renew_line *renew_say(struct renew_effects *out, enum renew_level level, const char *subject,
                              const char *event) {

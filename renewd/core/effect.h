@@ -11,20 +11,7 @@ enum renew_effect_kind {
   RENEW_TELL,    /* tell the store, until it has given a receipt; RECEIPT comes */
   RENEW_SEND,    /* deliver through the target's channel; RESULT comes */
   RENEW_ABANDON, /* give that delivery up; nothing comes */
-  RENEW_RECORD,  /* write a line into the log of attempts */
   RENEW_SAY      /* write a line into renewd's log */
-};
-
-/* An attempt, for its log. */
-struct renew_attempt {
-  int64_t at;      /* wall time of its end */
-  int64_t attempt; /* from 1 */
-  struct ck_str job_id, conversation_id, message_id;
-  struct ck_str snapshot; /* its target; what cannot be read is no target */
-  struct renew_result result;
-  struct renew_verdict verdict;
-  int64_t took_ms;       /* -1: not known */
-  struct ck_str sent_id; /* the message that the delivery made; empty: not known */
 };
 
 /* One pair of a line in the log. */
@@ -60,7 +47,6 @@ struct renew_effect {
       struct ck_str letter;           /* one JSON object without line breaks */
       struct ck_str payload;          /* what it says: the payload of the job */
     } send;
-    const struct renew_attempt *record;
     struct renew_line say;
   } as;
 };
@@ -84,7 +70,6 @@ void renew_send(struct renew_effects *out, uint64_t ticket, struct ck_str job_id
                 struct ck_str snapshot, struct ck_str letter, struct ck_str payload);
 /* ticket: that of the SEND. */
 void renew_abandon(struct renew_effects *out, uint64_t ticket);
-void renew_record(struct renew_effects *out, const struct renew_attempt *a);
 
 /* A line, and pairs for it; the line is valid until the next effect is added. */
 struct renew_line *renew_say(struct renew_effects *out, enum renew_level level, const char *subject,

@@ -27,10 +27,9 @@ enum renew_part {
   RENEW_ABOUT_LEASE = 1 << 6,          /* (job) */
   RENEW_ABOUT_UNREACHED = 1 << 7,      /* (job) */
   RENEW_ABOUT_JOB = 1 << 8,            /* (job) */
-  RENEW_ABOUT_OFFERS = 1 << 9,         /* a page of the offers that wait (page) */
-  RENEW_ABOUT_ENDS = 1 << 10           /* the first page of the ends that are not in the log */
+  RENEW_ABOUT_OFFERS = 1 << 9          /* a page of the offers that wait (page) */
 };
-#define RENEW_PARTS 11
+#define RENEW_PARTS 10
 
 struct renew_question {
   unsigned parts;
@@ -59,13 +58,6 @@ struct renew_row {
   int64_t attempt_count, max_attempts;
 };
 
-/* The end of a client's attempt, as the store keeps it for the log. */
-struct renew_ended {
-  struct ck_str job_id, error, sent_id;
-  int64_t at, attempt, began, next_attempt_at; /* wall, but for attempt */
-  enum renew_outcome outcome;
-};
-
 /* Of what was not asked about, or is not there, the facts are 0. */
 struct renew_answer {
   const char *problem; /* NULL; or why the store did not answer some part */
@@ -84,8 +76,7 @@ struct renew_answer {
   int64_t unreached, unreached_since; /* as in struct renew_count */
   struct renew_row job;
   const struct ck_str *offers; /* job ids */
-  const struct renew_ended *ends;
-  size_t n; /* of the page */
+  size_t n;                    /* of the page */
 };
 
 /* ---- events ---- */

@@ -118,9 +118,10 @@ void renew_job_free_slot(struct renew_core *core, struct renew_job *j);
 void renew_job_follow(struct renew_core *core, struct renew_job *j, uint64_t version);
 /* Nothing is under way any more: it waits, or is forgotten if it is over. */
 renew_job_rule renew_job_rest;
-/* Tells the store the END of an attempt. It is ENDING then. */
-void renew_job_tell_end(struct renew_core *core, struct renew_job *j, struct ck_str token,
-                        int64_t attempt, const struct renew_verdict *v, const char *error);
+/* Tells the store the END of an attempt. It is ENDING then. took_ms: -1: not known. */
+void renew_job_tell_end(struct renew_core *core, struct renew_job *j, const struct renew_lease *l,
+                        const struct renew_verdict *v, const struct renew_result *result,
+                        int64_t took_ms);
 /* Goes on with those whose version has been followed. */
 void renew_jobs_followed(struct renew_core *core);
 /* Another history begins. */
@@ -171,17 +172,5 @@ void renew_address_forget(struct renew_core *core, struct renew_conversation *c)
 void renew_touched_step(struct renew_core *core);
 void renew_proposal_receipted(struct renew_core *core, struct renew_job *j,
                               const struct renew_event *e);
-
-/* ---- ended.c: the ends of clients' attempts, for the log ---- */
-
-/* A job's row came. Before it is taken, which may forget the job. */
-void renew_ended_row(struct renew_core *core, const struct ck_row *row);
-/* Asks for those that the store has kept. */
-void renew_ended_step(struct renew_core *core);
-void renew_ended_page(struct renew_core *core, const struct renew_answer *a);
-void renew_end_job_known(struct renew_core *core, struct renew_end *x,
-                         const struct renew_answer *a);
-void renew_end_logged(struct renew_core *core, struct renew_end *x, const struct renew_event *e);
-void renew_ends_free(struct renew_core *core);
 
 #endif

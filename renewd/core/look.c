@@ -43,8 +43,9 @@ static void leave(struct renew_core *core, struct renew_job *j, int64_t until) {
 
 static void expire(struct renew_core *core, struct renew_job *j, const struct renew_lease *lease) {
   const struct renew_verdict v = {.outcome = RENEW_UNKNOWN};
-  renew_job_tell_end(core, j, lease->token, lease->attempt, &v,
-                     "the client claimed it, and its lease ran out");
+  struct renew_result result;
+  renew_result_set(&result, v.outcome, "the client claimed it, and its lease ran out");
+  renew_job_tell_end(core, j, lease, &v, &result, -1);
 }
 
 static void recover(struct renew_core *core, struct renew_job *j, const struct renew_answer *a) {
@@ -62,16 +63,7 @@ static void recover(struct renew_core *core, struct renew_job *j, const struct r
   struct renew_line *l = renew_say(core->out, RENEW_SAY_WARN, j->node.id, "recovered");
   renew_say_number(l, "attempt", a->lease.attempt);
   renew_say_word(core->out, l, "outcome", renew_outcome_name(v.outcome));
-  renew_record(core->out, &(struct renew_attempt){.at = core->now.wall,
-                                                  .attempt = a->lease.attempt,
-                                                  .job_id = ck_str_of(j->node.id),
-                                                  .conversation_id = ck_str_of(j->of->node.id),
-                                                  .message_id = a->job.message_id,
-                                                  .snapshot = snapshot,
-                                                  .result = result,
-                                                  .verdict = v,
-                                                  .took_ms = -1});
-  renew_job_tell_end(core, j, a->lease.token, a->lease.attempt, &v, result.error);
+  renew_job_tell_end(core, j, &a->lease, &v, &result, -1);
 }
 
 /* The store's clock and ours are the same one, unless the store is elsewhere: then the END of a

@@ -64,7 +64,7 @@ enum renew_phase {
 struct renew_trying {
   char token[33];
   struct renew_count count;
-  char *message_id, *snapshot;
+  char *snapshot;
   int64_t started_at; /* boot; 0: nothing was sent */
 };
 
@@ -174,23 +174,6 @@ struct renew_offers {
   int64_t at;    /* boot: not before */
 };
 
-/* The end of a client's attempt that is to be logged: its job is asked for, then LOGGED has no
- * receipt yet. */
-struct renew_end {
-  struct renew_ticket ticket; /* first */
-  struct renew_end *next;
-  char *job_id, *error, *sent_id;
-  int64_t at, attempt, began, next_attempt_at;
-  enum renew_outcome outcome;
-};
-
-struct renew_ends {
-  struct renew_ticket ticket;
-  bool look;             /* there may be some in the store */
-  int64_t look_at;       /* boot: not before */
-  struct renew_end *all; /* those that are being logged */
-};
-
 struct renew_core {
   struct renew_settings set;
   struct ck_random random;
@@ -204,7 +187,6 @@ struct renew_core {
   struct ck_heap following; /* jobs in FOLLOWING, by that version */
   struct renew_queue touched, unaddressed;
   struct renew_offers offers;
-  struct renew_ends ends;
 
   bool connected, live, stopping;
   bool recovered;   /* this history's rows are all there, and what runs was looked at */

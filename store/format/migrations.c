@@ -62,12 +62,11 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * leases: client: whose lease it is; empty: renewd's. until: when a client's lease runs out; 0:
  * never. rest: how long the conversation rests after a client's delivery.
  *
- * attempts: those that were charged within the last day before a conversation's newest one, in the
- * order in which they began.
+ * attempts: every attempt of a follow-up, in the order in which they began, for a year
+ * (store/write/apply_attempts.c). version: that of its job's row when it last changed. at: when
+ * that was. charged: it counts against the job's attempts and the conversation's rates.
  *
  * sent: the messages that deliveries made, as clients say.
- *
- * ended: ends of clients' attempts that renewd has not logged yet.
  *
  * conversations_last: the order of the list of conversations (store/read/lists.c); it has the
  * titles, so that those without the wanted words are not fetched.
@@ -98,9 +97,17 @@ static const char system_tables[] =
         "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL,"
         " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, client TEXT NOT NULL,"
         " until INTEGER NOT NULL, rest INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE attempts (number INTEGER PRIMARY KEY, local_conversation_id TEXT NOT NULL,"
-        " job_id TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"
-        "CREATE INDEX attempts_conversation ON attempts (local_conversation_id);"
+        "CREATE TABLE attempts (number INTEGER PRIMARY KEY, version INTEGER NOT NULL,"
+        " job_id TEXT NOT NULL, attempt INTEGER NOT NULL, token TEXT NOT NULL,"
+        " client TEXT NOT NULL, local_conversation_id TEXT NOT NULL, message_id TEXT NOT NULL,"
+        " channel TEXT, target TEXT, charged INTEGER NOT NULL, begun INTEGER NOT NULL,"
+        " ended INTEGER, at INTEGER NOT NULL, outcome TEXT, http_status INTEGER, exit INTEGER,"
+        " error TEXT, cost REAL, tokens INTEGER, text TEXT, took_ms INTEGER,"
+        " next_attempt_at INTEGER, cooldown_until INTEGER, sent_message_id TEXT,"
+        " why TEXT) STRICT;"
+        "CREATE INDEX attempts_version ON attempts (version);"
+        "CREATE INDEX attempts_job ON attempts (job_id);"
+        "CREATE INDEX attempts_charged ON attempts (local_conversation_id) WHERE charged = 1;"
         "CREATE TABLE anyway (job_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
         "CREATE TABLE unreached (job_id TEXT PRIMARY KEY, count INTEGER NOT NULL,"
         " since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
@@ -111,10 +118,6 @@ static const char system_tables[] =
         " until INTEGER, PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID;"
         "CREATE TABLE sent (message_id TEXT PRIMARY KEY, job_id TEXT NOT NULL,"
         " at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE ended (job_id TEXT NOT NULL, at INTEGER NOT NULL, attempt INTEGER NOT NULL,"
-        " began INTEGER NOT NULL, outcome TEXT NOT NULL, error TEXT NOT NULL,"
-        " next_attempt_at INTEGER NOT NULL, message_id TEXT NOT NULL,"
-        " PRIMARY KEY (job_id, at)) STRICT, WITHOUT ROWID;"
         "CREATE INDEX conversations_last ON local_conversations"
         " (coalesce(newest_at, last_message_at, created_at), platform, title);"
         "CREATE INDEX jobs_superseded ON renewal_jobs (status)"

@@ -27,8 +27,8 @@ static int check(sqlite3 *db, int rc, struct ck_err *err) {
 /* ---- how many, and when ---- */
 
 /* They are in the order in which they began. */
-static const char attempts_sql[] = "SELECT at FROM attempts WHERE local_conversation_id = ?1"
-                                   " ORDER BY number DESC LIMIT 1 OFFSET ?2";
+static const char attempts_sql[] = "SELECT begun FROM attempts WHERE local_conversation_id = ?1"
+                                   " AND charged = 1 ORDER BY number DESC LIMIT 1 OFFSET ?2";
 
 /* When the nth newest attempt began; *is_there is false if there are fewer. */
 static int find_attempt(sqlite3 *db, const struct deliveries *d, int64_t nth, bool *is_there,

@@ -56,8 +56,13 @@ static const struct list lists[] = {
     {"unreached", "job_id, count, since", "job_id", NULL, NULL, 0},
     {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, NULL, 0},
     {"pauses", "kind, name, at, until", "at, kind, name", NULL, NULL, 0},
-    {"ended", "job_id, at, attempt, began, outcome, error, next_attempt_at, message_id",
-     "at, job_id", NULL, NULL, 0},
+    /* As the lines of the log of attempts. A token is shown to nobody. */
+    {"attempts",
+     "at, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS time, job_id,"
+     " job_id AS delivery_id, attempt, local_conversation_id, message_id, channel, target, outcome,"
+     " http_status, exit, error, cost, tokens, text, took_ms, next_attempt_at, cooldown_until,"
+     " sent_message_id, why, nullif(client, '') AS client, begun, ended, version",
+     "version", NULL, NULL, 0},
     {"sent", "message_id, job_id, at", "message_id", NULL, NULL, 0},
     {"dead_letters", "sink, table_name, key, version, reason, at", "at DESC, sink, table_name, key",
      NULL, NULL, 0},
@@ -204,6 +209,8 @@ static int add_other_term(struct where *w, const struct ck_filter *f, int values
     return ck_fail(err, "query.filters: %s: wrong number of values", f->name);
   else if (f->by == CK_BY_MOST)
     ck_buf_printf(w->sql, "%s <= ?%d", f->column, w->count);
+  else if (f->by == CK_BY_LEAST)
+    ck_buf_printf(w->sql, "%s >= ?%d", f->column, w->count);
   else if (f->by == CK_BY_BEGINNING)
     add_beginning(w, f->column);
   else if (f->by == CK_BY_WORDS)
@@ -340,6 +347,8 @@ static void encode_row(sqlite3_stmt *s, int columns, struct ck_buf *rows) {
       ck_put_nil(rows);
     else if (type == SQLITE_INTEGER)
       ck_put_int(rows, sqlite3_column_int64(s, c));
+    else if (type == SQLITE_FLOAT)
+      ck_put_float(rows, sqlite3_column_double(s, c));
     else
       ck_put_str(rows, db_str(s, c));
   }

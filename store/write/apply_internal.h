@@ -1,8 +1,9 @@
 /* Shared by apply.c (changesets and batches), apply_record.c (mutations of the six tables),
  * apply_sessions.c (what sessions count), apply_update.c (the owner's writes), apply_identity.c
  * (ids that two conversations use), apply_adopt.c (rows of another database), apply_jobs.c
- * (mutations of jobs), apply_pauses.c (pauses), apply_offers.c (jobs that clients deliver) and
- * apply_system.c (mutations of the store's own tables). For no other file. */
+ * (mutations of jobs), apply_pauses.c (pauses), apply_offers.c (jobs that clients deliver),
+ * apply_attempts.c (the rows of attempts) and apply_system.c (mutations of the store's own tables).
+ * For no other file. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
@@ -218,6 +219,18 @@ int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, str
 /* 0: no pause holds for the job. -1 with the reason. */
 int pauses_check(struct apply *a, const struct ck_row *job, const struct ck_row *conversation,
                  struct ck_err *err);
+
+/* ---- apply_attempts.c ---- */
+
+/* The claim of this job, whose row is the new one: its attempt is a row from now on. 0 or -1. */
+int attempt_begins(struct apply *a, const struct ck_row *job, const struct ck_claim *m, int64_t at,
+                   struct ck_err *err);
+/* The job's newest attempt ends, or is found to have ended otherwise. outcome: in the words of who
+ * ends it. To be called before the job's row changes. 0, or -1 with the reason. */
+int attempt_ends(struct apply *a, const struct ck_end *end, struct ck_str outcome, bool charged,
+                 struct ck_err *err);
+/* The job stops running: its attempt ends as unknown if nobody has ended it. 0 or -1. */
+int attempt_taken(struct apply *a, struct ck_str job_id, struct ck_err *err);
 
 /* mutate_NAME: one function for each mutation. 0, or -1 with the reason. */
 #define APPLY_MUTATE(NAME, name, number) \

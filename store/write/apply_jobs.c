@@ -165,17 +165,6 @@ static int check_claimable(struct apply *a, const struct ck_row *job, struct ck_
   return check_wanted(a, job, err);
 }
 
-/* The rates (store/read/brake.h) look back a day at most. */
-#define DAY_MS INT64_C(86400000)
-
-static int note_attempt(struct apply *a, const struct ck_row *job, int64_t at, struct ck_err *err) {
-  struct ck_str conversation = ck_row_text(job, CK_JOBS_LOCAL_CONVERSATION_ID);
-  if (system_run(a->system, SYSTEM_ATTEMPTS_PRUNE, err, "si", conversation, at - DAY_MS) ||
-      system_run(a->system, SYSTEM_ATTEMPT_SAVE, err, "ssi", conversation, ck_row_key(job), at))
-    return apply_failed(a);
-  return 0;
-}
-
 int mutate_claim(struct apply *a, const struct ck_claim *m, struct ck_err *err) {
   struct entry *e = apply_find_pending(a, m->job_id, err);
   if (!e || check_claimable(a, &e->row, err)) return -1;
@@ -194,7 +183,7 @@ int mutate_claim(struct apply *a, const struct ck_claim *m, struct ck_err *err) 
   if (system_run(a->system, SYSTEM_LEASE_SAVE, err, "sisisii", m->job_id, attempt, m->token, at,
                  client.client, client.until, client.rest))
     return apply_failed(a);
-  if (note_attempt(a, &row, at, err)) return -1;
+  if (attempt_begins(a, &row, m, at, err)) return -1;
   return apply_change(a, e, &row, err);
 }
 
@@ -257,15 +246,12 @@ static int cool_down(struct apply *a, struct ck_str conversation, int64_t until,
 }
 
 /* What the store's own tables keep of the end. */
-static int note_end(struct apply *a, const struct ck_row *job, const struct ck_end *m,
-                    const struct outcome *o, struct ck_err *err) {
+static int note_end(struct apply *a, const struct ck_end *m, const struct outcome *o,
+                    struct ck_err *err) {
   bool unknown = strcmp(o->status, "running") == 0;
-  if (!unknown && !m->message_id.n && o->charged) return 0;
+  if (!unknown && !m->message_id.n) return 0;
   if (apply_savepoint(a, err)) return -1;
-  struct ck_str conversation = ck_row_text(job, CK_JOBS_LOCAL_CONVERSATION_ID);
-  if ((!o->charged &&
-       system_run(a->system, SYSTEM_ATTEMPT_DROP, err, "ss", conversation, m->job_id)) ||
-      (unknown && system_run(a->system, SYSTEM_LEASE_UNKNOWN, err, "si", m->job_id, m->at)) ||
+  if ((unknown && system_run(a->system, SYSTEM_LEASE_UNKNOWN, err, "si", m->job_id, m->at)) ||
       (m->message_id.n &&
        system_run(a->system, SYSTEM_SENT_SAVE, err, "ssi", m->message_id, m->job_id, m->at)))
     return apply_failed(a);
@@ -286,8 +272,8 @@ int mutate_end(struct apply *a, const struct ck_end *said, struct ck_err *err) {
   }
   struct ck_row row = e->row;
   end_job(a, &row, &end, o);
-  if (count_unreached(a, &end, o, err) || note_end(a, &row, &end, o, err) ||
-      apply_change(a, e, &row, err))
+  if (count_unreached(a, &end, o, err) || note_end(a, &end, o, err) ||
+      attempt_ends(a, &end, said->outcome, o->charged, err) || apply_change(a, e, &row, err))
     return -1;
   return end.cooldown_until ? cool_down(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID),
                                         end.cooldown_until, err)

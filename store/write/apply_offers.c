@@ -163,27 +163,6 @@ static int client_ends(struct apply *a, struct ck_end *end, const struct client_
   return 0;
 }
 
-/* The most bytes of a text, so that a page of these fits a frame. */
-#define ENDED_TEXT 400
-
-/* For the log of attempts, which renewd writes, perhaps only when it is back. */
-static int note_ended(struct apply *a, const struct entry *job, const struct ck_end *end,
-                      struct ck_str outcome, struct ck_err *err) {
-  if (apply_savepoint(a, err)) return -1;
-  return system_run(a->system, SYSTEM_ENDED_SAVE, err, "siiissis", end->job_id, end->at,
-                    (int64_t)end->attempt, ck_row_int(&job->row, CK_JOBS_LAST_ATTEMPT_AT, end->at),
-                    outcome, ck_utf8_cut(end->error, ENDED_TEXT), end->next_attempt_at,
-                    ck_utf8_cut(end->message_id, ENDED_TEXT))
-             ? apply_failed(a)
-             : 0;
-}
-
-int mutate_logged(struct apply *a, const struct ck_logged *m, struct ck_err *err) {
-  if (apply_savepoint(a, err)) return -1;
-  return system_run(a->system, SYSTEM_ENDED_DROP, err, "si", m->job_id, m->at) ? apply_failed(a)
-                                                                               : 0;
-}
-
 int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, struct ck_err *err) {
   struct held h;
   if (lease_get(a, job, end->attempt, &h, "end", err)) return -1;
@@ -192,9 +171,6 @@ int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, str
   if (end->token.n ? !ck_str_eq(end->token, h.token) : !nobodys)
     return ck_fail(err, "end.token: the attempt is not the job's current one");
   if (!clients) return 0;
-  struct ck_str outcome = end->outcome;
   end->at = a->now;
-  if (end->token.n && client_ends(a, end, &h.client, err)) return -1;
-  bool by_hand = !end->token.n && h.unknown;
-  return by_hand ? 0 : note_ended(a, job, end, outcome, err);
+  return end->token.n ? client_ends(a, end, &h.client, err) : 0;
 }

@@ -157,6 +157,7 @@ static int drop_job_notes(struct apply *a, const struct entry *e, const struct c
   if (!stops && !ends) return 0;
   if (apply_savepoint(a, err)) return -1;
   struct ck_str id = ck_row_key(after);
+  if (stops && attempt_taken(a, id, err)) return -1;
   if ((stops && system_run(a->system, SYSTEM_LEASE_END, err, "s", id)) ||
       (ends && (system_run(a->system, SYSTEM_ANYWAY_OFF, err, "s", id) ||
                 system_run(a->system, SYSTEM_UNREACHED_END, err, "s", id))))

@@ -43,6 +43,8 @@ static void bind_all(sqlite3_stmt *s, const char *types, va_list args) {
   for (int i = 0; types[i]; ++i) {
     if (types[i] == 's')
       db_bind_str(s, i + 1, va_arg(args, struct ck_str));
+    else if (types[i] == 'd')
+      sqlite3_bind_double(s, i + 1, va_arg(args, double));
     else
       sqlite3_bind_int64(s, i + 1, va_arg(args, int64_t));
   }

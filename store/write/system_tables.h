@@ -1,6 +1,6 @@
-/* SQL of the store's own tables: producers, refusals, automation, leases, anyway, unreached,
- * offers, pauses, sent, sinks, dead letters, cursors, attachments and counts. Each statement has a
- * name and is written here once. The writer's connection only. */
+/* SQL of the store's own tables: producers, refusals, automation, leases, attempts, anyway,
+ * unreached, offers, pauses, sent, sinks, dead letters, cursors, attachments and counts. Each
+ * statement has a name and is written here once. The writer's connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
@@ -15,6 +15,8 @@
 
 /* How many more rows were counted than are there. */
 #define SYSTEM_MISSING_IN(table) ", " #table " - (SELECT count(*) FROM " #table ")"
+
+#define SYSTEM_NEWEST_ATTEMPT "number = (SELECT max(number) FROM attempts WHERE job_id = ?1)"
 
 /* L(NAME, sql) */
 #define SYSTEM_LIST(L) \
@@ -44,10 +46,23 @@
   L(LEASE_UNKNOWN, "UPDATE leases SET state = 'unknown', at = ?2 WHERE job_id = ?1") \
   L(LEASE_EXTEND, "UPDATE leases SET until = ?2 WHERE job_id = ?1") \
   L(LEASE_END, "DELETE FROM leases WHERE job_id = ?1") \
-  L(ATTEMPT_SAVE, "INSERT INTO attempts (local_conversation_id, job_id, at) VALUES (?1, ?2, ?3)") \
-  L(ATTEMPTS_PRUNE, "DELETE FROM attempts WHERE local_conversation_id = ?1 AND at <= ?2") \
-  L(ATTEMPT_DROP, "DELETE FROM attempts WHERE number = (SELECT max(number) FROM attempts" \
-                  " WHERE local_conversation_id = ?1 AND job_id = ?2)") \
+  L(ATTEMPT_BEGINS, \
+    "INSERT INTO attempts (version, job_id, attempt, token, client, local_conversation_id," \
+    " message_id, channel, target, charged, begun, at) VALUES" \
+    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, ''), nullif(?9, ''), 1, ?10, ?10)") \
+  L(ATTEMPT_ENDS, \
+    "UPDATE attempts SET version = ?2, ended = coalesce(ended, ?3), at = ?3, outcome = ?4," \
+    " charged = ?5, http_status = nullif(?6, 0), exit = nullif(?7, -1), error = nullif(?8, '')," \
+    " cost = ?9, tokens = nullif(?10, -1), text = nullif(?11, '')," \
+    " took_ms = CASE WHEN ?12 >= 0 THEN ?12 WHEN client <> '' THEN max(?3 - begun, 0) END," \
+    " next_attempt_at = nullif(?13, 0), cooldown_until = nullif(?14, 0)," \
+    " sent_message_id = coalesce(nullif(?15, ''), sent_message_id), why = nullif(?16, '')" \
+    " WHERE " SYSTEM_NEWEST_ATTEMPT) \
+  L(ATTEMPT_TAKEN, \
+    "UPDATE attempts SET version = ?2, ended = ?3, at = ?3, outcome = 'unknown', why = ?4" \
+    " WHERE ended IS NULL AND " SYSTEM_NEWEST_ATTEMPT) \
+  L(ATTEMPTS_PRUNE, "DELETE FROM attempts WHERE begun < ?1 AND number IN" \
+                    " (SELECT number FROM attempts ORDER BY number LIMIT 16)") \
   L(ANYWAY_ON, "INSERT OR IGNORE INTO anyway VALUES (?1)") \
   L(ANYWAY_GET, "SELECT 1 FROM anyway WHERE job_id = ?1") \
   L(ANYWAY_OFF, "DELETE FROM anyway WHERE job_id = ?1") \
@@ -65,8 +80,6 @@
   L(PAUSE_GET, "SELECT 1 FROM pauses" \
                " WHERE kind = ?1 AND name = ?2 AND (until IS NULL OR until > ?3)") \
   L(SENT_SAVE, "INSERT OR IGNORE INTO sent VALUES (?1, ?2, ?3)") \
-  L(ENDED_SAVE, "INSERT OR REPLACE INTO ended VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)") \
-  L(ENDED_DROP, "DELETE FROM ended WHERE job_id = ?1 AND at = ?2") \
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
   L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
   L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE" \
@@ -112,7 +125,7 @@ struct system_tables *system_new(sqlite3 *db, struct ck_err *err);
 void system_free(struct system_tables **l);
 
 /* Runs a statement that yields no rows. types: one letter for each argument, s for a struct ck_str,
- * i for an int64_t. 0, or -1 with the reason. */
+ * i for an int64_t, d for a double (NaN: NULL). 0, or -1 with the reason. */
 int system_run(struct system_tables *l, enum system_statement name, struct ck_err *err,
                const char *types, ...);
 

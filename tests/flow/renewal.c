@@ -88,7 +88,7 @@ T_STORY(renewal, a_server_that_comes_back, 60) {
   t_http_listen(h);
   r_wait_status("m1", "done", 10000);
   T_CHECK(t_http_count(h) == 1, "%d requests", t_http_count(h));
-  json_t *lines = r_attempts("m1");
+  json_t *lines = r_wait_attempts("m1", 2);
   T_CHECK(json_array_size(lines) == 2 && t_int_at(lines, "1.attempt", 0) == 1, "the log is %s",
           json_dumps(lines, 0));
   json_decref(lines);
@@ -112,7 +112,7 @@ T_STORY(renewal, a_server_that_stays_down_is_given_up, 60) {
           "`jobs why` ended with %d and said: %s%s", why.code, why.out, why.err);
   t_result_free(&why);
   json_decref(job);
-  json_t *lines = r_attempts("m1");
+  json_t *lines = r_wait_attempts("m1", 2);
   T_CHECK(json_array_size(lines) == 2 &&
               t_int_at(lines, "1.at", 0) - t_int_at(lines, "0.at", 0) >= 1000,
           "the log is %s", json_dumps(lines, 0));

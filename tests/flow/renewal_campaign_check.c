@@ -192,6 +192,41 @@ static void check_listed(const struct tally *t) {
           (long long)t_status_int("jobs.unknown", -1), t->unknown);
 }
 
+/* ---- the log ---- */
+
+static void take_lines(const char *path, void *self) {
+  json_t *lines = t_read_lines(path);
+  json_array_extend(self, lines);
+  json_decref(lines);
+}
+
+/* Every line once, and for each attempt that has ended a line that says what its row says. */
+static void check_log(void) {
+  json_t *lines = json_array(), *by_version = json_object(), *line, *row;
+  size_t i;
+  char version[32];
+  t_walk("logs/renewal", take_lines, lines);
+  json_array_foreach(lines, i, line) {
+    snprintf(version, sizeof version, "%lld", (long long)t_int_at(line, "version", 0));
+    T_CHECK(!json_object_get(by_version, version), "there are two lines of version %s", version);
+    json_object_set(by_version, version, line);
+  }
+  json_t *rows = t_sql("artifact.db", "SELECT version, job_id, begun, at, outcome FROM attempts"
+                                      " WHERE ended IS NOT NULL");
+  json_array_foreach(rows, i, row) {
+    snprintf(version, sizeof version, "%lld", (long long)t_int_at(row, "version", 0));
+    line = json_object_get(by_version, version);
+    T_CHECK(line && strcmp(t_text_at(line, "job_id"), t_text_at(row, "job_id")) == 0 &&
+                strcmp(t_text_at(line, "outcome"), t_text_at(row, "outcome")) == 0 &&
+                t_int_at(line, "begun", 0) == t_int_at(row, "begun", 1) &&
+                t_int_at(line, "at", 0) == t_int_at(row, "at", 1),
+            "%s is in the log as %s", json_dumps(row, 0), json_dumps(line, JSON_ENCODE_ANY));
+  }
+  t_note("%zu lines of %zu attempts", json_array_size(lines), json_array_size(rows));
+  T_CHECK(json_array_size(lines) >= json_array_size(rows), "lines are missing");
+  json_decref(lines), json_decref(by_version), json_decref(rows);
+}
+
 void campaign_check(const struct ledger *l) {
   struct received r = {.by_job = json_object()};
   struct tally t = {0};
@@ -216,6 +251,7 @@ void campaign_check(const struct ledger *l) {
   check_bodies(l->client, ids);
   check_last(l, with_job);
   check_listed(&t);
+  check_log();
   t_note("%zu jobs: %u done, %u unknown, %u superseded, %u failed; received by the web server %u, "
          "the command %u, the client %u",
          json_array_size(jobs), t.done, t.unknown, t.superseded, t.failed, r.by[WEB], r.by[COMMAND],

@@ -108,7 +108,7 @@ T_STORY(renewal, a_command_with_placeholders, 60) {
            t_folder());
   T_CHECK(said && strcmp(said, expected) == 0, "it was run as %s", said ? said : "nothing");
   free(said);
-  json_t *attempts = r_attempts("m1");
+  json_t *attempts = r_wait_attempts("m1", 1);
   T_CHECK(t_int_at(attempts, "0.tokens", 0) == 12 && t_int_at(attempts, "0.exit", 0) == 1 &&
               strcmp(t_text_at(attempts, "0.text"), "Done.") == 0,
           "the log does not have what it said");
@@ -161,7 +161,7 @@ static void wait_until_both_are_gone(void) {
 }
 
 static void check_unknown(const char *error) {
-  json_t *attempts = r_attempts("m1");
+  json_t *attempts = r_wait_attempts("m1", 1);
   T_CHECK(json_array_size(attempts) == 1 && t_text_at(attempts, "0.error") &&
               strstr(t_text_at(attempts, "0.error"), error),
           "%zu attempts, the last error: %s", json_array_size(attempts),

@@ -345,8 +345,10 @@ T_STORY(renewal_client, whose_job_is_taken_from_it, 60) {
   T_CHECK(t_commit(p) == 'u', "not updated: %s", t_refusal(p));
   json_decref(offer);
   offer = offer_to("ff1");
-  json_decref(await_lines("m1", 0));
-  json_decref(offer), json_decref(job);
+  json_t *lines = await_lines("m1", 1);
+  T_CHECK(strcmp(t_text_at(lines, "0.outcome"), "unknown") == 0, "the attempt is %s",
+          json_dumps(lines, 0));
+  json_decref(offer), json_decref(job), json_decref(lines);
 }
 
 /* A client that is gone leaves an attempt of unknown end, also if nobody saw its lease run out; but

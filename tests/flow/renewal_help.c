@@ -67,8 +67,15 @@ json_t *r_attempts(const char *message) {
   return mine;
 }
 
-void r_check_log(const char *message, const char *const outcomes[], size_t n) {
+json_t *r_wait_attempts(const char *message, size_t n) {
   json_t *lines = r_attempts(message);
+  T_UNTIL(5000, json_array_size(lines) >= n || (json_decref(lines), lines = r_attempts(message), 0),
+          "%zu attempts in the log, not %zu", json_array_size(lines), n);
+  return lines;
+}
+
+void r_check_log(const char *message, const char *const outcomes[], size_t n) {
+  json_t *lines = r_wait_attempts(message, n);
   char *said = json_dumps(lines, 0);
   T_CHECK(json_array_size(lines) == n, "%zu attempts in the log, not %zu: %s",
           json_array_size(lines), n, said);

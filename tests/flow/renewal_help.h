@@ -26,6 +26,8 @@ void r_wait_status(const char *message, const char *status, int ms);
 
 /* The log's lines for one message's job, in order, for the caller to free. */
 json_t *r_attempts(const char *message);
+/* The same once there are at least n. */
+json_t *r_wait_attempts(const char *message, size_t n);
 /* Fails unless the log has these attempts of the message's job. */
 void r_check_log(const char *message, const char *const outcomes[], size_t n);
 /* Fails if the server gets another number of requests within this time. */

@@ -58,7 +58,7 @@ T_STORY(renewal, a_claim_of_a_dead_run_that_comes_late, 60) {
   t_mutate(p, &m);
   T_CHECK(t_commit(p) == 'u', "the claim was refused: %s", t_refusal(p));
   r_wait_status("m-user", "done", 8000);
-  json_t *lines = r_attempts("m-user");
+  json_t *lines = r_wait_attempts("m-user", 2);
   T_CHECK(json_array_size(lines) == 2, "%zu attempts in the log, not one released and one done",
           json_array_size(lines));
   json_decref(lines);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "proto/map.h"
 #include "test_renewd_core.h"
 
 /* A job that a person made, which has its turn. */
@@ -84,10 +85,8 @@ Test(renewd_attempt, the_letter_and_the_end, .init = begin, .fini = core_end) {
   cr_assert_eq(e->attempt, 1);
   cr_assert_eq(e->token.n, 32);
   cr_assert_eq(e->cooldown_until, at.wall + 60000);
-  const struct renew_attempt *a = recorded();
-  cr_assert_eq(a->took_ms, 40);
-  cr_assert_eq(a->verdict.outcome, RENEW_DONE);
-  cr_assert(ck_str_is(a->snapshot, TARGET));
+  cr_assert_eq(ck_map_int(e->result, "took_ms", -1), 40);
+  cr_assert(ck_map_str(e->result, "why").n);
   result(send, RENEW_FAILED); /* nobody waits for it */
   cr_assert_null(told(CK_OP_END));
 }
@@ -139,7 +138,6 @@ static void is_released(struct renew_answer a, const char *why) {
   answer(queried(LEASE), a);
   cr_assert_null(sent());
   cr_assert(strstr(end_told("released")->error.s, why));
-  cr_assert_eq(recorded()->verdict.outcome, RENEW_RELEASED);
 }
 
 static struct renew_answer granted(void) {

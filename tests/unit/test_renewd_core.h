@@ -52,7 +52,6 @@ const struct renew_effect *queried(unsigned parts);
 const struct renew_effect *told(enum ck_mutation_kind kind);
 const struct renew_effect *sent(void);
 const struct renew_effect *abandoned(void);
-const struct renew_attempt *recorded(void);
 const struct renew_line *said(const char *event);
 
 /* ---- what is often looked for ---- */

@@ -50,9 +50,7 @@ void core_new(void) {
 void core_connect(void) {
   happen(RENEW_CONNECTED);
   follow(version);
-  const struct renew_effect *offers = queried(RENEW_ABOUT_OFFERS),
-                            *kept = queried(RENEW_ABOUT_ENDS);
-  if (kept) answer(kept, (struct renew_answer){0});
+  const struct renew_effect *offers = queried(RENEW_ABOUT_OFFERS);
   if (offers) answer(offers, (struct renew_answer){0});
 }
 
@@ -184,10 +182,6 @@ const struct renew_effect *told(enum ck_mutation_kind kind) {
 }
 const struct renew_effect *sent(void) { return find(RENEW_SEND, NULL, NULL); }
 const struct renew_effect *abandoned(void) { return find(RENEW_ABANDON, NULL, NULL); }
-const struct renew_attempt *recorded(void) {
-  const struct renew_effect *e = find(RENEW_RECORD, NULL, NULL);
-  return e ? e->as.record : NULL;
-}
 const struct renew_line *said(const char *event) {
   const struct renew_effect *e = find(RENEW_SAY, has_event, event);
   return e ? &e->as.say : NULL;

@@ -50,7 +50,6 @@ Test(renewd_look, what_a_dead_run_left, .init = core_new, .fini = core_end) {
     const struct ck_end *e = end_told(blind ? "unknown" : "released");
     cr_assert(ck_str_is(e->token, "its token"));
     cr_assert_eq(e->attempt, 1);
-    cr_assert_eq(recorded()->verdict.outcome, blind ? RENEW_UNKNOWN : RENEW_RELEASED);
     claims(NULL);
   }
   const struct renew_effect *offers = queried(RENEW_ABOUT_OFFERS);
@@ -241,7 +240,6 @@ Test(renewd_offer, whose_lease_runs_out, .init = taken, .fini = core_end) {
   answer(queried(LOOK), lease(CLIENTS, "ff1", at.wall));
   const struct ck_end *e = end_told("unknown");
   cr_assert_eq(e->token.n, 0);
-  cr_assert_null(recorded(), "the store keeps it, for the log");
 }
 
 Test(renewd_offer, whose_lease_was_extended, .init = taken, .fini = core_end) {
@@ -281,30 +279,4 @@ Test(renewd_offer, whose_client_was_faster, .init = open_offer, .fini = core_end
   follow(2);
   answer(queried(LOOK), lease(CLIENTS, "ff1", at.wall + 100));
   cr_assert_eq(phase("j"), RENEW_TAKEN);
-}
-
-/* ---- the ends of clients' attempts ---- */
-
-Test(renewd_offer, ends_that_are_logged, .init = taken, .fini = core_end) {
-  row_job((struct row_of_job){.id = "j", .of = "j", .message = "j", .status = "done"});
-  happen(RENEW_TICK);
-  const struct renew_ended ended = {.job_id = CK_LIT("j"),
-                                    .sent_id = CK_LIT("m9"),
-                                    .at = at.wall,
-                                    .attempt = 1,
-                                    .began = at.wall - 40,
-                                    .outcome = RENEW_DONE};
-  answer(queried(RENEW_ABOUT_ENDS), (struct renew_answer){.ends = &ended, .n = 1});
-  happen(RENEW_TICK);
-  cr_assert_null(recorded(), "before its job is known");
-  const struct renew_effect *job = queried(RENEW_ABOUT_JOB);
-  answer(job, (struct renew_answer){
-                  .job = {.conversation_id = CK_LIT("j"), .snapshot = CK_LIT(CLIENTS)}});
-  const struct renew_attempt *a = recorded();
-  cr_assert(a && ck_str_is(a->sent_id, "m9") && a->took_ms == 40);
-  const struct renew_effect *logged = told(CK_OP_LOGGED);
-  cr_assert(ck_str_is(logged->as.tell.mutation.as.logged.job_id, "j"));
-  cr_assert_not_null(core.ends.all);
-  receipt(logged, 'u', 1);
-  cr_assert_null(core.ends.all);
 }

@@ -33,14 +33,6 @@ static void put(struct ck_buf *b, struct ck_str s) {
   ck_buf_printf(b, "%zu:%.*s ", s.n, (int)s.n, s.s);
 }
 
-static void put_record(struct ck_buf *b, const struct renew_attempt *a) {
-  ck_buf_printf(b, "record %lld %lld %lld %d %s %s ", (long long)a->at, (long long)a->attempt,
-                (long long)a->took_ms, a->verdict.outcome, a->verdict.why, a->result.error);
-  put(b, a->job_id);
-  put(b, a->conversation_id);
-  put(b, a->snapshot);
-}
-
 static void put_line(struct ck_buf *b, const struct renew_line *l) {
   ck_buf_printf(b, "say %d %s ", l->level, l->event);
   put(b, l->subject);
@@ -65,8 +57,6 @@ static void put_effect(struct ck_buf *b, const struct renew_effect *e) {
     put(b, e->as.send.job_id);
     put(b, e->as.send.snapshot);
     put(b, e->as.send.letter);
-  } else if (e->kind == RENEW_RECORD) {
-    put_record(b, e->as.record);
   } else if (e->kind == RENEW_SAY) {
     put_line(b, &e->as.say);
   }
@@ -113,7 +103,7 @@ static void any_answer(struct renew_answer *a, const struct renew_question *q) {
   const struct renew_job *j = renew_core_job(&core, q->job_id);
   *a = (struct renew_answer){.head = core.version + (uint64_t)chance(2), .has_link = chance(1)};
   if (chance(20) == 0) a->problem = "no answer";
-  if (q->parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_ENDS)) return;
+  if (q->parts & RENEW_ABOUT_OFFERS) return;
   a->facts = (struct renew_facts){.found = true,
                                   .role = CK_LIT("assistant"),
                                   .created_at = at.wall,

@@ -1,11 +1,10 @@
-/* Targets, letters, allowed addresses, and the log of attempts. */
+/* Targets, letters, and allowed addresses. */
 #include <criterion/criterion.h>
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "renewd/attempts.h"
 #include "renewd/channel.h"
 #include "renewd/core/target.h"
 
@@ -292,41 +291,4 @@ Test(renewd_target, an_error_is_always_utf8) {
     renew_result_set(&r, RENEW_FAILED, "%.9s is cut in the middle", text);
     cr_assert(ck_utf8_ok(ck_str_of(r.error)));
   }
-}
-
-/* ---- the log ---- */
-
-Test(renewd_target, a_line_of_the_log) {
-  struct renew_result r = {
-      .outcome = RENEW_RETRY, .http_status = 503, .exit_code = -1, .error = "http 503"};
-  struct renew_verdict v = {
-      .outcome = RENEW_RETRY, .next_attempt_at = 1790000001000, .why = "again"};
-  struct ck_buf b = {0};
-  renew_attempt_json(
-      &b, &(struct renew_attempt){
-              .at = 1790000000000,
-              .attempt = 1,
-              .job_id = CK_LIT("j"),
-              .conversation_id = CK_LIT("c"),
-              .message_id = CK_LIT("m"),
-              .snapshot = CK_LIT("{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://a/\"}}"),
-              .result = r,
-              .verdict = v,
-              .took_ms = 12,
-              .sent_id = CK_LIT("m2")});
-  json_t *o = json_loads(ck_buf_cstr(&b), 0, NULL);
-  cr_assert_not_null(o);
-  static const char *const names[] = {
-      "at",         "job_id",  "delivery_id",     "attempt", "local_conversation_id",
-      "message_id", "channel", "target",          "outcome", "http_status",
-      "error",      "took_ms", "next_attempt_at", "why"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    cr_assert_not_null(json_object_get(o, names[i]), "%s", names[i]);
-  cr_assert_str_eq(json_string_value(json_object_get(o, "target")), "http://a/");
-  cr_assert_str_eq(json_string_value(json_object_get(o, "sent_message_id")), "m2");
-  json_decref(o);
-  ck_buf_free(&b);
-  char path[RENEW_LOG_PATH];
-  renew_log_path(path, 1790000000000);
-  cr_assert_str_eq(path, "logs/renewal/2026-09-21.jsonl");
 }

@@ -262,21 +262,3 @@ Test(apply, offers_outlive_a_restart) {
   cr_expect_eq(ap_mutate(ap_end_of("j1", 1, "t1", "done")), 'u', "%s", s.reason.text);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM leases"), 0);
 }
-
-/* For the log of attempts, until it is there. What a person ends is no client's end. */
-Test(apply, ends_of_a_client_s_attempts_are_kept_until_they_are_logged) {
-  static const char count[] = "SELECT count(*) FROM ended WHERE job_id = 'j1'";
-  claimed_job(0);
-  struct ck_mutation m = ap_end_of("j1", 1, "t1", "unknown");
-  m.as.end.error = CK_LIT("no answer");
-  cr_assert_eq(ap_mutate(m), 'u', "%s", s.reason.text);
-  cr_assert_eq(sh_int(&s, "SELECT count(*) FROM ended WHERE attempt = 1 AND outcome = 'unknown' "
-                          "AND error = 'no answer' AND began <= at"),
-               1);
-  struct ck_mutation logged = {.kind = CK_OP_LOGGED};
-  logged.as.logged = (struct ck_logged){CK_LIT("j1"), sh_int(&s, "SELECT at FROM ended")};
-  cr_assert_eq(ap_mutate(logged), '=');
-  cr_assert_eq(sh_int(&s, count), 0);
-  cr_assert_eq(ap_mutate(ap_end_of("j1", 1, "", "released")), 'u', "%s", s.reason.text);
-  cr_assert_eq(sh_int(&s, count), 0, "a person's end is kept as the client's");
-}

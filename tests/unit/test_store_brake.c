@@ -215,8 +215,6 @@ Test(apply, brake_attempts_by_their_time) {
   cr_expect_eq(ap_mutate(ap_end_of(second, 1, "t", "released")), 'u', "%s", s.reason.text);
   ask_for(&(struct wanted){.per_day = 1});
   cr_expect_eq(past.day_at, 3000, "what was not charged does not count");
-  deliver(4, true, "done", 3000 + 86400000);
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM attempts"), 1, "nobody looks back further");
 }
 
 Test(apply, brake_so_many_a_day) {

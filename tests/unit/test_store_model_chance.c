@@ -312,6 +312,7 @@ static void make_end(const struct m_state *s, struct m_mutation *m) {
                            one_in(2) ? 0 : some_time(),
                            ANY(texts),
                            some_time(),
+                           {0},
                            {0}};
   const struct m_lease *l = &s->lease[sh_below(M_FEW)];
   for (int tries = 0; tries < 2 * M_FEW && !l->state; ++tries) l = &s->lease[sh_below(M_FEW)];
