@@ -63,29 +63,32 @@ static const char *declined_reason(const json_t *own, const char *conversation) 
 }
 
 /* As renewd sees it. */
-static bool goes_on(const json_t *message) {
+static bool is_in_turn(const json_t *message, const char *turn) {
   const json_t *details = json_object_get(message, "details");
   json_t *own = json_is_string(details) ? json_loads(json_string_value(details), 0, NULL) : NULL;
   if (own) details = own;
-  bool open =
-      strcmp(cli_member(details, "turn"), "open") == 0 && !json_object_get(details, "waits");
+  bool is = strcmp(cli_member(details, "turn"), turn) == 0 && !json_object_get(details, "waits");
   json_decref(own);
-  return open;
+  return is;
+}
+
+static bool may_get_one(const json_t *message) {
+  const char *role = cli_member(message, "role");
+  return strcmp(role, "assistant") == 0 || strcmp(role, "model") == 0 ||
+         is_in_turn(message, "failed");
 }
 
 /* Why its last message has no follow-up: the first reason that applies. */
 static const char *reason_of(const json_t *conversation, const json_t *message, const json_t *own) {
-  const char *status = cli_member(conversation, "automation_status"),
-             *role = cli_member(message, "role");
+  const char *status = cli_member(conversation, "automation_status");
   const char *declined = declined_reason(own, cli_member(conversation, "local_conversation_id"));
   if (strcmp(status, "auto") != 0)
     return strcmp(status, "paused") == 0 ? "it is paused; convkeep resume continues it"
                                          : "it is not on auto; convkeep set --automation auto";
   if (!message) return "it has no last message";
-  if (strcmp(role, "assistant") != 0 && strcmp(role, "model") != 0)
-    return "its last message is not the assistant's";
+  if (!may_get_one(message)) return "its last message is not the assistant's";
   if (declined) return declined;
-  if (goes_on(message)) return "its turn goes on: a tool is at work";
+  if (is_in_turn(message, "open")) return "its turn goes on: a tool is at work";
   if (!own) return "renewd is not running; convkeep up starts it";
   return "its last message came before it was put on auto, or has not been unchanged for "
          "renew.delay yet";

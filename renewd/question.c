@@ -26,13 +26,12 @@ static void note_head(struct asked *a, const struct renew_reply *reply) {
 
 /* ---- what the rows say ---- */
 
-/* It waits for the program, not for its owner. */
-static bool is_open(struct ck_str details) {
+static void take_turn(struct renew_facts *f, struct ck_str details) {
   json_t *d = json_loadb(details.s ? details.s : "", details.n, JSON_ALLOW_NUL, NULL);
   const char *turn = json_string_value(json_object_get(d, "turn"));
-  bool open = turn && strcmp(turn, "open") == 0 && !json_object_get(d, "waits");
+  f->open = turn && strcmp(turn, "open") == 0 && !json_object_get(d, "waits");
+  f->failed = turn && strcmp(turn, "failed") == 0;
   json_decref(d);
-  return open;
 }
 
 static void message_came(void *self, const struct renew_reply *reply) {
@@ -45,7 +44,7 @@ static void message_came(void *self, const struct renew_reply *reply) {
   f->observed_at = ck_map_int(reply->first, "observed_at", 0);
   f->live = ck_map_int(reply->first, "live", 0);
   a->answer.text = text(a, reply->first, "raw_text");
-  f->open = is_open(ck_map_str(reply->first, "details"));
+  take_turn(f, ck_map_str(reply->first, "details"));
 }
 
 static void conversation_came(void *self, const struct renew_reply *reply) {
@@ -109,6 +108,7 @@ static void past_came(void *self, const struct renew_reply *reply) {
   past->text = text(a, reply->first, "text");
   past->waits = text(a, reply->first, "waits");
   past->turn = text(a, reply->first, "turn");
+  past->came_at = ck_map_int(reply->first, "came_at", 0);
   past->resumed = ck_map_int(reply->first, "resumed", 0);
   past->anyway = ck_map_int(reply->first, "anyway", 0);
 }

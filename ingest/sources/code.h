@@ -47,6 +47,7 @@ struct code_content {
   struct ck_buf hidden;                     /* the text of `context` */
   struct ck_str unknown;                    /* the type of a block of an unknown type */
   struct ck_str author;                     /* another agent that has said it; else empty */
+  const char *turn; /* the detail `turn`, of what is no answer; NULL: none */
   unsigned attached;
   bool said; /* there are words */
 };

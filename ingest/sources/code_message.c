@@ -256,6 +256,7 @@ static void give_message(const struct code_line *line, const char *role, const c
   ingest_details_text(&b, "type", content->unknown);
   ingest_details_true(&b, "hidden", hidden);
   code_content_details(content, &b);
+  if (content->turn) ingest_details_text(&b, "turn", ck_str_of(content->turn));
   if (line->time_assumed) ingest_details_false(&b, "time_known");
   if (!b.len && line->was_hidden) ck_buf_text(&b, "{");
   const struct ingest_observation o = {

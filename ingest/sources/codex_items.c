@@ -161,7 +161,7 @@ void codex_told(struct codex_line *l, bool envelope) {
 }
 
 void codex_failed(struct codex_line *l, struct ck_str text) {
-  struct code_content content = {0};
+  struct code_content content = {.turn = "failed"};
   code_content_text(&content, text);
   say_beside(l, "system", "error", &content);
   code_content_free(&content);

@@ -18,7 +18,8 @@
 enum renew_decline renew_declined(const struct renew_rules *r, const struct renew_facts *f) {
   if (!f->found) return RENEW_NO_MESSAGE;
   if (f->has_job) return RENEW_HAS_JOB;
-  if (!ck_str_is(f->role, "assistant") && !ck_str_is(f->role, "model")) return RENEW_NOT_ASSISTANTS;
+  bool is_answer = ck_str_is(f->role, "assistant") || ck_str_is(f->role, "model");
+  if (!is_answer && !f->failed) return RENEW_NOT_ASSISTANTS;
   if (!f->since || f->created_at <= f->since) return RENEW_BEFORE_AUTO;
   if (!f->live) return RENEW_NOT_LIVE;
   if (f->observed_at == f->created_at) return RENEW_TIME_UNKNOWN;

@@ -20,7 +20,8 @@ struct renew_facts {
   int64_t last_message_at; /* the conversation's, which the store keeps from being ahead of the
                               clock by more than CK_AHEAD_MS; 0: none */
   bool live;               /* it was observed when it was said; not read from an export or a log */
-  bool open;               /* its turn goes on by itself, as its source says */
+  bool open;               /* its turn goes on by itself, as its source says: it waits for nobody */
+  bool failed;             /* its turn has ended with it, an error */
   int64_t since;           /* since when the conversation is on auto; 0: it is not */
   bool has_job;
 };

@@ -9,6 +9,7 @@
 
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
+#define ERROR_MS (HOUR_MS / 4)
 
 __attribute__((format(printf, 3, 4))) static void stop(struct renew_stop *s, enum renew_brake brake,
                                                        const char *fmt, ...) {
@@ -39,14 +40,15 @@ static void wait_for_age(struct renew_stop *s, int64_t at, int64_t span, int64_t
   }
 }
 
-/* What waits for its owner stops as that, if at all. */
-static void stop_in_turn(struct renew_stop *s, const struct renew_past *past) {
+/* What waits for its owner stops as that, if at all. An error may pass by itself. */
+static void stop_in_turn(struct renew_stop *s, const struct renew_past *past, int64_t now) {
   if (ck_str_is(past->turn, "open") && !past->waits.n)
     stop(s, RENEW_STOPPED, "its turn goes on: a tool is at work");
   else if (ck_str_is(past->turn, "interrupted"))
     stop(s, RENEW_STOPPED, "somebody has interrupted its turn");
-  else if (ck_str_is(past->turn, "failed"))
-    stop(s, RENEW_STOPPED, "its turn has ended with an error");
+  if (!ck_str_is(past->turn, "failed")) return;
+  wait_for_age(s, past->came_at, ERROR_MS, now);
+  if (s->brake) stop(s, RENEW_BRAKED, "its turn has ended with an error: it waits 15 minutes");
 }
 
 static void stop_at_question(struct renew_stop *s, const struct renew_stop_rules *rules,
@@ -84,7 +86,7 @@ static void apply(struct renew_stop *s, const struct renew_stop_rules *rules,
                   const struct renew_past *past, const struct ck_renewal *own, int64_t now) {
   struct ck_str text = own->text ? ck_str_of(own->text) : rules->text;
   stop_after(s, own->until, now);
-  if (!s->brake && !past->resumed) stop_in_turn(s, past);
+  if (!s->brake && !past->resumed) stop_in_turn(s, past, now);
   if (!s->brake && !past->resumed) stop_at_question(s, rules, past, own->question);
   if (!s->brake && !past->resumed && text.n) stop_at_text(s, text, past->text);
   if (!s->brake && !past->resumed && past->alike)

@@ -28,6 +28,7 @@ struct renew_past {
   int64_t in_a_row, per_day, alike; /* the rule that applies; 0: none does */
   int64_t day_at;                   /* wall: of per_day, when the oldest began */
   struct ck_str text, waits, turn;  /* of the message that is followed up */
+  int64_t came_at;                  /* wall: when that message came */
   bool resumed;                     /* a person let it go on after that message */
   bool anyway;                      /* a person wants the job, whatever would stop it */
 };

@@ -177,9 +177,10 @@ static int compare_answers(sqlite3 *db, struct deliveries *d, struct ck_err *err
 }
 
 static const char message_sql[] =
-    "SELECT raw_text, d ->> '$.waits', d ->> '$.turn',"
+    "SELECT raw_text, d ->> '$.waits', d ->> '$.turn', created_at,"
     " EXISTS (SELECT 1 FROM automation WHERE local_conversation_id = ?1 AND resumed > version)"
-    " FROM (SELECT raw_text, version, CASE WHEN json_valid(details) THEN details END AS d"
+    " FROM (SELECT raw_text, created_at, version, CASE WHEN json_valid(details) THEN details END "
+    "AS d"
     "  FROM messages) m WHERE m.version = " KEYS_VERSION_OF("?2");
 
 static void put_text_or_nil(struct ck_map *m, const char *name, sqlite3_stmt *s, int column) {
@@ -204,12 +205,14 @@ static int put_message(sqlite3 *db, struct ck_map *m, const struct deliveries *d
     put_text_or_nil(m, "text", s, 0);
     put_text_or_nil(m, "waits", s, 1);
     put_text_or_nil(m, "turn", s, 2);
+    ck_pair_int(m, "came_at", sqlite3_column_int64(s, 3));
   } else {
     ck_pair_nil(m, "text");
     ck_pair_nil(m, "waits");
     ck_pair_nil(m, "turn");
+    ck_pair_nil(m, "came_at");
   }
-  ck_pair_int(m, "resumed", is_there ? sqlite3_column_int(s, 3) : 0);
+  ck_pair_int(m, "resumed", is_there ? sqlite3_column_int(s, 4) : 0);
   int bad = check(db, rc, err);
   sqlite3_finalize(s);
   return bad;

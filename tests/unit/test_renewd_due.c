@@ -71,6 +71,15 @@ Test(renewd_due, what_came_with_an_export_is_never_new) {
   verdict(&f, RENEW_NOT_LIVE, true);
 }
 
+/* A program says what its turn has failed with as nobody's message. */
+Test(renewd_due, a_turn_that_has_failed) {
+  struct renew_facts f = fresh;
+  f.role = CK_LIT("system");
+  verdict(&f, RENEW_NOT_ASSISTANTS, false);
+  f.failed = true;
+  verdict(&f, RENEW_NOT_DECLINED, false);
+}
+
 /* What will never be followed up is judged at once. */
 Test(renewd_due, a_turn_that_goes_on) {
   struct renew_facts f = fresh;

@@ -126,7 +126,12 @@ Test(renewd_stop, turns, .init = begin) {
   past.turn = CK_LIT("interrupted");
   is(true, RENEW_STOPPED, "somebody has interrupted its turn");
   past.turn = CK_LIT("failed");
-  is(true, RENEW_STOPPED, "its turn has ended with an error");
+  past.came_at = NOW - HOUR / 4 + 1;
+  is(true, RENEW_BRAKED, "its turn has ended with an error: it waits 15 minutes");
+  cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, 1);
+  is(false, RENEW_FREELY, "");
+  past.came_at = NOW - HOUR / 4;
+  is(true, RENEW_FREELY, "");
   past.renewal = CK_LIT("{\"until\":1}");
   is(true, RENEW_STOPPED, "the time has come");
 }

@@ -8,7 +8,7 @@
 
 static struct {
   bool has_sixtieth, resumed, anyway;
-  int64_t sixtieth_at, in_a_row, per_day, day_at, alike;
+  int64_t sixtieth_at, in_a_row, per_day, day_at, alike, came_at;
   char text[400], waits[40], turn[40], renewal[200];
 } past;
 
@@ -29,6 +29,7 @@ static void take(struct ck_str row) {
   past.per_day = ck_map_int(row, "per_day", -1);
   past.day_at = ck_map_int(row, "day_at", -1);
   past.alike = ck_map_int(row, "alike", -1);
+  past.came_at = ck_map_int(row, "came_at", -1);
   past.resumed = ck_map_int(row, "resumed", 0);
   past.anyway = ck_map_int(row, "anyway", 0);
   take_text(past.text, sizeof past.text, ck_map_str(row, "text"));
@@ -300,6 +301,7 @@ Test(apply, brake_the_message) {
   cr_expect_str_eq(past.text, "May I?");
   cr_expect_str_eq(past.waits, "plan");
   cr_expect_str_eq(past.turn, "open");
+  cr_expect_eq(past.came_at, sh_int(&s, "SELECT created_at FROM messages WHERE id = 'm2'"));
   cr_expect_not(past.resumed);
   struct ck_mutation m = {.kind = CK_OP_RESUME};
   m.as.resume = (struct ck_resume){CK_LIT("c1")};
