@@ -157,19 +157,20 @@ static int cancel(const struct wish *w, const struct cli_job *j) {
   static const char reason[] = "cancelled by hand";
   if (strcmp(j->status, "done") == 0)
     return refuse(c, j, "it was delivered: there is nothing left to cancel");
-  if (strcmp(j->status, "running") == 0)
-    return refuse(c, j, "an attempt is under way: wait for its end");
+  bool running = strcmp(j->status, "running") == 0;
   if (strcmp(j->status, "failed") == 0) return answer(c, j->id, "had failed already");
   int64_t now = ck_now_ms();
   struct ck_buf mutations = {0};
   struct ck_mutation m = {.kind = CK_OP_CANCEL};
-  m.as.cancel = (struct ck_cancel){ck_str_of(j->id), CK_LIT(reason), now};
+  m.as.cancel = (struct ck_cancel){ck_str_of(j->id), CK_LIT(reason), now, true};
   ck_put_array(&mutations, 1);
   if (strcmp(j->status, "unknown") == 0)
     end_attempt(&mutations, j, "failed", reason, "a person does not want it any more", now);
   else
     ck_mutation_encode(&mutations, &m);
-  return write_job(c, j, &mutations, "is cancelled");
+  return write_job(c, j, &mutations,
+                   running ? "is cancelled; its attempt is ended, and may have arrived"
+                           : "is cancelled");
 }
 
 /* Its due time alone changes, so it is also the way to make a job wait less. */
@@ -372,7 +373,7 @@ static const struct cli_option options[] = {
     CLI_VALUE("until", CLI_TIME, "TIME", struct wish, until_text, "snooze: until when"),
     CLI_VALUE("since", CLI_TIME, "TIME", struct wish, since_text,
               "report: since when; 12 hours ago unless it is given"),
-    CLI_VALUE("status", CLI_CHOICE, "pending|failed|waiting|stopped|unknown|superseded",
+    CLI_VALUE("status", CLI_CHOICE, "pending|failed|waiting|stopped|running|unknown|superseded",
               struct wish, status, "all jobs in this state, instead of one"),
     CLI_VALUE("platform", CLI_PLATFORM, "PLATFORM", struct wish, platform,
               "of these only those of a platform's conversations"),
@@ -393,7 +394,10 @@ const struct cli_command cli_jobs = {
     "           sent again. One that is superseded (somebody answered, another message is the\n"
     "           last one, or the conversation is not on `auto`), or is stopped, is sent only with\n"
     "           --anyway.\n"
-    "  cancel   A job that waits, or whose outcome is unknown, ends as failed.\n"
+    "  cancel   A job that waits, or whose outcome is unknown, ends as failed. So does one that "
+    "is\n"
+    "           being delivered: its command is stopped, its transfer cut off, its client's lease\n"
+    "           taken away. It may have arrived by then, and says so.\n"
     "  snooze   A job that waits is not due before --until TIME.\n"
     "  why      Shows what the job waits for, and each attempt from logs/renewal/: when, by which\n"
     "           channel, the result, and what comes next. With --json, the log's own lines.\n"

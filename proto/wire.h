@@ -546,8 +546,13 @@
 #define CK_SUPERSEDE_FIELDS(F) F(TEXT, job_id) F(INT, at)
 #define CK_SUPERSEDED "superseded: "
 
-/* A person: a pending job ends as failed, with the reason in last_error. */
-#define CK_CANCEL_FIELDS(F) F(TEXT, job_id) F(TEXT, reason) F(INT, at)
+/* A person: a job ends as failed, with the reason in last_error, which says besides that it may have
+ * arrived if an attempt was under way. That attempt is nobody's then: its END is refused with
+ * CK_CANCELLED.
+ *
+ *   running  also one that is not pending, but running */
+#define CK_CANCEL_FIELDS(F) F(TEXT, job_id) F(TEXT, reason) F(INT, at) F(BOOL, running)
+#define CK_CANCELLED "cancelled: "
 
 /* A person: a failed or pending job is due at the time `at`, and goes to the target that the
  * conversation has then (target_snapshot NULL). A failed one gets all its attempts again.

@@ -46,6 +46,8 @@ struct renew_channel {
   void *(*start)(void *channel, const struct renew_parcel *parcel, struct renew_result *result);
   /* True: the delivery is over, *result is filled, and the delivery is freed. */
   bool (*over)(void *delivery, struct renew_result *result);
+  /* Makes it be over soon; it may have arrived. NULL: it always is. */
+  void (*cancel)(void *delivery);
   /* Gives the delivery up and frees it; it may still arrive. */
   void (*abandon)(void *delivery);
 

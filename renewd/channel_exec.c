@@ -54,6 +54,11 @@ static void exec_abandon(void *delivery) {
   run_free(r);
 }
 
+static void exec_cancel(void *delivery) {
+  struct run *r = delivery;
+  if (!r->is_over) renew_launcher_cancel(r->exec->launcher, r->id);
+}
+
 static void exec_close(void *channel) {
   struct exec *x = channel;
   while (x->all) exec_abandon(x->all);
@@ -98,6 +103,9 @@ static void judge_end(struct run *r, const struct renew_launched *e) {
   case RENEW_COMMAND_TIMED_OUT:
     renew_result_set(&r->result, RENEW_UNKNOWN, "no end within %lld ms, so it was stopped",
                      (long long)r->timeout);
+    break;
+  case RENEW_COMMAND_CANCELLED:
+    renew_result_set(&r->result, RENEW_UNKNOWN, "cancelled, so it was stopped%s%s", colon, words);
     break;
   case RENEW_COMMAND_STOPPED:
     renew_result_set(&r->result, RENEW_UNKNOWN, "renewd was stopped, and so was it%s%s", colon,
@@ -190,6 +198,7 @@ const struct renew_channel renew_channel_exec = {
     .pump = exec_pump,
     .start = exec_start,
     .over = exec_over,
+    .cancel = exec_cancel,
     .abandon = exec_abandon,
     .stop = exec_stop,
     .repeatable = exec_repeatable,

@@ -223,6 +223,19 @@ static void *webhook_start(void *channel, const struct renew_parcel *parcel,
   return p;
 }
 
+/* What was sent by then may have arrived. */
+static void webhook_cancel(void *delivery) {
+  struct post *p = delivery;
+  long sent = 0;
+  if (p->is_over) return;
+  curl_easy_getinfo(p->easy, CURLINFO_REQUEST_SIZE, &sent);
+  ck_curl_remove(p->webhook->loop, p->easy);
+  p->added = false;
+  p->is_over = true;
+  renew_result_set(&p->result, sent ? RENEW_UNKNOWN : RENEW_UNREACHED,
+                   sent ? "cancelled after it was sent" : "cancelled before it was sent");
+}
+
 static void webhook_abandon(void *delivery) { post_free(delivery); }
 
 static bool webhook_over(void *delivery, struct renew_result *result) {
@@ -250,6 +263,7 @@ const struct renew_channel renew_channel_webhook = {
     .pump = webhook_pump,
     .start = webhook_start,
     .over = webhook_over,
+    .cancel = webhook_cancel,
     .abandon = webhook_abandon,
     .repeatable = webhook_repeatable,
 };

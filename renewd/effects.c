@@ -37,6 +37,9 @@ static void do_one(struct renewd *r, const struct renew_effect *e) {
   case RENEW_SEND:
     renew_sending_begin(r, e);
     break;
+  case RENEW_CANCEL:
+    renew_sending_cancel(r, e->ticket);
+    break;
   case RENEW_ABANDON:
     renew_sending_abandon(r, e->ticket);
     break;

@@ -114,6 +114,10 @@ void renew_launcher_kill(struct renew_launcher *l, uint64_t id) {
   tell(l, &(struct launch_request){.id = id, .what = LAUNCH_KILL}, -1);
 }
 
+void renew_launcher_cancel(struct renew_launcher *l, uint64_t id) {
+  tell(l, &(struct launch_request){.id = id, .what = LAUNCH_CANCEL}, -1);
+}
+
 void renew_launcher_stop(struct renew_launcher *l) {
   tell(l, &(struct launch_request){.what = LAUNCH_STOP}, -1);
 }

@@ -27,6 +27,8 @@ int renew_launcher_run(struct renew_launcher *l, uint64_t id, const char *name,
                        struct ck_str delivery, struct ck_str payload, struct ck_err *err);
 /* Kills the run at once; nothing is said of its end. */
 void renew_launcher_kill(struct renew_launcher *l, uint64_t id);
+/* The run gets SIGTERM, 2 s later SIGKILL; its end is reported. */
+void renew_launcher_cancel(struct renew_launcher *l, uint64_t id);
 /* All runs get SIGTERM, and SIGKILL when renew.stop_grace is over. */
 void renew_launcher_stop(struct renew_launcher *l);
 
@@ -36,6 +38,7 @@ enum renew_command_end {
   RENEW_COMMAND_EXITED,    /* code: its exit code */
   RENEW_COMMAND_SIGNALLED, /* code: the signal */
   RENEW_COMMAND_TIMED_OUT, /* its time was over, so it was made to end */
+  RENEW_COMMAND_CANCELLED, /* renew_launcher_cancel: it was made to end */
   RENEW_COMMAND_STOPPED    /* renewd stops, so it was made to end */
 };
 struct renew_launched {

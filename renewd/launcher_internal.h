@@ -1,7 +1,7 @@
 /* What renewd and the launcher say to each other: a datagram each, over a pair of sockets.
  *
  *   renewd ──► RUN id name, with a file: the delivery, then the payload
- *              KILL id · STOP
+ *              CANCEL id · KILL id · STOP
  *   renewd ◄── END id, with the last lines of the output
  */
 #ifndef RENEWD_LAUNCHER_INTERNAL_H
@@ -13,7 +13,7 @@
 #define LAUNCH_OUT_MAX (64u << 10) /* bytes of the newest standard output that are kept */
 #define LAUNCH_ERR_MAX 4096        /* likewise of standard error */
 
-enum launch_what { LAUNCH_RUN, LAUNCH_KILL, LAUNCH_STOP };
+enum launch_what { LAUNCH_RUN, LAUNCH_CANCEL, LAUNCH_KILL, LAUNCH_STOP };
 
 struct launch_request {
   uint64_t id;

@@ -205,6 +205,12 @@ static void kill_run(struct launcher *l, uint64_t id) {
   }
 }
 
+static void cancel_run(struct launcher *l, uint64_t id) {
+  for (struct run *r = l->all; r; r = r->next)
+    if (r->id == id && r->end == RENEW_COMMAND_EXITED)
+      make_it_end(r, RENEW_COMMAND_CANCELLED, KILL_AFTER_MS);
+}
+
 static void stop_all(struct launcher *l) {
   int64_t grace = ck_set_int(l->settings, CK_SET_RENEW_STOP_GRACE);
   for (struct run *r = l->all; r; r = r->next)
@@ -287,6 +293,7 @@ static bool take_request(struct launcher *l) {
   int fd = fd_in(&m);
   q.name[sizeof q.name - 1] = '\0';
   if (q.what == LAUNCH_RUN) begin(l, &q, fd);
+  if (q.what == LAUNCH_CANCEL) cancel_run(l, q.id);
   if (q.what == LAUNCH_KILL) kill_run(l, q.id);
   if (q.what == LAUNCH_STOP) stop_all(l);
   shut(fd);

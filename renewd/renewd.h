@@ -62,6 +62,8 @@ bool renew_do_effects(struct renewd *r);
 void renew_sending_begin(struct renewd *r, const struct renew_effect *send);
 /* Pumps the channels, and tells the core of the results. */
 void renew_sending_step(struct renewd *r);
+/* Makes the delivery with that ticket end soon. */
+void renew_sending_cancel(struct renewd *r, uint64_t ticket);
 /* Gives the delivery with that ticket up. */
 void renew_sending_abandon(struct renewd *r, uint64_t ticket);
 /* Gives all up, and closes the channels. */

@@ -61,6 +61,12 @@ void renew_sending_step(struct renewd *r) {
   }
 }
 
+void renew_sending_cancel(struct renewd *r, uint64_t ticket) {
+  struct renew_sending *s = r->sending;
+  while (s && s->ticket != ticket) s = s->next;
+  if (s && s->channel->cancel) s->channel->cancel(s->delivery);
+}
+
 void renew_sending_abandon(struct renewd *r, uint64_t ticket) {
   struct renew_sending **at = &r->sending, *s;
   while ((s = *at) && s->ticket != ticket) at = &s->next;

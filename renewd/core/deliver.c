@@ -104,6 +104,14 @@ void renew_claim_receipted(struct renew_core *core, struct renew_job *j,
                                        .conversation_id = ck_str_of(j->of->node.id)});
 }
 
+void renew_attempt_cancelled(struct renew_core *core, struct renew_job *j) {
+  if (!j->trying || j->trying->cancelled) return;
+  j->trying->cancelled = true;
+  renew_say_number(renew_say(core->out, RENEW_SAY_INFO, j->node.id, "cancelled"), "attempt",
+                   j->trying->count.attempt);
+  if (j->phase == RENEW_SENDING) renew_cancel(core->out, j->ticket.number);
+}
+
 static void resulted(struct renew_core *core, struct renew_job *j,
                      const struct renew_result *result) {
   const struct renew_trying *t = j->trying;
@@ -123,7 +131,10 @@ static void resulted(struct renew_core *core, struct renew_job *j,
   renew_say_text(core->out, l, "error", ck_str_of(result->error));
   renew_target_free(&target);
   const struct renew_lease lease = {.token = ck_str_of(t->token), .attempt = t->count.attempt};
-  renew_job_tell_end(core, j, &lease, &v, result, took);
+  if (t->cancelled)
+    renew_job_follow(core, j, 0);
+  else
+    renew_job_tell_end(core, j, &lease, &v, result, took);
 }
 
 static void end_as(struct renew_core *core, struct renew_job *j, enum renew_outcome outcome,
@@ -139,6 +150,7 @@ static void end_as(struct renew_core *core, struct renew_job *j, enum renew_outc
 static const char *held_back(const struct renew_core *core, const struct renew_job *j,
                              const struct renew_answer *a) {
   if (core->stopping) return "renewd is stopping";
+  if (j->trying->cancelled) return "it was cancelled";
   if (a->paused || (j->status != RENEW_OVER && j->of->automation == RENEW_PAUSED))
     return "the conversation was paused";
   if (renew_job_pause(core, j)) return "it was paused";

@@ -90,6 +90,7 @@ void renew_send(struct renew_effects *out, uint64_t ticket, struct ck_str job_id
   e->as.send.payload = ck_arena_copy(&out->arena, payload);
 }
 
+void renew_cancel(struct renew_effects *out, uint64_t ticket) { add(out, RENEW_CANCEL, ticket); }
 void renew_abandon(struct renew_effects *out, uint64_t ticket) { add(out, RENEW_ABANDON, ticket); }
 
 struct renew_line *renew_say(struct renew_effects *out, enum renew_level level, const char *subject,

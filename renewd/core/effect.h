@@ -10,6 +10,7 @@ enum renew_effect_kind {
   RENEW_QUERY,   /* ask the store; ANSWER comes */
   RENEW_TELL,    /* tell the store, until it has given a receipt; RECEIPT comes */
   RENEW_SEND,    /* deliver through the target's channel; RESULT comes */
+  RENEW_CANCEL,  /* make that delivery end soon; its RESULT comes */
   RENEW_ABANDON, /* give that delivery up; nothing comes */
   RENEW_SAY      /* write a line into renewd's log */
 };
@@ -68,7 +69,8 @@ void renew_tell_row(struct renew_effects *out, uint64_t ticket, enum ck_mutation
                     const struct ck_row *row);
 void renew_send(struct renew_effects *out, uint64_t ticket, struct ck_str job_id,
                 struct ck_str snapshot, struct ck_str letter, struct ck_str payload);
-/* ticket: that of the SEND. */
+/* ticket: that of the SEND, also of renew_abandon. */
+void renew_cancel(struct renew_effects *out, uint64_t ticket);
 void renew_abandon(struct renew_effects *out, uint64_t ticket);
 
 /* A line, and pairs for it; the line is valid until the next effect is added. */

@@ -135,6 +135,8 @@ void renew_jobs_free(struct renew_core *core);
 renew_job_rule renew_query_past, renew_past_known, renew_claim_receipted, renew_lease_known,
     renew_resulted, renew_end_receipted;
 void renew_trying_free(struct renew_job *j);
+/* A row says that the job is over, though its attempt is not: a person cancelled it. */
+void renew_attempt_cancelled(struct renew_core *core, struct renew_job *j);
 /* offer.c: jobs that are left to their clients */
 renew_job_rule renew_offer_begin, renew_offer_read, renew_offer_receipted, renew_offer_withdraw,
     renew_withdraw_receipted;

@@ -18,7 +18,7 @@ void renew_offer_begin(struct renew_core *core, struct renew_job *j, const struc
 /* No client could read it, however often it is offered. */
 static void cancel(struct renew_core *core, struct renew_job *j, const char *why) {
   struct ck_mutation m = {.kind = CK_OP_CANCEL};
-  m.as.cancel = (struct ck_cancel){ck_str_of(j->node.id), ck_str_of(why), core->now.wall};
+  m.as.cancel = (struct ck_cancel){ck_str_of(j->node.id), ck_str_of(why), core->now.wall, false};
   j->hold = core->now.boot + RENEW_AGAIN_MS;
   renew_tell(core->out, renew_job_await(core, j, RENEW_WITHDRAWING), &m);
 }

@@ -66,6 +66,7 @@ struct renew_trying {
   struct renew_count count;
   char *snapshot;
   int64_t started_at; /* boot; 0: nothing was sent */
+  bool cancelled;     /* a person ended the job meanwhile: the store knows no end of the attempt */
 };
 
 struct renew_conversation;

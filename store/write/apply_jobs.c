@@ -5,9 +5,11 @@
  */
 #include "store/write/apply_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/log.h"
+#include "proto/map.h"
 
 struct entry *apply_find_job(struct apply *a, struct ck_str id, struct ck_err *err) {
   struct entry *e = apply_find(a, CK_JOBS, id, err);
@@ -75,9 +77,9 @@ struct entry *apply_find_pending(struct apply *a, struct ck_str id, struct ck_er
   return NULL;
 }
 
-/* Ends a job that waits, and was not sent. */
-static int end_pending(struct apply *a, struct entry *e, struct ck_str error, int64_t at,
-                       struct ck_err *err) {
+/* Ends a job without an end of an attempt. */
+static int end_without_attempt(struct apply *a, struct entry *e, struct ck_str error, int64_t at,
+                               struct ck_err *err) {
   struct ck_row row = e->row;
   row.v[CK_JOBS_STATUS] = ck_textz("failed");
   row.v[CK_JOBS_LAST_ERROR] = ck_text(error);
@@ -94,15 +96,37 @@ int mutate_supersede(struct apply *a, const struct ck_supersede *m, struct ck_er
   if (!reason) return ck_fail(err, "supersede.job_id: the job is not superseded");
   int anyway = goes_anyway(a, m->job_id, err);
   if (anyway) return anyway < 0 ? -1 : 0;
-  return end_pending(a, e, ck_str_of(reason), m->at, err);
+  return end_without_attempt(a, e, ck_str_of(reason), m->at, err);
+}
+
+static int cancel_running(struct apply *a, struct entry *e, struct ck_str reason, int64_t at,
+                          struct ck_err *err) {
+  char *text = ck_sprintf("%.*s while an attempt was under way: it may have arrived",
+                          (int)ck_utf8_cut(reason, 1000).n, reason.s);
+  struct ck_buf result = {0};
+  struct ck_map m = ck_map_open(&result);
+  ck_pair_text(&m, "why", "its owner cancelled it");
+  ck_map_close(&m);
+  const struct ck_end end = {.job_id = ck_arena_copy(&a->frame, ck_row_key(&e->row)),
+                             .error = ck_arena_copy(&a->frame, ck_str_of(text)),
+                             .result = ck_buf_view(&result),
+                             .at = at};
+  free(text);
+  int rc = attempt_ends(a, &end, CK_LIT("unknown"), true, err);
+  ck_buf_free(&result);
+  return rc ? -1 : end_without_attempt(a, e, end.error, at, err);
 }
 
 int mutate_cancel(struct apply *a, const struct ck_cancel *m, struct ck_err *err) {
-  struct entry *e = apply_find_pending(a, m->job_id, err);
-  if (!e) return -1;
+  struct entry *e =
+      m->running ? apply_find_job(a, m->job_id, err) : apply_find_pending(a, m->job_id, err);
   struct ck_str reason = ck_trim(m->reason);
+  if (!e) return -1;
   if (reason.n == 0) return ck_fail(err, "cancel.reason: must not be blank");
-  return end_pending(a, e, reason, m->at, err);
+  if (!apply_is_running(&e->row))
+    return apply_find_pending(a, m->job_id, err) ? end_without_attempt(a, e, reason, m->at, err)
+                                                 : -1;
+  return cancel_running(a, e, reason, m->at, err);
 }
 
 static int check_requeued(struct apply *a, const struct entry *e, bool anyway, struct ck_err *err) {

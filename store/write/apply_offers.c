@@ -2,6 +2,8 @@
  * attempt. */
 #include "store/write/apply_internal.h"
 
+#include <string.h>
+
 /* ---- offers ---- */
 
 struct offer {
@@ -96,6 +98,13 @@ struct held {
   bool unknown;
 };
 
+static bool is_cancelled(const struct ck_row *job) {
+  const struct ck_str by_a_person = CK_LIT("cancelled ");
+  struct ck_str error = ck_row_text(job, CK_JOBS_LAST_ERROR);
+  return ck_str_is(ck_row_text(job, CK_JOBS_STATUS), "failed") && error.n >= by_a_person.n &&
+         memcmp(error.s, by_a_person.s, by_a_person.n) == 0;
+}
+
 /* The lease of the job's running attempt, if it is this one. 0, or -1 with the reason, which begins
  * with `what`. */
 static int lease_get(struct apply *a, const struct entry *job, uint64_t attempt, struct held *h,
@@ -111,6 +120,8 @@ static int lease_get(struct apply *a, const struct entry *job, uint64_t attempt,
                        ck_str_is(db_str(s, 2), "unknown")};
   system_done(s);
   if (rc < 0) return apply_failed(a);
+  if (is_cancelled(&job->row))
+    return ck_fail(err, CK_CANCELLED "the job is not to be delivered any more");
   return rc > 0 && (uint64_t)h->attempt == attempt && apply_is_running(&job->row)
              ? 0
              : ck_fail(err, "%s.token: the attempt is not the job's current one", what);

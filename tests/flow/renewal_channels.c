@@ -218,3 +218,46 @@ T_STORY(renewal, a_kill_of_renewd_ends_a_command, 90) {
   T_UNTIL(20000, attempts_of("m1") == 1, "its end was not written");
   check_unknown("renewd ended during the attempt");
 }
+
+/* ---- a job that is cancelled meanwhile ---- */
+
+static void cancel(const char *message) {
+  json_t *job = r_job_of(message);
+  t_says(0, "is cancelled; its attempt is ended", "jobs", "cancel", t_text_at(job, "job_id"));
+  json_decref(job);
+  T_CHECK(r_has_status(message, "failed"), "it did not end");
+  job = r_job_of(message);
+  T_CHECK(strcmp(t_text_at(job, "last_error"), "cancelled by hand while an attempt was under way:"
+                                               " it may have arrived") == 0,
+          "last_error is %s", t_text_at(job, "last_error"));
+  json_decref(job);
+}
+
+/* What the command has started ends, too; and it stays cancelled through kill -9. */
+T_STORY(renewal, a_cancel_ends_a_command, 60) {
+  begin_long_command();
+  cancel("m1");
+  wait_until_both_are_gone();
+  T_UNTIL(20000, attempts_of("m1") == 1, "its end was not written");
+  r_check_log("m1", (const char *const[]){"unknown"}, 1);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  T_CHECK(r_has_status("m1", "failed"), "it is not cancelled any more");
+}
+
+/* Its conversation is free at once. */
+T_STORY(renewal, a_cancel_cuts_off_a_transfer, 60) {
+  char target[160];
+  t_set("renew.timeout", "50s");
+  struct t_http *h = r_web("hang 200", target);
+  t_up();
+  r_say("m1", "assistant", target);
+  t_do(0, "renew", CONVERSATION, "--payload", "one");
+  T_UNTIL(5000, t_http_count(h) == 1, "no request");
+  r_say("m2", "assistant", target);
+  t_do(0, "renew", CONVERSATION, "--payload", "two");
+  r_check_quiet(h, 1, 300);
+  cancel("m1");
+  r_wait_status("m2", "done", 5000);
+  r_check_log("m1", (const char *const[]){"unknown"}, 1);
+  t_http_stop(&h);
+}

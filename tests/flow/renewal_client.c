@@ -351,6 +351,20 @@ T_STORY(renewal_client, whose_job_is_taken_from_it, 60) {
   json_decref(offer), json_decref(job), json_decref(lines);
 }
 
+/* Its lease is gone, and the end that it says later is refused. */
+T_STORY(renewal_client, whose_job_is_cancelled, 60) {
+  t_up();
+  struct t_producer *p = t_producer("ff1");
+  await_follow_up("conv-1", "m1", "ff1", "");
+  json_t *offer = offer_to("ff1");
+  T_CHECK(claim(p, offer, "ff1", "t", 0) == 'u', "not claimed: %s", t_refusal(p));
+  t_do(0, "jobs", "cancel", "--status", "running", "--yes");
+  T_CHECK(r_has_status("m1", "failed"), "it was not cancelled");
+  refused(end(p, offer, "t", (struct ck_end){.outcome = CK_LIT("done")}), p, "cancelled: ");
+  json_decref(await_lines("m1", 1));
+  json_decref(offer);
+}
+
 /* A client that is gone leaves an attempt of unknown end, also if nobody saw its lease run out; but
  * what it says later counts. */
 T_STORY(renewal_client, that_dies_after_its_claim, 90) {

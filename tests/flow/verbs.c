@@ -82,7 +82,6 @@ T_STORY(verbs, a_job_whose_end_is_unknown_is_cancelled, 60) {
   t_do(0, "renew", "x:c", "--payload", "once");
   T_UNTIL(5000, t_http_count(h) == 1, "no POST");
   char *job = job_id_of("m1");
-  t_says(1, "an attempt is under way", "jobs", "cancel", job);
   t_says(1, "an attempt is under way", "jobs", "retry", job);
   t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
   T_UNTIL(8000, t_status_int("jobs.unknown", 0) == 1, "the attempt is not listed as unknown");

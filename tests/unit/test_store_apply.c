@@ -229,7 +229,7 @@ struct ck_mutation ap_supersede_of(const char *job, int64_t at) {
 
 struct ck_mutation ap_cancel_of(const char *job, const char *reason, int64_t at) {
   struct ck_mutation m = {.kind = CK_OP_CANCEL};
-  m.as.cancel = (struct ck_cancel){ck_str_of(job), ck_str_of(reason), at};
+  m.as.cancel = (struct ck_cancel){ck_str_of(job), ck_str_of(reason), at, false};
   return m;
 }
 

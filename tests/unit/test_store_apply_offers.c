@@ -262,3 +262,36 @@ Test(apply, offers_outlive_a_restart) {
   cr_expect_eq(ap_mutate(ap_end_of("j1", 1, "t1", "done")), 'u', "%s", s.reason.text);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM leases"), 0);
 }
+
+/* ---- cancelled while it runs ---- */
+
+static struct ck_mutation cancel_running(void) {
+  struct ck_mutation m = ap_cancel_of("j1", "cancelled by hand", 9000);
+  m.as.cancel.running = true;
+  return m;
+}
+
+Test(apply, a_job_that_runs_can_be_cancelled_and_says_that_it_may_have_arrived) {
+  offered_job();
+  ap_mutate(ap_claim_of("j1", "t1", 77));
+  cr_assert_eq(ap_mutate(cancel_running()), 'u', "%s", s.reason.text);
+  sh_is(&s, CK_JOBS, "j1", "status", "failed");
+  sh_is(&s, CK_JOBS, "j1", "last_error",
+        "cancelled by hand while an attempt was under way: it may have arrived");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM leases"), 0);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM attempts WHERE outcome = 'unknown' AND charged = 1"
+                          " AND error LIKE 'cancelled by hand while%'"),
+               1);
+  ap_refused(ap_end_of("j1", 1, "t1", "done"), "cancelled: ");
+  ap_refused(cancel_running(), "the job is failed, not pending");
+}
+
+Test(apply, a_clients_attempt_that_is_cancelled_is_taken_away_and_logged) {
+  claimed_job(60000);
+  cr_assert_eq(ap_mutate(cancel_running()), 'u', "%s", s.reason.text);
+  ap_refused(extend_of(1, "t1", 0), "cancelled: ");
+  ap_refused(ap_end_of("j1", 1, "t1", "done"), "cancelled: ");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM attempts WHERE outcome = 'unknown'"
+                          " AND why = 'its owner cancelled it'"),
+               1);
+}
