@@ -8,7 +8,7 @@
 #define CONVERSATION_ID "claude-code:S"
 #define DELAY_MS 300
 
-static char file[320];
+static char file[400];
 
 /* It says what it is told as the user, and answers; ../out/runs has a line for each of its runs. */
 static const char program[] =
@@ -169,4 +169,65 @@ T_STORY(watch, what_an_import_brings_first_gets_none, 60) {
   gets_none(0);
   ends_turn("a2");
   goes_on_once("a2", 1);
+}
+
+/* ---- Codex ---- */
+
+#define THREAD "0199a000-0000-7000-8000-000000000001"
+
+static void codex_line(const char *type, const char *payload) {
+  char at[CK_TIME_TEXT];
+  ck_time_text(at, ck_now_ms());
+  FILE *f = fopen(file, "a");
+  T_CHECK(f &&
+              fprintf(f, "{\"timestamp\":\"%s\",\"type\":\"%s\",\"payload\":{%s}}\n", at, type,
+                      payload) > 0 &&
+              fclose(f) == 0,
+          "%s", file);
+}
+
+static void codex_says(const char *role, const char *id) {
+  char payload[300];
+  bool user = *role == 'u';
+  snprintf(payload, sizeof payload,
+           "\"type\":\"message\",\"id\":\"%s\",\"role\":\"%s\",\"content\":[{\"type\":\"%s\","
+           "\"text\":\"It is %s.\"}]",
+           id, role, user ? "input_text" : "output_text", id);
+  codex_line("response_item", payload);
+}
+
+/* Its last words are there long before its turn has ended. */
+T_STORY(watch, a_turn_of_codex_ends_when_it_says_so, 60) {
+  char path[300];
+  begin();
+  snprintf(path, sizeof path, "%s/home/.codex", t_folder());
+  mkdir(path, 0700);
+  snprintf(path, sizeof path, "%s/home/.codex/sessions", t_folder());
+  mkdir(path, 0700);
+  snprintf(file, sizeof file, "%s/rollout-2026-11-30T10-00-00-" THREAD ".jsonl", path);
+  t_setf("renew.exec.codex", "/bin/sh -c \"echo S >>%s/out/runs\"", t_folder());
+  codex_line("session_meta", "\"id\":\"" THREAD "\",\"cwd\":\"/\"");
+  t_up();
+  codex_line("event_msg", "\"type\":\"task_started\",\"turn_id\":\"t1\"");
+  codex_says("user", "u1");
+  wait_for("u1");
+  t_do(0, "set", "codex:" THREAD, "--automation", "auto");
+  codex_says("assistant", "a1");
+  T_UNTIL(10000, says("codex:" THREAD, "its turn goes on"), "it does not say");
+  gets_none(0);
+  T_CHECK(t_count("renewal_jobs") == 0, "a turn that goes on has a job");
+  codex_line("event_msg", "\"type\":\"task_complete\",\"turn_id\":\"t1\"");
+  r_wait_status("a1", "done", 10000);
+  T_CHECK(runs() == 1, "%zu runs", runs());
+  codex_line("event_msg", "\"type\":\"task_started\",\"turn_id\":\"t2\"");
+  codex_says("user", "u2");
+  codex_says("assistant", "a2");
+  codex_line("event_msg",
+             "\"type\":\"turn_aborted\",\"turn_id\":\"t2\",\"reason\":\"interrupted\"");
+  r_wait_status("a2", "pending", 10000);
+  json_t *job = r_job_of("a2");
+  T_UNTIL(10000, says(t_text_at(job, "job_id"), "somebody has interrupted its turn"),
+          "it does not stop");
+  json_decref(job);
+  T_CHECK(runs() == 1, "%zu runs", runs());
 }
