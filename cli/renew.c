@@ -5,6 +5,7 @@
 #include <string.h>
 #include "cli/ids.h"
 #include "cli/out.h"
+#include "cli/pauses.h"
 #include "cli/resolve.h"
 #include "cli/target.h"
 #include "cli/time.h"
@@ -13,12 +14,13 @@
 struct wish {
   const char *payload, *kind, *message, *at_text, *attempts;
   int64_t at, max_attempts;
+  bool dry;
 };
 
 static int target_of(struct cli *c, const char *id, char **snapshot) {
   char *missing;
   int rc = cli_target(c, id, snapshot, &missing);
-  if (missing && *snapshot) cli_warn(c, id, "the job is made, but has to wait: %s", missing);
+  if (missing && *snapshot) cli_warn(c, id, "the job has to wait: %s", missing);
   if (missing && !*snapshot) {
     cli_error(c, id, "no target: %s", missing);
     rc = CLI_FAILED;
@@ -117,6 +119,49 @@ static int check_message(struct cli *c, const char *conversation, const char *id
   return rc;
 }
 
+/* Why the job would wait at first; empty: for its time alone. */
+static int find_pause(struct cli *c, const json_t *conversation, struct ck_buf *why) {
+  json_t *rows;
+  int rc = cli_pauses(c, &rows);
+  if (rc != CLI_GO_ON) return rc;
+  const json_t *pause = cli_pause_of(rows, NULL, conversation);
+  if (strcmp(cli_member(conversation, "automation_status"), "paused") == 0)
+    ck_buf_text(why, "the conversation");
+  else if (pause)
+    cli_pause_text(why, pause);
+  json_decref(rows);
+  return rc;
+}
+
+static int show_job(struct cli *c, const json_t *conversation, const char *message,
+                    const char *snapshot, const struct wish *w) {
+  struct ck_buf when = {0}, paused = {0};
+  int rc = find_pause(c, conversation, &paused);
+  cli_time_text(&when, w->at);
+  if (rc == CLI_GO_ON && c->json) {
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s?}", "local_conversation_id",
+                          cli_member(conversation, "local_conversation_id"), "message_id", message,
+                          "payload", w->payload, "payload_kind", w->kind, "target_snapshot",
+                          snapshot, "next_attempt_at", (json_int_t)w->at, "paused",
+                          paused.len ? ck_buf_cstr(&paused) : NULL);
+    cli_json_line(o);
+    json_decref(o);
+  } else if (rc == CLI_GO_ON) {
+    struct ck_buf b = {0};
+    ck_buf_printf(&b, "would be sent at %s, after %s, to ", ck_buf_cstr(&when), message);
+    cli_safe_text(&b, ck_str_of(snapshot), false);
+    ck_buf_text(&b, ": ");
+    cli_safe_text(&b, ck_str_of(w->payload), false);
+    if (paused.len) ck_buf_printf(&b, "; it waits, paused is %s", ck_buf_cstr(&paused));
+    ck_buf_text(&b, "; nothing was written\n");
+    cli_print(&b);
+    ck_buf_free(&b);
+  }
+  ck_buf_free(&when);
+  ck_buf_free(&paused);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
+
 static int make_job(struct cli *c, const char *name, const struct wish *w) {
   json_t *conversation;
   char *snapshot = NULL;
@@ -133,7 +178,9 @@ static int make_job(struct cli *c, const char *name, const struct wish *w) {
     rc = check_message(c, id, message);
   if (rc == CLI_GO_ON) rc = refuse_second(c, message);
   if (rc == CLI_GO_ON) rc = target_of(c, id, &snapshot);
-  if (rc == CLI_GO_ON) rc = put_job(c, id, message, snapshot, w);
+  if (rc == CLI_GO_ON)
+    rc = w->dry ? show_job(c, conversation, message, snapshot, w)
+                : put_job(c, id, message, snapshot, w);
   free(snapshot);
   json_decref(conversation);
   return rc;
@@ -182,6 +229,8 @@ static const struct cli_option options[] = {
               "the message that is followed up; the last one unless it is given"),
     CLI_VALUE("max-attempts", CLI_NUMBER, "N", struct wish, attempts,
               "instead of renew.max_attempts"),
+    CLI_FLAG("dry-run", struct wish, dry,
+             "says what would be sent, when and where, and writes nothing"),
     {0}};
 
 const struct cli_command cli_renew = {

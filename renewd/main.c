@@ -2,6 +2,7 @@
  *
  *   renewd                      the daemon, which runs until it is told to end
  *   renewd target CONVERSATION  says where its follow-ups go, then exits (task.c)
+ *   renewd plan UNTIL           says what would be sent by then, then exits (plan.c)
  *
  * Settings: renew.* and door.* (proto/settings.h). Sockets: a follower (feed, snapshot), a producer
  * (intake, feed, snapshot), queries (snapshot), and those that its channels open.
@@ -27,7 +28,10 @@
 #define WRITE_MS 1000 /* for an end to be written after its command has ended */
 
 void renew_happens(struct renewd *r, const struct renew_event *event) {
-  renew_step(&r->core, event, renew_now(), &r->effects);
+  struct renew_now now = renew_now();
+  now.wall += r->ahead;
+  now.boot += r->ahead;
+  renew_step(&r->core, event, now, &r->effects);
 }
 
 static void happens(struct renewd *r, enum renew_event_kind kind) {

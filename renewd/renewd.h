@@ -34,6 +34,7 @@ struct renewd {
   bool live;                     /* as it was told */
   struct ck_buf held;            /* the report's part about jobs that are due and do not go */
   int64_t held_at;               /* boot: when to look at them again */
+  int64_t ahead; /* of `plan`: how far the core's clocks are ahead of the real ones */
   int follow_wait, outcomes_wait, queries_wait; /* ms until the next step of each; -1: no limit */
   int64_t stop_by, report_at;                   /* boot time; stop_by 0: it was not asked to stop */
 };
@@ -73,6 +74,22 @@ void renew_sending_end(struct renewd *r);
 
 /* Appends the map `info` of renewd's REPORT. live: it follows the store and can tell it things. */
 void renew_put_report(struct renewd *r, bool live, struct ck_buf *b);
+
+/* ---- plan.c ---- */
+
+/* The task `plan UNTIL`, a wall time in ms: what would be sent by then if nobody said anything. It
+ * writes nothing: the core of a renewd of its own follows the store and asks it, but what it tells
+ * and sends goes no further, and its clocks run ahead of the real ones. Says a line for each
+ * delivery, in order, and for each job that waits:
+ *
+ *   {"goes":  {"at", "job_id", "local_conversation_id", "automatic", "made", "payload",
+ * "snapshot"}} made: the job does not exist yet; a client's: it would be offered
+ *   {"waits": {"job_id", "local_conversation_id", "automatic", "made", "state", "reason", "until",
+ *              "due"}}
+ *   {"result": {}} or {"error": "…"} at the end
+ *
+ * Returns the exit code. */
+int renew_plan_main(const struct ck_settings *s, int argc, char **argv);
 
 /* ---- task.c ---- */
 

@@ -60,6 +60,7 @@ static void say(const struct answer *a) {
 }
 
 int renew_task_main(const struct ck_settings *s, int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[0], "plan") == 0) return renew_plan_main(s, argc, argv);
   struct answer a = {.settings = renew_settings_of(s)};
   struct renew_queries *queries = NULL;
   if (argc != 2 || strcmp(argv[0], "target") != 0)

@@ -1,0 +1,109 @@
+/* What would be sent, by the code that sends it; and nothing is written meanwhile. */
+#include <string.h>
+
+#include "tests/flow/renewal_help.h"
+
+/* A conversation x:ID on auto, of which the assistant's last message gets a follow-up. */
+static void on_auto(const char *id, const char *target) {
+  t_import_lines(0,
+                 "{'platform': 'x', 'conversation_id': '%s', 'message_id': 'u-%s', 'role': 'user',"
+                 " 'text': 't', 'observed_at': %lld, 'target': %s}\n",
+                 id, id, (long long)r_now_plus(0), target);
+  char conversation[40];
+  snprintf(conversation, sizeof conversation, "x:%s", id);
+  t_do(0, "set", conversation, "--automation", "auto");
+  t_import_lines(0,
+                 "{'platform': 'x', 'conversation_id': '%s', 'message_id': 'a-%s', 'role': "
+                 "'assistant', 'text': 't', 'observed_at': %lld, 'target': %s}\n",
+                 id, id, (long long)r_now_plus(0), target);
+}
+
+static const char *member(json_t *line, const char *name) {
+  const char *text = t_text_at(line, name);
+  return text ? text : "";
+}
+
+/* The only line about the conversation and that state. */
+static json_t *line_of(json_t *lines, const char *conversation, const char *state) {
+  json_t *line, *found = NULL;
+  size_t i;
+  json_array_foreach(lines, i, line) {
+    if (strcmp(member(line, "local_conversation_id"), conversation) != 0 ||
+        strcmp(member(line, "state"), state) != 0)
+      continue;
+    T_CHECK(!found, "%s %s twice: %s", conversation, state, json_dumps(lines, 0));
+    found = line;
+  }
+  T_CHECK(found, "no %s %s: %s", conversation, state, json_dumps(lines, 0));
+  return found;
+}
+
+/* Without a ring nothing else writes either. */
+T_STORY(renewal_plan, says_what_goes_when_and_where, 60) {
+  t_set("renew.spacing", "10s");
+  t_set("renew.webhook.allow", "http://127.0.0.1:1/");
+  on_auto("a", "{'kind': 'webhook', 'id': 'w', 'payload': {'url': 'http://127.0.0.1:1/hook'}}");
+  on_auto("b", "{'kind': 'webhook', 'id': 'w', 'payload': {'url': 'http://127.0.0.1:1/hook'}}");
+  on_auto("c", "{'kind': 'feed', 'id': 'ff1'}");
+  on_auto("d", "{'kind': 'null'}");
+  on_auto("e", "{'kind': 'exec', 'id': 'nothing'}");
+  t_do(0, "set", "x:d", "--until", "-1h", "--stop-after", "3");
+  t_do(0, "renew", "x:d", "--payload", "by hand", "--message", "u-d", "--at", "+2h");
+  int64_t before = ck_now_ms();
+  json_t *lines = t_lines(0, "plan", "--until", "+3h");
+  json_t *a = line_of(lines, "x:a", "goes"), *b = line_of(lines, "x:b", "goes");
+  int64_t apart = t_int_at(b, "at", 0) - t_int_at(a, "at", 0);
+  T_CHECK((apart >= 10000 && apart < 11000) || (apart <= -10000 && apart > -11000),
+          "they go %lld ms apart", (long long)apart);
+  T_CHECK(strcmp(member(a, "payload"), "continue") == 0 &&
+              strstr(member(a, "snapshot"), "http://127.0.0.1:1/hook") &&
+              strstr(member(a, "ends"), "10 in a row"),
+          "%s", json_dumps(a, 0));
+  json_t *c = line_of(lines, "x:c", "goes");
+  T_CHECK(strstr(member(c, "snapshot"), "ff1"), "%s", json_dumps(c, 0));
+  json_t *hand = line_of(lines, "x:d", "goes"), *stopped = line_of(lines, "x:d", "stopped");
+  int64_t at = t_int_at(hand, "at", 0) - before;
+  T_CHECK(at > 7190000 && at < 7210000, "by hand in %lld ms", (long long)at);
+  T_CHECK(strstr(member(stopped, "reason"), "the time has come") &&
+              strstr(member(stopped, "ends"), "3 in a row"),
+          "%s", json_dumps(stopped, 0));
+  json_t *lacks = line_of(lines, "x:e", "no_target");
+  T_CHECK(strstr(member(lacks, "reason"), "renew.exec.nothing"), "%s", json_dumps(lacks, 0));
+  json_decref(lines);
+  lines = t_lines(0, "plan", "--until", "+1h");
+  json_decref(line_of(lines, "x:a", "goes") ? lines : NULL);
+  json_t *jobs = t_lines(0, "list", "jobs");
+  T_CHECK(json_array_size(jobs) == 1, "planning has made jobs: %s", json_dumps(jobs, 0));
+  json_decref(jobs);
+}
+
+/* A pause moves what it holds up, and one without an end holds it. */
+T_STORY(renewal_plan, knows_of_pauses, 60) {
+  on_auto("a", "{'kind': 'null'}");
+  t_do(0, "pause", "--for", "1h");
+  int64_t before = ck_now_ms();
+  json_t *lines = t_lines(0, "plan");
+  int64_t at = t_int_at(line_of(lines, "x:a", "goes"), "at", 0) - before;
+  T_CHECK(at > 3590000 && at < 3610000, "it goes in %lld ms", (long long)at);
+  json_decref(lines);
+  t_do(0, "pause", "x");
+  lines = t_lines(0, "plan");
+  T_CHECK(strstr(member(line_of(lines, "x:a", "paused"), "reason"), "the platform x is paused"),
+          "%s", json_dumps(lines, 0));
+  json_decref(lines);
+}
+
+T_STORY(renewal_plan, beside_a_ring_that_runs, 60) {
+  t_up();
+  r_say("m0", "user", "{'kind': 'null'}");
+  r_say("m1", "assistant", "{'kind': 'null'}");
+  t_do(0, "renew", CONVERSATION, "--payload", "later", "--at", "+1h");
+  int64_t version = t_status_int("version", 0);
+  json_t *lines = t_lines(0, "plan");
+  line_of(lines, CONVERSATION, "goes");
+  json_decref(lines);
+  t_says(0, "nothing was written", "renew", CONVERSATION, "--payload", "x", "--dry-run",
+         "--message", "m0");
+  T_CHECK(t_status_int("version", 0) == version, "it has written something");
+  T_CHECK(r_has_status("m1", "pending"), "the job was changed");
+}
