@@ -11,6 +11,7 @@
 #include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
+#include "proto/moment.h"
 
 /* Appends the result of an attempt: its error, HTTP status or exit code. */
 static void what_came(struct ck_buf *b, const json_t *line) {
@@ -58,6 +59,19 @@ static void add_help(struct ck_buf *b, const json_t *conversation, int64_t until
   }
 }
 
+static void limit_text(struct ck_buf *b, const json_t *held, int64_t until, int64_t now) {
+  ck_buf_text(b, "the limit of its account is reached");
+  if (until > now) {
+    ck_buf_text(b, ", until ");
+    ck_moment_text(b, until);
+  } else {
+    ck_buf_text(b, "; a delivery tries whether that is over");
+  }
+  ck_buf_text(b, ": ");
+  cli_safe_text(b, ck_str_of(cli_member(held, "reason")), false);
+  ck_buf_text(b, "; convkeep list accounts has its name, convkeep resume ACCOUNT ends it");
+}
+
 /* Appends what renewd says about a job that is due. */
 static void held_text(struct ck_buf *b, const json_t *held, const json_t *conversation,
                       int64_t now) {
@@ -70,6 +84,10 @@ static void held_text(struct ck_buf *b, const json_t *held, const json_t *conver
       {"busy", "another delivery of its conversation goes first"},
       {"slots", "its target has as many deliveries under way as it may have (slots)"},
       {"spacing", "another delivery to its target began a moment ago (renew.spacing)"},
+      {"account_slots", "its account has as many deliveries under way as it may have "
+                        "(renew.account.slots)"},
+      {"account_spacing", "another delivery of its account began a moment ago "
+                          "(renew.account.spacing)"},
   };
   const char *state = cli_member(held, "state");
   int64_t until = cli_member_int(held, "until", 0);
@@ -77,6 +95,10 @@ static void held_text(struct ck_buf *b, const json_t *held, const json_t *conver
   for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
     if (strcmp(state, all[i].state) == 0) words = all[i].words;
   if (strcmp(state, "no_target") == 0) words = cli_member(held, "reason");
+  if (strcmp(state, "limited") == 0) {
+    limit_text(b, held, until, now);
+    return;
+  }
   if (strcmp(state, "stopped") != 0) {
     cli_safe_text(b, ck_str_of(words), false);
     return;

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "cli/accounts.h"
 #include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/resolve.h"
@@ -62,8 +63,24 @@ static int find_job(struct cli *c, const char *word, struct meant *m) {
   return rc;
 }
 
-/* The word may be a conversation's id, a job's id or the beginning of one, a platform, or another
- * name of a conversation; it is tried in this order. */
+/* An account's name is known once it has had a limit, or while it is paused. */
+static int find_account(struct cli *c, const char *word, struct meant *m) {
+  json_t *limit, *pauses, *one;
+  size_t i;
+  int rc = cli_query_one(c, "limits", "account", word, &limit);
+  if (limit) mean(m, "account", word);
+  json_decref(limit);
+  if (rc != CLI_GO_ON || m->kind) return rc;
+  rc = cli_query_all(c, "pauses", &(struct cli_filter){"kind", "account", 0}, 1, &pauses);
+  json_array_foreach(rc == CLI_GO_ON ? pauses : NULL, i, one) {
+    if (!m->kind && strcmp(cli_member(one, "name"), word) == 0) mean(m, "account", word);
+  }
+  json_decref(pauses);
+  return rc;
+}
+
+/* The word may be a conversation's id, a job's id or the beginning of one, a platform, an account,
+ * or another name of a conversation; it is tried in this order. */
 static int find_word(struct cli *c, const char *word, struct meant *m) {
   bool platform = false;
   int rc = cli_query_one(c, "local_conversations", "local_conversation_id", word, &m->conversation);
@@ -71,8 +88,9 @@ static int find_word(struct cli *c, const char *word, struct meant *m) {
   if (rc != CLI_GO_ON || m->kind) return rc;
   if (!m->conversation) rc = is_platform(c, word, &platform);
   if (rc == CLI_GO_ON && platform) mean(m, "platform", word);
-  if (rc == CLI_GO_ON && !platform && !m->conversation)
-    rc = cli_resolve(c, word, "platform, conversation or job", &m->conversation);
+  if (rc == CLI_GO_ON && !platform && !m->conversation) rc = find_account(c, word, m);
+  if (rc == CLI_GO_ON && !m->kind && !m->conversation)
+    rc = cli_resolve(c, word, "platform, account, conversation or job", &m->conversation);
   if (rc == CLI_GO_ON && m->conversation)
     mean(m, "conversation", cli_member(m->conversation, "local_conversation_id"));
   return rc;
@@ -184,11 +202,14 @@ static int end(const struct wish *w, const struct meant *m) {
   int rc = cli_pause_end(w->c, m->kind, m->name, &was);
   if (rc != CLI_GO_ON) return rc;
   if (m->conversation) return end_conversation(w, m, was);
+  bool limited = false;
+  if (strcmp(m->kind, "account") == 0) rc = cli_end_limit(w->c, m->name, &limited);
+  if (rc != CLI_GO_ON) return rc;
   if (w->c->json) {
     say_json(m, false, 0);
     return CLI_DONE;
   }
-  say(m, was ? "resumed" : "nothing to do: no pause of", 0);
+  if (was || !limited) say(m, was ? "resumed" : "nothing to do: no pause of", 0);
   rc = tell_others(w->c);
   return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
@@ -242,7 +263,7 @@ static int run_resume(struct cli *c, int argc, char **argv) {
 }
 
 static const struct cli_argument arguments[] = {
-    CLI_ARGUMENT("PLATFORM|CONVERSATION|JOB", CLI_CONVERSATION, CLI_OPTIONAL), {0}};
+    CLI_ARGUMENT("PLATFORM|ACCOUNT|CONVERSATION|JOB", CLI_CONVERSATION, CLI_OPTIONAL), {0}};
 static const struct cli_option pause_options[] = {
     CLI_VALUE("platform", CLI_PLATFORM, "PLATFORM", struct wish, platform, "a platform"),
     CLI_VALUE("account", CLI_TEXT, "NAME", struct wish, account, "an account"),
@@ -282,6 +303,8 @@ const struct cli_command cli_resume = {
     "Ends the pause of everything, or of what is named, and says what else stays paused. A\n"
     "CONVERSATION that is paused becomes `auto`, or `manual` with --to manual: its earlier status\n"
     "is not stored; pause prints it. Messages that arrived meanwhile get no follow-up; jobs that\n"
-    "waited are delivered. One that is on `auto` already, but was stopped, goes on too.",
+    "waited are delivered. One that is on `auto` already, but was stopped, goes on too.\n\n"
+    "With an account, its limit is over, too: one delivery goes out, and the others when that\n"
+    "has arrived. `list accounts` has the accounts.",
     run_resume,
     NULL};

@@ -74,6 +74,13 @@ static const struct cli_column jobs[] = {{"=state", "state", AS_STATUS},
                                          {"=conversation", "local_conversation_id", AS_ID},
                                          {"=id", "job_id", AS_ID},
                                          {NULL, NULL, AS_TEXT}};
+static const struct cli_column accounts[] = {{"=account", "account", AS_TEXT},
+                                             {">auto", "conversations", AS_COUNT},
+                                             {">under way", "under_way", AS_COUNT},
+                                             {"=last delivery", "last_attempt_at", AS_MINUTE},
+                                             {"=limit until", "limited_until", AS_MINUTE},
+                                             {"~limit", "reason", AS_TEXT},
+                                             {NULL, NULL, AS_TEXT}};
 static const struct cli_column dead_letters[] = {
     {"=time", "at", AS_MINUTE}, {"sink", "sink", AS_TEXT},        {"table", "table_name", AS_TEXT},
     {"key", "key", AS_TEXT},    {">version", "version", AS_TEXT}, {"~reason", "reason", AS_TEXT},
@@ -144,6 +151,8 @@ static const struct cli_option job_filters[] = {
     UNTIL,
     FILTER("next-attempt-at-max", CLI_TIME, "TIME", "due by then, the soonest first"),
     {0}};
+static const struct cli_option account_filters[] = {FILTER("account", CLI_TEXT, "NAME", "that one"),
+                                                    {0}};
 static const struct cli_option dead_letter_filters[] = {
     FILTER("sink", CLI_TEXT, "NAME", "of that mirror"), {0}};
 static const struct cli_option refusal_filters[] = {
@@ -161,6 +170,7 @@ const struct cli_kind cli_kinds[CLI_KINDS] = {
     {"sessions", "sessions", sessions, session_filters},
     {"links", "conversation_links", links, link_filters},
     {"jobs", "renewal_jobs", jobs, job_filters},
+    {"accounts", "limits", accounts, account_filters},
     {"attachments", "attachments", attachments, attachment_filters},
     {"dead-letters", "dead_letters", dead_letters, dead_letter_filters},
     {"refusals", "refusals", refusals, refusal_filters},
@@ -270,7 +280,7 @@ static enum cli_style status_style(const char *text) {
                 {"running", CLI_YELLOW}, {"unknown", CLI_RED},      {"failed", CLI_RED},
                 {"manual", CLI_DIM},     {"pending", CLI_BOLD},     {"waiting", CLI_BOLD},
                 {"stopped", CLI_YELLOW}, {"unreached", CLI_YELLOW}, {"no_target", CLI_YELLOW},
-                {"superseded", CLI_DIM}};
+                {"limited", CLI_YELLOW}, {"superseded", CLI_DIM}};
   for (size_t i = 0; i < sizeof styles / sizeof *styles; ++i)
     if (strcmp(styles[i].text, text) == 0) return styles[i].style;
   return CLI_PLAIN;

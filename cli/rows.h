@@ -5,7 +5,7 @@
 #include "cli/client.h"
 #include "proto/records.h"
 
-/* A list that `list` knows: the six tables, dead letters and refusals. */
+/* A list that `list` knows: the six tables, accounts, attachments, dead letters and refusals. */
 struct cli_kind {
   const char *word;  /* on the command line */
   const char *table; /* in a QUERY; its filters are in proto/filters.h */
@@ -16,10 +16,11 @@ struct cli_kind {
 /* By the command-line word or the table's name; NULL if unknown. */
 const struct cli_kind *cli_kind_named(const char *word);
 extern const struct cli_kind cli_kinds[];
-#define CLI_KINDS 9
+#define CLI_KINDS 10
 /* The words of all kinds. */
 #define CLI_KIND_WORDS \
-  "conversations|messages|executions|sessions|links|jobs|attachments|dead-letters|refusals"
+  "conversations|messages|executions|sessions|links|jobs|accounts|attachments|dead-letters|" \
+  "refusals"
 /* Appends each kind with its filters, for the help of `list`. */
 void cli_help_filters(struct ck_buf *b);
 

@@ -16,7 +16,8 @@
 struct change {
   const char *automation, *title, *summary, *cooldown;
   /* Of the follow-ups; `default`: as the settings say. */
-  const char *until, *after, *alike, *per_day, *text, *question, *quiet, *payload, *payload_kind;
+  const char *until, *after, *alike, *per_day, *text, *question, *quiet, *payload, *payload_kind,
+      *account;
 };
 
 /* An empty text clears what the owner gave. */
@@ -46,7 +47,7 @@ static int change_row(struct cli *c, const struct change *change, int64_t now, s
 
 static bool changes_renewal(const struct change *h) {
   return h->until || h->after || h->alike || h->per_day || h->text || h->question || h->quiet ||
-         h->payload || h->payload_kind;
+         h->payload || h->payload_kind || h->account;
 }
 
 static bool is_default(const char *word) { return strcmp(word, "default") == 0; }
@@ -109,6 +110,7 @@ static int change_renewal(struct cli *c, const struct change *h, struct ck_renew
                                                     : CK_UNWISHED;
   change_text(h->text, &r->text);
   change_text(h->quiet, &r->quiet);
+  change_text(h->account, &r->account);
   return change_payload(c, h, r);
 }
 
@@ -223,6 +225,10 @@ static int apply(struct cli *c, const char *name, const struct change *change, s
   return rc;
 }
 
+static bool is_account(const char *name) {
+  return ck_trim(ck_str_of(name)).n > 0 && strlen(name) <= CK_ACCOUNT_MAX;
+}
+
 static int run(struct cli *c, int argc, char **argv) {
   struct change change = {0};
   struct ck_row row = {0};
@@ -230,6 +236,9 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc != CLI_GO_ON) return rc;
   if (change.payload_kind && (!change.payload || is_default(change.payload)))
     return cli_usage_error(c, "--payload-kind", "goes with --payload TEXT");
+  if (change.account && !is_account(change.account))
+    return cli_usage_error(c, "--account", "must have 1 to %d bytes, and be no blanks",
+                           CK_ACCOUNT_MAX);
   if (!change.automation && !change.title && !change.summary && !change.cooldown &&
       !changes_renewal(&change))
     return cli_usage_error(c, argv[1], "nothing to change; name an option");
@@ -269,6 +278,9 @@ static const struct cli_option options[] = {
     CLI_VALUE("payload-kind", CLI_CHOICE, CK_PAYLOAD_KINDS, struct change, payload_kind,
               "what the payload is; text unless it is given; a template may have {title}, {last}, "
               "{count}, {date} and {time}"),
+    CLI_VALUE("account", CLI_TEXT, "NAME|default", struct change, account,
+              "the account that its follow-ups are charged to, instead of the one that its target "
+              "names"),
     {0}};
 
 const struct cli_command cli_set = {

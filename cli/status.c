@@ -13,6 +13,7 @@
 #include "cli/time.h"
 #include "cli/watch.h"
 #include "proto/clock.h"
+#include "proto/moment.h"
 #include "proto/hostname.h"
 #include "proto/records.h"
 
@@ -240,6 +241,25 @@ static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
   ck_buf_free(&text);
 }
 
+/* Accounts whose limit is reached: their follow-ups wait. */
+static void limit_lines(struct cli_table *t, const json_t *info, int64_t now) {
+  const json_t *limit, *all = json_object_get(cli_renewd_info(info), "limits");
+  struct ck_buf text = {0};
+  const char *line = "limits";
+  size_t i;
+  json_array_foreach(all, i, limit) {
+    int64_t until = cli_member_int(limit, "until", 0);
+    cli_safe_text(&text, ck_str_of(cli_member(limit, "account")), false);
+    ck_buf_text(&text, until > now ? ", until " : ", until a delivery arrives: ");
+    if (until > now) ck_moment_text(&text, until);
+    if (until > now) ck_buf_text(&text, ": ");
+    cli_safe_text(&text, ck_str_of(cli_member(limit, "reason")), false);
+    cli_line(t, line, CLI_YELLOW, &text);
+    line = "";
+  }
+  ck_buf_free(&text);
+}
+
 static void artifact_line(struct cli_table *t, const json_t *info) {
   struct ck_buf text = {0};
   int64_t behind = cli_member_int(info, "version", 0) -
@@ -389,6 +409,7 @@ static void print_for_people(const struct cli *c, const struct cli_presence *p,
   spool_line(t, info);
   cli_sync_lines(t, info);
   job_line(t, info, now);
+  limit_lines(t, info, now);
   cli_declined_lines(t, c, info);
   artifact_line(t, info);
   wal_line(t, info);

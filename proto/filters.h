@@ -11,6 +11,7 @@
   S(automation, local_conversation_id) \
   S(leases, job_id) \
   S(unreached, job_id) \
+  S(limits, account) \
   S(offers, client) \
   S(offers, job_id) \
   S(pauses, kind) \

@@ -47,8 +47,8 @@ static int read_question(const json_t *o, enum ck_wished *question, struct ck_er
 
 /* Every member is read, also after one that is wrong. */
 static int read_all(struct ck_renewal *r, const json_t *o, struct ck_err *first) {
-  struct ck_err err[9];
-  int wrong[9], rc = 0;
+  struct ck_err err[10];
+  int wrong[10], rc = 0;
   wrong[0] = read_number(o, "until", 1, INT64_C(253402300799999), &r->until, &err[0]);
   wrong[1] = read_number(o, "in_a_row", 1, CK_RENEWAL_NUMBER_MAX, &r->in_a_row, &err[1]);
   wrong[2] = read_number(o, "alike", 0, CK_RENEWAL_NUMBER_MAX, &r->alike, &err[2]);
@@ -58,6 +58,7 @@ static int read_all(struct ck_renewal *r, const json_t *o, struct ck_err *first)
   wrong[6] = read_text(o, "quiet", &r->quiet, &err[6]);
   wrong[7] = read_text(o, "payload", &r->payload, &err[7]);
   wrong[8] = read_kind(o, &r->payload_kind, &err[8]);
+  wrong[9] = read_text(o, "account", &r->account, &err[9]);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong && rc == 0; i++)
     if (wrong[i]) rc = ck_fail(first, "%s", err[i].text);
   return rc;
@@ -76,6 +77,7 @@ void ck_renewal_free(struct ck_renewal *r) {
   free(r->text);
   free(r->quiet);
   free(r->payload);
+  free(r->account);
   *r = (struct ck_renewal){.alike = -1, .per_day = -1};
 }
 
@@ -96,6 +98,7 @@ void ck_renewal_json(struct ck_buf *b, const struct ck_renewal *r) {
   if (r->payload) json_object_set_new(o, "payload", json_string_nocheck(r->payload));
   if (r->payload && r->payload_kind != CK_PAYLOAD_TEXT)
     json_object_set_new(o, "payload_kind", json_string(ck_payload_kind_name(r->payload_kind)));
+  if (r->account) json_object_set_new(o, "account", json_string_nocheck(r->account));
   char *text = json_object_size(o) ? json_dumps(o, JSON_COMPACT) : NULL;
   if (text) ck_buf_text(b, text);
   free(text);
@@ -138,4 +141,5 @@ void ck_renewal_text(struct ck_buf *b, const struct ck_renewal *r) {
   if (r->quiet && *r->quiet) say_text(b, from, "not ", r->quiet);
   if (r->quiet && !*r->quiet) say_text(b, from, "at any hour", "");
   if (r->payload) say_text(b, from, "saying ", r->payload);
+  if (r->account) say_text(b, from, "account ", r->account);
 }

@@ -3,7 +3,8 @@
  * missing; then the settings count.
  *
  *   {"until": 1796000000000, "in_a_row": 5, "alike": 2, "per_day": 20, "question": false,
- *    "text": "/DONE$/", "quiet": "23:00-07:00", "payload": "go on", "payload_kind": "text"}
+ *    "text": "/DONE$/", "quiet": "23:00-07:00", "payload": "go on", "payload_kind": "text",
+ *    "account": "work"}
  *
  * Pure. */
 #ifndef CK_PROTO_RENEWAL_H
@@ -24,6 +25,7 @@ struct ck_renewal {
   char *quiet;                       /* NULL: renew.quiet; empty: none */
   char *payload;                     /* NULL: renew.payload */
   enum ck_payload_kind payload_kind; /* of the payload */
+  char *account;                     /* account.h; NULL: as its target says */
 };
 #define CK_RENEWAL_NUMBER_MAX 1000
 

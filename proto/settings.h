@@ -105,6 +105,10 @@
     "how long a conversation rests after a delivery") \
   S(RENEW_SPACING, "renew.spacing", DURATION, "2s", 0, 86400000, NULL, \
     "how far apart deliveries to one target begin") \
+  S(RENEW_ACCOUNT_SLOTS, "renew.account.slots", INT, "2", 1, 64, NULL, \
+    "deliveries of one account under way at once") \
+  S(RENEW_ACCOUNT_SPACING, "renew.account.spacing", DURATION, "2s", 0, 86400000, NULL, \
+    "how far apart deliveries of one account begin") \
   S(RENEW_IN_A_ROW, "renew.in_a_row", INT, "10", 1, 1000, NULL, \
     "automatic deliveries to a conversation without a person in between") \
   S(RENEW_ALIKE, "renew.alike", INT, "3", 0, 1000, NULL, \

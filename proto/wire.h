@@ -112,7 +112,8 @@
  *   head    the store's newest version
  *   floor   the oldest version that SINCE can start after
  *   at      the store's wall clock
- *   pauses  another number each time that the table `pauses` has changed: then it comes at once */
+ *   pauses  another number each time that the table `pauses` has changed, or UNLIMIT has ended a
+ *           limit: then it comes at once */
 #define CK_BEAT_FIELDS(F) \
   F(TEXT, store_id) F(UINT, head) F(UINT, floor) F(INT, at) F(UINT, pauses)
 
@@ -582,6 +583,23 @@
 /* A person: that pause ends. Without one, nothing happens. */
 #define CK_UNPAUSE_FIELDS(F) F(TEXT, kind) F(TEXT, name)
 
+/* renewd: the limit of an account, which replaces what the table `limits` has of it. No delivery of
+ * the account begins before `until`; then one does, and the others when that has shown that the
+ * limit is over. Nothing happens if the table has one of a later `at`.
+ *
+ *   until   wall time
+ *   since   wall time: when the first of this row of limits was seen
+ *   times   how many there are in this row: each was seen when the one before had just ended
+ *   over    a delivery, or UNLIMIT, has ended it: it counts only for the row
+ *   reason  in the target's words */
+#define CK_LIMIT_FIELDS(F) \
+  F(TEXT, account) F(INT, until) F(INT, since) F(INT, times) F(BOOL, over) F(TEXT, reason) \
+  F(INT, at)
+#define CK_ACCOUNT_MAX 4096 /* bytes of an account's name */
+
+/* A person: the account's limit is over now. Unchanged without one. */
+#define CK_UNLIMIT_FIELDS(F) F(TEXT, account)
+
 /* ingest: a part of a block. A block is originals one after another, compressed as one zstd frame
  * with its checksum; an original is a piece of a source as it came (proto/originals.h). A block's
  * parts come in order, also in several changesets, after the rows that were read from its
@@ -641,7 +659,9 @@
   M(ADOPT, adopt, 21) \
   M(COPY, copy, 22) \
   M(PAUSE, pause, 23) \
-  M(UNPAUSE, unpause, 24)
+  M(UNPAUSE, unpause, 24) \
+  M(LIMIT, limit, 25) \
+  M(UNLIMIT, unlimit, 26)
 
 /* clang-format on */
 

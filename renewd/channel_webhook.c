@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/clock.h"
 #include "proto/curl_loop.h"
 #include "proto/daemon.h"
 
@@ -92,6 +93,8 @@ static void judge_status(struct post *p, int status) {
   if (seconds > 0)
     p->result.retry_after =
         seconds < INT32_MAX ? (int64_t)seconds * 1000 : INT64_C(1000) * INT32_MAX;
+  p->result.limit = seconds > 0 && (status == 429 || status == 503);
+  if (p->result.limit) p->result.limit_until = ck_now_ms() + p->result.retry_after;
 }
 
 /* Without a status it matters whether any byte of the request was sent. */

@@ -122,11 +122,13 @@ static void encode(struct ck_buf *b, struct ck_mutation m) {
 void renew_outcomes_tell(struct renew_outcomes *o, const struct renew_effect *tell) {
   const struct ck_mutation *m = &tell->as.tell.mutation;
   ck_buf_clear(&o->buf);
-  ck_put_array(&o->buf, 1);
+  const struct ck_mutation *limit = tell->as.tell.limit;
+  ck_put_array(&o->buf, limit ? 2 : 1);
   if (tell->as.tell.row)
     encode_row(&o->buf, m->kind, tell->as.tell.row);
   else
     encode(&o->buf, *m);
+  if (limit) encode(&o->buf, *limit);
   add(o, ck_mutation_name(m->kind), tell->ticket);
 }
 

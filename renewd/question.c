@@ -157,6 +157,28 @@ static void offers_came(void *self, const struct renew_reply *reply) {
   for (; n && ck_read_raw(&rows, &row) == 0; n--) ids[a->answer.n++] = text(a, row, "job_id");
 }
 
+static struct renew_limit_row limit_of(struct asked *a, struct ck_str row) {
+  return (struct renew_limit_row){.account = text(a, row, "account"),
+                                  .reason = text(a, row, "reason"),
+                                  .limit = {.until = ck_map_int(row, "until", 0),
+                                            .since = ck_map_int(row, "since", 0),
+                                            .times = ck_map_int(row, "times", 0),
+                                            .over = ck_map_int(row, "over", 0),
+                                            .at = ck_map_int(row, "at", 0)}};
+}
+
+static void limits_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  struct ck_reader rows = ck_reader_of(reply->all);
+  struct renew_limit_row *limits = ck_arena_get(&a->arena, (reply->rows + 1) * sizeof *limits);
+  struct ck_str row;
+  uint32_t n = 0;
+  note_head(a, reply);
+  a->answer.limits = limits;
+  if (ck_read_array(&rows, &n)) n = 0;
+  for (; n && ck_read_raw(&rows, &row) == 0; n--) limits[a->answer.n++] = limit_of(a, row);
+}
+
 /* ---- the parts ---- */
 
 enum key { NO_KEY, JOB, CONVERSATION, MESSAGE };
@@ -178,6 +200,7 @@ static const struct part {
     {RENEW_ABOUT_UNREACHED, "unreached", "job_id", JOB, unreached_came},
     {RENEW_ABOUT_JOB, "renewal_jobs", "job_id", JOB, job_came},
     {RENEW_ABOUT_OFFERS, "offers", NULL, NO_KEY, offers_came},
+    {RENEW_ABOUT_LIMITS, "limits", NULL, NO_KEY, limits_came},
 };
 
 /* The store lists links by observed_at, newest first, and a query takes the first. */

@@ -45,6 +45,28 @@ static void put_all_declined(struct ck_map *m, struct renew_core *core) {
   ck_close_array(m->b, open, all.n);
 }
 
+static void put_limit(void *self, struct renew_node *node) {
+  struct listing *all = self;
+  const struct renew_account *a = (const struct renew_account *)node;
+  if (!a->counted || is_full(all)) return;
+  all->n++;
+  struct ck_map one = ck_map_open(all->b);
+  ck_pair_text(&one, "account", node->id);
+  ck_pair_int(&one, "until", a->limit.until);
+  ck_pair_text(&one, "reason", a->reason);
+  ck_map_close(&one);
+}
+
+/* The accounts whose limit is not known to be over. */
+static void put_all_limits(struct ck_map *m, struct renew_core *core) {
+  struct listing all = {.b = m->b};
+  ck_pair_name(m, "limits");
+  size_t open = ck_open_array(m->b);
+  all.begin = m->b->len;
+  renew_index_each(&core->accounts, put_limit, &all);
+  ck_close_array(m->b, open, all.n);
+}
+
 struct holding {
   struct listing all; /* the list's bytes */
   struct renewd *r;
@@ -106,6 +128,7 @@ void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
   ck_pair_uint(&m, "undecided", renew_core_undecided(&r->core));
   ck_pair_text_or_nil(&m, "last_error", r->core.last_error);
   put_all_declined(&m, &r->core);
+  put_all_limits(&m, &r->core);
   look_at_held(r, now);
   ck_pair_name(&m, "held");
   ck_buf_str(b, ck_buf_view(&r->held));

@@ -38,6 +38,7 @@ static int read_outcome(struct renew_result *r, const json_t *o, struct ck_err *
                    word ? word : "something else than a text");
   r->outcome = outcomes[i].outcome;
   r->retry_after = outcomes[i].wait;
+  r->limit = outcomes[i].wait > 0;
   return 0;
 }
 
@@ -50,6 +51,7 @@ static int read_until(struct renew_result *r, const json_t *v, int64_t now, stru
     return ck_fail(err, "until: must be milliseconds since the epoch, or ISO 8601");
   if (until < 0 || until > TIME_MAX) return ck_fail(err, "until: is out of range");
   if (until > now) r->retry_after = until - now;
+  if (r->limit) r->limit_until = until;
   return 0;
 }
 

@@ -39,6 +39,8 @@ struct renew_settings renew_settings_of(const struct ck_settings *s) {
                 .text = ck_str_of(ck_set_text(s, CK_SET_RENEW_STOP_TEXT))},
       .delay = ck_set_int(s, CK_SET_RENEW_DELAY),
       .spacing = ck_set_int(s, CK_SET_RENEW_SPACING),
+      .account_spacing = ck_set_int(s, CK_SET_RENEW_ACCOUNT_SPACING),
+      .account_slots = (unsigned)ck_set_int(s, CK_SET_RENEW_ACCOUNT_SLOTS),
       .payload = ck_set_text(s, CK_SET_RENEW_PAYLOAD),
       .payload_kind = (enum ck_payload_kind)ck_set_int(s, CK_SET_RENEW_PAYLOAD_KIND),
       .self = s,

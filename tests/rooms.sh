@@ -130,8 +130,8 @@ BEGIN {
             "open|openat|fopen|read|write|recv|send|connect|fsync|fdatasync|" \
             "system|fork|waitpid|ck_now_ms|ck_boot_ms|ck_mono_us|" \
             "zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"
-    core_may = "^proto/(crc32c|error|heap|map|pattern|payload|quiet|random|records|renewal|text|" \
-               "wire|words)[.]h$"
+    core_may = "^proto/(account|calendar|crc32c|error|heap|map|pattern|payload|quiet|random|records|" \
+               "renewal|text|wire|words|zone)[.]h$"
     sqlite_elsewhere = "sqlite3 outside store/, syncd/sinks/sink_sqlite.c and cli/import/foreign*.[ch]"
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
     archive_elsewhere = "libarchive outside cli/import/archive.c and cli/reading/export_zip.c"

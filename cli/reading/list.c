@@ -1,6 +1,7 @@
 /* convkeep list KIND [--FIELD VALUE]…: the newest rows of a table, filtered. The kinds and their
  * filters are in rows.c. */
 #include "cli/rows.h"
+#include "cli/accounts.h"
 #include "cli/ids.h"
 #include "cli/pager.h"
 #include "cli/reading/message.h"
@@ -189,7 +190,21 @@ static int fetch_in_state(struct query *q, const struct page *page, json_t **row
   return rc;
 }
 
+/* There are few, and the store does not know them as rows. */
+static int fetch_accounts(struct query *q, const struct page *page, json_t **rows) {
+  const struct cli_filter *name = filter_of(q, "account");
+  json_t *all;
+  int rc = cli_accounts(q->c, name ? name->text : NULL, &all);
+  if (rc != CLI_GO_ON) return rc;
+  *rows = json_array();
+  for (size_t i = page->offset; i < json_array_size(all) && i < page->offset + page->limit; ++i)
+    json_array_append(*rows, json_array_get(all, i));
+  json_decref(all);
+  return rc;
+}
+
 static int fetch(struct query *q, const struct page *page, json_t **rows) {
+  if (strcmp(q->kind->word, "accounts") == 0) return fetch_accounts(q, page, rows);
   if (q->state) return fetch_in_state(q, page, rows);
   const struct cli_query query = {q->kind->table, q->filters, q->count, page->limit, page->offset};
   int rc = cli_query_next(q->c, &query, &q->next, rows);
@@ -379,10 +394,10 @@ const struct cli_command cli_list = {
     "list records, newest first",
     arguments,
     options,
-    "KIND is conversations, messages, executions, sessions, links, jobs or attachments; each has\n"
-    "filters of its own (below), with dashes or underscores, which must all hold. Two more kinds\n"
-    "show what went wrong: dead-letters, rows that the mirror refused; and refusals, changesets\n"
-    "that the store refused.\n\n"
+    "KIND is conversations, messages, executions, sessions, links, jobs, accounts or attachments;\n"
+    "each has filters of its own (below), with dashes or underscores, which must all hold. Two\n"
+    "more kinds show what went wrong: dead-letters, rows that the mirror refused; and refusals,\n"
+    "changesets that the store refused.\n\n"
     "Conversations are in the order of their last messages. The messages of a conversation are\n"
     "in reading order, its end first. On a terminal ids are short, and long lines are cut. With\n"
     "--json, each line is one record with all its columns, and the last one has `next` if there\n"

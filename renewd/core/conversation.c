@@ -50,7 +50,7 @@ static int64_t goes_at(const struct renew_core *core, const struct renew_job *j)
 }
 
 bool renew_job_may_go(const struct renew_core *core, const struct renew_job *j) {
-  return goes_at(core, j) <= core->now.boot;
+  return goes_at(core, j) <= core->now.boot && !renew_job_is_limited(core, j);
 }
 
 /* The order of jobs: those already attempted first, then by due time, age and id. */
@@ -181,6 +181,7 @@ static void conversation_free(struct renew_core *core, struct renew_conversation
   renew_index_remove(&core->conversations, &c->node);
   free(c->braked.why);
   free(c->platform);
+  free(c->account);
   free(c->node.id);
   free(c);
 }
@@ -192,6 +193,20 @@ void renew_conversation_drop(struct renew_core *core, struct renew_conversation 
   conversation_free(core, c);
 }
 
+bool renew_conversation_account(struct renew_core *core, struct renew_conversation *c,
+                                struct ck_str renewal) {
+  struct ck_renewal own;
+  ck_renewal_read(&own, renewal, NULL); /* what cannot be read stops the job */
+  bool changes = !ck_str_eq(ck_str_of(own.account), ck_str_of(c->account));
+  if (changes) {
+    free(c->account);
+    c->account = own.account && *own.account ? ck_strdup(own.account) : NULL;
+    for (struct renew_job *j = c->jobs; j; j = j->next) renew_job_change_lane(core, j);
+  }
+  ck_renewal_free(&own);
+  return changes;
+}
+
 void renew_conversation_row(struct renew_core *core, const struct ck_row *row) {
   struct ck_str automation = ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS);
   struct renew_conversation *c = renew_core_conversation(core, ck_row_key(row));
@@ -199,6 +214,7 @@ void renew_conversation_row(struct renew_core *core, const struct ck_row *row) {
   if (!c) c = renew_conversation_get(core, ck_row_key(row));
   renew_conversation_platform(c, ck_row_text(row, CK_CONVERSATIONS_PLATFORM));
   renew_turn_conversation_row(core, c, row);
+  renew_conversation_account(core, c, ck_row_text(row, CK_CONVERSATIONS_RENEWAL));
   int64_t until = renew_clamp(ck_row_int(row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0));
   if (until != c->cooldown_until) {
     c->cooldown_until = until;

@@ -13,6 +13,8 @@
 void renew_core_init(struct renew_core *core, const struct renew_settings *set, uint64_t seed) {
   core->set = *set;
   core->pace.spacing = set->spacing;
+  core->pace.account_spacing = set->account_spacing;
+  core->pace.account_slots = set->account_slots;
   core->random.state = seed;
 }
 
@@ -48,6 +50,7 @@ static void take_reset(struct renew_core *core) {
   renew_jobs_reset(core);
   renew_conversations_reset(core);
   renew_offers_reset(core);
+  renew_limits_reset(core);
   core->recovered = core->live = false;
   core->version = 0;
 }
@@ -81,6 +84,9 @@ static void take_waited_for(struct renew_core *core, const struct renew_event *e
     break;
   case RENEW_OF_OFFERS:
     renew_offers_page(core, e->as.answer);
+    break;
+  case RENEW_OF_LIMITS:
+    renew_limits_page(core, e->as.answer);
     break;
   }
 }
@@ -137,7 +143,7 @@ static bool begins(const struct renew_core *core) { return core->connected && !c
 
 /* Everything that a dead run has left is known, and has been dealt with. */
 static bool may_claim(const struct renew_core *core) {
-  return core->recovered && !core->recovering && core->offers.loaded;
+  return core->recovered && !core->recovering && core->offers.loaded && core->limits.loaded;
 }
 
 static struct renew_job *of_timer(struct ck_timer *t) {
@@ -161,6 +167,7 @@ static void begin(struct renew_core *core) {
   core->clock_at = core->now.boot;
   look_at_leases(core);
   renew_offers_load(core);
+  renew_limits_load(core);
   renew_touched_step(core);
   claim(core);
   renew_turns_settle(core);
@@ -198,6 +205,7 @@ int64_t renew_core_wakes(const struct renew_core *core) {
   if (renew_turns_may_settle(core)) sooner(&at, top(&core->unsettled));
   sooner(&at, top(&core->taken));
   if (core->recovered && !core->recovering && !o->loaded && !o->ticket.number) sooner(&at, o->at);
+  if (renew_limits_look(core)) sooner(&at, core->limits.look_at);
   return at;
 }
 
@@ -215,6 +223,7 @@ void renew_core_free(struct renew_core *core) {
   renew_index_free(&core->jobs);
   renew_index_free(&core->conversations);
   renew_index_free(&core->lasts);
+  renew_limits_free(core);
   renew_pace_free(&core->pace);
   renew_pauses_free(&core->pauses);
   renew_tickets_free(&core->tickets);

@@ -3,6 +3,7 @@
  * Nothing is sent before the store has durably given us the lease. No job of the conversation is
  * claimed again before everything that came of the attempt has been followed. */
 #include "renewd/core/inner.h"
+#include "renewd/core/limit.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -68,13 +69,14 @@ void renew_past_known(struct renew_core *core, struct renew_job *j, const struct
   const struct renew_answer *a = e->as.answer;
   if (a->past.anyway) j->anyway = true;
   renew_conversation_platform(j->of, a->past.platform);
+  bool moved = !a->problem && renew_conversation_account(core, j->of, a->past.renewal);
   struct renew_stop stop = renew_stop(&core->set.stops, &a->past, is_renewds(j), core->now.wall);
   if (a->problem || core->stopping) {
     j->hold = core->now.boot + RENEW_AGAIN_MS;
     renew_job_rest(core, j, e);
   } else if (j->status == RENEW_RUNNING) {
     renew_job_follow(core, j, a->head); /* an older offer of it was claimed */
-  } else if (j->status == RENEW_OVER || !renew_job_may_go(core, j)) {
+  } else if (j->status == RENEW_OVER || moved || !renew_job_may_go(core, j)) {
     renew_job_rest(core, j, e);
   } else if (stop.brake != RENEW_FREELY) {
     brake(core, j, &stop);
@@ -112,11 +114,38 @@ void renew_attempt_cancelled(struct renew_core *core, struct renew_job *j) {
   if (j->phase == RENEW_SENDING) renew_cancel(core->out, j->ticket.number);
 }
 
+/* The time that the result tells, or its words. */
+static int64_t told_end(const struct renew_core *core, const struct renew_result *r) {
+  const struct renew_clocks clocks = {core->set.stops.zone, core->set.stops.zones};
+  if (r->limit_until) return r->limit_until;
+  return renew_limit_read(ck_str_of(r->text), true, core->now.wall, &clocks).until;
+}
+
+/* What follows for the attempt's account, if it has one. True: *m is what the store is told of it.
+ */
+static bool judge_account(struct renew_core *core, const struct renew_job *j,
+                          const struct renew_result *r, struct renew_verdict *v,
+                          struct ck_mutation *m) {
+  struct ck_str account = renew_lane_account(j->slot);
+  if (!account.n) return false;
+  if (!r->limit)
+    return v->outcome == RENEW_DONE &&
+           renew_account_worked(core, account, j->trying->started_at, m);
+  *m = renew_account_limited(core, account, told_end(core, r),
+                             ck_str_of(r->text[0] ? r->text : r->error));
+  *v = (struct renew_verdict){.outcome = RENEW_RELEASED, .next_attempt_at = core->now.wall};
+  snprintf(v->why, sizeof v->why,
+           "its account's limit is reached; not charged; again when it ends");
+  return true;
+}
+
 static void resulted(struct renew_core *core, struct renew_job *j,
                      const struct renew_result *result) {
   const struct renew_trying *t = j->trying;
+  struct ck_mutation limit;
   struct renew_verdict v =
       renew_judge(&core->set.rules, &core->random, result, &t->count, core->now.wall);
+  bool limited = judge_account(core, j, result, &v, &limit);
   int64_t took = t->started_at ? core->now.boot - t->started_at : -1;
   struct renew_target target;
   renew_target_parse(&target, ck_str_of(t->snapshot), NULL);
@@ -131,10 +160,13 @@ static void resulted(struct renew_core *core, struct renew_job *j,
   renew_say_text(core->out, l, "error", ck_str_of(result->error));
   renew_target_free(&target);
   const struct renew_lease lease = {.token = ck_str_of(t->token), .attempt = t->count.attempt};
-  if (t->cancelled)
+  if (t->cancelled) {
+    if (limited) renew_tell(core->out, 0, &limit);
     renew_job_follow(core, j, 0);
-  else
-    renew_job_tell_end(core, j, &lease, &v, result, took);
+    return;
+  }
+  renew_job_tell_end(core, j, &lease, &v, result, took);
+  if (limited) renew_tell_limit(core->out, &limit);
 }
 
 static void end_as(struct renew_core *core, struct renew_job *j, enum renew_outcome outcome,
@@ -154,6 +186,7 @@ static const char *held_back(const struct renew_core *core, const struct renew_j
   if (a->paused || (j->status != RENEW_OVER && j->of->automation == RENEW_PAUSED))
     return "the conversation was paused";
   if (renew_job_pause(core, j)) return "it was paused";
+  if (renew_job_is_limited(core, j)) return "its account's limit is reached";
   bool answered = a->last_message_id.n && a->job.message_id.n &&
                   !ck_str_eq(a->last_message_id, a->job.message_id);
   if (is_renewds(j) && (a->manual || answered || renew_job_is_superseded(j)))
@@ -224,7 +257,9 @@ void renew_lease_known(struct renew_core *core, struct renew_job *j, const struc
 /* ---- the end ---- */
 
 void renew_resulted(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
-  j->released = e->as.result->outcome == RENEW_RELEASED ? j->released + 1 : 0;
+  bool released = e->as.result->outcome == RENEW_RELEASED;
+  bool waits_by_itself = e->as.result->limit && renew_lane_account(j->slot).n > 0;
+  j->released = released && !waits_by_itself ? j->released + 1 : 0;
   j->trying->count.released = j->released;
   resulted(core, j, e->as.result);
 }

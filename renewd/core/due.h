@@ -71,11 +71,13 @@ struct renew_result {
   enum renew_outcome outcome;
   int64_t
       retry_after; /* of retry and released: milliseconds that the target asked to wait; 0: none */
-  int http_status; /* 0: none */
-  int exit_code;   /* of exec; -1: none */
-  char error[400]; /* empty: none */
-  double cost;     /* what it cost, as the target says; negative: it does not */
-  int64_t tokens;  /* likewise how many it used */
+  bool limit;      /* the account's limit is reached; the outcome is for one without account */
+  int64_t limit_until;    /* wall: its end, as the target told it; 0: it did not */
+  int http_status;        /* 0: none */
+  int exit_code;          /* of exec; -1: none */
+  char error[400];        /* empty: none */
+  double cost;            /* what it cost, as the target says; negative: it does not */
+  int64_t tokens;         /* likewise how many it used */
   char text[RENEW_WORDS]; /* the beginning of what was answered; empty: not known */
 };
 

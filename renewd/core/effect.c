@@ -59,6 +59,10 @@ static void keep_texts(struct renew_effects *out, struct ck_mutation *m) {
   case CK_OP_WITHDRAW:
     keep(out, &m->as.withdraw.job_id);
     break;
+  case CK_OP_LIMIT:
+    keep(out, &m->as.limit.account);
+    keep(out, &m->as.limit.reason);
+    break;
   default:
     assert(!"a mutation of renewd's");
   }
@@ -68,6 +72,14 @@ void renew_tell(struct renew_effects *out, uint64_t ticket, const struct ck_muta
   struct renew_effect *e = add(out, RENEW_TELL, ticket);
   e->as.tell.mutation = *m;
   keep_texts(out, &e->as.tell.mutation);
+}
+
+void renew_tell_limit(struct renew_effects *out, const struct ck_mutation *limit) {
+  struct ck_mutation *copy = ck_arena_get(&out->arena, sizeof *copy);
+  *copy = *limit;
+  keep_texts(out, copy);
+  assert(out->n && out->v[out->n - 1].kind == RENEW_TELL);
+  out->v[out->n - 1].as.tell.limit = copy;
 }
 
 void renew_tell_row(struct renew_effects *out, uint64_t ticket, enum ck_mutation_kind kind,

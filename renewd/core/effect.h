@@ -42,6 +42,7 @@ struct renew_effect {
     struct {
       struct ck_mutation mutation; /* PUT and UPDATE have only their kind, and the row */
       const struct ck_row *row;
+      const struct ck_mutation *limit; /* in the same changeset; NULL: nothing */
     } tell;
     struct {
       struct ck_str job_id, snapshot; /* the target */
@@ -64,6 +65,8 @@ struct renew_effects {
 void renew_query(struct renew_effects *out, uint64_t ticket, const struct renew_question *q);
 /* Not PUT or UPDATE. */
 void renew_tell(struct renew_effects *out, uint64_t ticket, const struct ck_mutation *m);
+/* LIMIT goes along with the TELL that was added last. */
+void renew_tell_limit(struct renew_effects *out, const struct ck_mutation *limit);
 /* PUT or UPDATE. */
 void renew_tell_row(struct renew_effects *out, uint64_t ticket, enum ck_mutation_kind kind,
                     const struct ck_row *row);

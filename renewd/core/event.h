@@ -5,6 +5,7 @@
 
 #include "proto/records.h"
 #include "renewd/core/due.h"
+#include "renewd/core/limits.h"
 #include "renewd/core/pause.h"
 #include "renewd/core/stop.h"
 #include "renewd/core/target.h"
@@ -27,9 +28,10 @@ enum renew_part {
   RENEW_ABOUT_LEASE = 1 << 6,          /* (job) */
   RENEW_ABOUT_UNREACHED = 1 << 7,      /* (job) */
   RENEW_ABOUT_JOB = 1 << 8,            /* (job) */
-  RENEW_ABOUT_OFFERS = 1 << 9          /* a page of the offers that wait (page) */
+  RENEW_ABOUT_OFFERS = 1 << 9,         /* a page of the offers that wait (page) */
+  RENEW_ABOUT_LIMITS = 1 << 10         /* a page of the limits of accounts (page) */
 };
-#define RENEW_PARTS 10
+#define RENEW_PARTS 11
 
 struct renew_question {
   unsigned parts;
@@ -76,7 +78,8 @@ struct renew_answer {
   int64_t unreached, unreached_since; /* as in struct renew_count */
   struct renew_row job;
   const struct ck_str *offers; /* job ids */
-  size_t n;                    /* of the page */
+  const struct renew_limit_row *limits;
+  size_t n; /* of the page */
 };
 
 /* ---- events ---- */

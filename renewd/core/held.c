@@ -19,6 +19,34 @@ static bool by_conversation(struct renew_held *h, const struct renew_job *j, str
   return true;
 }
 
+/* While a delivery tries whether a limit is over, its end is past. */
+static bool by_limit(struct renew_held *h, const struct renew_core *core, const struct renew_job *j,
+                     struct renew_now now) {
+  const struct renew_account *a = renew_job_limit(core, j);
+  const struct renew_gate *g = j->lane->gates[RENEW_GATE_ACCOUNT];
+  if (!a || (a->until <= now.boot && g->ours == 0)) return false;
+  *h = (struct renew_held){"limited", a->why, a->until};
+  return true;
+}
+
+static bool by_pace(struct renew_held *h, const struct renew_core *core, const struct renew_job *j,
+                    struct renew_now now) {
+  const struct renew_gate *target = j->lane->gates[RENEW_GATE_TARGET],
+                          *account = j->lane->gates[RENEW_GATE_ACCOUNT],
+                          *full = renew_pace_full(&core->pace, j->lane), *later = target;
+  if (!full && target->ours && core->pace.ours >= RENEW_SLOTS) full = target;
+  if (account && account->open_at > later->open_at) later = account;
+  if (full)
+    *h = (struct renew_held){full == account ? "account_slots" : "slots", full->node.id,
+                             RENEW_NEVER};
+  else if (later->open_at > now.boot)
+    *h = (struct renew_held){later == account ? "account_spacing" : "spacing", later->node.id,
+                             later->open_at};
+  else
+    return false;
+  return true;
+}
+
 static bool is_due(const struct renew_job *j, struct renew_now now) {
   return j->status == RENEW_PENDING && j->phase == RENEW_WAITS && j->next_attempt_at <= now.wall &&
          !renew_job_is_superseded(j);
@@ -31,7 +59,6 @@ static bool is_offered(const struct renew_job *j) {
 
 bool renew_is_held(struct renew_held *h, const struct renew_core *core, const struct renew_job *j,
                    struct renew_now now) {
-  const struct renew_lane *l = j->lane;
   if (is_offered(j) && j->status == RENEW_PENDING) {
     *h = (struct renew_held){"offered", j->client, RENEW_NEVER};
     return true;
@@ -50,19 +77,14 @@ bool renew_is_held(struct renew_held *h, const struct renew_core *core, const st
     *h = (struct renew_held){"no_target", j->no_target, RENEW_NEVER};
     return true;
   }
-  if (by_conversation(h, j, now)) return true;
-  if (l->ours >= RENEW_SLOTS_OF_A_TARGET || (l->ours && core->pace.ours >= RENEW_SLOTS))
-    *h = (struct renew_held){"slots", l->node.id, RENEW_NEVER};
-  else if (l->open_at > now.boot)
-    *h = (struct renew_held){"spacing", l->node.id, l->open_at};
-  else
-    return false;
-  return true;
+  if (by_conversation(h, j, now) || by_limit(h, core, j, now)) return true;
+  return by_pace(h, core, j, now);
 }
 
 bool renew_goes_soon(const struct renew_core *core, const struct renew_job *j,
                      struct renew_now now) {
   struct renew_held h;
-  return is_due(j, now) && (!renew_is_held(&h, core, j, now) || strcmp(h.state, "settling") == 0 ||
-                            strcmp(h.state, "spacing") == 0);
+  return is_due(j, now) &&
+         (!renew_is_held(&h, core, j, now) || strcmp(h.state, "settling") == 0 ||
+          strcmp(h.state, "spacing") == 0 || strcmp(h.state, "account_spacing") == 0);
 }

@@ -5,8 +5,8 @@
 #include "renewd/core/state.h"
 
 struct renew_held {
-  const char *state;  /* one word: stopped, settling, resting, no_target, busy, slots, spacing,
-                       * offered, paused */
+  const char *state;  /* one word: stopped, settling, resting, no_target, busy, limited, slots,
+                       * spacing, account_slots, account_spacing, offered, paused */
   const char *reason; /* more about it, valid as long as the job is unchanged; NULL: nothing */
   int64_t until;      /* boot; RENEW_NEVER: not known */
 };

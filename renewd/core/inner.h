@@ -40,6 +40,10 @@ void renew_conversation_unbrake(struct renew_conversation *c);
 bool renew_job_is_braked(const struct renew_job *j);
 /* After a step of the wall clock, calendar times have other boot times. */
 void renew_conversations_follow_clock(struct renew_core *core);
+/* Takes what its owner says of its account: JSON (proto/renewal.h). True: that has changed, and its
+ * jobs are in other lanes. */
+bool renew_conversation_account(struct renew_core *core, struct renew_conversation *c,
+                                struct ck_str renewal);
 /* The job whose turn has come; NULL: none. */
 struct renew_job *renew_conversations_next_job(struct renew_core *core);
 /* Nobody wants the job any more, as far as is known here: another message is the conversation's
@@ -122,6 +126,8 @@ renew_job_rule renew_job_rest;
 void renew_job_tell_end(struct renew_core *core, struct renew_job *j, const struct renew_lease *l,
                         const struct renew_verdict *v, const struct renew_result *result,
                         int64_t took_ms);
+/* Its conversation's account is another one: so is its lane. */
+void renew_job_change_lane(struct renew_core *core, struct renew_job *j);
 /* Goes on with those whose version has been followed. */
 void renew_jobs_followed(struct renew_core *core);
 /* Another history begins. */
@@ -142,6 +148,35 @@ renew_job_rule renew_offer_begin, renew_offer_read, renew_offer_receipted, renew
     renew_withdraw_receipted;
 /* look.c: somebody else's attempts */
 renew_job_rule renew_look, renew_look_at_run, renew_looked;
+
+/* ---- limits.c: the limits of accounts ---- */
+
+/* What is known of the account's limit; NULL: it never had one. */
+struct renew_account *renew_account_known(const struct renew_core *core, struct ck_str name);
+/* Empty: without one. Valid as long as the lane. */
+struct ck_str renew_lane_account(const struct renew_lane *l);
+/* The lane may be its account's first. */
+void renew_account_joined(struct renew_core *core, const struct renew_lane *l);
+/* The limit of its account, which may have ended, but is not known to be over; NULL: none. */
+const struct renew_account *renew_job_limit(const struct renew_core *core,
+                                            const struct renew_job *j);
+/* It may not go before that limit's end. */
+bool renew_job_is_limited(const struct renew_core *core, const struct renew_job *j);
+/* The account's limit is reached. told: its end, wall time; 0: not told. Returns what the store is
+ * to be told; the texts in it are the account's. */
+struct ck_mutation renew_account_limited(struct renew_core *core, struct ck_str name, int64_t told,
+                                         struct ck_str reason);
+/* A delivery of the account that began then (boot) arrived. True: that ended a limit, and *m is
+ * what the store is to be told. */
+bool renew_account_worked(struct renew_core *core, struct ck_str name, int64_t began,
+                          struct ck_mutation *m);
+/* Asks for those that the store has. Nothing is claimed before they are there. */
+void renew_limits_load(struct renew_core *core);
+/* It does, from limits.look_at on. */
+bool renew_limits_look(const struct renew_core *core);
+void renew_limits_page(struct renew_core *core, const struct renew_answer *a);
+void renew_limits_reset(struct renew_core *core);
+void renew_limits_free(struct renew_core *core);
 
 /* ---- look.c ---- */
 

@@ -25,6 +25,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "proto/account.h"
+
 static struct renew_job *of_node(struct renew_node *n) { return (struct renew_job *)n; }
 static struct renew_job *of_timer(struct ck_timer *t) {
   return (struct renew_job *)((char *)t - offsetof(struct renew_job, timer));
@@ -95,6 +97,7 @@ static void job_free(struct renew_core *core, struct renew_job *j) {
   renew_pace_part(&core->pace, j->lane);
   free(j->node.id);
   free(j->client);
+  free(j->account);
   free(j->no_target);
   free(j);
 }
@@ -225,40 +228,74 @@ static struct renew_job *job_get(struct renew_core *core, const struct ck_row *r
   return j;
 }
 
-/* The lane of the row's target; a target that cannot be read has one with the jobs without.
- * *client: who delivers there, for the caller to free; NULL: renewd does. */
-static struct renew_lane *join_lane(struct renew_core *core, const struct ck_row *row,
-                                    char **client) {
+/* What a job's row says of its target. Free the texts. */
+struct to {
+  struct ck_buf key;
+  char *client, *account;
+};
+
+static struct to to_of(const struct ck_row *row) {
+  struct to to = {0};
   struct renew_target target;
-  struct ck_buf key = {0};
+  struct ck_buf account = {0};
   renew_target_parse(&target, ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT), NULL);
-  renew_target_key(&key, &target);
-  struct renew_lane *lane = renew_pace_join(&core->pace, ck_buf_view(&key));
-  const char *named = renew_target_client(&target);
-  *client = named ? ck_strdup(named) : NULL;
+  const char *client = renew_target_client(&target);
+  renew_target_key(&to.key, &target);
+  ck_account_name(&account, &(struct ck_account_facts){.platform = ck_str_of(target.platform),
+                                                       .target_payload = ck_str_of(target.payload),
+                                                       .client_id = ck_str_of(client)});
+  if (client) to.client = ck_strdup(client);
+  if (account.len) to.account = ck_str_dup(ck_buf_view(&account));
+  ck_buf_free(&account);
   renew_target_free(&target);
-  ck_buf_free(&key);
+  return to;
+}
+
+/* c: whose owner may name another account; NULL: it is not known. A target that cannot be read has
+ * a lane with the jobs without. */
+static struct renew_lane *join_lane(struct renew_core *core, struct ck_str key,
+                                    const struct renew_conversation *c, const char *account) {
+  const char *named = c && c->account ? c->account : account;
+  struct renew_lane *lane = renew_pace_join(&core->pace, key, ck_str_of(named));
+  renew_account_joined(core, lane);
   return lane;
 }
 
-static void take_lane(struct renew_core *core, struct renew_job *j, const struct ck_row *row) {
-  free(j->client);
-  struct renew_lane *lane = join_lane(core, row, &j->client);
+static void enter_lane(struct renew_core *core, struct renew_job *j, struct renew_lane *lane) {
   if (j->lane && j->of->lane == j->lane) renew_conversation_unplace(core, j->of);
   if (j->lane) renew_pace_part(&core->pace, j->lane);
   j->lane = lane;
 }
 
-/* An attempt that another run of renewd made a moment ago: its target is to be left alone for the
- * rest of the spacing. */
+static void take_lane(struct renew_core *core, struct renew_job *j, const struct ck_row *row) {
+  struct to to = to_of(row);
+  free(j->client);
+  free(j->account);
+  j->client = to.client;
+  j->account = to.account;
+  enter_lane(core, j, join_lane(core, ck_buf_view(&to.key), j->of, j->account));
+  ck_buf_free(&to.key);
+}
+
+void renew_job_change_lane(struct renew_core *core, struct renew_job *j) {
+  struct ck_str key = ck_str_of(j->lane->gates[RENEW_GATE_TARGET]->node.id);
+  enter_lane(core, j, join_lane(core, key, j->of, j->account));
+}
+
+/* An attempt that another run of renewd made a moment ago: its target and its account are to be
+ * left alone for the rest of their spacing. */
 static void note_attempt(struct renew_core *core, const struct ck_row *row) {
   int64_t ago = core->now.wall - ck_row_int(row, CK_JOBS_LAST_ATTEMPT_AT, 0);
-  if (ago < 0 || ago >= core->pace.spacing) return;
-  char *client;
-  struct renew_lane *lane = join_lane(core, row, &client);
-  free(client);
+  if (ago < 0 || (ago >= core->pace.spacing && ago >= core->pace.account_spacing)) return;
+  struct to to = to_of(row);
+  const struct renew_conversation *c =
+      renew_core_conversation(core, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
+  struct renew_lane *lane = join_lane(core, ck_buf_view(&to.key), c, to.account);
   renew_pace_began(&core->pace, lane, core->now.boot - ago);
   renew_pace_part(&core->pace, lane);
+  free(to.client);
+  free(to.account);
+  ck_buf_free(&to.key);
 }
 
 static void take_times(struct renew_core *core, struct renew_job *j, const struct ck_row *row) {
@@ -275,6 +312,14 @@ static void row_over(struct renew_core *core, struct renew_job *j) {
   renew_job_step(core, j, RENEW_JOB_OVER, NULL);
 }
 
+/* A client delivered it, which tells that its account's limit is over. */
+static void client_worked(struct renew_core *core, const struct renew_job *j) {
+  struct ck_mutation m;
+  if (j->client && !j->slot &&
+      renew_account_worked(core, renew_lane_account(j->lane), core->now.boot, &m))
+    renew_tell(core->out, 0, &m);
+}
+
 void renew_job_row(struct renew_core *core, const struct ck_row *row) {
   struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
   bool running = ck_str_is(status, "running");
@@ -285,6 +330,7 @@ void renew_job_row(struct renew_core *core, const struct ck_row *row) {
   note_attempt(core, row);
   if (!running && !ck_str_is(status, "pending")) {
     struct renew_job *known = renew_core_job(core, ck_row_key(row));
+    if (known && ck_str_is(status, "done")) client_worked(core, known);
     if (known) renew_attempt_cancelled(core, known);
     if (known) row_over(core, known);
     return;

@@ -8,8 +8,58 @@ static struct renew_lane *lane_of_timer(struct ck_timer *t) {
   return (struct renew_lane *)((char *)t - offsetof(struct renew_lane, timer));
 }
 
+/* ---- gates ---- */
+
+static struct renew_gate *gate_get(struct renew_pace *p, int which, struct ck_str key) {
+  struct renew_gate *g = (struct renew_gate *)renew_index_find(&p->gates[which], key);
+  if (g) return g;
+  g = ck_zalloc(sizeof *g);
+  g->node.id = ck_str_dup(key);
+  renew_index_add(&p->gates[which], &g->node);
+  return g;
+}
+
+static void gate_enter(struct renew_lane *l, int which, struct renew_gate *g) {
+  l->gates[which] = g;
+  l->next_of[which] = g->lanes;
+  g->lanes = l;
+}
+
+static void gate_leave(struct renew_pace *p, struct renew_lane *l, int which) {
+  struct renew_gate *g = l->gates[which];
+  if (!g) return;
+  struct renew_lane **at = &g->lanes;
+  while (*at != l) at = &(*at)->next_of[which];
+  *at = l->next_of[which];
+  if (g->lanes) return;
+  renew_index_remove(&p->gates[which], &g->node);
+  free(g->node.id);
+  free(g);
+}
+
+static unsigned slots_of(const struct renew_pace *p, const struct renew_gate *g, int which) {
+  if (which == RENEW_GATE_TARGET) return RENEW_SLOTS_OF_A_TARGET;
+  return g->limited ? 1 : p->account_slots;
+}
+
+static int64_t opens(const struct renew_gate *g) {
+  return g->limited && g->until > g->open_at ? g->until : g->open_at;
+}
+
+const struct renew_gate *renew_pace_full(const struct renew_pace *p, const struct renew_lane *l) {
+  for (int which = 0; which < RENEW_GATES; which++) {
+    const struct renew_gate *g = l->gates[which];
+    unsigned slots = g ? slots_of(p, g, which) : 0;
+    if (slots && g->ours >= slots) return g;
+  }
+  return NULL;
+}
+
+/* ---- lanes ---- */
+
 static void lane_free(struct renew_pace *p, struct renew_lane *l) {
   if (l->in) ck_heap_drop(l->in, &l->timer);
+  for (int which = 0; which < RENEW_GATES; which++) gate_leave(p, l, which);
   renew_index_remove(&p->lanes, &l->node);
   ck_heap_free(&l->waiting);
   free(l->node.id);
@@ -19,28 +69,55 @@ static void lane_free(struct renew_pace *p, struct renew_lane *l) {
 /* Puts the lane into the heap where it belongs now, if any. */
 static void place(struct renew_pace *p, struct renew_lane *l) {
   const struct ck_timer *first = ck_heap_top(&l->waiting);
-  int64_t at = l->open_at;
+  const struct renew_gate *account = l->gates[RENEW_GATE_ACCOUNT];
+  int64_t at = opens(l->gates[RENEW_GATE_TARGET]);
+  if (account && opens(account) > at) at = opens(account);
   struct ck_heap *in = NULL;
   if (l->jobs == 0 && l->ours == 0)
     in = &p->unused;
-  else if (first && l->open_at != RENEW_NEVER && l->ours < RENEW_SLOTS_OF_A_TARGET)
-    in = l->ours ? &p->busy : &p->idle;
+  else if (first && at != RENEW_NEVER && !renew_pace_full(p, l))
+    in = l->gates[RENEW_GATE_TARGET]->ours ? &p->busy : &p->idle;
   if (first && first->at > at) at = first->at;
   if (l->in && l->in != in) ck_heap_drop(l->in, &l->timer);
   l->in = in;
   if (in) ck_heap_set(in, &l->timer, at);
 }
 
-struct renew_lane *renew_pace_join(struct renew_pace *p, struct ck_str key) {
-  struct renew_lane *l = (struct renew_lane *)renew_index_find(&p->lanes, key);
+/* Its gates have changed, and with them their other lanes. */
+static void place_all(struct renew_pace *p, struct renew_lane *l) {
+  for (int which = 0; which < RENEW_GATES; which++)
+    for (struct renew_lane *o = l->gates[which] ? l->gates[which]->lanes : NULL; o;
+         o = o->next_of[which])
+      place(p, o);
+}
+
+struct renew_lane *renew_pace_join(struct renew_pace *p, struct ck_str target,
+                                   struct ck_str account) {
+  struct ck_buf key = {0};
+  ck_buf_printf(&key, "%zu ", target.n); /* so that no two pairs have the same */
+  ck_buf_str(&key, target);
+  ck_buf_str(&key, account);
+  struct renew_lane *l = (struct renew_lane *)renew_index_find(&p->lanes, ck_buf_view(&key));
   if (!l) {
     l = ck_zalloc(sizeof *l);
-    l->node.id = ck_str_dup(key);
+    l->node.id = ck_str_dup(ck_buf_view(&key));
     renew_index_add(&p->lanes, &l->node);
+    gate_enter(l, RENEW_GATE_TARGET, gate_get(p, RENEW_GATE_TARGET, target));
+    if (account.n) gate_enter(l, RENEW_GATE_ACCOUNT, gate_get(p, RENEW_GATE_ACCOUNT, account));
   }
+  ck_buf_free(&key);
   l->jobs++;
   place(p, l);
   return l;
+}
+
+void renew_pace_limit(struct renew_pace *p, struct ck_str account, bool limited, int64_t until) {
+  struct renew_gate *g =
+      (struct renew_gate *)renew_index_find(&p->gates[RENEW_GATE_ACCOUNT], account);
+  if (!g) return;
+  g->limited = limited;
+  g->until = until;
+  for (struct renew_lane *l = g->lanes; l; l = l->next_of[RENEW_GATE_ACCOUNT]) place(p, l);
 }
 
 void renew_pace_part(struct renew_pace *p, struct renew_lane *l) {
@@ -82,30 +159,50 @@ int64_t renew_pace_due(const struct renew_pace *p) {
   return t ? t->at : RENEW_NEVER;
 }
 
+/* ---- deliveries ---- */
+
+static int64_t spacing_of(const struct renew_pace *p, int which) {
+  return which == RENEW_GATE_TARGET ? p->spacing : p->account_spacing;
+}
+
 void renew_pace_claim(struct renew_pace *p, struct renew_lane *l) {
   p->ours++;
   l->ours++;
-  if (p->spacing > 0) l->open_at = RENEW_NEVER;
-  place(p, l);
+  for (int which = 0; which < RENEW_GATES; which++) {
+    struct renew_gate *g = l->gates[which];
+    if (!g) continue;
+    g->ours++;
+    if (spacing_of(p, which) > 0) g->open_at = RENEW_NEVER;
+  }
+  place_all(p, l);
 }
 
 void renew_pace_begin(struct renew_pace *p, struct renew_lane *l, int64_t now) {
-  l->open_at = now + p->spacing;
-  place(p, l);
+  for (int which = 0; which < RENEW_GATES; which++)
+    if (l->gates[which]) l->gates[which]->open_at = now + spacing_of(p, which);
+  place_all(p, l);
 }
 
 void renew_pace_end(struct renew_pace *p, struct renew_lane *l, bool begun, int64_t now) {
   assert(p->ours > 0 && l->ours > 0);
   p->ours--;
   l->ours--;
-  if (!begun && l->open_at == RENEW_NEVER) l->open_at = now;
-  place(p, l);
+  for (int which = 0; which < RENEW_GATES; which++) {
+    struct renew_gate *g = l->gates[which];
+    if (!g) continue;
+    g->ours--;
+    if (!begun && g->open_at == RENEW_NEVER) g->open_at = now;
+  }
+  place_all(p, l);
 }
 
 void renew_pace_began(struct renew_pace *p, struct renew_lane *l, int64_t at) {
-  if (l->open_at == RENEW_NEVER || l->open_at >= at + p->spacing) return;
-  l->open_at = at + p->spacing;
-  place(p, l);
+  for (int which = 0; which < RENEW_GATES; which++) {
+    struct renew_gate *g = l->gates[which];
+    int64_t open_at = at + spacing_of(p, which);
+    if (g && g->open_at != RENEW_NEVER && g->open_at < open_at) g->open_at = open_at;
+  }
+  place_all(p, l);
 }
 
 static void free_lane(void *self, struct renew_node *n) { lane_free(self, (struct renew_lane *)n); }
@@ -113,6 +210,7 @@ static void free_lane(void *self, struct renew_node *n) { lane_free(self, (struc
 void renew_pace_free(struct renew_pace *p) {
   renew_index_each(&p->lanes, free_lane, p);
   renew_index_free(&p->lanes);
+  for (int which = 0; which < RENEW_GATES; which++) renew_index_free(&p->gates[which]);
   ck_heap_free(&p->idle);
   ck_heap_free(&p->busy);
   ck_heap_free(&p->unused);

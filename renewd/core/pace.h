@@ -1,6 +1,7 @@
-/* The pace of deliveries: how many go to one target at once, and how far apart they begin. Each
- * target has a lane, in which conversations wait for it, so that a target that is hung or busy
- * holds up nobody else. Pure: no clock, no I/O; all times are boot time in milliseconds. */
+/* The pace of deliveries: how many go to one target at once, and by one account, and how far apart
+ * they begin. What goes to one target by one account has a lane, in which conversations wait, so
+ * that a target that is hung or busy, or an account whose limit is reached, holds up nobody else.
+ * Pure: no clock, no I/O; all times are boot time in milliseconds. */
 #ifndef RENEWD_CORE_PACE_H
 #define RENEWD_CORE_PACE_H
 
@@ -15,29 +16,51 @@
 #define RENEW_SLOTS_OF_A_TARGET 4
 #define RENEW_SLOTS 64
 
+/* What its lanes share: a target, or an account. */
+struct renew_gate {
+  struct renew_node node; /* its id is the target's key (target.h), or the account; first */
+  struct renew_lane *lanes;
+  unsigned ours;   /* deliveries under way */
+  int64_t open_at; /* none begins before; RENEW_NEVER: one is claimed, but not begun */
+  bool limited;    /* of an account: until a delivery shows otherwise, one at a time */
+  int64_t until;   /* limited: none begins before */
+};
+
+enum { RENEW_GATE_TARGET, RENEW_GATE_ACCOUNT, RENEW_GATES };
+
 struct renew_lane {
-  struct renew_node node; /* its id is the target's key (target.h); first */
+  struct renew_node node;                  /* first */
+  struct renew_gate *gates[RENEW_GATES];   /* ACCOUNT: NULL without one */
+  struct renew_lane *next_of[RENEW_GATES]; /* of the gate's */
   struct ck_heap waiting; /* conversations, by when the next job of each may be claimed */
   struct ck_timer timer;  /* when the first of them may be, or when the lane can be dropped */
   struct ck_heap *in;     /* that this timer is in */
   unsigned jobs;          /* that belong to it */
   unsigned ours;          /* deliveries under way */
-  int64_t open_at;        /* none begins before; RENEW_NEVER: one is claimed, but not begun */
 };
 
-/* Zero-initialise, then set spacing. */
+/* Zero-initialise, then set what paces it: spacing is from one beginning to the next, and 0 lets
+ * several begin at once; 0 slots are any number. */
 struct renew_pace {
-  int64_t spacing; /* from one beginning to the next in a lane; 0: several may begin at once */
-  unsigned ours;   /* deliveries under way in all lanes */
-  struct renew_index lanes;
-  struct ck_heap idle, busy; /* lanes in which something waits, without and with a delivery */
+  int64_t spacing, account_spacing;
+  unsigned account_slots;
+  unsigned ours; /* deliveries under way in all lanes */
+  struct renew_index lanes, gates[RENEW_GATES];
+  struct ck_heap idle, busy; /* lanes in which something waits, whose target has no delivery, or
+                                some */
   struct ck_heap unused;     /* lanes without a job, until they need not be remembered */
 };
 
-/* The lane of that key, with one job more. */
-struct renew_lane *renew_pace_join(struct renew_pace *p, struct ck_str key);
+/* The lane to the target with that key by that account (empty: none), with one job more. */
+struct renew_lane *renew_pace_join(struct renew_pace *p, struct ck_str target,
+                                   struct ck_str account);
 /* One job less. */
 void renew_pace_part(struct renew_pace *p, struct renew_lane *l);
+/* The account's limit: none begins before `until`, then one at a time. Not limited: it is over. An
+ * account without lanes is not known here. */
+void renew_pace_limit(struct renew_pace *p, struct ck_str account, bool limited, int64_t until);
+/* The slots of the target or of the account are all taken. NULL: no. */
+const struct renew_gate *renew_pace_full(const struct renew_pace *p, const struct renew_lane *l);
 
 /* A conversation waits in the lane until the given time, or for a turn after it; called again, it
  * changes the time. The timer must be in no other lane. */

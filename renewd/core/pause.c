@@ -68,6 +68,7 @@ const struct renew_pause *renew_job_pause(const struct renew_core *core,
   const struct {
     const char *kind, *name;
   } all[] = {{"everything", ""},
+             {"account", renew_lane_account(j->lane).s},
              {"platform", j->of->platform},
              {"conversation", j->of->node.id},
              {"job", j->node.id}};
@@ -85,5 +86,6 @@ static void touch(void *self, struct renew_node *n) {
 
 void renew_pauses_changed(struct renew_core *core, const struct renew_pause_row *rows, size_t n) {
   renew_pauses_set(&core->pauses, rows, n);
+  core->limits.look = true;
   renew_index_each(&core->conversations, touch, core);
 }

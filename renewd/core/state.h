@@ -22,7 +22,8 @@
 struct renew_settings {
   struct renew_rules rules;
   struct renew_stop_rules stops;
-  int64_t delay, spacing; /* milliseconds */
+  int64_t delay, spacing, account_spacing; /* milliseconds */
+  unsigned account_slots;
   const char *payload;
   enum ck_payload_kind payload_kind;
   /* Pure functions of the settings: what they say of a target that renewd itself delivers to. */
@@ -82,7 +83,8 @@ struct renew_job {
   struct renew_ticket ticket;   /* what its phase waits for */
   struct renew_ticket proposal; /* a SUPERSEDE */
   struct ck_timer timer;   /* FOLLOWING: a version, among `following`; TAKEN: boot, in `taken` */
-  struct renew_lane *lane; /* of its target */
+  char *account;           /* that its target names (proto/account.h); NULL: none */
+  struct renew_lane *lane; /* of its target and account */
   struct renew_lane *slot; /* while it has one: the lane in which its turn came; else NULL */
   bool begun;              /* with a slot: its delivery has begun */
   bool unleased;           /* it runs by its row, but the store has no lease of it */
@@ -147,6 +149,7 @@ struct renew_conversation {
   bool judged;
   enum renew_decline declined; /* as it was judged */
 
+  char *account;          /* as its owner says, instead of the jobs'; NULL: nothing */
   int64_t cooldown_until; /* wall, 0 for none */
   int64_t rest;           /* boot: cooldown_until, converted when its row came */
   struct renew_job *jobs;
@@ -175,6 +178,25 @@ struct renew_offers {
   int64_t at;    /* boot: not before */
 };
 
+/* An account that has had a limit. limits.c has what follows. */
+struct renew_account {
+  struct renew_node node; /* its id is its name; first */
+  struct renew_limited limit;
+  int64_t until; /* boot */
+  char *reason;  /* in the target's words */
+  char *why;     /* the account, and the reason */
+  bool counted;  /* it is not known to be over */
+};
+
+/* The limits that the store has. */
+struct renew_limits {
+  struct renew_ticket ticket;
+  bool loaded;
+  bool look;       /* a person may have ended one */
+  uint64_t page;   /* the next one */
+  int64_t look_at; /* boot: not before */
+};
+
 struct renew_core {
   struct renew_settings set;
   struct ck_random random;
@@ -187,6 +209,8 @@ struct renew_core {
   struct ck_heap taken;     /* jobs, by when their leases are looked at again */
   struct ck_heap following; /* jobs in FOLLOWING, by that version */
   struct renew_queue touched, unaddressed;
+  struct renew_index accounts;
+  struct renew_limits limits;
   struct renew_offers offers;
 
   bool connected, live, stopping;

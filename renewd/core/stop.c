@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "proto/pattern.h"
+#include "renewd/core/limit.h"
 #include "renewd/core/sentence.h"
 
 #define HOUR_MS INT64_C(3600000)
@@ -82,14 +83,28 @@ static void wait_for_day(struct renew_stop *s, const struct renew_stop_rules *ru
   s->calendar = true;
 }
 
+/* An answer that is a limit's text is no answer: nothing in it stops the conversation, but a limit
+ * that waiting does not cure. True: it is one. */
+static bool stop_at_limit(struct renew_stop *s, const struct renew_stop_rules *rules,
+                          const struct renew_past *past, int64_t now) {
+  const struct renew_clocks clocks = {rules->zone, rules->zones};
+  struct renew_limit l =
+      renew_limit_read(past->text, ck_str_is(past->turn, "failed"), now, &clocks);
+  if (l.kind == RENEW_LIMIT_LASTS && !past->resumed)
+    stop(s, RENEW_STOPPED, "waiting does not cure it: %.*s", (int)ck_utf8_cut(past->text, 120).n,
+         past->text.s);
+  return l.kind != RENEW_NO_LIMIT;
+}
+
 static void apply(struct renew_stop *s, const struct renew_stop_rules *rules,
                   const struct renew_past *past, const struct ck_renewal *own, int64_t now) {
   struct ck_str text = own->text ? ck_str_of(own->text) : rules->text;
-  stop_after(s, own->until, now);
-  if (!s->brake && !past->resumed) stop_in_turn(s, past, now);
-  if (!s->brake && !past->resumed) stop_at_question(s, rules, past, own->question);
-  if (!s->brake && !past->resumed && text.n) stop_at_text(s, text, past->text);
-  if (!s->brake && !past->resumed && past->alike)
+  bool limit = stop_at_limit(s, rules, past, now), answer = !past->resumed && !limit;
+  if (!s->brake) stop_after(s, own->until, now);
+  if (!s->brake && answer) stop_in_turn(s, past, now);
+  if (!s->brake && answer) stop_at_question(s, rules, past, own->question);
+  if (!s->brake && answer && text.n) stop_at_text(s, text, past->text);
+  if (!s->brake && answer && past->alike)
     stop(s, RENEW_STOPPED, "%lld answers are alike", (long long)past->alike);
   if (!s->brake && past->in_a_row)
     stop(s, RENEW_STOPPED, "%lld %s with no person in between", (long long)past->in_a_row,

@@ -13,7 +13,8 @@ enum renew_owner {
   RENEW_OF_PROPOSAL, /* struct renew_job: the receipt of a SUPERSEDE */
   RENEW_OF_TURN,     /* struct renew_conversation: what its turn waits for */
   RENEW_OF_LINK,     /* struct renew_conversation: its link */
-  RENEW_OF_OFFERS    /* struct renew_offers: a page of them */
+  RENEW_OF_OFFERS,   /* struct renew_offers: a page of them */
+  RENEW_OF_LIMITS    /* struct renew_limits: a page of them */
 };
 
 /* Zero-initialise. */

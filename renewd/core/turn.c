@@ -17,7 +17,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "proto/account.h"
 #include "proto/crc32c.h"
+#include "renewd/core/limit.h"
 
 #define ASSESSED_AT_ONCE 32
 
@@ -190,13 +192,47 @@ static void add_payload(struct renew_core *core, const struct ck_renewal *own,
   row->v[CK_JOBS_PAYLOAD] = ck_text(ck_buf_view(filled));
 }
 
+/* The account of the job that is made. */
+static void account_of(const struct renew_answer *a, const struct ck_renewal *own,
+                       struct ck_buf *name) {
+  const struct renew_link *l = &a->link;
+  struct ck_account_facts f = {.own = ck_str_of(own->account)};
+  if (a->has_link) {
+    f.platform = l->platform;
+    f.target_payload = l->target_payload;
+    if (!l->target_kind.n || ck_kind_is_clients(l->target_kind))
+      f.client_id = l->client_id.n ? l->client_id : l->target_id;
+  }
+  ck_account_name(name, &f);
+}
+
+/* The answer says that a limit is reached, so the job waits for its end: with all others of its
+ * account, or by itself if it has none. True: *m is what the store is told of the account. */
+static bool take_limit(struct renew_core *core, const struct renew_answer *a,
+                       const struct renew_limit *l, struct ck_str account, int64_t *due,
+                       struct ck_mutation *m) {
+  if (l->kind != RENEW_LIMIT_PASSES) return false;
+  if (account.n) {
+    *m = renew_account_limited(core, account, l->until, a->text);
+    return true;
+  }
+  struct renew_limited own = {0};
+  renew_limit_take(&own, l->until, core->now.wall);
+  *due = own.until > *due ? own.until : *due;
+  return false;
+}
+
 /* Without a target the job waits for one (address.c). */
 static void make(struct renew_core *core, struct renew_conversation *c,
-                 const struct renew_answer *a) {
+                 const struct renew_answer *a, const struct renew_limit *l) {
   struct ck_row row = {.table = CK_JOBS};
-  struct ck_buf snapshot = {0}, filled = {0};
+  struct ck_buf snapshot = {0}, filled = {0}, account = {0};
+  struct ck_mutation limit;
   struct ck_renewal own;
+  int64_t due = renew_first_due(core->now.wall, c->cooldown_until);
   ck_renewal_read(&own, a->renewal, NULL); /* one that cannot be read stops the job */
+  account_of(a, &own, &account);
+  bool limited = take_limit(core, a, l, ck_buf_view(&account), &due, &limit);
   renew_resolve_link(&core->set, a->has_link ? &a->link : NULL, &snapshot, NULL);
   row.v[CK_JOBS_JOB_ID] = ck_textz(c->last_job_id);
   row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(c->node.id);
@@ -204,13 +240,15 @@ static void make(struct renew_core *core, struct renew_conversation *c,
   add_payload(core, &own, a, &row, &filled);
   if (snapshot.len) row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(ck_buf_view(&snapshot));
   row.v[CK_JOBS_MAX_ATTEMPTS] = ck_int(core->set.rules.max_attempts);
-  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(renew_first_due(core->now.wall, c->cooldown_until));
+  row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(due);
   become(core, c, RENEW_MAKING);
   c->made_for = ck_strdup(c->last.id);
   renew_tell_row(core->out, renew_ticket_take(&core->tickets, &c->turn_ticket, RENEW_OF_TURN),
                  CK_OP_PUT, &row);
+  if (limited) renew_tell_limit(core->out, &limit);
   ck_buf_free(&snapshot);
   ck_buf_free(&filled);
+  ck_buf_free(&account);
   ck_renewal_free(&own);
 }
 
@@ -243,9 +281,12 @@ static void judge(struct renew_core *core, struct renew_conversation *c,
     unsettle(core, c, NULL);
     return;
   }
+  const struct renew_clocks clocks = {core->set.stops.zone, core->set.stops.zones};
+  struct renew_limit limit =
+      renew_limit_read(a->text, a->facts.failed, a->facts.observed_at, &clocks);
   enum renew_decline declined = renew_declined(&core->set.rules, &a->facts);
   if (declined == RENEW_NOT_DECLINED)
-    make(core, c, a);
+    make(core, c, a, &limit);
   else if (declined == RENEW_TURN_OPEN)
     put_off(core, c);
   else

@@ -66,6 +66,8 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * (store/write/apply_attempts.c). version: that of its job's row when it last changed. at: when
  * that was. charged: it counts against the job's attempts and the conversation's rates.
  *
+ * limits: of accounts, also those that are over, which tell how the next one is taken (LIMIT).
+ *
  * sent: the messages that deliveries made, as clients say.
  *
  * conversations_last: the order of the list of conversations (store/read/lists.c); it has the
@@ -139,6 +141,12 @@ static const char system_tables[] =
         "CREATE TABLE cursors (follower TEXT PRIMARY KEY, store_id TEXT NOT NULL,"
         " version INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
+/* A string of its own: compilers need not take one of more than 4,095 bytes. */
+static const char account_tables[] =
+    "CREATE TABLE limits (account TEXT PRIMARY KEY, until INTEGER NOT NULL,"
+    " since INTEGER NOT NULL, times INTEGER NOT NULL, over INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
 /* ---- the steps ---- */
 
 static void first_format(struct ck_buf *sql) {
@@ -146,6 +154,7 @@ static void first_format(struct ck_buf *sql) {
   for (size_t i = 0; i < CK_INDEXES; ++i)
     if (ck_indexes[i].where & CK_INDEX_STORE) create_index(sql, &ck_indexes[i]);
   ck_buf_text(sql, system_tables);
+  ck_buf_text(sql, account_tables);
   ck_buf_text(sql, keys_schema);
   ck_buf_text(sql, originals_schema);
 }

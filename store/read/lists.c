@@ -54,6 +54,8 @@ static const struct list lists[] = {
      "until",
      "job_id", NULL, NULL, 0},
     {"unreached", "job_id, count, since", "job_id", NULL, NULL, 0},
+    {"limits", "account, until, since, times, over, reason, at", "until DESC, account", NULL, NULL,
+     0},
     {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, NULL, 0},
     {"pauses", "kind, name, at, until", "at, kind, name", NULL, NULL, 0},
     /* As the lines of the log of attempts. A token is shown to nobody. */

@@ -1,6 +1,6 @@
 /* SQL of the store's own tables: producers, refusals, automation, leases, attempts, anyway,
- * unreached, offers, pauses, sent, sinks, dead letters, cursors, attachments and counts. Each
- * statement has a name and is written here once. The writer's connection only. */
+ * unreached, limits, offers, pauses, sent, sinks, dead letters, cursors, attachments and counts.
+ * Each statement has a name and is written here once. The writer's connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
@@ -70,6 +70,11 @@
                     " SET count = count + 1") \
   L(UNREACHED_END, "DELETE FROM unreached WHERE job_id = ?1") \
   L(UNREACHED_GET, "SELECT count FROM unreached WHERE job_id = ?1") \
+  L(LIMIT_SAVE, \
+    "INSERT INTO limits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (account) DO UPDATE SET" \
+    " until = ?2, since = ?3, times = ?4, over = ?5, reason = ?6, at = ?7 WHERE at <= ?7") \
+  L(LIMIT_OVER, "UPDATE limits SET over = 1, until = min(until, ?2)" \
+                " WHERE account = ?1 AND NOT over") \
   L(OFFER_SAVE, "INSERT OR REPLACE INTO offers VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
   L(OFFER_GET, "SELECT client, offer, body, rest FROM offers WHERE job_id = ?1") \
   L(OFFER_END, "DELETE FROM offers WHERE job_id = ?1") \

@@ -409,6 +409,7 @@ static void set_up(struct campaign *k) {
   t_set("renew.delay", "30ms");
   t_set("renew.cooldown", "0ms");
   t_set("renew.spacing", "0ms");
+  t_set("renew.account.spacing", "0ms");
   t_set("renew.backoff", "20ms");
   t_set("renew.in_a_row", "1000");
   t_set("renew.timeout", "5s");

@@ -576,6 +576,7 @@ T_STORY(renewal_client, that_misbehaves, 60) {
 T_STORY(renewal_client, holds_up_its_conversation_only, 60) {
   char target[160];
   struct t_http *h = r_web("200", target);
+  t_set("renew.account.spacing", "0s");
   t_set("renew.spacing", "0s"); /* so that nothing but the offer holds the other job up */
   t_up();
   await_follow_up("conv-1", "m1", "ff1", "");

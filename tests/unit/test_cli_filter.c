@@ -75,6 +75,7 @@ Test(cli_filter, every_list_can_be_filtered_by_its_key_or_its_owner) {
                                                "id",
                                                "link_id",
                                                "job_id",
+                                               "account",
                                                "file",
                                                "sink",
                                                "producer"};

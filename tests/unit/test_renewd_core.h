@@ -18,7 +18,8 @@ void core_begin(void);
 void core_end(void);
 /* The same before it has followed anything. */
 void core_new(void);
-/* Follows, is connected, and has read the offers of a former run, which there are none of. */
+/* Follows, is connected, and has read the offers of a former run and the limits of accounts, of
+ * both of which there are none. */
 void core_connect(void);
 void pass(int64_t ms);
 

@@ -50,7 +50,9 @@ void core_new(void) {
 void core_connect(void) {
   happen(RENEW_CONNECTED);
   follow(version);
-  const struct renew_effect *offers = queried(RENEW_ABOUT_OFFERS);
+  const struct renew_effect *offers = queried(RENEW_ABOUT_OFFERS),
+                            *limits = queried(RENEW_ABOUT_LIMITS);
+  if (limits) answer(limits, (struct renew_answer){0});
   if (offers) answer(offers, (struct renew_answer){0});
 }
 

@@ -59,6 +59,8 @@ Test(renewd_look, what_a_dead_run_left, .init = core_new, .fini = core_end) {
   offers = queried(RENEW_ABOUT_OFFERS);
   claims(NULL);
   answer(offers, (struct renew_answer){0});
+  claims(NULL);
+  answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){0});
   claims("next");
 }
 
@@ -207,6 +209,7 @@ Test(renewd_offer, of_a_former_run, .init = core_new, .fini = core_end) {
   follow(1);
   const struct ck_str ids[] = {CK_LIT("gone"), CK_LIT("j")};
   claims(NULL);
+  answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){0});
   answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){.offers = ids, .n = 2});
   cr_assert_not_null(told(CK_OP_WITHDRAW), "it is paused");
   claims("other");

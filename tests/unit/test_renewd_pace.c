@@ -17,7 +17,10 @@ static void begin(void) {
   at = 1000;
 }
 
-static struct renew_lane *lane(const char *key) { return renew_pace_join(&p, ck_str_of(key)); }
+static struct renew_lane *lane_of(const char *key, const char *account) {
+  return renew_pace_join(&p, ck_str_of(key), ck_str_of(account));
+}
+static struct renew_lane *lane(const char *key) { return lane_of(key, ""); }
 
 /* Takes the next turn: which of the timers? */
 static int turn(struct renew_lane *l) {
@@ -107,10 +110,84 @@ Test(renewd_pace, lanes_without_jobs_are_forgotten_after_their_spacing, .init = 
   renew_pace_end(&p, l, true, at);
   renew_pace_next(&p, at + 1999);
   cr_assert_eq(lane("a"), l);
-  cr_assert_eq(l->open_at, at + 2000);
+  cr_assert_eq(l->gates[RENEW_GATE_TARGET]->open_at, at + 2000);
   renew_pace_part(&p, l);
   renew_pace_next(&p, at + 2000);
   cr_assert_eq(p.lanes.count, 0);
+}
+
+/* ---- accounts ---- */
+
+/* Whatever its targets are; and a target's slots are shared by its accounts. */
+Test(renewd_pace, an_account_has_slots_of_its_own, .init = begin, .fini = done) {
+  p.account_slots = 2;
+  struct renew_lane *a = lane_of("a", "x"), *b = lane_of("b", "x"), *other = lane_of("a", "y");
+  for (int i = 0; i < 3; i++) renew_pace_wait(&p, a, &timers[i], i);
+  renew_pace_wait(&p, b, &timers[3], 1);
+  for (int i = 4; i < 7; i++) renew_pace_wait(&p, other, &timers[i], i);
+  cr_assert_eq(turn(a), 0);
+  cr_assert_eq(turn(b), 3, "a target without a delivery has its first before others");
+  cr_assert_eq(turn(other), 4);
+  cr_assert_eq(turn(other), 5);
+  cr_assert_eq(turn(a), -1);
+  renew_pace_end(&p, b, true, at);
+  cr_assert_eq(turn(a), 1);
+  cr_assert_eq(turn(a), -1);
+  renew_pace_end(&p, other, true, at);
+  cr_assert_eq(turn(other), 6);
+  cr_assert_eq(a->gates[RENEW_GATE_TARGET]->ours, 4);
+}
+
+Test(renewd_pace, an_account_has_a_spacing_of_its_own, .init = begin, .fini = done) {
+  p.spacing = 1000;
+  p.account_spacing = 5000;
+  struct renew_lane *a = lane_of("a", "x"), *b = lane_of("b", "x"), *c = lane_of("b", "y");
+  renew_pace_wait(&p, a, &timers[0], 0);
+  renew_pace_wait(&p, b, &timers[1], 0);
+  cr_assert_eq(turn(a), 0);
+  cr_assert_eq(turn(b), -1);
+  renew_pace_begin(&p, a, at);
+  cr_assert_eq(renew_pace_due(&p), at + 5000);
+  renew_pace_wait(&p, c, &timers[2], 0);
+  cr_assert_eq(turn(c), 2, "another account");
+  renew_pace_begin(&p, c, at);
+  at += 5000;
+  cr_assert_eq(turn(b), 1);
+}
+
+/* It cools that account only; when it is over, one goes first, and the others once that has shown
+ * that it is. */
+Test(renewd_pace, a_limit, .init = begin, .fini = done) {
+  struct renew_lane *a = lane_of("a", "x"), *b = lane_of("a", "y");
+  for (int i = 0; i < 3; i++) renew_pace_wait(&p, a, &timers[i], i);
+  renew_pace_wait(&p, b, &timers[3], 0);
+  renew_pace_limit(&p, CK_LIT("x"), true, at + 9000);
+  cr_assert_eq(turn(b), 3);
+  cr_assert_eq(turn(a), -1);
+  cr_assert_eq(renew_pace_due(&p), at + 9000);
+  at += 9000;
+  cr_assert_eq(turn(a), 0);
+  cr_assert_eq(turn(a), -1);
+  cr_assert_eq(renew_pace_full(&p, a), a->gates[RENEW_GATE_ACCOUNT]);
+  renew_pace_limit(&p, CK_LIT("x"), false, 0);
+  cr_assert_eq(turn(a), 1);
+  cr_assert_eq(turn(a), 2);
+  renew_pace_limit(&p, CK_LIT("nobody"), true, at);
+}
+
+Test(renewd_pace, accounts_are_forgotten_with_their_lanes, .init = begin, .fini = done) {
+  p.account_spacing = 5000;
+  struct renew_lane *a = lane_of("a", "x");
+  renew_pace_wait(&p, a, &timers[0], 0);
+  cr_assert_eq(turn(a), 0);
+  renew_pace_begin(&p, a, at);
+  renew_pace_part(&p, a);
+  renew_pace_end(&p, a, true, at);
+  renew_pace_next(&p, at + 4999);
+  cr_assert_eq(p.gates[RENEW_GATE_ACCOUNT].count, 1);
+  renew_pace_next(&p, at + 5000);
+  cr_assert_eq(p.gates[RENEW_GATE_ACCOUNT].count, 0);
+  cr_assert_eq(p.gates[RENEW_GATE_TARGET].count, 0);
 }
 
 /* ---- which targets are one ---- */

@@ -37,10 +37,11 @@ static bool blocked_by_order(int id) {
 static bool is_closed(const char *job) {
   const struct renew_job *j = renew_core_job(&world.core, ck_str_of(job));
   if (!j) return false;
-  cr_assert(j->lane->open_at == RENEW_NEVER ? j->lane->ours > 0
-                                            : j->lane->open_at <= world.boot + SPACING,
-            "the lane %s is closed for too long", j->lane->node.id);
-  return j->lane->open_at > world.boot - LATE_MAX || j->lane->ours >= RENEW_SLOTS_OF_A_TARGET;
+  const struct renew_gate *target = j->lane->gates[RENEW_GATE_TARGET];
+  cr_assert(target->open_at == RENEW_NEVER ? target->ours > 0
+                                           : target->open_at <= world.boot + SPACING,
+            "the target %s is closed for too long", target->node.id);
+  return target->open_at > world.boot - LATE_MAX || target->ours >= RENEW_SLOTS_OF_A_TARGET;
 }
 
 static void check_lateness(void) {

@@ -167,3 +167,21 @@ Test(renewd_stop, rules_that_cannot_be_read, .init = begin) {
   is(true, RENEW_STOPPED, "renewal.until: must be an integer");
   is(false, RENEW_FREELY, "");
 }
+
+/* A limit's text is no answer: neither is it a question, nor are two of them alike. */
+Test(renewd_stop, limits, .init = begin) {
+  past.text = CK_LIT("You've hit your session limit \xc2\xb7 resets 3pm (UTC)");
+  past.alike = 3;
+  rules.text = CK_LIT("session");
+  is(true, RENEW_FREELY, "");
+  past.in_a_row = 10;
+  is(true, RENEW_STOPPED, "in a row");
+  past.in_a_row = 0;
+  past.text = CK_LIT("Your workspace is out of credits. Something reworded");
+  is(true, RENEW_STOPPED, "alike");
+  past.turn = CK_LIT("failed");
+  is(true, RENEW_STOPPED, "waiting does not cure it: Your workspace is out of credits");
+  is(false, RENEW_FREELY, "");
+  past.resumed = true;
+  is(true, RENEW_FREELY, "");
+}

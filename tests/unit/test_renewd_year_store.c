@@ -250,7 +250,7 @@ struct renew_answer year_answer(const struct event *query) {
   static char last[40];
   struct renew_answer a = {.head = world.version};
   if (query->parts & RENEW_ABOUT_OFFERS) a.n = year_offers(&a.offers);
-  if (query->parts & RENEW_ABOUT_OFFERS) return a;
+  if (query->parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_LIMITS)) return a;
   bool of_job = query->parts & RENEW_ABOUT_JOB;
   if (of_job) about_job(&a, &world.j[query->id]);
   const struct conversation *c = &world.c[of_job ? world.j[query->id].conversation : query->id];

@@ -1,0 +1,173 @@
+/* See accounts.h. */
+#include "cli/accounts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/out.h"
+#include "proto/account.h"
+#include "proto/clock.h"
+#include "proto/records.h"
+#include "proto/renewal.h"
+
+/* Of a conversation, so many of its newest jobs tell when its last delivery was. */
+#define JOBS_LOOKED_AT 3
+
+struct accounts {
+  struct cli *c;
+  const char *name; /* NULL: all */
+  json_t *rows;     /* by name */
+  json_t *owns;     /* what the owners of conversations say: name by conversation */
+};
+
+static json_t *row_of(struct accounts *a, struct ck_buf *name) {
+  const char *key = ck_buf_cstr(name);
+  if (!*key || (a->name && strcmp(key, a->name) != 0)) return NULL;
+  json_t *row = json_object_get(a->rows, key);
+  if (row) return row;
+  row = json_pack("{s:s, s:i, s:i, s:n, s:n, s:n}", "account", key, "conversations", 0, "under_way",
+                  0, "limited_until", "reason", "last_attempt_at");
+  json_object_set_new(a->rows, key, row);
+  return row;
+}
+
+static void count(json_t *row, const char *member) {
+  json_object_set_new(row, member, json_integer(cli_member_int(row, member, 0) + 1));
+}
+
+/* ---- names ---- */
+
+static struct ck_str text(const json_t *o, const char *member) {
+  return ck_str_of(cli_member(o, member));
+}
+
+/* Of a link, or of a target_snapshot; payload: where the target's payload is. */
+static void name_of(struct ck_buf *name, const char *own, const json_t *o, const char *kind,
+                    const char *id, const char *payload) {
+  struct ck_str of_kind = text(o, kind), client = text(o, "client_id");
+  bool clients = !of_kind.n || ck_kind_is_clients(of_kind);
+  const json_t *value = json_object_get(o, payload);
+  char *json = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+  struct ck_account_facts f = {
+      .own = ck_str_of(own), .platform = text(o, "platform"), .target_payload = ck_str_of(json)};
+  if (clients && o) f.client_id = client.n ? client : text(o, id);
+  ck_account_name(name, &f);
+  free(json);
+}
+
+/* ---- what adds to an account ---- */
+
+static int add_conversation(struct accounts *a, const json_t *conversation) {
+  const char *id = cli_member(conversation, "local_conversation_id");
+  struct cli_filter of[] = {{"local_conversation_id", id, 0}, {"is_active", NULL, 1}};
+  json_t *links = NULL, *jobs = NULL, *row = NULL, *job;
+  struct ck_buf name = {0};
+  struct ck_renewal own;
+  size_t i;
+  ck_renewal_read(&own, text(conversation, "renewal"), NULL);
+  if (own.account) json_object_set_new(a->owns, id, json_string(own.account));
+  int rc = cli_query(a->c, &(struct cli_query){"conversation_links", of, 2, 1, 0}, &links);
+  if (rc == CLI_GO_ON) {
+    name_of(&name, own.account, json_array_get(links, 0), "target_kind", "target_id",
+            "target_payload");
+    row = row_of(a, &name);
+  }
+  if (row) {
+    count(row, "conversations");
+    rc = cli_query(a->c, &(struct cli_query){"renewal_jobs", of, 1, JOBS_LOOKED_AT, 0}, &jobs);
+  }
+  json_array_foreach(jobs, i, job) {
+    int64_t at = cli_member_int(job, "last_attempt_at", 0);
+    if (at > cli_member_int(row, "last_attempt_at", 0))
+      json_object_set_new(row, "last_attempt_at", json_integer(at));
+  }
+  json_decref(links);
+  json_decref(jobs);
+  ck_buf_free(&name);
+  ck_renewal_free(&own);
+  return rc;
+}
+
+static int add_running(struct accounts *a, const json_t *job) {
+  json_t *target = json_loads(cli_member(job, "target_snapshot"), 0, NULL);
+  struct ck_buf name = {0};
+  const char *own = cli_member(a->owns, cli_member(job, "local_conversation_id"));
+  name_of(&name, own, target, "kind", "id", "payload");
+  json_t *row = row_of(a, &name);
+  if (row) count(row, "under_way");
+  ck_buf_free(&name);
+  json_decref(target);
+  return CLI_GO_ON;
+}
+
+static int add_limit(struct accounts *a, const json_t *limit) {
+  struct ck_buf name = {0};
+  ck_buf_text(&name, cli_member(limit, "account"));
+  json_t *row = row_of(a, &name);
+  ck_buf_free(&name);
+  if (!row || cli_member_int(limit, "over", 0)) return CLI_GO_ON;
+  json_object_set(row, "limited_until", json_object_get(limit, "until"));
+  json_object_set(row, "reason", json_object_get(limit, "reason"));
+  return CLI_GO_ON;
+}
+
+/* ---- all ---- */
+
+static int each(struct accounts *a, const char *table, const struct cli_filter *filter,
+                int (*add)(struct accounts *a, const json_t *row)) {
+  json_t *rows, *row;
+  size_t i;
+  int rc = cli_query_all(a->c, table, filter, filter ? 1 : 0, &rows);
+  json_array_foreach(rc == CLI_GO_ON ? rows : NULL, i, row) {
+    if (rc == CLI_GO_ON) rc = add(a, row);
+  }
+  json_decref(rows);
+  return rc;
+}
+
+int cli_accounts(struct cli *c, const char *name, json_t **rows) {
+  const struct cli_filter on_auto = {"automation_status", "auto", 0},
+                          running = {"status", "running", 0};
+  struct accounts a = {c, name, json_object(), json_object()};
+  const char *key;
+  json_t *row;
+  int rc = each(&a, "local_conversations", &on_auto, add_conversation);
+  if (rc == CLI_GO_ON) rc = each(&a, "renewal_jobs", &running, add_running);
+  if (rc == CLI_GO_ON) rc = each(&a, "limits", NULL, add_limit);
+  *rows = rc == CLI_GO_ON ? json_array() : NULL;
+  json_object_foreach(a.rows, key, row) {
+    if (*rows) json_array_append(*rows, row);
+  }
+  json_decref(a.rows);
+  json_decref(a.owns);
+  return rc;
+}
+
+int cli_end_limit(struct cli *c, const char *name, bool *known) {
+  struct ck_buf mutations = {0};
+  struct ck_mutation m = {.kind = CK_OP_UNLIMIT};
+  struct ck_err err;
+  json_t *limit = NULL;
+  char result = '=';
+  int rc = cli_query_one(c, "limits", "account", name, &limit);
+  *known = limit != NULL;
+  json_decref(limit);
+  if (rc != CLI_GO_ON || !*known) return rc;
+  m.as.unlimit.account = ck_str_of(name);
+  ck_put_array(&mutations, 1);
+  ck_mutation_encode(&mutations, &m);
+  rc = cli_write(c, ck_buf_view(&mutations), &result, &err);
+  ck_buf_free(&mutations);
+  if (rc == CLI_GO_ON && result == 'r') {
+    cli_error(c, name, "%s", err.text);
+    rc = CLI_FAILED;
+  }
+  if (rc != CLI_GO_ON || c->json) return rc;
+  struct ck_buf line = {0};
+  cli_safe_text(&line, ck_str_of(name), false);
+  printf("%s: %s\n", ck_buf_cstr(&line),
+         result == '=' ? "its limit is over already"
+                       : "its limit is over; one delivery goes first");
+  ck_buf_free(&line);
+  return rc;
+}

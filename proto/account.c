@@ -1,0 +1,45 @@
+/* See account.h. */
+#include "proto/account.h"
+
+#include <jansson.h>
+
+static json_t *payload_of(struct ck_str text) {
+  if (!text.n) return NULL;
+  json_t *v = json_loadb(text.s, text.n, JSON_DECODE_ANY, NULL);
+  /* The object may have been given as text. */
+  if (json_is_string(v)) {
+    json_t *inner = json_loads(json_string_value(v), 0, NULL);
+    json_decref(v);
+    v = inner;
+  }
+  return v;
+}
+
+static struct ck_str member(const json_t *o, const char *name) {
+  const json_t *v = json_object_get(o, name);
+  return ck_trim((struct ck_str){json_string_value(v), json_string_length(v)});
+}
+
+static void put(struct ck_buf *b, struct ck_str prefix, struct ck_str name) {
+  ck_buf_str(b, prefix);
+  if (prefix.n) ck_buf_text(b, ":");
+  ck_buf_str(b, name);
+}
+
+void ck_account_name(struct ck_buf *b, const struct ck_account_facts *f) {
+  json_t *o = f->own.n ? NULL : payload_of(f->target_payload);
+  struct ck_str account = member(o, "account"), home = member(o, "home"),
+                organization = member(o, "organization_id");
+  while (home.n > 1 && home.s[home.n - 1] == '/') home.n--;
+  if (f->own.n)
+    ck_buf_str(b, f->own);
+  else if (account.n)
+    ck_buf_str(b, account);
+  else if (home.n)
+    put(b, f->platform, home);
+  else if (organization.n)
+    put(b, f->platform, organization);
+  else if (f->client_id.n)
+    put(b, CK_LIT("client"), f->client_id);
+  json_decref(o);
+}

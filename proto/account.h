@@ -1,0 +1,21 @@
+/* The account that a conversation's follow-ups are charged to: a home of Claude Code or Codex, an
+ * organization, a browser. What two conversations of one account have in common is its name, a
+ * text. Pure. */
+#ifndef CK_PROTO_ACCOUNT_H
+#define CK_PROTO_ACCOUNT_H
+
+#include "proto/text.h"
+
+/* What is known of a conversation. Empty: not said. */
+struct ck_account_facts {
+  struct ck_str own;                                 /* what its owner says (renewal.h) */
+  struct ck_str platform, target_payload, client_id; /* of its link, or of a job's target; the
+                                                        payload as JSON, which may be in a text */
+};
+
+/* Appends its name: what its owner says; else the member `account` of the target's payload; else
+ * PLATFORM:HOME or PLATFORM:ORGANIZATION, from its members `home` and `organization_id`; else
+ * client:CLIENT_ID. Nothing if it has none. */
+void ck_account_name(struct ck_buf *b, const struct ck_account_facts *f);
+
+#endif

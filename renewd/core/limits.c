@@ -1,0 +1,209 @@
+/* The limits of accounts: what is known of each, and how it is taken.
+ *
+ *   reached ──► limited ──► its end ──► one delivery ──► done: over; reached again: limited
+ *
+ * A time that is told is taken as it is for the first limit of a row. Whoever tells another one
+ * each time that it ends is asked again sooner; whoever tells none, or one that is past, after a
+ * while that doubles. The store keeps all of it, so a restart changes nothing. */
+#include "renewd/core/limits.h"
+
+#include <stdlib.h>
+
+#include "renewd/core/inner.h"
+
+/* A limit within this time after the one before has ended belongs to the same row. */
+#define ROW_MS INT64_C(3600000)
+/* The wait without a time: the first, and the longest. */
+#define UNTOLD_FIRST INT64_C(900000)
+#define UNTOLD_LONGEST INT64_C(14400000)
+/* The longest wait for a time that has slid, for the first time; it doubles. */
+#define SLID_FIRST INT64_C(3600000)
+/* The longest of all: the weekly limits' length, and a day. */
+#define LONGEST (8 * 24 * INT64_C(3600000))
+
+static int64_t doubled(int64_t first, int64_t longest, int64_t times) {
+  int64_t most = first;
+  for (int64_t i = 1; i < times && most < longest; i++) most *= 2;
+  return most < longest ? most : longest;
+}
+
+void renew_limit_take(struct renew_limited *l, int64_t told, int64_t now) {
+  bool in_row = l->times > 0 && now - l->until < ROW_MS && l->until - now < LONGEST;
+  bool again = in_row && !l->over && now < l->until; /* of a delivery that began before it */
+  if (!in_row) *l = (struct renew_limited){.since = now};
+  if (!again) l->times++;
+  int64_t wait = told - now;
+  if (told <= now)
+    wait = again ? l->until - now : doubled(UNTOLD_FIRST, UNTOLD_LONGEST, l->times);
+  else if (l->times > 1 && !again && wait > SLID_FIRST)
+    wait = doubled(SLID_FIRST, wait, l->times - 1);
+  l->until = now + (wait < LONGEST ? wait : LONGEST);
+  l->over = false;
+  l->at = l->at < now ? now : l->at + 1;
+}
+
+/* ---- the accounts that have had one ---- */
+
+struct renew_account *renew_account_known(const struct renew_core *core, struct ck_str name) {
+  return name.n ? (struct renew_account *)renew_index_find(&core->accounts, name) : NULL;
+}
+
+static struct renew_account *account_get(struct renew_core *core, struct ck_str name) {
+  struct renew_account *a = renew_account_known(core, name);
+  if (a) return a;
+  a = ck_zalloc(sizeof *a);
+  a->node.id = ck_str_dup(name);
+  renew_index_add(&core->accounts, &a->node);
+  return a;
+}
+
+static void set_reason(struct renew_account *a, struct ck_str reason) {
+  free(a->reason);
+  free(a->why);
+  a->reason = ck_str_dup(ck_utf8_cut(ck_trim(reason), 300));
+  a->why = ck_sprintf("%s: %s", a->node.id, a->reason);
+}
+
+struct ck_str renew_lane_account(const struct renew_lane *l) {
+  const struct renew_gate *g = l->gates[RENEW_GATE_ACCOUNT];
+  return ck_str_of(g ? g->node.id : NULL);
+}
+
+const struct renew_account *renew_job_limit(const struct renew_core *core,
+                                            const struct renew_job *j) {
+  const struct renew_account *a = renew_account_known(core, renew_lane_account(j->lane));
+  return a && a->limit.times && !a->limit.over ? a : NULL;
+}
+
+bool renew_job_is_limited(const struct renew_core *core, const struct renew_job *j) {
+  const struct renew_account *a = renew_job_limit(core, j);
+  return a && a->until > core->now.boot;
+}
+
+void renew_account_joined(struct renew_core *core, const struct renew_lane *l) {
+  const struct renew_account *a = renew_account_known(core, renew_lane_account(l));
+  if (a) renew_pace_limit(&core->pace, renew_lane_account(l), !a->limit.over, a->until);
+}
+
+/* Offers of the account are withdrawn. */
+static void touch(void *self, struct renew_node *n) {
+  struct renew_core *core = self;
+  struct renew_job *j = (struct renew_job *)n;
+  if (j->phase == RENEW_OPEN && renew_job_is_limited(core, j))
+    renew_conversation_touch(core, j->of);
+}
+
+static void apply(struct renew_core *core, struct renew_account *a) {
+  bool counts = a->limit.times && !a->limit.over;
+  a->counted = counts;
+  int64_t last = core->now.wall + LONGEST; /* more is a clock's fault */
+  a->until = renew_rebase(a->limit.until < last ? a->limit.until : last, core->now);
+  renew_pace_limit(&core->pace, ck_str_of(a->node.id), counts, a->until);
+  if (counts) renew_index_each(&core->jobs, touch, core);
+}
+
+static struct ck_mutation tell(const struct renew_account *a) {
+  struct ck_mutation m = {.kind = CK_OP_LIMIT};
+  m.as.limit = (struct ck_limit){.account = ck_str_of(a->node.id),
+                                 .until = a->limit.until,
+                                 .since = a->limit.since,
+                                 .times = a->limit.times,
+                                 .over = a->limit.over,
+                                 .reason = ck_str_of(a->reason),
+                                 .at = a->limit.at};
+  return m;
+}
+
+struct ck_mutation renew_account_limited(struct renew_core *core, struct ck_str name, int64_t told,
+                                         struct ck_str reason) {
+  struct renew_account *a = account_get(core, name);
+  renew_limit_take(&a->limit, told, core->now.wall);
+  set_reason(a, reason);
+  apply(core, a);
+  struct renew_line *l = renew_say(core->out, RENEW_SAY_WARN, a->node.id, "limited");
+  renew_say_number(l, "wait_ms", a->limit.until - core->now.wall);
+  renew_say_number(l, "times", a->limit.times);
+  renew_say_text(core->out, l, "reason", ck_str_of(a->reason));
+  return tell(a);
+}
+
+bool renew_account_worked(struct renew_core *core, struct ck_str name, int64_t began,
+                          struct ck_mutation *m) {
+  struct renew_account *a = renew_account_known(core, name);
+  if (!a || !a->counted || began < a->until) return false;
+  a->limit.over = true;
+  a->limit.at = a->limit.at < core->now.wall ? core->now.wall : a->limit.at + 1;
+  apply(core, a);
+  renew_say(core->out, RENEW_SAY_INFO, a->node.id, "limit_over");
+  *m = tell(a);
+  return true;
+}
+
+/* ---- those that the store has ---- */
+
+bool renew_limits_look(const struct renew_core *core) {
+  const struct renew_limits *l = &core->limits;
+  return core->recovered && !l->ticket.number && (!l->loaded || l->look);
+}
+
+void renew_limits_load(struct renew_core *core) {
+  struct renew_limits *l = &core->limits;
+  if (!renew_limits_look(core) || core->now.boot < l->look_at) return;
+  if (l->page == 0) l->look = false;
+  renew_query(core->out, renew_ticket_take(&core->tickets, &l->ticket, RENEW_OF_LIMITS),
+              &(struct renew_question){.parts = RENEW_ABOUT_LIMITS, .page = l->page});
+}
+
+/* What the core has told is newer than an answer that does not know of it. */
+static void take_row(struct renew_core *core, const struct renew_limit_row *row) {
+  struct renew_account *a = account_get(core, row->account);
+  bool older = row->limit.at < a->limit.at;
+  if (older || (row->limit.at == a->limit.at && row->limit.over == a->limit.over)) return;
+  a->limit = row->limit;
+  set_reason(a, row->reason);
+  apply(core, a);
+}
+
+void renew_limits_page(struct renew_core *core, const struct renew_answer *answer) {
+  struct renew_limits *l = &core->limits;
+  if (answer->problem) {
+    renew_core_error(core, answer->problem);
+    l->look = true;
+    l->look_at = core->now.boot + RENEW_AGAIN_MS;
+    return;
+  }
+  for (size_t i = 0; i < answer->n; i++) take_row(core, &answer->limits[i]);
+  bool last = answer->n < RENEW_PAGE;
+  l->page = last ? 0 : l->page + 1;
+  if (last)
+    l->loaded = true;
+  else
+    l->look = true;
+}
+
+static void account_free(void *self, struct renew_node *n) {
+  struct renew_core *core = self;
+  struct renew_account *a = (struct renew_account *)n;
+  renew_index_remove(&core->accounts, &a->node);
+  free(a->reason);
+  free(a->why);
+  free(a->node.id);
+  free(a);
+}
+
+static void forget(void *self, struct renew_node *n) {
+  struct renew_core *core = self;
+  renew_pace_limit(&core->pace, ck_str_of(n->id), false, 0);
+  account_free(self, n);
+}
+
+void renew_limits_reset(struct renew_core *core) {
+  renew_ticket_drop(&core->tickets, &core->limits.ticket);
+  renew_index_each(&core->accounts, forget, core);
+  core->limits = (struct renew_limits){0};
+}
+
+void renew_limits_free(struct renew_core *core) {
+  renew_index_each(&core->accounts, account_free, core);
+  renew_index_free(&core->accounts);
+}

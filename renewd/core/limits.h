@@ -1,0 +1,24 @@
+/* A limit of an account, and how the next one is taken. Pure; wall time in milliseconds. */
+#ifndef RENEWD_CORE_LIMITS_H
+#define RENEWD_CORE_LIMITS_H
+
+#include <stdbool.h>
+
+#include "proto/text.h"
+
+/* As the store keeps it (LIMIT in proto/wire.h). times 0: there is none. */
+struct renew_limited {
+  int64_t until, since, times, at;
+  bool over;
+};
+
+/* A delivery came back with a limit, of which it is told that it ends at `told` (0: nothing). */
+void renew_limit_take(struct renew_limited *l, int64_t told, int64_t now);
+
+/* A row of the store's. */
+struct renew_limit_row {
+  struct ck_str account, reason;
+  struct renew_limited limit;
+};
+
+#endif

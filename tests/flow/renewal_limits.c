@@ -1,0 +1,140 @@
+/* Limits of accounts: what a target reports, or an answer says, holds up that account alone,
+ * charges nobody, and survives kills; one delivery goes first when it is over. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "proto/clock.h"
+#include "tests/flow/renewal_help.h"
+
+/* A conversation NAME with a job by hand for message NAME that is due now. target: JSON. */
+static void job_to(struct t_producer *p, const char *name, const char *target) {
+  t_taken(p, 'n', "messages",
+          "{'id': '%s', 'platform': 'x', 'conversation_id': '%s', 'role': 'assistant', "
+          "'raw_text': 't', 'observed_at': %lld}",
+          name, name, (long long)r_now_plus(0));
+  t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'x:%s', 'platform': 'x'}",
+          name);
+  t_taken(p, 'n', "renewal_jobs",
+          "{'job_id': 'hand-%s', 'local_conversation_id': 'x:%s', 'message_id': '%s', "
+          "'payload': 'go on', 'target_snapshot': %s, 'next_attempt_at': %lld}",
+          name, name, name, target, (long long)r_now_plus(0));
+}
+
+/* The webhook of `target` by that account. */
+static void by_account(char out[256], struct t_http *h, const char *account) {
+  snprintf(out, 256,
+           "{'kind': 'webhook', 'id': 'hook', 'payload': {'url': '%shook', 'account': '%s'}}",
+           t_http_url(h), account);
+}
+
+static bool is_said(const char *a, const char *b, const char *c, const char *part) {
+  struct t_result r = c ? t_convkeep(a, b, c) : t_convkeep(a, b);
+  bool yes = r.code == 0 && strstr(r.out, part);
+  t_result_free(&r);
+  return yes;
+}
+
+static bool is_uncharged(const char *message) {
+  json_t *job = r_job_of(message);
+  bool is = job && t_int_at(job, "attempt_count", -1) == 0 &&
+            strcmp(t_text_at(job, "status"), "pending") == 0;
+  json_decref(job);
+  return is;
+}
+
+/* The server's first answer is 429 with Retry-After of a second. */
+T_STORY(renewal_limits, retry_after_holds_up_one_account, 60) {
+  char any[160], x[256], y[256];
+  t_set("renew.spacing", "0s");
+  t_set("renew.account.spacing", "0s");
+  struct t_http *h = r_web("429/30 200", any);
+  by_account(x, h, "mine");
+  by_account(y, h, "work");
+  t_up();
+  struct t_producer *p = t_producer("hand");
+  job_to(p, "a", x);
+  T_UNTIL(5000, is_said("list", "accounts", NULL, "http 429"), "the account has no limit");
+  T_UNTIL(5000, is_uncharged("a"), "the attempt was charged");
+  job_to(p, "b", x);
+  job_to(p, "c", y);
+  r_wait_status("c", "done", 5000);
+  T_UNTIL(5000, is_said("jobs", "why", "hand-b", "the limit of its account is reached, until"),
+          "why does not say so");
+  T_UNTIL(5000, is_said("status", "--json", NULL, "\"account\":\"mine\""),
+          "status does not say so");
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  r_check_quiet(h, 2, 1500);
+  T_CHECK(is_uncharged("a") && is_uncharged("b"), "the limit did not survive");
+  struct t_result r = t_convkeep("resume", "mine");
+  T_CHECK(r.code == 0 && strstr(r.out, "its limit is over"), "%s%s", r.out, r.err);
+  t_result_free(&r);
+  r_wait_status("a", "done", 5000);
+  r_wait_status("b", "done", 5000);
+  T_CHECK(t_http_count(h) == 4, "%d requests", t_http_count(h));
+  t_http_stop(&h);
+}
+
+/* It ends by itself: one request goes first. */
+T_STORY(renewal_limits, it_ends_by_itself, 60) {
+  char any[160], x[256], names[8][4];
+  t_set("renew.spacing", "0s");
+  t_set("renew.account.spacing", "0s");
+  struct t_http *h = r_web("429/1 200", any);
+  by_account(x, h, "mine");
+  t_up();
+  struct t_producer *p = t_producer("hand");
+  job_to(p, "a", x);
+  T_UNTIL(5000, is_said("list", "accounts", NULL, "http 429"), "the account has no limit");
+  for (int i = 0; i < 8; i++) {
+    snprintf(names[i], sizeof names[i], "b%d", i);
+    job_to(p, names[i], x);
+  }
+  for (int i = 0; i < 8; i++) r_wait_status(names[i], "done", 10000);
+  r_wait_status("a", "done", 5000);
+  T_CHECK(t_http_count(h) == 10, "%d requests", t_http_count(h));
+  int64_t wait = t_http_request(h, 1)->at - t_http_request(h, 0)->at;
+  T_CHECK(wait >= 990, "the account cooled %lld ms, though Retry-After said 1 s", (long long)wait);
+  t_http_stop(&h);
+}
+
+/* A program says until when. */
+T_STORY(renewal_limits, a_program_says_so, 60) {
+  const char *target = "{'kind': 'exec', 'id': 'it', 'payload': {'account': 'home'}}";
+  t_set("renew.spacing", "0s");
+  char script[700];
+  static const char says[] = "#!/bin/sh\necho '{\"outcome\":\"limit\","
+                             "\"until\":\"2031-01-01T00:00Z\",\"text\":\"no more today\"}'\n";
+  snprintf(script, sizeof script, "%s/out/says.sh", t_folder());
+  t_write_file(script, says, sizeof says - 1);
+  T_CHECK(chmod(script, 0700) == 0, "%s", script);
+  t_set("renew.exec.it", script);
+  t_up();
+  struct t_producer *p = t_producer("hand");
+  job_to(p, "a", target);
+  T_UNTIL(5000, is_said("list", "accounts", NULL, "no more today"), "the account has no limit");
+  T_UNTIL(5000, is_uncharged("a"), "the attempt was charged");
+  T_UNTIL(5000, is_said("list", "jobs", NULL, "limited"), "the job is not listed so");
+}
+
+/* What stands where an answer would be. */
+T_STORY(renewal_limits, an_answer_says_so, 60) {
+  char any[160], x[256];
+  t_set("renew.delay", "20ms");
+  struct t_http *h = r_web("200", any);
+  by_account(x, h, "mine");
+  t_up();
+  r_put_on_auto(x);
+  t_import_lines(0,
+                 "{'platform': 'chatgpt', 'conversation_id': 'conv-1', 'message_id': 'm1', "
+                 "'role': 'assistant', 'text': 'You have hit your usage limit. Try again in 2 "
+                 "hours.', 'observed_at': %lld, 'target': %s}\n",
+                 (long long)r_now_plus(0), x);
+  T_UNTIL(5000, is_said("list", "accounts", NULL, "Try again in 2 hours"), "there is no limit");
+  T_UNTIL(5000, is_uncharged("m1"), "it has no job");
+  r_check_quiet(h, 0, 300);
+  struct t_result r = t_convkeep("resume", "mine");
+  T_CHECK(r.code == 0, "%s", r.err);
+  t_result_free(&r);
+  r_wait_status("m1", "done", 5000);
+  t_http_stop(&h);
+}

@@ -1,0 +1,60 @@
+/* The limits of accounts, as the store keeps them. */
+#include "test_store_apply.h"
+
+#include <string.h>
+
+static struct ck_mutation limit_of(const char *account, int64_t until, int64_t at) {
+  struct ck_mutation m = {.kind = CK_OP_LIMIT};
+  m.as.limit = (struct ck_limit){.account = ck_str_of(account),
+                                 .until = until,
+                                 .since = 1000,
+                                 .times = 2,
+                                 .reason = CK_LIT("no more today"),
+                                 .at = at};
+  return m;
+}
+
+static struct ck_mutation unlimit_of(const char *account) {
+  struct ck_mutation m = {.kind = CK_OP_UNLIMIT};
+  m.as.unlimit.account = ck_str_of(account);
+  return m;
+}
+
+Test(apply, limits_are_kept) {
+  cr_expect_eq(ap_mutate(limit_of("x", 9000, 5)), 'u', "%s", s.reason.text);
+  cr_expect_eq(ap_mutate(limit_of("y", 7000, 5)), 'u');
+  cr_expect_eq(ap_mutate(limit_of("x", 8000, 4)), '=', "an older one");
+  sh_commit(&s);
+  sh_reopen(&s);
+  cr_expect_eq(sh_int(&s, "SELECT until FROM limits WHERE account = 'x' AND NOT over"), 9000);
+  cr_expect_eq(ap_mutate(limit_of("x", 8000, 6)), 'u');
+  cr_expect_eq(sh_int(&s, "SELECT until FROM limits WHERE account = 'x' AND times = 2"), 8000);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), 2);
+}
+
+Test(apply, a_person_ends_a_limit) {
+  ap_mutate(limit_of("x", INT64_C(9000000000000), 5));
+  cr_expect_eq(ap_mutate(unlimit_of("y")), '=');
+  cr_expect_eq(ap_mutate(unlimit_of("x")), 'u');
+  cr_expect_eq(ap_mutate(unlimit_of("x")), '=');
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits WHERE over AND until < 9000000000000"), 1);
+  ap_refused(unlimit_of(""), "unlimit.account: must have 1 to 4096 bytes");
+  ap_refused(limit_of("", 1, 1), "limit.account");
+}
+
+/* Both or none. */
+Test(apply, a_limit_with_the_end_of_an_attempt) {
+  sh_conversation(&s, "c1", "");
+  sh_message(&s, "m1", 10, "");
+  sh_job(&s, "j1", "c1", "m1", "");
+  ap_mutate(ap_claim_of("j1", "t1", 2000));
+  struct ck_mutation end = ap_end_of("j1", 1, "other", "released"), limit = limit_of("x", 9000, 5);
+  for (int right = 0; right < 2; right++) {
+    if (right) end.as.end.token = CK_LIT("t1");
+    sh_mutate(&s, &end);
+    sh_mutate(&s, &limit);
+    cr_expect_eq(sh_apply(&s), right ? 'u' : 'r', "%s", s.reason.text);
+    sh_commit(&s);
+    cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), right);
+  }
+}
