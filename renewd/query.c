@@ -13,6 +13,9 @@
  * drops what was queued on the old one. The time doubles up to PATIENCE_MAX_MS. */
 #define PATIENCE_MS 1000
 #define PATIENCE_MAX_MS 4000
+/* Queries that are sent at once: more of them would have more answers than what is between the
+ * store and this process holds, and the store drops what it cannot send. */
+#define WINDOW 256
 /* When to try again after PROBLEM `busy`, or after the socket was full. */
 #define AGAIN_MS 50
 
@@ -29,25 +32,69 @@ struct pending {
   struct pending *next;
   struct together *together;
   uint64_t request;
-  bool sent;
   int64_t not_before;
   void (*take)(void *self, const struct renew_reply *reply);
   struct ck_buf frame;
+};
+
+/* In the order in which they were asked, or sent. */
+struct queue {
+  struct pending *head, **tail;
+  size_t count;
 };
 
 struct renew_queries {
   const struct ck_settings *settings;
   void *dealer;
   uint64_t requests;
-  struct pending *head, **tail;
+  struct queue unsent, sent;
   int64_t heard_at;
   int patience;
 };
 
+/* ---- queues ---- */
+
+static void empty(struct queue *u) { *u = (struct queue){NULL, &u->head, 0}; }
+
+static void append(struct queue *u, struct pending *q) {
+  q->next = NULL;
+  *u->tail = q;
+  u->tail = &q->next;
+  ++u->count;
+}
+
+/* Puts all of `before` in front of u. */
+static void put_in_front(struct queue *u, struct queue *before) {
+  if (!before->head) return;
+  *before->tail = u->head;
+  if (!u->head) u->tail = before->tail;
+  u->head = before->head;
+  u->count += before->count;
+  empty(before);
+}
+
+/* The first one. */
+static struct pending *take_first(struct queue *u) {
+  struct pending *q = u->head;
+  u->head = q->next;
+  if (!u->head) u->tail = &u->head;
+  --u->count;
+  return q;
+}
+
+static bool has(const struct queue *u, uint64_t request) {
+  const struct pending *q = u->head;
+  while (q && q->request != request) q = q->next;
+  return q != NULL;
+}
+
+/* ---- start and end ---- */
+
 struct renew_queries *renew_queries_new(const struct ck_settings *s, struct ck_err *err) {
   struct renew_queries *queries = ck_zalloc(sizeof *queries);
   queries->settings = s;
-  queries->tail = &queries->head;
+  empty(&queries->unsent);
+  empty(&queries->sent);
   queries->patience = PATIENCE_MS;
   queries->dealer = ck_door_connect(s, CK_DOOR_SNAPSHOT, err);
   if (!queries->dealer) renew_queries_free(&queries);
@@ -65,13 +112,15 @@ static void pending_free(struct pending *q) {
   free(q);
 }
 
+static void queue_free(struct queue *u) {
+  while (u->head) pending_free(take_first(u));
+}
+
 void renew_queries_free(struct renew_queries **queries) {
   struct renew_queries *self = *queries;
   if (!self) return;
-  for (struct pending *q = self->head, *next; q; q = next) {
-    next = q->next;
-    pending_free(q);
-  }
+  queue_free(&self->sent);
+  queue_free(&self->unsent);
   ck_door_close(&self->dealer, 0);
   free(self);
   *queries = NULL;
@@ -106,9 +155,8 @@ static void add(struct renew_queries *queries, const struct renew_query *query,
                                  .offset = query->offset};
   ck_message_encode(&q->frame, &m);
   ck_buf_free(&map);
-  if (!queries->head) queries->heard_at = ck_boot_ms();
-  *queries->tail = q;
-  queries->tail = &q->next;
+  if (!queries->unsent.head && !queries->sent.head) queries->heard_at = ck_boot_ms();
+  append(&queries->unsent, q);
 }
 
 void renew_query_all(struct renew_queries *queries, const struct renew_query *list, unsigned n,
@@ -123,18 +171,18 @@ void *renew_queries_socket(struct renew_queries *queries) { return queries->deal
 
 /* ---- answers ---- */
 
-static struct pending *take_out(struct renew_queries *queries, uint64_t request) {
-  for (struct pending **at = &queries->head; *at; at = &(*at)->next) {
-    struct pending *q = *at;
-    if (q->request != request) continue;
-    *at = q->next;
-    if (queries->tail == &q->next) queries->tail = at;
-    return q;
-  }
-  return NULL;
+/* Answers come in the order of the queries. So one that was sent before it, and has no answer, has
+ * lost it, and is sent again. NULL: nobody waits for this answer. */
+static struct pending *take_sent(struct renew_queries *queries, uint64_t request) {
+  struct queue lost;
+  empty(&lost);
+  if (!has(&queries->sent, request)) return NULL;
+  while (queries->sent.head->request != request) append(&lost, take_first(&queries->sent));
+  put_in_front(&queries->unsent, &lost);
+  return take_first(&queries->sent);
 }
 
-/* q is no longer in the list. After the last answer `decide` is called, which may ask more. */
+/* q is in no queue any more. After the last answer `decide` is called, which may ask more. */
 static void answer(struct pending *q, const struct renew_reply *reply) {
   struct together *all = q->together;
   if (reply->problem && !all->problem) all->problem = ck_strdup(reply->problem);
@@ -144,7 +192,7 @@ static void answer(struct pending *q, const struct renew_reply *reply) {
 }
 
 static void take_rows(struct renew_queries *queries, const struct ck_rows *rows) {
-  struct pending *q = take_out(queries, rows->request);
+  struct pending *q = take_sent(queries, rows->request);
   if (!q) return;
   struct renew_reply reply = {.head = rows->head, .all = rows->rows};
   struct ck_reader r = ck_reader_of(rows->rows);
@@ -155,16 +203,13 @@ static void take_rows(struct renew_queries *queries, const struct ck_rows *rows)
 
 /* A busy store is asked again after AGAIN_MS; any other PROBLEM is the answer. */
 static void take_problem(struct renew_queries *queries, const struct ck_problem *p) {
+  struct pending *q = take_sent(queries, p->request);
+  if (!q) return;
   if (ck_str_is(p->code, "busy")) {
-    for (struct pending *q = queries->head; q; q = q->next) {
-      if (q->request != p->request) continue;
-      q->sent = false;
-      q->not_before = ck_boot_after(AGAIN_MS);
-    }
+    q->not_before = ck_boot_after(AGAIN_MS);
+    append(&queries->unsent, q);
     return;
   }
-  struct pending *q = take_out(queries, p->request);
-  if (!q) return;
   char *text = ck_str_dup(p->reason);
   ck_log(CK_WARN, "-", "question_refused", "code=%.*s reason=%s", (int)p->code.n, p->code.s,
          ck_quoted(p->reason));
@@ -201,24 +246,25 @@ static void reconnect(struct renew_queries *queries) {
   ck_door_close(&queries->dealer, 0);
   queries->dealer = dealer;
   if (queries->patience < PATIENCE_MAX_MS) queries->patience *= 2;
-  for (struct pending *q = queries->head; q; q = q->next) q->sent = false;
+  put_in_front(&queries->unsent, &queries->sent);
 }
 
-/* Sends what is unsent. Returns when to try the rest; -1 when there is none. */
+/* Sends what is unsent, in its order. Returns when to try the rest; -1 when answers come first, or
+ * there is none. */
 static int send_all(struct renew_queries *queries) {
-  int wait = -1;
   int64_t now = ck_boot_ms();
-  for (struct pending *q = queries->head; q; q = q->next) {
-    if (q->sent) continue;
-    q->sent = q->not_before <= now && ck_send(queries->dealer, ck_buf_view(&q->frame)) == 0;
-    if (!q->sent) wait = AGAIN_MS;
+  while (queries->unsent.head && queries->sent.count < WINDOW) {
+    struct pending *q = queries->unsent.head;
+    if (q->not_before > now) return (int)(q->not_before - now);
+    if (ck_send(queries->dealer, ck_buf_view(&q->frame))) return AGAIN_MS;
+    append(&queries->sent, take_first(&queries->unsent));
   }
-  return wait;
+  return -1;
 }
 
 int renew_queries_step(struct renew_queries *queries) {
   receive(queries);
-  if (!queries->head) return -1;
+  if (!queries->unsent.head && !queries->sent.head) return -1;
   if (ck_boot_ms() - queries->heard_at >= queries->patience) reconnect(queries);
   int64_t left = queries->heard_at + queries->patience - ck_boot_ms();
   int wait = send_all(queries);
