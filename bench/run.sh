@@ -8,6 +8,7 @@
 #   BENCH_IMPORT_MB  size of the export in `import`: 69
 #   BENCH_GROWING  conversations in `growing`: 600
 #   BENCH_WATCH   files that `watch` knows at a start: 50000, a minute or two; 0 leaves that out
+#   BENCH_RENEW   pending jobs in `renew`: 1000000
 #   BENCH_EXPORT_MB  size of the export in `memory`: 300
 #   BENCH_GROWTH  messages in `growth`: 10000000, 10 GB of disk and some minutes; 0 leaves it out
 #   BENCH_SEARCH  messages that are searched: 1000000, 3 GB of disk and some minutes
@@ -21,7 +22,7 @@ mkdir -p "$CONVKEEP_BENCH_DATA"
 trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
 bounds=$CONVKEEP_BENCH_DATA/bounds report=$CONVKEEP_BENCH_DATA/report.md
 : >"$bounds"
-all='store,road,spool,follow,memory,import,growing,watch,artifacts,d1,postgres_sink,search,growth'
+all='store,road,spool,follow,memory,import,growing,watch,renew,artifacts,d1,postgres_sink,search,growth'
 
 of() { sed -n "s/^$1[[:space:]]*: *//p" "$2" | head -1; }
 

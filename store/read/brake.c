@@ -20,8 +20,8 @@ struct deliveries {
 };
 
 /* 0: the statement has a row, or none; -1 with the reason. */
-static int check(sqlite3 *db, int rc, struct ck_err *err) {
-  return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(db, "brakes", err);
+static int check(struct db_cached *db, int rc, struct ck_err *err) {
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(db_cached_db(db), "brakes", err);
 }
 
 /* ---- how many, and when ---- */
@@ -31,11 +31,11 @@ static const char attempts_sql[] = "SELECT begun FROM attempts WHERE local_conve
                                    " AND charged = 1 ORDER BY number DESC LIMIT 1 OFFSET ?2";
 
 /* When the nth newest attempt began; *is_there is false if there are fewer. */
-static int find_attempt(sqlite3 *db, const struct deliveries *d, int64_t nth, bool *is_there,
-                        int64_t *at, struct ck_err *err) {
+static int find_attempt(struct db_cached *db, const struct deliveries *d, int64_t nth,
+                        bool *is_there, int64_t *at, struct ck_err *err) {
   *is_there = false;
   if (!nth) return 0;
-  sqlite3_stmt *s = db_prepare(db, attempts_sql, err);
+  sqlite3_stmt *s = db_cached(db, attempts_sql, err);
   if (!s) return -1;
   db_bind_str(s, 1, d->conversation);
   sqlite3_bind_int64(s, 2, nth - 1);
@@ -43,7 +43,7 @@ static int find_attempt(sqlite3 *db, const struct deliveries *d, int64_t nth, bo
   *is_there = rc == SQLITE_ROW;
   if (*is_there) *at = sqlite3_column_int64(s, 0);
   int bad = check(db, rc, err);
-  sqlite3_finalize(s);
+  db_done(db, s);
   return bad;
 }
 
@@ -54,11 +54,11 @@ static const char row_sql[] =
     " WHERE version IN (SELECT version FROM renewal_jobs WHERE local_conversation_id = ?1)"
     " AND attempt_count > 0 AND status <> 'pending' ORDER BY version DESC";
 
-static int find_row(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
+static int find_row(struct db_cached *db, struct deliveries *d, struct ck_err *err) {
   int64_t in_a_row = 0;
   int rc = SQLITE_ROW;
   if (!d->in_a_row) return 0;
-  sqlite3_stmt *s = db_prepare(db, row_sql, err);
+  sqlite3_stmt *s = db_cached(db, row_sql, err);
   if (!s) return -1;
   db_bind_str(s, 1, d->conversation);
   while (in_a_row < d->in_a_row && (rc = sqlite3_step(s)) == SQLITE_ROW)
@@ -68,11 +68,11 @@ static int find_row(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
     d->nth_made = sqlite3_column_int64(s, 1);
   }
   int bad = check(db, rc, err);
-  sqlite3_finalize(s);
+  db_done(db, s);
   return bad;
 }
 
-static int look(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
+static int look(struct db_cached *db, struct deliveries *d, struct ck_err *err) {
   if (find_attempt(db, d, HOURLY, &d->has_sixtieth, &d->sixtieth_at, err) ||
       find_attempt(db, d, d->per_day, &d->has_day, &d->day_at, err))
     return -1;
@@ -102,7 +102,7 @@ static const char payloads_sql[] = "SELECT DISTINCT payload, payload_kind FROM r
                                    " WHERE local_conversation_id = ?1 AND attempt_count > 0";
 
 /* Is the text one of a follow-up? 1, 0, or -1. */
-static int is_follow_up(sqlite3 *db, sqlite3_stmt *payloads, struct ck_str text,
+static int is_follow_up(struct db_cached *db, sqlite3_stmt *payloads, struct ck_str text,
                         struct ck_err *err) {
   int rc;
   bool is = false;
@@ -113,7 +113,7 @@ static int is_follow_up(sqlite3 *db, sqlite3_stmt *payloads, struct ck_str text,
   return bad ? -1 : is;
 }
 
-static int look_for_words(sqlite3 *db, sqlite3_stmt *said, sqlite3_stmt *payloads,
+static int look_for_words(struct db_cached *db, sqlite3_stmt *said, sqlite3_stmt *payloads,
                           struct ck_err *err) {
   int rc, own = 1;
   while (own == 1 && (rc = sqlite3_step(said)) == SQLITE_ROW)
@@ -122,22 +122,23 @@ static int look_for_words(sqlite3 *db, sqlite3_stmt *said, sqlite3_stmt *payload
   return check(db, rc, err);
 }
 
-static int has_resumed(sqlite3 *db, const struct deliveries *d, struct ck_err *err) {
-  sqlite3_stmt *s = db_prepare(db, resumed_sql, err);
+static int has_resumed(struct db_cached *db, const struct deliveries *d, struct ck_err *err) {
+  sqlite3_stmt *s = db_cached(db, resumed_sql, err);
   if (!s) return -1;
   db_bind_str(s, 1, d->conversation);
   sqlite3_bind_int64(s, 2, d->nth);
-  int rc = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) : db_fail(db, "brakes", err);
-  sqlite3_finalize(s);
+  int rc = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0)
+                                         : db_fail(db_cached_db(db), "brakes", err);
+  db_done(db, s);
   return rc;
 }
 
 /* Did a person say something, or let it go on, after that version? 1, 0, or -1. */
-static int person_since(sqlite3 *db, const struct deliveries *d, struct ck_err *err) {
+static int person_since(struct db_cached *db, const struct deliveries *d, struct ck_err *err) {
   int person = has_resumed(db, d, err);
   if (person) return person;
-  sqlite3_stmt *said = db_prepare(db, said_sql, err);
-  sqlite3_stmt *payloads = said ? db_prepare(db, payloads_sql, err) : NULL;
+  sqlite3_stmt *said = db_cached(db, said_sql, err);
+  sqlite3_stmt *payloads = said ? db_cached(db, payloads_sql, err) : NULL;
   if (payloads) {
     db_bind_str(said, 1, d->conversation);
     sqlite3_bind_int64(said, 2, d->nth);
@@ -145,33 +146,40 @@ static int person_since(sqlite3 *db, const struct deliveries *d, struct ck_err *
     db_bind_str(payloads, 1, d->conversation);
     person = look_for_words(db, said, payloads, err);
   }
-  sqlite3_finalize(payloads);
-  sqlite3_finalize(said);
+  db_done(db, payloads);
+  db_done(db, said);
   return payloads ? person : -1;
 }
 
 /* ---- the message ---- */
+
+/* The version of a message, which is one of the newest of its conversation, ?1, as a rule. */
+#define VERSION_OF(id) \
+  "coalesce((SELECT version FROM (SELECT version, id AS its FROM messages" \
+  " WHERE conversation_id = (SELECT remote_conversation_id FROM conversation_links" \
+  "  WHERE local_conversation_id = ?1 AND is_active = 1 ORDER BY updated_at DESC LIMIT 1)" \
+  " ORDER BY observed_at DESC LIMIT 32) WHERE its = " id "), " KEYS_VERSION_OF(id) ")"
 
 /* The answers before it that were followed up, the newest first. */
 static const char answers_sql[] =
     "SELECT m.raw_text, last.raw_text"
     " FROM (SELECT message_id FROM renewal_jobs WHERE local_conversation_id = ?1"
     "  AND attempt_count > 0 AND message_id <> ?2 ORDER BY version DESC LIMIT ?3) j"
-    " JOIN messages m ON m.version = " KEYS_VERSION_OF(
-        "j.message_id") " JOIN messages last ON last.version = " KEYS_VERSION_OF("?2");
+    " JOIN messages m ON m.version = " VERSION_OF(
+        "j.message_id") " JOIN messages last ON last.version = " VERSION_OF("?2");
 
-static int compare_answers(sqlite3 *db, struct deliveries *d, struct ck_err *err) {
+static int compare_answers(struct db_cached *db, struct deliveries *d, struct ck_err *err) {
   int64_t alike = 1;
   int rc;
   if (!d->alike || !d->message.n) return 0;
-  sqlite3_stmt *s = db_prepare(db, answers_sql, err);
+  sqlite3_stmt *s = db_cached(db, answers_sql, err);
   if (!s) return -1;
   db_bind_str(s, 1, d->conversation);
   db_bind_str(s, 2, d->message);
   sqlite3_bind_int64(s, 3, d->alike - 1);
   while ((rc = sqlite3_step(s)) == SQLITE_ROW && echo_same(db_str(s, 0), db_str(s, 1))) ++alike;
   int bad = check(db, rc, err);
-  sqlite3_finalize(s);
+  db_done(db, s);
   d->are_alike = alike >= d->alike;
   return bad;
 }
@@ -181,7 +189,7 @@ static const char message_sql[] =
     " EXISTS (SELECT 1 FROM automation WHERE local_conversation_id = ?1 AND resumed > version)"
     " FROM (SELECT raw_text, created_at, version, CASE WHEN json_valid(details) THEN details END "
     "AS d"
-    "  FROM messages) m WHERE m.version = " KEYS_VERSION_OF("?2");
+    "  FROM messages) m WHERE m.version = " VERSION_OF("?2");
 
 static void put_text_or_nil(struct ck_map *m, const char *name, sqlite3_stmt *s, int column) {
   struct ck_str text = db_str(s, column);
@@ -193,13 +201,13 @@ static void put_text_or_nil(struct ck_map *m, const char *name, sqlite3_stmt *s,
     ck_pair_nil(m, name);
 }
 
-static int put_message(sqlite3 *db, struct ck_map *m, const struct deliveries *d,
+static int put_message(struct db_cached *db, struct ck_map *m, const struct deliveries *d,
                        struct ck_err *err) {
-  sqlite3_stmt *s = db_prepare(db, message_sql, err);
+  sqlite3_stmt *s = db_cached(db, message_sql, err);
   if (!s) return -1;
   db_bind_str(s, 1, d->conversation);
   db_bind_str(s, 2, d->message);
-  int rc = sqlite3_step(s);
+  int rc = d->message.n ? sqlite3_step(s) : SQLITE_DONE;
   bool is_there = rc == SQLITE_ROW;
   if (is_there) {
     put_text_or_nil(m, "text", s, 0);
@@ -214,7 +222,7 @@ static int put_message(sqlite3 *db, struct ck_map *m, const struct deliveries *d
   }
   ck_pair_int(m, "resumed", is_there ? sqlite3_column_int(s, 4) : 0);
   int bad = check(db, rc, err);
-  sqlite3_finalize(s);
+  db_done(db, s);
   return bad;
 }
 
@@ -227,8 +235,9 @@ static const char rules_sql[] =
     "  FROM local_conversations WHERE local_conversation_id = ?1)";
 
 /* What the conversation says counts. */
-static int put_rules(sqlite3 *db, struct ck_map *m, struct deliveries *d, struct ck_err *err) {
-  sqlite3_stmt *s = db_prepare(db, rules_sql, err);
+static int put_rules(struct db_cached *db, struct ck_map *m, struct deliveries *d,
+                     struct ck_err *err) {
+  sqlite3_stmt *s = db_cached(db, rules_sql, err);
   if (!s) return -1;
   db_bind_str(s, 1, d->conversation);
   sqlite3_bind_int64(s, 2, d->in_a_row);
@@ -246,18 +255,18 @@ static int put_rules(sqlite3 *db, struct ck_map *m, struct deliveries *d, struct
     ck_pair_nil(m, "platform");
   }
   int bad = check(db, rc, err);
-  sqlite3_finalize(s);
+  db_done(db, s);
   return bad;
 }
 
-static int put_anyway(sqlite3 *db, struct ck_map *m, const struct deliveries *d,
+static int put_anyway(struct db_cached *db, struct ck_map *m, const struct deliveries *d,
                       struct ck_err *err) {
-  sqlite3_stmt *s = db_prepare(db, "SELECT EXISTS (SELECT 1 FROM anyway WHERE job_id = ?1)", err);
+  sqlite3_stmt *s = db_cached(db, "SELECT EXISTS (SELECT 1 FROM anyway WHERE job_id = ?1)", err);
   if (!s) return -1;
   db_bind_str(s, 1, d->job);
-  int bad = sqlite3_step(s) == SQLITE_ROW ? 0 : db_fail(db, "brakes", err);
+  int bad = sqlite3_step(s) == SQLITE_ROW ? 0 : db_fail(db_cached_db(db), "brakes", err);
   if (!bad) ck_pair_int(m, "anyway", sqlite3_column_int(s, 0));
-  sqlite3_finalize(s);
+  db_done(db, s);
   return bad;
 }
 
@@ -268,7 +277,7 @@ static void put_time(struct ck_map *m, const char *name, bool is_there, int64_t 
     ck_pair_nil(m, name);
 }
 
-static int put(sqlite3 *db, struct ck_map *m, struct deliveries *d, struct ck_err *err) {
+static int put(struct db_cached *db, struct ck_map *m, struct deliveries *d, struct ck_err *err) {
   if (put_rules(db, m, d, err) || look(db, d, err) || compare_answers(db, d, err)) return -1;
   int person = d->nth ? person_since(db, d, err) : 1;
   if (person < 0) return -1;
@@ -280,8 +289,8 @@ static int put(sqlite3 *db, struct ck_map *m, struct deliveries *d, struct ck_er
   return put_anyway(db, m, d, err) || put_message(db, m, d, err) ? -1 : 0;
 }
 
-int brake_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
-                struct ck_err *err) {
+int brake_query(struct db_cached *db, const struct ck_query *q, struct ck_buf *rows,
+                const char **code, struct ck_err *err) {
   struct deliveries d = {.conversation = ck_map_str(q->filters, "local_conversation_id"),
                          .message = ck_map_str(q->filters, "message_id"),
                          .job = ck_map_str(q->filters, "job_id"),

@@ -4,7 +4,7 @@
 #define CK_STORE_BRAKE_H
 
 #include "proto/wire.h"
-#include "store/database/db.h"
+#include "store/database/cached.h"
 
 /* The filters: local_conversation_id; job_id, and message_id, that is followed up; and three
  * numbers, each of which the conversation's `renewal` (proto/renewal.h) overrides: in_a_row, how
@@ -31,7 +31,7 @@
  * the text of a follow-up (echo.h), nor of the kind `context` or `result`, nor hidden (details),
  * or said RESUME. 0, or -1 with the reason and the PROBLEM's code, which is left as it is when the
  * database failed. */
-int brake_query(sqlite3 *db, const struct ck_query *q, struct ck_buf *rows, const char **code,
-                struct ck_err *err);
+int brake_query(struct db_cached *db, const struct ck_query *q, struct ck_buf *rows,
+                const char **code, struct ck_err *err);
 
 #endif

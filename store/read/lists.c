@@ -395,7 +395,7 @@ static int run(sqlite3 *db, sqlite3_stmt *s, struct where *w, const struct ck_qu
   return last == SQLITE_DONE || last == SQLITE_ROW ? 0 : db_fail(db, "query", err);
 }
 
-int lists_query(sqlite3 *db, const struct ck_query *q, struct list_answer *answer,
+int lists_query(struct db_cached *db, const struct ck_query *q, struct list_answer *answer,
                 const char **code, struct ck_err *err) {
   ck_buf_clear(answer->cursor);
   if (ck_str_is(q->table, "brakes")) return brake_query(db, q, answer->rows, code, err);
@@ -414,12 +414,11 @@ int lists_query(sqlite3 *db, const struct ck_query *q, struct list_answer *answe
   struct where w = {.sql = &condition, .list = l, .order = {.list = l->name}};
   sqlite3_stmt *s = NULL;
   int rc = make_select(&sql, &w, q, code, err);
-  if (rc == 0 && sqlite3_prepare_v2(db, ck_buf_cstr(&sql), -1, &s, NULL) != SQLITE_OK)
-    rc = db_fail(db, l->name, err);
+  if (rc == 0 && !(s = db_cached(db, ck_buf_cstr(&sql), err))) rc = -1;
   ck_buf_free(&sql);
   ck_buf_free(&condition);
-  if (rc == 0) rc = run(db, s, &w, q, answer, code, err);
-  sqlite3_finalize(s);
+  if (rc == 0) rc = run(db_cached_db(db), s, &w, q, answer, code, err);
+  db_done(db, s);
   ck_buf_free(&w.bind);
   ck_buf_free(&w.cursor);
   ck_buf_free(&w.last);

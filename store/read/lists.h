@@ -4,7 +4,7 @@
 #define CK_STORE_LISTS_H
 
 #include "proto/wire.h"
-#include "store/database/db.h"
+#include "store/database/cached.h"
 
 #define LIST_LIMIT 20 /* rows, if the query names no limit */
 #define LIST_LIMIT_MAX 1000
@@ -16,7 +16,7 @@ struct list_answer {
 
 /* Answers the query. -1: err says why, and *code is the code for PROBLEM: unknown_table,
  * unknown_filter, CK_BAD_CURSOR, bad_request, or too_large (the rows do not fit a frame). */
-int lists_query(sqlite3 *db, const struct ck_query *q, struct list_answer *answer,
+int lists_query(struct db_cached *db, const struct ck_query *q, struct list_answer *answer,
                 const char **code, struct ck_err *err);
 
 #endif

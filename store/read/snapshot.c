@@ -33,6 +33,7 @@ struct snapshot {
   bool started;
   void *door, *to_writer, *writer_end;
   sqlite3 *db;
+  struct db_cached *cached; /* of db */
   struct scan *scan;
   struct originals_reader *originals;
   struct searching *searching;
@@ -99,7 +100,7 @@ static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck
                          struct ck_err *err) {
   const char *code;
   struct list_answer answer = {&s->body, &s->cursor};
-  if (lists_query(s->db, q, &answer, &code, err)) {
+  if (lists_query(s->cached, q, &answer, &code, err)) {
     problem(m, q->request, code, err);
     return;
   }
@@ -302,9 +303,9 @@ struct snapshot *snapshot_start(struct context *context, struct leases *leases,
   s->leases = leases;
   s->reports = reports;
   bool ok = db_open_reader(&s->db, err) == 0 && attachment_sql(s->db, err) == 0 &&
-            has_words_sql(s->db, err) == 0 && (s->scan = scan_new(s->db, err)) &&
-            (s->originals = originals_reader_new(s->db, err)) && open_pair(s, err) == 0 &&
-            (s->searching = searching_start(context, err)) &&
+            has_words_sql(s->db, err) == 0 && (s->cached = db_cached_new(s->db)) &&
+            (s->scan = scan_new(s->db, err)) && (s->originals = originals_reader_new(s->db, err)) &&
+            open_pair(s, err) == 0 && (s->searching = searching_start(context, err)) &&
             (s->door = ck_door_bind(context->settings, CK_DOOR_SNAPSHOT, err));
   if (ok) sqlite3_progress_handler(s->db, STEPS_A_LOOK, stops, context);
   if (ok) s->started = pthread_create(&s->thread, NULL, run, s) == 0;
@@ -323,6 +324,7 @@ void snapshot_stop(struct snapshot **snapshot) {
   ck_door_close(&s->writer_end, 0);
   scan_free(&s->scan);
   originals_reader_free(&s->originals);
+  db_cached_free(&s->cached);
   db_close(&s->db);
   ck_buf_free(&s->out);
   ck_buf_free(&s->body);

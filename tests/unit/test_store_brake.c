@@ -54,7 +54,7 @@ static void ask_for(const struct wanted *w) {
   ck_buf_text(&cursor, "of another list");
   struct list_answer answer = {&rows, &cursor};
   struct ck_query q = {.table = CK_LIT("brakes"), .filters = ck_buf_view(&filters), .limit = 1};
-  cr_assert_eq(lists_query(s.db, &q, &answer, &code, &err), 0, "%s: %s", code, err.text);
+  cr_assert_eq(sh_query(&s, &q, &answer, &code, &err), 0, "%s: %s", code, err.text);
   struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
   struct ck_str row;
   uint32_t n;
@@ -338,7 +338,7 @@ Test(apply, brake_a_question_without_conversation_is_refused) {
   struct ck_query q = {.table = CK_LIT("brakes"), .limit = 1};
   struct ck_err err;
   const char *code = "";
-  cr_expect_eq(lists_query(s.db, &q, &answer, &code, &err), -1);
+  cr_expect_eq(sh_query(&s, &q, &answer, &code, &err), -1);
   cr_expect_str_eq(code, "bad_request");
   ck_buf_free(&rows);
 }

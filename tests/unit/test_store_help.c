@@ -509,3 +509,11 @@ int64_t sh_ring_int(const char *sql) {
   db_close(&db);
   return v;
 }
+
+int sh_query(struct sh_store *s, const struct ck_query *q, struct list_answer *answer,
+             const char **code, struct ck_err *err) {
+  struct db_cached *cached = db_cached_new(s->db);
+  int rc = lists_query(cached, q, answer, code, err);
+  db_cached_free(&cached);
+  return rc;
+}

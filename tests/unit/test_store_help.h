@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "proto/settings.h"
+#include "store/read/lists.h"
 #include "store/context.h"
 #include "store/write/apply.h"
 #include "store/read/lists.h"
@@ -59,6 +60,9 @@ char sh_apply(struct sh_store *s);
 int sh_commit(struct sh_store *s);
 /* The rest of sh_commit, after apply_commit. */
 void sh_committed(struct sh_store *s);
+/* lists_query. */
+int sh_query(struct sh_store *s, const struct ck_query *q, struct list_answer *answer,
+             const char **code, struct ck_err *err);
 /* One row, one changeset, one commit. */
 char sh_write(struct sh_store *s, enum ck_table t, const char *json);
 /* The same, but it must be refused, with `part` in the reason. */

@@ -24,7 +24,7 @@ static const char *list_after(const char *table, const char *filters, uint64_t l
   if (filters) sh_pack(&map, filters);
   struct ck_query q = {1, ck_str_of(table), ck_buf_view(&map), limit, offset, ck_str_of(after)};
   out[0] = '\0';
-  if (lists_query(s.db, &q, &answer, &code, &err)) {
+  if (sh_query(&s, &q, &answer, &code, &err)) {
     snprintf(out, sizeof out, "%s: %s", code, err.text);
   } else {
     struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
@@ -215,7 +215,7 @@ Test(lists, questions) {
   sh_pack(&map, "{'local_conversation_id':['c0','c1']}");
   struct list_answer answer = {&rows, &cursor};
   struct ck_query q = {.table = CK_LIT("questions"), .filters = ck_buf_view(&map)};
-  cr_assert_eq(lists_query(s.db, &q, &answer, &code, &err), 0, "%s", err.text);
+  cr_assert_eq(sh_query(&s, &q, &answer, &code, &err), 0, "%s", err.text);
   struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
   cr_assert_eq(ck_read_json(&r, &json), 0);
   cr_expect_str_eq(ck_buf_cstr(&json),
