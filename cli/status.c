@@ -260,6 +260,19 @@ static void limit_lines(struct cli_table *t, const json_t *info, int64_t now) {
   ck_buf_free(&text);
 }
 
+/* Who is to be told of what needs a person, and was not. */
+static void notify_line(struct cli_table *t, const json_t *info) {
+  struct ck_buf text = {0};
+  const json_t *notify = json_object_get(cli_renewd_info(info), "notify");
+  int64_t failed = cli_member_int(notify, "failed", 0);
+  if (!*cli_member(notify, "last_error")) return;
+  ck_buf_printf(&text, "%lld %s failed: ", (long long)failed,
+                ck_noun((uint64_t)failed, "message", "messages"));
+  cli_safe_text(&text, ck_str_of(cli_member(notify, "last_error")), false);
+  cli_line(t, "notify", CLI_RED, &text);
+  ck_buf_free(&text);
+}
+
 static void artifact_line(struct cli_table *t, const json_t *info) {
   struct ck_buf text = {0};
   int64_t behind = cli_member_int(info, "version", 0) -
@@ -410,6 +423,7 @@ static void print_for_people(const struct cli *c, const struct cli_presence *p,
   cli_sync_lines(t, info);
   job_line(t, info, now);
   limit_lines(t, info, now);
+  notify_line(t, info);
   cli_declined_lines(t, c, info);
   artifact_line(t, info);
   wal_line(t, info);

@@ -57,11 +57,33 @@ static void check_quiet(const struct ck_check *k) {
   if (hours.n && ck_check_quiet(hours, &err)) ck_check_stops(k, CK_SET_RENEW_QUIET, &err);
 }
 
+/* renew.exec.NAME is there, or it is an address; whether that may be reached is said by renewd. */
+static void check_notify(const struct ck_check *k) {
+  static const char exec[] = "exec ";
+  const char *set = ck_set_text(k->s, CK_SET_RENEW_NOTIFY);
+  struct ck_exec of;
+  struct ck_err err;
+  struct ck_url u;
+  if (!*set) return;
+  if (strncmp(set, exec, sizeof exec - 1) == 0) {
+    if (ck_set_exec(k->s, set + sizeof exec - 1, &of)) return;
+    ck_fail(&err, "there is no setting renew.exec.%.100s", set + sizeof exec - 1);
+    ck_check_stops(k, CK_SET_RENEW_NOTIFY, &err);
+    return;
+  }
+  if (ck_url_parse(&u, set) || u.user) {
+    ck_fail(&err, "neither exec NAME nor an http or https address without user: %.200s", set);
+    ck_check_stops(k, CK_SET_RENEW_NOTIFY, &err);
+  }
+  ck_url_free(&u);
+}
+
 void ck_check_renewal(const struct ck_check *k) {
   struct ck_err err;
   check_prefixes(k, CK_SET_RENEW_WEBHOOK_ALLOW);
   check_prefixes(k, CK_SET_RENEW_WEBHOOK_IDEMPOTENT);
   check_exec(k);
+  check_notify(k);
   if (ck_pattern_check(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_STOP_TEXT)), &err))
     ck_check_stops(k, CK_SET_RENEW_STOP_TEXT, &err);
   check_quiet(k);

@@ -136,6 +136,9 @@
     "how long one delivery may take") \
   S(RENEW_STOP_GRACE, "renew.stop_grace", DURATION, "2s", 0, 600000, NULL, \
     "how long a program (renew.exec.NAME) may go on after SIGTERM when renewd is stopped") \
+  S(RENEW_NOTIFY, "renew.notify", TEXT, "", 0, 0, NULL, \
+    "who is told of what needs a person: exec NAME (renew.exec.NAME), or an address below" \
+    " renew.webhook.allow; empty: nobody") \
   S(RENEW_WEBHOOK_ALLOW, "renew.webhook.allow", LIST, "", 0, 0, NULL, \
     "URL prefixes that a webhook may reach; empty: none") \
   S(RENEW_WEBHOOK_IDEMPOTENT, "renew.webhook.idempotent", LIST, "", 0, 0, NULL, \

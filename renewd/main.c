@@ -21,6 +21,7 @@
 #include "proto/doors.h"
 #include "proto/hostname.h"
 #include "proto/log.h"
+#include "renewd/notify.h"
 #include "renewd/pauses.h"
 
 #define REPORT_MS 1000
@@ -44,6 +45,7 @@ static void followed(void *self, uint64_t version, const struct ck_row *row) {
   struct renewd *r = self;
   (void)version;
   if (row->table == CK_JOBS) renew_log_look(r->log);
+  if (row->table == CK_JOBS) renew_notify_look(r->notify);
   renew_happens(r, &(struct renew_event){.kind = RENEW_ROW, .as.row = row});
 }
 
@@ -88,6 +90,7 @@ static void end(void *self) {
   struct renewd *r = self;
   happens(r, RENEW_END);
   renew_do_effects(r);
+  renew_notify_free(&r->notify);
   renew_sending_end(r);
   renew_launcher_end(&r->launcher);
   ck_follow_free(&r->follow);
@@ -115,6 +118,7 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   r->outcomes = renew_outcomes_new(s, receipted, r, err);
   r->queries = r->outcomes ? renew_queries_new(s, err) : NULL;
   if (r->queries) r->log = renew_log_new(r->queries);
+  if (r->queries) r->notify = renew_notify_new(r);
   r->follow = r->queries
                   ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err)
                   : NULL;
@@ -164,6 +168,7 @@ static void work(struct renewd *r) {
     r->queries_wait = renew_queries_step(r->queries);
     renew_sending_step(r);
     if (r->live) renew_log_step(r->log);
+    if (r->live) renew_notify_step(r->notify);
     notice_connection(r);
     if (renew_core_wakes(&r->core) <= ck_boot_ms()) happens(r, RENEW_TICK);
   } while (renew_do_effects(r));
@@ -233,6 +238,7 @@ static void wait_for(void *self, struct ck_wait *w) {
   ck_wait_within(w, r->queries_wait);
   ck_wait_until(w, r->report_at);
   if (r->live) ck_wait_until(w, renew_log_until(r->log));
+  if (r->live) ck_wait_until(w, renew_notify_until(r->notify));
   wait_for_channels(r, w);
   ck_wait_until(w, renew_core_wakes(&r->core));
 }

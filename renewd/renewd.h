@@ -26,6 +26,7 @@ struct renewd {
   struct renew_outcomes *outcomes;
   struct renew_queries *queries;
   struct renew_paused *paused;
+  struct renew_notify *notify;     /* NULL: nobody is told */
   struct renew_log *log;           /* of attempts */
   struct renew_launcher *launcher; /* NULL: no renew.exec.NAME is set */
   struct renew_channels channels;

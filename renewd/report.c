@@ -5,6 +5,7 @@
 
 #include "proto/clock.h"
 #include "proto/map.h"
+#include "renewd/notify.h"
 
 /* Of a list, the first so many are named, in about so many bytes; its count is always whole. The
  * store takes 320 KiB in all. */
@@ -81,6 +82,7 @@ static void put_held(void *self, struct renew_node *node) {
   l->soon += renew_goes_soon(&l->r->core, j, l->now);
   if (!renew_is_held(&h, &l->r->core, j, l->now)) return;
   l->count++;
+  renew_notify_held(l->r->notify, j, &h);
   l->stopped += strcmp(h.state, "stopped") == 0;
   if (l->all.b->len > HELD_BYTES) return;
   l->all.n++;
@@ -101,6 +103,7 @@ static void look_at_held(struct renewd *r, struct renew_now now) {
   struct ck_buf jobs = {0};
   struct holding l = {.all = {.b = &jobs}, .r = r, .now = now};
   renew_index_each(&r->core.jobs, put_held, &l);
+  renew_notify_looked(r->notify);
   ck_buf_clear(&r->held);
   struct ck_map m = ck_map_open(&r->held);
   ck_pair_uint(&m, "count", l.count);
@@ -127,6 +130,7 @@ void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
     ck_pair_int(&m, "next_due_at", now.wall + (due - now.boot));
   ck_pair_uint(&m, "undecided", renew_core_undecided(&r->core));
   ck_pair_text_or_nil(&m, "last_error", r->core.last_error);
+  renew_notify_report(r->notify, &m);
   put_all_declined(&m, &r->core);
   put_all_limits(&m, &r->core);
   look_at_held(r, now);

@@ -10,6 +10,7 @@
 #define RENEWD_CORE_CORE_H
 
 #include "renewd/core/held.h"
+#include "renewd/core/notices.h"
 #include "renewd/core/resolve.h"
 #include "renewd/core/result.h"
 #include "renewd/core/state.h"

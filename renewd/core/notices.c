@@ -1,0 +1,127 @@
+/* See notices.h. */
+#include "renewd/core/notices.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void notice_free(struct renew_notices *n, struct renew_notice *one) {
+  renew_index_remove(&n->all, &one->node);
+  free(one->node.id);
+  free(one->kind);
+  free(one->conversation_id);
+  free(one->job_id);
+  free(one->reason);
+  free(one);
+}
+
+static struct renew_notice *get(struct renew_notices *n, const char *kind,
+                                struct ck_str conversation, struct ck_str job,
+                                struct ck_str reason) {
+  struct ck_buf key = {0};
+  ck_buf_printf(&key, "%s\n", kind);
+  ck_buf_str(&key, conversation);
+  ck_buf_text(&key, "\n");
+  ck_buf_str(&key, reason);
+  struct renew_notice *one = (struct renew_notice *)renew_index_find(&n->all, ck_buf_view(&key));
+  if (!one) {
+    one = ck_zalloc(sizeof *one);
+    one->node.id = ck_str_dup(ck_buf_view(&key));
+    one->kind = ck_strdup(kind);
+    one->conversation_id = ck_str_dup(conversation);
+    one->reason = ck_str_dup(reason);
+    one->job_id = ck_str_dup(job);
+    renew_index_add(&n->all, &one->node);
+  }
+  ck_buf_free(&key);
+  return one;
+}
+
+void renew_notices_happened(struct renew_notices *n, const char *kind, struct ck_str conversation,
+                            struct ck_str job, struct ck_str reason, int64_t at) {
+  struct renew_notice *one = get(n, kind, conversation, job, reason);
+  if (!one->at) one->at = at;
+}
+
+void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_str conversation,
+                          struct ck_str job, struct ck_str reason, int64_t wall, int64_t tell_at) {
+  struct renew_notice *one = get(n, kind, conversation, job, reason);
+  one->stands = true;
+  one->missed = 0;
+  if (one->at) return;
+  one->at = wall;
+  one->tell_at = tell_at;
+}
+
+void renew_notices_told(struct renew_notices *n, const char *kind, struct ck_str conversation,
+                        struct ck_str reason, bool stands) {
+  struct renew_notice *one = get(n, kind, conversation, (struct ck_str){0}, reason);
+  one->told = true;
+  one->stands = stands;
+}
+
+struct visit {
+  struct renew_notices *n;
+  struct ck_str conversation;
+  int64_t boot;
+  size_t count;
+  bool arrived;
+};
+
+static void forget(void *self, struct renew_node *node) {
+  struct visit *v = self;
+  struct renew_notice *one = (struct renew_notice *)node;
+  if (!one->stands && one->told && ck_str_is(v->conversation, one->conversation_id))
+    notice_free(v->n, one);
+}
+
+void renew_notices_arrived(struct renew_notices *n, struct ck_str conversation) {
+  struct visit v = {.n = n, .conversation = conversation};
+  if (n->all.count) renew_index_each(&n->all, forget, &v);
+}
+
+static void sweep(void *self, struct renew_node *node) {
+  struct renew_notices *n = self;
+  struct renew_notice *one = (struct renew_notice *)node;
+  if (one->stands && !one->sending && ++one->missed > RENEW_NOTICES_MISSED) notice_free(n, one);
+}
+
+void renew_notices_sweep(struct renew_notices *n) { renew_index_each(&n->all, sweep, n); }
+
+static void take(void *self, struct renew_node *node) {
+  struct visit *v = self;
+  struct renew_notice *one = (struct renew_notice *)node;
+  if (one->told || one->tell_at > v->boot) return;
+  one->sending = true;
+  v->count++;
+}
+
+size_t renew_notices_due(struct renew_notices *n, int64_t boot) {
+  struct visit v = {.n = n, .boot = boot};
+  if (n->sending || boot < n->next_at || !n->all.count) return 0;
+  renew_index_each(&n->all, take, &v);
+  n->sending = v.count > 0;
+  return v.count;
+}
+
+static void note_sent(void *self, struct renew_node *node) {
+  struct visit *v = self;
+  struct renew_notice *one = (struct renew_notice *)node;
+  if (one->sending) one->told = v->arrived;
+  one->sending = false;
+}
+
+void renew_notices_sent(struct renew_notices *n, bool arrived, int64_t boot) {
+  struct visit v = {.n = n, .arrived = arrived};
+  renew_index_each(&n->all, note_sent, &v);
+  n->sending = false;
+  n->next_at = boot + RENEW_NOTICES_APART_MS;
+}
+
+static void free_one(void *self, struct renew_node *node) {
+  notice_free(self, (struct renew_notice *)node);
+}
+
+void renew_notices_free(struct renew_notices *n) {
+  renew_index_each(&n->all, free_one, n);
+  renew_index_free(&n->all);
+}

@@ -1,0 +1,301 @@
+/* See notify.h. */
+#include "renewd/notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/file.h"
+#include "proto/log.h"
+#include "proto/map.h"
+#include "proto/places.h"
+
+#define STATE CK_PLACE_ATTEMPTS "/notified"
+#define STATE_MAX (64u << 20)
+#define PAGE 200
+#define AGAIN_MS 1000
+#define SWEEP_AFTER_MS 60000
+
+struct renew_notify {
+  struct renewd *r;
+  struct renew_notices all;
+  char *target;   /* as a job's snapshot */
+  int64_t cursor; /* of attempts; negative: to begin with what comes */
+  bool look, asking;
+  int64_t look_at, sweep_at; /* boot */
+  const struct renew_channel *channel;
+  void *delivery; /* under way */
+  uint64_t sent, failed, number;
+  char last_error[400];
+};
+
+/* ---- the file ---- */
+
+static json_t *text_of(const char *s) { return json_string_nocheck(s); }
+
+/* What stands and is not told is found again. */
+static void add_known(void *self, struct renew_node *node) {
+  const struct renew_notice *one = (const struct renew_notice *)node;
+  if (one->told || !one->stands)
+    json_array_append_new(
+        self, json_pack("{s:o, s:o, s:o, s:o, s:I, s:b, s:b}", "kind", text_of(one->kind),
+                        "conversation", text_of(one->conversation_id), "job", text_of(one->job_id),
+                        "reason", text_of(one->reason), "at", (json_int_t)one->at, "told",
+                        one->told, "stands", one->stands));
+}
+
+/* Beside it, then in its place. */
+static void save(struct renew_notify *n) {
+  json_t *known = json_array();
+  renew_index_each(&n->all.all, add_known, known);
+  json_t *o = json_pack("{s:I, s:o}", "cursor", (json_int_t)n->cursor, "known", known);
+  char *text = json_dumps(o, JSON_COMPACT);
+  int fd = ck_open_file(AT_FDCWD, STATE ".new", O_WRONLY | O_CREAT | O_TRUNC, NULL);
+  bool done = fd >= 0 && ck_write_all(fd, ck_str_of(text)) == 0 && fdatasync(fd) == 0;
+  if (fd >= 0) close(fd);
+  if (!done || rename(STATE ".new", STATE))
+    ck_log(CK_WARN, STATE, "not_written", "reason=%s", ck_quotedz(strerror(errno)));
+  free(text);
+  json_decref(o);
+}
+
+static struct ck_str member(const json_t *o, const char *name) {
+  const char *s = json_string_value(json_object_get(o, name));
+  return ck_str_of(s ? s : "");
+}
+
+static void load(struct renew_notify *n) {
+  struct ck_buf text = {0};
+  n->cursor = -1;
+  if (ck_read_file(AT_FDCWD, STATE, O_NOFOLLOW, STATE_MAX, &text, NULL) == 0) {
+    json_t *o = json_loadb(text.data, text.len, 0, NULL), *one;
+    size_t i;
+    json_array_foreach(json_object_get(o, "known"), i, one) {
+      struct ck_str conversation = member(one, "conversation"), reason = member(one, "reason");
+      if (json_is_true(json_object_get(one, "told")))
+        renew_notices_told(&n->all, member(one, "kind").s, conversation, reason,
+                           json_is_true(json_object_get(one, "stands")));
+      else
+        renew_notices_happened(&n->all, member(one, "kind").s, conversation, member(one, "job"),
+                               reason, json_integer_value(json_object_get(one, "at")));
+    }
+    if (o) n->cursor = json_integer_value(json_object_get(o, "cursor"));
+    json_decref(o);
+  }
+  ck_buf_free(&text);
+}
+
+/* ---- attempts ---- */
+
+/* True: something of it has to be kept. */
+static bool take_row(struct renew_notify *n, struct ck_str row) {
+  struct ck_str outcome = ck_map_str(row, "outcome"),
+                conversation = ck_map_str(row, "local_conversation_id");
+  n->cursor = ck_map_int(row, "version", n->cursor);
+  bool failed = ck_str_is(outcome, "failed"), unknown = ck_str_is(outcome, "unknown"),
+       cancelled = ck_str_is(ck_map_str(row, "why"), "its owner cancelled it");
+  if (ck_str_is(outcome, "done")) renew_notices_arrived(&n->all, conversation);
+  if (cancelled || (!failed && !unknown)) return ck_str_is(outcome, "done");
+  renew_notices_happened(&n->all, failed ? "failed" : "unknown", conversation,
+                         ck_map_str(row, "job_id"), ck_map_str(row, "error"),
+                         ck_map_int(row, "at", 0));
+  return true;
+}
+
+static void rows_came(void *self, const struct renew_reply *reply) {
+  struct renew_notify *n = self;
+  struct ck_reader rows = ck_reader_of(reply->all);
+  struct ck_str row;
+  uint32_t count = 0;
+  bool keep = n->cursor < 0;
+  if (reply->problem) return;
+  if (n->cursor < 0 || reply->head < (uint64_t)n->cursor) { /* at first, and of another history */
+    n->cursor = (int64_t)reply->head;
+  } else if (ck_read_array(&rows, &count) == 0) {
+    for (; count && ck_read_raw(&rows, &row) == 0; count--) keep |= take_row(n, row);
+  }
+  if (reply->rows == PAGE) n->look = true;
+  if (keep) save(n);
+}
+
+static void asked(void *self, const char *problem) {
+  struct renew_notify *n = self;
+  n->asking = false;
+  if (!problem) return;
+  n->look = true;
+  n->look_at = ck_boot_ms() + AGAIN_MS;
+}
+
+void renew_notify_look(struct renew_notify *n) {
+  if (n) n->look = true;
+}
+
+static void query_attempts(struct renew_notify *n) {
+  if (!n->look || n->asking || ck_boot_ms() < n->look_at) return;
+  n->look = false;
+  n->asking = true;
+  int64_t from = n->cursor < 0 ? INT64_MAX : n->cursor + 1;
+  renew_query_all(n->r->queries,
+                  &(struct renew_query){.table = "attempts",
+                                        .filters = {{"version_min", ck_int(from)}},
+                                        .limit = PAGE,
+                                        .take = rows_came},
+                  1, asked, NULL, n);
+}
+
+/* ---- what stands ---- */
+
+void renew_notify_held(struct renew_notify *n, const struct renew_job *j,
+                       const struct renew_held *h) {
+  if (!n) return;
+  struct renew_now now = renew_now();
+  struct ck_str conversation = ck_str_of(j->of->node.id), job = ck_str_of(j->node.id),
+                reason = ck_str_of(h->reason ? h->reason : "");
+  if (strcmp(h->state, "stopped") == 0 && h->until == RENEW_NEVER)
+    renew_notices_stands(&n->all, "stopped", conversation, job, reason, now.wall, now.boot);
+  if (strcmp(h->state, "offered") == 0)
+    renew_notices_stands(&n->all, "client_away", conversation, job, reason, now.wall,
+                         now.boot + RENEW_NOTICES_AWAY_MS);
+}
+
+/* After a start it takes a while until it is known again what stands. */
+void renew_notify_looked(struct renew_notify *n) {
+  if (n && ck_boot_ms() > n->sweep_at) renew_notices_sweep(&n->all);
+}
+
+/* ---- sending ---- */
+
+static void add_event(void *self, struct renew_node *node) {
+  const struct renew_notice *one = (const struct renew_notice *)node;
+  json_t *events = self;
+  if (!one->sending || json_array_size(events) == RENEW_NOTICES_AT_ONCE) return;
+  json_array_append_new(events, json_pack("{s:o, s:I, s:o, s:o, s:o}", "kind", text_of(one->kind),
+                                          "at", (json_int_t)one->at, "local_conversation_id",
+                                          text_of(one->conversation_id), "job_id",
+                                          text_of(one->job_id), "reason", text_of(one->reason)));
+}
+
+static char *words_of(const json_t *events, size_t count) {
+  struct ck_buf b = {0};
+  const json_t *one;
+  size_t i;
+  ck_buf_printf(&b, "convkeep: %zu %s for you\n", count,
+                ck_noun(count, "thing waits", "things wait"));
+  json_array_foreach(events, i, one)
+      ck_buf_printf(&b, "%s: %s: %s\n", member(one, "local_conversation_id").s,
+                    member(one, "kind").s, member(one, "reason").s);
+  return ck_str_dup((struct ck_str){b.data, b.len});
+}
+
+static void ended(struct renew_notify *n, const struct renew_result *result) {
+  bool arrived = result->outcome == RENEW_DONE;
+  renew_notices_sent(&n->all, arrived, ck_boot_ms());
+  n->sent += arrived;
+  n->failed += !arrived;
+  snprintf(n->last_error, sizeof n->last_error, "%s", arrived ? "" : result->error);
+  if (arrived) save(n);
+  if (!arrived) ck_log(CK_WARN, "renew.notify", "not_told", "reason=%s", ck_quotedz(result->error));
+}
+
+static void deliver(struct renew_notify *n, const struct renew_target *target, const char *id,
+                    const char *body, const char *words) {
+  struct ck_err err;
+  struct renew_result result;
+  void *open = NULL;
+  n->channel = renew_channel_of(target);
+  if (renew_channels_serve(n->r->settings, target, &err) == 0)
+    open = renew_channel_open(&n->r->channels, n->channel, &err);
+  if (open)
+    n->delivery = n->channel->start(
+        open, &(struct renew_parcel){id, target, ck_str_of(body), ck_str_of(words)}, &result);
+  else
+    renew_result_set(&result, RENEW_FAILED, "%s", err.text);
+  if (!n->delivery) ended(n, &result);
+}
+
+static void send_all(struct renew_notify *n, size_t count) {
+  struct renew_target target;
+  char id[48];
+  json_t *events = json_array();
+  renew_index_each(&n->all.all, add_event, events);
+  char *words = words_of(events, count);
+  json_t *o = json_pack("{s:I, s:I, s:O, s:o}", "at", (json_int_t)ck_now_ms(), "count",
+                        (json_int_t)count, "events", events, "text", text_of(words));
+  char *body = json_dumps(o, JSON_COMPACT);
+  snprintf(id, sizeof id, "notice-%lld-%llu", (long long)ck_now_ms(),
+           (unsigned long long)++n->number);
+  renew_target_parse(&target, ck_str_of(n->target), NULL);
+  deliver(n, &target, id, body, words);
+  renew_target_free(&target);
+  free(words);
+  free(body);
+  json_decref(events);
+  json_decref(o);
+}
+
+void renew_notify_step(struct renew_notify *n) {
+  struct renew_result result;
+  if (!n) return;
+  query_attempts(n);
+  if (n->delivery && n->channel->over(n->delivery, &result)) {
+    n->delivery = NULL;
+    ended(n, &result);
+  }
+  size_t count = renew_notices_due(&n->all, ck_boot_ms());
+  if (count) send_all(n, count);
+}
+
+int64_t renew_notify_until(const struct renew_notify *n) {
+  return n && n->look && !n->asking ? n->look_at : INT64_MAX;
+}
+
+/* ---- life ---- */
+
+static char *target_of(const char *set) {
+  static const char exec[] = "exec ";
+  bool runs = strncmp(set, exec, sizeof exec - 1) == 0;
+  json_t *o = runs ? json_pack("{s:s, s:s}", "kind", "exec", "id", set + sizeof exec - 1)
+                   : json_pack("{s:s, s:{s:s}}", "kind", "webhook", "payload", "url", set);
+  char *text = json_dumps(o, JSON_COMPACT);
+  json_decref(o);
+  return text;
+}
+
+struct renew_notify *renew_notify_new(struct renewd *r) {
+  const char *set = ck_set_text(r->settings, CK_SET_RENEW_NOTIFY);
+  if (!*set) return NULL;
+  struct renew_notify *n = ck_zalloc(sizeof *n);
+  n->r = r;
+  n->target = target_of(set);
+  n->look = true;
+  n->sweep_at = ck_boot_after(SWEEP_AFTER_MS);
+  load(n);
+  return n;
+}
+
+void renew_notify_free(struct renew_notify **notify) {
+  struct renew_notify *n = *notify;
+  if (!n) return;
+  if (n->delivery) n->channel->abandon(n->delivery);
+  renew_notices_free(&n->all);
+  free(n->target);
+  free(n);
+  *notify = NULL;
+}
+
+void renew_notify_report(const struct renew_notify *n, struct ck_map *m) {
+  ck_pair_name(m, "notify");
+  if (!n) {
+    ck_put_nil(m->b);
+    return;
+  }
+  struct ck_map one = ck_map_open(m->b);
+  ck_pair_uint(&one, "sent", n->sent);
+  ck_pair_uint(&one, "failed", n->failed);
+  ck_pair_text_or_nil(&one, "last_error", n->last_error);
+  ck_map_close(&one);
+}

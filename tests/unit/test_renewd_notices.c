@@ -1,0 +1,92 @@
+/* What a person is told of: once until it has changed, one message a minute. */
+#include "renewd/core/notices.h"
+
+#include <criterion/criterion.h>
+
+static struct renew_notices n;
+
+static void end(void) {
+  renew_notices_free(&n);
+  memset(&n, 0, sizeof n);
+}
+
+static void failed(const char *conversation, const char *reason) {
+  renew_notices_happened(&n, "failed", ck_str_of(conversation), CK_LIT("j"), ck_str_of(reason), 1);
+}
+
+static void stopped(const char *reason, int64_t tell_at) {
+  renew_notices_stands(&n, "stopped", CK_LIT("c"), CK_LIT("j"), ck_str_of(reason), 1, tell_at);
+}
+
+Test(renewd_notices, each_is_told_once, .fini = end) {
+  failed("c", "no");
+  failed("c", "no");
+  cr_expect_eq(renew_notices_due(&n, 0), 1);
+  cr_expect_eq(renew_notices_due(&n, 0), 0, "a message is under way");
+  renew_notices_sent(&n, true, 0);
+  failed("c", "no");
+  cr_expect_eq(renew_notices_due(&n, 100000), 0);
+  failed("c", "another reason");
+  cr_expect_eq(renew_notices_due(&n, 100000), 1);
+}
+
+Test(renewd_notices, one_message_a_minute_has_all, .fini = end) {
+  failed("a", "no");
+  cr_expect_eq(renew_notices_due(&n, 1000), 1);
+  failed("b", "no");
+  renew_notices_sent(&n, true, 1000);
+  failed("c", "no");
+  cr_expect_eq(renew_notices_due(&n, 60999), 0);
+  cr_expect_eq(renew_notices_due(&n, 61000), 2);
+}
+
+Test(renewd_notices, what_did_not_arrive_is_sent_again_a_minute_later, .fini = end) {
+  failed("a", "no");
+  cr_expect_eq(renew_notices_due(&n, 0), 1);
+  renew_notices_sent(&n, false, 0);
+  cr_expect_eq(renew_notices_due(&n, 59999), 0);
+  cr_expect_eq(renew_notices_due(&n, 60000), 1);
+}
+
+Test(renewd_notices, after_a_delivery_a_failure_is_news, .fini = end) {
+  failed("c", "no");
+  failed("d", "no");
+  cr_expect_eq(renew_notices_due(&n, 0), 2);
+  renew_notices_sent(&n, true, 0);
+  renew_notices_arrived(&n, CK_LIT("c"));
+  failed("c", "no");
+  failed("d", "no");
+  cr_expect_eq(renew_notices_due(&n, 60000), 1);
+}
+
+Test(renewd_notices, a_state_is_told_again_only_after_it_was_over, .fini = end) {
+  stopped("a question", 0);
+  cr_expect_eq(renew_notices_due(&n, 0), 1);
+  renew_notices_sent(&n, true, 0);
+  for (int i = 0; i < 10; i++) {
+    stopped("a question", 0);
+    renew_notices_sweep(&n);
+  }
+  cr_expect_eq(renew_notices_due(&n, 60000), 0);
+  for (int i = 1; i < RENEW_NOTICES_MISSED; i++) renew_notices_sweep(&n);
+  stopped("a question", 0);
+  cr_expect_eq(renew_notices_due(&n, 60000), 0, "a look that misses it is no end");
+  for (int i = 0; i <= RENEW_NOTICES_MISSED; i++) renew_notices_sweep(&n);
+  stopped("a question", 0);
+  cr_expect_eq(renew_notices_due(&n, 60000), 1);
+}
+
+Test(renewd_notices, a_client_has_time, .fini = end) {
+  stopped("away", 900000);
+  cr_expect_eq(renew_notices_due(&n, 899999), 0);
+  stopped("away", 1800000);
+  cr_expect_eq(renew_notices_due(&n, 900000), 1, "its time counts from the first look");
+}
+
+Test(renewd_notices, what_another_run_has_told_is_not_told_again, .fini = end) {
+  renew_notices_told(&n, "failed", CK_LIT("c"), CK_LIT("no"), false);
+  renew_notices_told(&n, "stopped", CK_LIT("c"), CK_LIT("a question"), true);
+  failed("c", "no");
+  stopped("a question", 0);
+  cr_expect_eq(renew_notices_due(&n, 0), 0);
+}
