@@ -57,7 +57,7 @@ static void decide(void *self, const char *problem) {
   cr_expect_null(problem);
 }
 
-static void ask(unsigned n) {
+static void query_all(unsigned n) {
   const struct renew_query query = {.table = "renewal_jobs", .take = take};
   for (unsigned i = 0; i < n; ++i) renew_query_all(t.queries, &query, 1, decide, NULL, NULL);
 }
@@ -101,7 +101,7 @@ static void await(unsigned answered, unsigned lost) {
 
 /* Although others are answered meanwhile, and long before anything is sent again for silence. */
 Test(renewd_query, one_whose_answer_is_lost_is_asked_again) {
-  ask(5);
+  query_all(5);
   int64_t began = ck_boot_ms();
   await(5, 2);
   cr_expect_eq(t.asked, 7);
@@ -109,7 +109,7 @@ Test(renewd_query, one_whose_answer_is_lost_is_asked_again) {
 }
 
 Test(renewd_query, all_are_asked_again_after_a_silence) {
-  ask(3);
+  query_all(3);
   await(3, 3);
   cr_expect_eq(t.asked, 6);
 }
@@ -117,7 +117,7 @@ Test(renewd_query, all_are_asked_again_after_a_silence) {
 /* Without answers no more are sent than the store can answer. */
 Test(renewd_query, no_more_are_out_than_the_store_can_answer) {
   unsigned lost = MANY;
-  ask(MANY);
+  query_all(MANY);
   for (int64_t began = ck_boot_ms(); ck_boot_ms() - began < 300; usleep(500)) {
     renew_queries_step(t.queries);
     serve(&lost);
