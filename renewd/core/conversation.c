@@ -19,6 +19,11 @@ int64_t renew_rebase(int64_t wall, struct renew_now now) {
   return wall == RENEW_NEVER ? RENEW_NEVER : now.boot + (wall - now.wall);
 }
 
+int64_t renew_rebase_row(int64_t wall, int64_t written, struct renew_now now) {
+  if (now.wall < written) now.wall = written;
+  return renew_rebase(wall, now);
+}
+
 /* ---- when ---- */
 
 bool renew_conversation_is_busy(const struct renew_conversation *c) {
@@ -78,11 +83,20 @@ static struct renew_job *next_job(const struct renew_core *core, const struct re
 
 /* ---- in the lanes ---- */
 
+/* A step of the wall clock may make another job the next one. */
+static bool has_calendar(const struct renew_core *core, const struct renew_conversation *c) {
+  for (const struct renew_job *j = c->jobs; j; j = j->next) {
+    bool braked = c->braked.calendar && renew_job_is_braked(j);
+    if ((braked || on_calendar(j) || renew_job_pause(core, j)) && goes_at(core, j) != RENEW_NEVER)
+      return true;
+  }
+  return false;
+}
+
 void renew_conversation_place(struct renew_core *core, struct renew_conversation *c) {
   int64_t due;
   struct renew_job *j = next_job(core, c, &due);
-  bool calendar = j && (on_calendar(j) || renew_job_pause(core, j) ||
-                        (c->braked.calendar && renew_job_is_braked(j)));
+  bool calendar = j && has_calendar(core, c);
   if (calendar && core->calendars == 0) core->offset = core->now.wall - core->now.boot;
   if (calendar != c->calendar) core->calendars += calendar ? 1 : (size_t)-1;
   c->calendar = calendar;
@@ -207,6 +221,17 @@ bool renew_conversation_account(struct renew_core *core, struct renew_conversati
   return changes;
 }
 
+/* A clock that was ahead when it began, and is not any more, makes it no longer than one may be. */
+static int64_t rest_of(const struct renew_core *core, const struct renew_conversation *c,
+                       const struct ck_row *row) {
+  if (c->told.wall && c->told.wall == c->cooldown_until) return c->told.boot;
+  int64_t written = ck_row_int(row, CK_CONVERSATIONS_UPDATED_AT, 0),
+          longest = CK_CLIENT_TIME_MAX_MS;
+  int64_t rest = renew_rebase_row(c->cooldown_until, written, core->now);
+  if (core->set.rules.cooldown > longest) longest = core->set.rules.cooldown;
+  return rest < core->now.boot + longest ? rest : core->now.boot + longest;
+}
+
 void renew_conversation_row(struct renew_core *core, const struct ck_row *row) {
   struct ck_str automation = ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS);
   struct renew_conversation *c = renew_core_conversation(core, ck_row_key(row));
@@ -218,7 +243,7 @@ void renew_conversation_row(struct renew_core *core, const struct ck_row *row) {
   int64_t until = renew_clamp(ck_row_int(row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0));
   if (until != c->cooldown_until) {
     c->cooldown_until = until;
-    c->rest = renew_rebase(until, core->now);
+    c->rest = rest_of(core, c, row);
   }
   renew_conversation_unbrake(c);
   renew_conversation_touch(core, c);
@@ -234,6 +259,7 @@ static void forget(void *self, struct renew_node *n) {
   renew_address_forget(core, c);
   c->touched = false;
   c->cooldown_until = c->rest = c->settled = 0;
+  c->told = c->made = (struct renew_wait){0};
   renew_conversation_unbrake(c);
   renew_conversation_unplace(core, c);
   renew_conversation_drop(core, c);

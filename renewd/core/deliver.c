@@ -65,12 +65,28 @@ static void brake(struct renew_core *core, struct renew_job *j, const struct ren
   renew_job_rest(core, j, NULL);
 }
 
+/* When a delivery began, by what the wall clock says now: it grows older with the boot clock, from
+ * the age at which it was seen first. One that is ahead of the clock begins now. */
+static int64_t by_age(struct renew_wait *began, int64_t wall, struct renew_now now) {
+  if (began->wall != wall) *began = (struct renew_wait){wall, renew_rebase(wall, now)};
+  if (began->boot > now.boot) began->boot = now.boot;
+  return now.wall - (now.boot - began->boot);
+}
+
+static struct renew_stop stop_of(struct renew_core *core, struct renew_job *j,
+                                 const struct renew_past *known) {
+  struct renew_past past = *known;
+  if (past.has_sixtieth) past.sixtieth_at = by_age(&j->of->sixtieth, past.sixtieth_at, core->now);
+  if (past.per_day) past.day_at = by_age(&j->of->oldest, past.day_at, core->now);
+  return renew_stop(&core->set.stops, &past, is_renewds(j), core->now.wall);
+}
+
 void renew_past_known(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
   const struct renew_answer *a = e->as.answer;
   if (a->past.anyway) j->anyway = true;
   renew_conversation_platform(j->of, a->past.platform);
   bool moved = !a->problem && renew_conversation_account(core, j->of, a->past.renewal);
-  struct renew_stop stop = renew_stop(&core->set.stops, &a->past, is_renewds(j), core->now.wall);
+  struct renew_stop stop = stop_of(core, j, &a->past);
   if (a->problem || core->stopping) {
     j->hold = core->now.boot + RENEW_AGAIN_MS;
     renew_job_rest(core, j, e);
@@ -107,7 +123,7 @@ void renew_claim_receipted(struct renew_core *core, struct renew_job *j,
 }
 
 void renew_attempt_cancelled(struct renew_core *core, struct renew_job *j) {
-  if (!j->trying || j->trying->cancelled) return;
+  if (!j->trying || j->trying->cancelled || j->phase == RENEW_ENDING) return;
   j->trying->cancelled = true;
   renew_say_number(renew_say(core->out, RENEW_SAY_INFO, j->node.id, "cancelled"), "attempt",
                    j->trying->count.attempt);
@@ -233,9 +249,20 @@ static void send_or_release(struct renew_core *core, struct renew_job *j,
   renew_target_free(&target);
 }
 
+/* Whether the lease is ours is not known, but that nothing was sent is; so if it is ours, it ends.
+ */
+static void end_unasked(struct renew_core *core, struct renew_job *j, const char *problem) {
+  j->trying->count.attempt = j->attempt_count + (j->status == RENEW_PENDING);
+  end_as(core, j, RENEW_RELEASED, problem);
+}
+
 void renew_lease_known(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
   const struct renew_answer *a = e->as.answer;
   struct renew_trying *t = j->trying;
+  if (a->problem) {
+    end_unasked(core, j, a->problem);
+    return;
+  }
   if (!a->lease.running || !ck_str_is(a->lease.token, t->token)) {
     renew_say_text(core->out, renew_say(core->out, RENEW_SAY_WARN, j->node.id, "not_leased"),
                    "reason", CK_LIT("the store's lease is not ours; nothing was sent"));
@@ -248,10 +275,7 @@ void renew_lease_known(struct renew_core *core, struct renew_job *j, const struc
                                   .unreached = a->unreached,
                                   .unreached_since = a->unreached_since};
   t->snapshot = ck_str_dup(a->job.snapshot);
-  if (a->problem)
-    end_as(core, j, RENEW_RELEASED, a->problem);
-  else
-    send_or_release(core, j, a);
+  send_or_release(core, j, a);
 }
 
 /* ---- the end ---- */
@@ -287,6 +311,11 @@ void renew_job_tell_end(struct renew_core *core, struct renew_job *j, const stru
   struct ck_buf map = {0};
   struct ck_mutation m = {.kind = CK_OP_END};
   put_result(&map, result, v->why, took_ms);
+  if (v->next_attempt_at)
+    j->told = (struct renew_wait){v->next_attempt_at, renew_rebase(v->next_attempt_at, core->now)};
+  if (v->cooldown_until)
+    j->of->told =
+        (struct renew_wait){v->cooldown_until, renew_rebase(v->cooldown_until, core->now)};
   m.as.end = (struct ck_end){.job_id = ck_str_of(j->node.id),
                              .attempt = (uint64_t)l->attempt,
                              .token = l->token,

@@ -12,6 +12,9 @@
 /* Wall time as the rows have it → within the limit; and as boot time. */
 int64_t renew_clamp(int64_t wall);
 int64_t renew_rebase(int64_t wall, struct renew_now now);
+/* The same of the end of a wait in a row that was written at that wall time. A clock that has gone
+ * back since does not make what was left of it longer. */
+int64_t renew_rebase_row(int64_t wall, int64_t written, struct renew_now now);
 /* Remembers the last error for `status`. */
 void renew_core_error(struct renew_core *core, const char *what);
 /* 32 hex digits of the core's randomness, terminated. */

@@ -303,8 +303,12 @@ static void take_times(struct renew_core *core, struct renew_job *j, const struc
   int64_t next = renew_clamp(ck_row_int(row, CK_JOBS_NEXT_ATTEMPT_AT, RENEW_NEVER));
   if (next == j->next_attempt_at) return;
   j->next_attempt_at = next;
-  /* The end of a rest that has begun does not move with the wall clock. */
-  j->due = next == j->of->cooldown_until ? j->of->rest : renew_rebase(next, core->now);
+  /* The end of a wait that has begun does not move with the wall clock. */
+  const struct renew_conversation *c = j->of;
+  const struct renew_wait rest = {c->cooldown_until, c->rest},
+                          *waits[] = {&j->told, &rest, &c->made};
+  j->due = renew_rebase_row(next, ck_row_int(row, CK_JOBS_UPDATED_AT, 0), core->now);
+  for (int i = 2; i >= 0; i--) j->due = waits[i]->wall == next ? waits[i]->boot : j->due;
 }
 
 static void row_over(struct renew_core *core, struct renew_job *j) {

@@ -70,6 +70,12 @@ struct renew_trying {
   bool cancelled;     /* a person ended the job meanwhile: the store knows no end of the attempt */
 };
 
+/* The end of a wait on both clocks, as it was when it began: the wall clock may be stepped since.
+ */
+struct renew_wait {
+  int64_t wall, boot; /* wall 0: none */
+};
+
 struct renew_conversation;
 
 struct renew_job {
@@ -91,6 +97,8 @@ struct renew_job {
   struct renew_trying *trying; /* from CLAIMING to SENDING; else NULL */
   int64_t next_attempt_at;     /* wall; RENEW_NEVER: none */
   int64_t due;                 /* boot: next_attempt_at, converted when its row came */
+  struct renew_wait told;      /* next_attempt_at, as the last END had it */
+  struct renew_wait leased;    /* the end of its client's lease, as it was seen first */
   int64_t hold;                /* boot: not before; after a refusal */
   int64_t created_at;
   int64_t attempt_count;
@@ -150,8 +158,11 @@ struct renew_conversation {
   enum renew_decline declined; /* as it was judged */
 
   char *account;          /* as its owner says, instead of the jobs'; NULL: nothing */
-  int64_t cooldown_until; /* wall, 0 for none */
-  int64_t rest;           /* boot: cooldown_until, converted when its row came */
+  int64_t cooldown_until;             /* wall, 0 for none */
+  int64_t rest;                       /* boot: cooldown_until, converted when its row came */
+  struct renew_wait told;             /* cooldown_until, as the last END had it */
+  struct renew_wait made;             /* next_attempt_at of the job that was made last */
+  struct renew_wait sixtieth, oldest; /* deliveries from which the rates count (stop.h) */
   struct renew_job *jobs;
   struct renew_braked braked;
   bool changed;  /* a row that may end the brake has come since it was last asked about */

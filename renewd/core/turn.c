@@ -229,7 +229,8 @@ static void make(struct renew_core *core, struct renew_conversation *c,
   struct ck_buf snapshot = {0}, filled = {0}, account = {0};
   struct ck_mutation limit;
   struct ck_renewal own;
-  int64_t due = renew_first_due(core->now.wall, c->cooldown_until);
+  struct renew_now now = core->now; /* the wall clock may have been stepped during the rest */
+  int64_t due = renew_first_due(now.wall, now.wall + (c->rest - now.boot));
   ck_renewal_read(&own, a->renewal, NULL); /* one that cannot be read stops the job */
   account_of(a, &own, &account);
   bool limited = take_limit(core, a, l, ck_buf_view(&account), &due, &limit);
@@ -241,6 +242,7 @@ static void make(struct renew_core *core, struct renew_conversation *c,
   if (snapshot.len) row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(ck_buf_view(&snapshot));
   row.v[CK_JOBS_MAX_ATTEMPTS] = ck_int(core->set.rules.max_attempts);
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(due);
+  c->made = (struct renew_wait){due, now.boot + (due - now.wall)};
   become(core, c, RENEW_MAKING);
   c->made_for = ck_strdup(c->last.id);
   renew_tell_row(core->out, renew_ticket_take(&core->tickets, &c->turn_ticket, RENEW_OF_TURN),

@@ -178,7 +178,8 @@ int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, str
   struct held h;
   if (lease_get(a, job, end->attempt, &h, "end", err)) return -1;
   bool clients = h.client.client.n > 0,
-       nobodys = clients && (h.unknown || a->now >= h.client.until);
+       over = a->now >= h.client.until || a->now < h.at, /* or the clock has gone back since */
+      nobodys = clients && (h.unknown || over);
   if (end->token.n ? !ck_str_eq(end->token, h.token) : !nobodys)
     return ck_fail(err, "end.token: the attempt is not the job's current one");
   if (!clients) return 0;

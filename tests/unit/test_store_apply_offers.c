@@ -155,6 +155,13 @@ Test(apply, a_lease_that_ran_out_can_be_ended_without_its_token) {
   ap_refused(ap_end_of("j1", 2, "", "released"), "end.token");
 }
 
+/* renewd counts by another clock; while the lease has not begun yet, this one says nothing. */
+Test(apply, a_lease_can_be_ended_after_the_clock_has_gone_back) {
+  claimed_job(2000);
+  s.now = 100;
+  cr_expect_eq(ap_mutate(ap_end_of("j1", 1, "", "unknown")), 'u', "%s", s.reason.text);
+}
+
 /* The client knows better than the store, also when it comes late; but not after a person. */
 Test(apply, a_client_s_late_end_counts_until_somebody_else_has_decided) {
   claimed_job(2000);
