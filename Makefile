@@ -63,7 +63,7 @@ ARCHIVES := $(foreach r,$(ROOMS),$(if $(call rest,$(r)),$(BUILD)/lib$(r).a))
 PROGRAMS := $(foreach d,$(DAEMONS),$(if $(wildcard $(d)/main.c),$(BUILD)/libexec/convkeep/$(d))) \
             $(if $(wildcard cli/main.c),$(BUILD)/bin/convkeep)
 CRITERIA := $(foreach s,unit golden flow fault d1 postgres,$(if $(wildcard tests/$(s)/*.c),$(s)))
-TESTS    := $(CRITERIA:%=$(BUILD)/tests/%)
+TESTS    := $(CRITERIA:%=$(BUILD)/tests/%) $(BUILD)/tests/sim
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 # In bench/, a .c file with a header is shared by the measurements; every other .c is a measurement.
 BENCHES  := $(foreach c,$(wildcard bench/*.c),$(if $(wildcard $(c:.c=.h)),,$(BUILD)/$(c:.c=)))
@@ -74,11 +74,11 @@ PRELOAD  := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/%.so, \
                        $(wildcard tests/fault/preload/*.c))
 PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) \
             $(patsubst tests/d1/peer/%.c,$(BUILD)/tests/%,$(wildcard tests/d1/peer/*.c))
-SUITES   := rooms make $(CRITERIA) mutants $(if $(FUZZERS),fuzz) \
+SUITES   := rooms make $(CRITERIA) sim mutants $(if $(FUZZERS),fuzz) \
             $(if $(wildcard tests/compose/run.sh),compose)
 
-.PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault torture mishandle capture \
-        bare rooms fmt fmt-check install uninstall rooted clean deps needs test-needs
+.PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault sim sim-mutants torture \
+        mishandle capture bare rooms fmt fmt-check install uninstall rooted clean deps needs test-needs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -152,6 +152,12 @@ $(foreach s,$(CRITERIA),$(eval $(call suite,$(s))))
 
 $(BUILD)/tests/d1 $(BUILD)/tests/postgres: | $(BUILD)/tests/faultproxy
 
+# The simulation of renewals.
+$(BUILD)/tests/sim: $(call objects,tests/sim) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(GROUP) $(PKG_LIBS) -o $@
+
 # The libraries that the fault suite preloads into the daemons.
 $(BUILD)/tests/fault: | $(PRELOAD)
 $(PRELOAD): $(BUILD)/tests/%.so: tests/fault/preload/%.c Makefile | test-needs
@@ -214,6 +220,19 @@ fault:
 	@tools/deps.sh run test
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER)
 	@CONVKEEP_FAULT=long tests/run.sh $(BUILD) fault
+
+# A long simulation of renewals; `test` runs a short one. SIM_SEED repeats a run.
+sim:
+	@tools/deps.sh run test
+	@$(MAKE) $(QUIET) $(PARALLEL) $(BUILD)/tests/sim
+	@$(BUILD)/tests/sim --conversations 10000 --deliveries 1000000 $(if $(SIM_SEED),--seed $(SIM_SEED))
+
+# Plants faults in renewd, and names those that the simulation does not notice.
+sim-mutants:
+	@tools/deps.sh run test
+	@$(MAKE) $(QUIET) $(PARALLEL) $(BUILD)/tests/sim
+	@CC='$(CC)' CFLAGS='$(CPPFLAGS_ALL) $(CFLAGS_ALL)' LDFLAGS='$(LDFLAGS_ALL)' LIBS='$(PKG_LIBS)' \
+	    tests/sim/mutants.sh $(BUILD)
 
 # The long campaigns. tests/torture/run.sh has their sizes; the results go to docs/torture.md.
 torture:

@@ -101,6 +101,7 @@ suite() {
         ;;
     d1) criterion $((2400 * slower)) d1 4 ;;
     postgres) criterion $((1200 * slower)) postgres 4 ;;
+    sim) limited $((300 * slower)) "$build/tests/sim" --conversations 200 --deliveries 5000 --twice ;;
     fuzz) fuzz ;;
     mutants) limited 1800 tests/mutants/run.sh "$build" ci ;;
     compose) limited 1200 tests/compose/run.sh ;;

@@ -1,0 +1,159 @@
+/* What renewd should have done: nothing is lost, no wait is stretched, nobody is forgotten. It is
+ * looked at while nothing stands in the way. */
+#include "tests/sim/sim.h"
+
+/* For so long a job that is due and free may go unclaimed; and after a step of the wall clock, one
+ * that waits for that clock. */
+#define LATE_MS 50
+#define STEP_SEEN_MS 700
+/* For so long after a start or a disaster renewd is left to find its way. */
+#define CALM_MS (30 * SECOND)
+/* For so long a message that has settled may be without its job. */
+#define JUDGED_MS (2 * MINUTE)
+
+bool sim_is_entitled(int message) {
+  const struct message *m = &world.m[message];
+  const struct conversation *c = &world.c[m->conversation];
+  bool is_new = m->observed_at != m->created_at &&
+                m->observed_at <= world.m[c->last].last_message_at + CK_AHEAD_MS &&
+                m->created_at - m->observed_at <= sim_rules.max_age;
+  return m->assistant && m->live && is_new && m->created_at > c->auto_since;
+}
+
+static bool is_calm(void) {
+  int64_t recovered;
+  if (!renewd.up || !renewd.connected || renewd.stopping || !store.up) return false;
+  if (sim_recovers(&recovered)) return false;
+  int64_t since = renewd.calm_since > recovered ? renewd.calm_since : recovered;
+  return world.boot > since + CALM_MS;
+}
+
+static void later(int64_t *at, int64_t other) {
+  if (other > *at) *at = other;
+}
+
+/* When a job's wait is over at the latest; RENEW_NEVER: nobody can know. If the wall clock was
+ * stepped before renewd was told of it, it may be shorter than it should. It lasts no longer than
+ * the whole of it, if the row was written before that step. */
+static int64_t ends(const struct job *j) {
+  if (j->told_sure) return j->wait.until;
+  return j->written == j->wait.steps ? j->told_at + j->wait.length : RENEW_NEVER;
+}
+
+static int64_t rests(const struct conversation *c) {
+  if (!c->told_until) return 0;
+  return c->told_sure ? c->rest.until : c->told_at + CK_CLIENT_TIME_MAX_MS;
+}
+
+static bool is_calendar(const struct job *j) { return !j->automatic && j->attempts == 0; }
+
+static bool is_known(const struct job *j) {
+  return j->status == PENDING && j->told_run == renewd.run && j->told_version == j->version &&
+         j->target >= 0 && j->target != renewd.unserved;
+}
+
+/* A job that was tried goes first, also if it waits. */
+static bool has_tried_job(int conversation) {
+  for (int id = world.c[conversation].newest; id >= 0; id = world.j[id].older) {
+    const struct job *j = &world.j[id];
+    if (j->status == PENDING && j->attempts > 0) return true;
+  }
+  return false;
+}
+
+/* Its target has had a turn to give since; RENEW_NEVER: it has none. */
+static int64_t open_since(const struct job *j) {
+  const struct target *t = sim_target(j->target);
+  int under = t->before + t->sending;
+  if (t->before || under >= RENEW_SLOTS_OF_A_TARGET) return RENEW_NEVER;
+  if (under && sim_slots() >= RENEW_SLOTS) return RENEW_NEVER;
+  int64_t at = t->begun_at + SPACING;
+  later(&at, t->calm_since);
+  later(&at, t->leased.at + SPACING);
+  return at;
+}
+
+/* With what the core would say of it. */
+static void fail_late(const struct job *j, int64_t from) {
+  const struct renew_job *known = renew_core_job(&renewd.core, ck_str_of(j->name));
+  struct renew_held h = {.state = "held by nothing"};
+  if (known) renew_is_held(&h, &renewd.core, known, now());
+  sim_fail("job %s is late by %lld ms; for renewd it is %s", j->name,
+           (long long)(world.boot - from), known ? h.state : "unknown");
+}
+
+static void check_job(int id) {
+  const struct job *j = &world.j[id];
+  const struct conversation *c = sim_told_conversation(j->conversation);
+  bool calendar = is_calendar(j), renewds = j->automatic && !j->anyway;
+  if (!is_known(j) || sim_is_superseded(j) || c->automation == RENEW_PAUSED) return;
+  if (calendar && j->next > now().wall) return;
+  if ((c->braked_all || renewds) && world.boot < c->braked_until) return;
+  int64_t from = calendar ? world.stepped_at + STEP_SEEN_MS : ends(j);
+  if (from == RENEW_NEVER) return;
+  if (calendar) later(&from, world.boot - (now().wall - j->next));
+  if (c->braked_calendar) later(&from, world.stepped_at + STEP_SEEN_MS);
+  later(&from, c->calm_since);
+  later(&from, c->perhaps_until);
+  later(&from, c->braked_until == RENEW_NEVER ? 0 : c->braked_until);
+  if (j->automatic) later(&from, rests(c));
+  if (renewds) later(&from, c->changed_at + DELAY);
+  if (world.boot <= from + LATE_MS) return;
+  later(&from, open_since(j));
+  if (from == RENEW_NEVER || (j->attempts == 0 && has_tried_job(j->conversation))) return;
+  if (world.boot > from + LATE_MS) fail_late(j, from);
+}
+
+/* It should have a follow-up. If it was judged, what the store said then decides: a step of the
+ * clock may have changed what it would say. */
+static bool is_forgotten(const struct conversation *c) {
+  if (c->automation != RENEW_AUTO || c->last < 0 || world.m[c->last].has_job) return false;
+  const struct message *m = &world.m[c->last];
+  return m->judged == renewd.knows ? m->entitled && sim_is_entitled(c->last)
+                                   : sim_is_entitled(c->last);
+}
+
+static void check_message(int conversation) {
+  const struct conversation *c = sim_told_conversation(conversation);
+  int64_t from = c->calm_since;
+  later(&from, c->changed_at + DELAY);
+  if (world.boot <= from + JUDGED_MS || world.boot <= renewd.calm_since + JUDGED_MS) return;
+  SIM_CHECK(!is_forgotten(c), "message %d has no follow-up %lld ms after it settled", c->last,
+            (long long)(world.boot - from));
+}
+
+void sim_check(int id) {
+  world.n.checked++;
+  if (!is_calm()) return;
+  const struct conversation *c = sim_told_conversation(id);
+  if (c->told_version != c->version) return;
+  check_message(id);
+  if (c->under || c->running >= 0) return;
+  for (int job = c->newest; job >= 0; job = world.j[job].older) {
+    const struct job *j = &world.j[job];
+    bool untold = j->told_run == renewd.run && j->told_version != j->version;
+    if (j->offer || untold) return;
+  }
+  for (int job = c->newest; job >= 0; job = world.j[job].older) check_job(job);
+}
+
+/* In the end only that waits which waits for its owner. */
+void sim_check_at_end(void) {
+  int64_t since = world.boot - 10 * MINUTE; /* what was due since then may be under way */
+  for (int id = 0; id < world.jobs; id++) {
+    const struct job *j = &world.j[id];
+    const struct conversation *c = sim_told_conversation(j->conversation);
+    SIM_CHECK(j->status != RUNNING, "job %s runs for ever", j->name);
+    if (j->status == OVER) continue;
+    SIM_CHECK(!sim_is_superseded(j), "job %s, which nobody wants, waits for ever", j->name);
+    bool waits = c->automation == RENEW_PAUSED || j->target < 0 || c->under > 0 ||
+                 c->braked_until == RENEW_NEVER ||
+                 (is_calendar(j) ? j->next > now().wall : ends(j) > since) ||
+                 (j->automatic && rests(c) > since);
+    SIM_CHECK(waits, "job %s is forgotten", j->name);
+  }
+  for (int id = 0; id < world.conversations_n; id++) {
+    const struct conversation *c = &world.c[id];
+    SIM_CHECK(!is_forgotten(c), "message %d has no follow-up", c->last);
+  }
+}
