@@ -11,7 +11,7 @@ struct conversation *sim_told_conversation(int id) {
     c->told_version = 0;
     c->told = RENEW_MANUAL;
     c->told_last = -1;
-    c->changed_at = c->told_until = 0;
+    c->changed_at = c->told_until = c->forgot_at = 0;
     c->braked_until = c->perhaps_until = 0;
     c->told_sure = true;
     c->calm_since = world.boot;
@@ -41,11 +41,14 @@ void sim_tells_conversation(int id, uint64_t version, enum renew_automation auto
   struct conversation *c = sim_told_conversation(id);
   sim_held(id, 0);
   if (last != c->told_last) c->changed_at = world.boot;
-  if (cooldown_until != c->told_until) {
-    c->told_sure = c->cooldown_until == cooldown_until && is_sure(&c->rest);
+  if (cooldown_until != c->told_until || c->told == RENEW_MANUAL) {
+    bool new = c->rest.until - c->rest.length > c->forgot_at;
+    c->told_sure = c->cooldown_until == cooldown_until &&
+                   (c->rest.steps == world.steps || (new &&is_sure(&c->rest)));
     c->told_at = world.boot;
   }
   c->told_until = cooldown_until;
+  if (automation == RENEW_MANUAL) c->forgot_at = world.boot;
   c->told_last = last;
   c->told = automation;
   c->told_version = version;

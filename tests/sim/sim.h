@@ -156,6 +156,7 @@ struct conversation {
   int told_last;
   int64_t changed_at; /* boot: when it was told that the last message is new or has grown */
   int64_t told_until, told_at;
+  int64_t forgot_at; /* boot: it was manual, so renewd may have forgotten it */
   bool told_sure;
   int64_t calm_since;    /* boot: of the last thing that renewd was told of it */
   int64_t braked_until;  /* boot; RENEW_NEVER: until a row comes */
