@@ -157,7 +157,7 @@ struct renew_conversation {
   bool judged;
   enum renew_decline declined; /* as it was judged */
 
-  char *account;          /* as its owner says, instead of the jobs'; NULL: nothing */
+  char *account;                      /* as its owner says, instead of the jobs'; NULL: nothing */
   int64_t cooldown_until;             /* wall, 0 for none */
   int64_t rest;                       /* boot: cooldown_until, converted when its row came */
   struct renew_wait told;             /* cooldown_until, as the last END had it */
