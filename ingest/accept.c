@@ -99,6 +99,7 @@ static void keep_unknown(struct ingest_acceptor *a, const struct ingest_observat
 void ingest_reject(struct ingest_acceptor *a, const char *from, const char *place,
                    const char *reason, struct ck_str raw) {
   ++a->rejected_count;
+  a->many.to_end = false; /* something of the conversation may be missing */
   set_error(a, "%s: %s%s%s", from, place, place[0] ? ": " : "", reason);
   begin_line(a);
   add_text(a, "from", ck_str_of(from));

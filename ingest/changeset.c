@@ -158,6 +158,7 @@ void ingest_changeset_begin(struct ingest_changeset *s, const struct ingest_conv
                             struct ck_str original, int64_t now) {
   start(s, original, now);
   s->age = s->row_age = c->age;
+  s->to_end = c->to_end;
   s->copies = c->copies;
   s->platform = ck_utf8_cut(ck_trim(c->platform), PLATFORM_MAX);
   s->title = short_enough(s, c->title);
@@ -464,6 +465,13 @@ static void put_link(struct ingest_changeset *s) {
   put(s, &r);
 }
 
+static void put_captured(struct ingest_changeset *s) {
+  struct ck_mutation m = {.kind = CK_OP_CAPTURED};
+  m.as.captured = (struct ck_captured){s->platform, s->remote.as.s, s->age};
+  ck_mutation_encode(&s->out, &m);
+  ++s->mutations;
+}
+
 bool ingest_changeset_close(struct ingest_changeset *s, bool last) {
   bool bare = last && s->local.n && !s->given && !s->alone;
   if (!s->mutations && !bare) return false;
@@ -471,6 +479,7 @@ bool ingest_changeset_close(struct ingest_changeset *s, bool last) {
   put_session(s);
   if (s->local.n) put_conversation(s, last);
   if (s->local.n) put_link(s);
+  if (last && s->to_end && s->age > 0 && s->remote.state == CK_TEXT) put_captured(s);
   ck_close_array(&s->out, s->opened, s->mutations);
   return true;
 }

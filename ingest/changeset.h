@@ -30,8 +30,9 @@ struct ingest_changeset {
   uint32_t mutations;
   struct ck_arena context, passing; /* text of the conversation; of one observation */
   bool alone;                       /* one observation */
-  bool known; /* the message is there: rows of executions have only what is said of them now */
-  bool given; /* the conversation has rows, here or in changesets before */
+  bool known;  /* the message is there: rows of executions have only what is said of them now */
+  bool to_end; /* the conversation is told to its end, as it was at `age` */
+  bool given;  /* the conversation has rows, here or in changesets before */
   int64_t now, age;
   int64_t row_age; /* of a message and its executions */
   struct ck_str original;

@@ -66,6 +66,7 @@ struct ingest_conversation {
   int64_t age;           /* how new all this is: the source's time of its last change; 0: unknown */
   struct ck_str target_kind, target_id,
       target_payload; /* how it is reached; empty: as the link says */
+  bool to_end;        /* all that the conversation had then, up to its end, is told */
   bool partly;        /* its messages come in several originals, which are not of it alone */
   enum ingest_copies copies;
 };

@@ -17,6 +17,7 @@
   S(pauses, kind) \
   S(attempts, job_id) \
   S(attempts, local_conversation_id) \
+  S(doubts, job_id) \
   S(sent, message_id) \
   S(dead_letters, sink) \
   S(refusals, producer) \

@@ -600,6 +600,20 @@
 /* A person: the account's limit is over now. Unchanged without one. */
 #define CK_UNLIMIT_FIELDS(F) F(TEXT, account)
 
+/* renewd: what came of an attempt whose end is unknown may be known by now. Unchanged unless the
+ * store proves it from what has been observed (docs/renewal.md), and ends it so: done, or released
+ * because it was not sent.
+ *
+ *   at    wall time
+ *   rest  milliseconds that the conversation rests if it was delivered */
+#define CK_RESOLVE_FIELDS(F) F(TEXT, job_id) F(INT, at) F(UINT, rest)
+
+/* ingest: all that this conversation had at that time, up to its end, has been told: in this
+ * changeset, and those before it. Noted if follow-ups of it were tried.
+ *
+ *   age  the source's time of the last change, in milliseconds */
+#define CK_CAPTURED_FIELDS(F) F(TEXT, platform) F(TEXT, conversation) F(INT, age)
+
 /* ingest: a part of a block. A block is originals one after another, compressed as one zstd frame
  * with its checksum; an original is a piece of a source as it came (proto/originals.h). A block's
  * parts come in order, also in several changesets, after the rows that were read from its
@@ -661,7 +675,9 @@
   M(PAUSE, pause, 23) \
   M(UNPAUSE, unpause, 24) \
   M(LIMIT, limit, 25) \
-  M(UNLIMIT, unlimit, 26)
+  M(UNLIMIT, unlimit, 26) \
+  M(RESOLVE, resolve, 27) \
+  M(CAPTURED, captured, 28)
 
 /* clang-format on */
 

@@ -179,6 +179,20 @@ static void limits_came(void *self, const struct renew_reply *reply) {
   for (; n && ck_read_raw(&rows, &row) == 0; n--) limits[a->answer.n++] = limit_of(a, row);
 }
 
+static void doubts_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  struct ck_reader rows = ck_reader_of(reply->all);
+  struct renew_doubt *doubts = ck_arena_get(&a->arena, (reply->rows + 1) * sizeof *doubts);
+  struct ck_str row;
+  uint32_t n = 0;
+  note_head(a, reply);
+  a->answer.doubts = doubts;
+  if (ck_read_array(&rows, &n)) n = 0;
+  for (; n && ck_read_raw(&rows, &row) == 0; n--)
+    doubts[a->answer.n++] = (struct renew_doubt){text(a, row, "job_id"), ck_map_int(row, "said", 0),
+                                                 ck_map_int(row, "captured", 0)};
+}
+
 /* ---- the parts ---- */
 
 enum key { NO_KEY, JOB, CONVERSATION, MESSAGE };
@@ -201,6 +215,7 @@ static const struct part {
     {RENEW_ABOUT_JOB, "renewal_jobs", "job_id", JOB, job_came},
     {RENEW_ABOUT_OFFERS, "offers", NULL, NO_KEY, offers_came},
     {RENEW_ABOUT_LIMITS, "limits", NULL, NO_KEY, limits_came},
+    {RENEW_ABOUT_DOUBTS, "doubts", NULL, NO_KEY, doubts_came},
 };
 
 /* The store lists links by observed_at, newest first, and a query takes the first. */

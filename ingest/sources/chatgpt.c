@@ -105,7 +105,7 @@ static void give_fork(struct chatgpt *c, const struct chatgpt_fork *fork) {
 }
 
 static void give_own(struct chatgpt *c) {
-  struct ingest_conversation of = {.platform = CK_LIT("chatgpt"), .id = c->id};
+  struct ingest_conversation of = {.platform = CK_LIT("chatgpt"), .id = c->id, .to_end = true};
   of.title = ck_trim(ingest_json_text(c->json, "title"));
   of.url = url_of(c, own_id(c));
   if (c->current) of.current = c->current->id;

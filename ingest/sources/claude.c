@@ -139,7 +139,8 @@ static void begin(struct claude_chat *c) {
                                       .id = c->id,
                                       .title = c->name,
                                       .url = c->page,
-                                      .age = age_of(c)};
+                                      .age = age_of(c),
+                                      .to_end = true};
   char where[INGEST_PLACE_TEXT];
   ingest_place_text(where, c->place, c->element, c->id);
   about.summary = ck_trim(ingest_json_text(c->json, "summary"));

@@ -111,6 +111,7 @@ static void begin(struct code_file *f, const struct ingest_visitor *visitor,
                                       .current = c->last,
                                       .created_at = c->begun,
                                       .age = c->clock + (f->home.n > 0),
+                                      .to_end = !c->lent,
                                       .partly = true,
                                       .copies = c->copies};
   if (!c->lent) about.details = details_of(f, c);

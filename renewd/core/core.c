@@ -35,7 +35,10 @@ static void take_row(struct renew_core *core, const struct ck_row *row) {
   if (row->table == CK_CONVERSATIONS) renew_conversation_row(core, row);
   if (row->table == CK_MESSAGES) renew_turn_message_row(core, row);
   if (row->table == CK_LINKS) renew_address_link_row(core, row);
-  if (row->table == CK_JOBS) renew_job_row(core, row);
+  if (row->table == CK_JOBS)
+    renew_job_row(core, row);
+  else
+    renew_doubts_row(core);
 }
 
 static void take_followed(struct renew_core *core, const struct renew_event *e) {
@@ -87,6 +90,12 @@ static void take_waited_for(struct renew_core *core, const struct renew_event *e
     break;
   case RENEW_OF_LIMITS:
     renew_limits_page(core, e->as.answer);
+    break;
+  case RENEW_OF_DOUBTS:
+    renew_doubts_page(core, e->as.answer);
+    break;
+  case RENEW_OF_RESOLVE:
+    renew_resolve_receipted(core, OWNER(renew_job, proposal), e);
     break;
   }
 }
@@ -169,6 +178,7 @@ static void begin(struct renew_core *core) {
   renew_offers_load(core);
   renew_limits_load(core);
   renew_touched_step(core);
+  renew_doubts_step(core);
   claim(core);
   renew_turns_settle(core);
   renew_address_step(core);
@@ -200,10 +210,12 @@ int64_t renew_core_wakes(const struct renew_core *core) {
   int64_t at = RENEW_NEVER;
   if (!begins(core)) return at;
   const struct renew_offers *o = &core->offers;
+  const struct renew_doubts *d = &core->doubts;
   if (core->calendars) at = core->clock_at + CLOCK_LOOK_MS;
   if (may_claim(core)) sooner(&at, renew_core_due(core));
   if (renew_turns_may_settle(core)) sooner(&at, top(&core->unsettled));
   sooner(&at, top(&core->taken));
+  if (d->jobs && !d->ticket.number) sooner(&at, d->at);
   if (core->recovered && !core->recovering && !o->loaded && !o->ticket.number) sooner(&at, o->at);
   if (renew_limits_look(core)) sooner(&at, core->limits.look_at);
   return at;

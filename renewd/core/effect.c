@@ -46,6 +46,9 @@ static void keep_texts(struct renew_effects *out, struct ck_mutation *m) {
   case CK_OP_SUPERSEDE:
     keep(out, &m->as.supersede.job_id);
     break;
+  case CK_OP_RESOLVE:
+    keep(out, &m->as.resolve.job_id);
+    break;
   case CK_OP_CANCEL:
     keep(out, &m->as.cancel.job_id);
     keep(out, &m->as.cancel.reason);

@@ -29,9 +29,10 @@ enum renew_part {
   RENEW_ABOUT_UNREACHED = 1 << 7,      /* (job) */
   RENEW_ABOUT_JOB = 1 << 8,            /* (job) */
   RENEW_ABOUT_OFFERS = 1 << 9,         /* a page of the offers that wait (page) */
-  RENEW_ABOUT_LIMITS = 1 << 10         /* a page of the limits of accounts (page) */
+  RENEW_ABOUT_LIMITS = 1 << 10,        /* a page of the limits of accounts (page) */
+  RENEW_ABOUT_DOUBTS = 1 << 11         /* a page of what may tell unknown ends (page) */
 };
-#define RENEW_PARTS 11
+#define RENEW_PARTS 12
 
 struct renew_question {
   unsigned parts;
@@ -60,6 +61,13 @@ struct renew_row {
   int64_t attempt_count, max_attempts;
 };
 
+/* An attempt whose end is unknown, and the newest of what may tell it. */
+struct renew_doubt {
+  struct ck_str job_id;
+  int64_t said;     /* the version of the conversation's newest message; 0: none since its claim */
+  int64_t captured; /* wall: up to when a source has told all of the conversation; 0: none has */
+};
+
 /* Of what was not asked about, or is not there, the facts are 0. */
 struct renew_answer {
   const char *problem; /* NULL; or why the store did not answer some part */
@@ -79,6 +87,7 @@ struct renew_answer {
   struct renew_row job;
   const struct ck_str *offers; /* job ids */
   const struct renew_limit_row *limits;
+  const struct renew_doubt *doubts;
   size_t n; /* of the page */
 };
 

@@ -186,6 +186,18 @@ void renew_limits_free(struct renew_core *core);
 /* Looks at everything that runs. Nothing is claimed before that is done. */
 void renew_recover_all(struct renew_core *core);
 
+/* ---- doubt.c: unknown ends ---- */
+
+void renew_doubt_begin(struct renew_core *core, struct renew_job *j);
+/* Its row came, or it is forgotten. */
+void renew_doubt_end(struct renew_core *core, struct renew_job *j);
+/* A row that is no job's came. */
+void renew_doubts_row(struct renew_core *core);
+void renew_doubts_step(struct renew_core *core);
+void renew_doubts_page(struct renew_core *core, const struct renew_answer *a);
+void renew_resolve_receipted(struct renew_core *core, struct renew_job *j,
+                             const struct renew_event *e);
+
 /* ---- offer.c ---- */
 
 /* Asks for the offers that a former run made. Nothing is claimed before they are there. */

@@ -92,6 +92,7 @@ static void job_free(struct renew_core *core, struct renew_job *j) {
   renew_job_free_slot(core, j);
   renew_trying_free(j);
   renew_ticket_drop(&core->tickets, &j->proposal);
+  renew_doubt_end(core, j);
   renew_index_remove(&core->jobs, &j->node);
   if (j->of->lane == j->lane) renew_conversation_unplace(core, j->of);
   renew_pace_part(&core->pace, j->lane);
@@ -340,6 +341,7 @@ void renew_job_row(struct renew_core *core, const struct ck_row *row) {
     return;
   }
   struct renew_job *j = job_get(core, row);
+  renew_doubt_end(core, j);
   take_lane(core, j, row);
   take_times(core, j, row);
   j->status = running ? RENEW_RUNNING : RENEW_PENDING;

@@ -89,6 +89,7 @@ void renew_looked(struct renew_core *core, struct renew_job *j, const struct ren
     renew_core_error(core, a->problem);
     leave(core, j, now.boot + RENEW_AGAIN_MS);
   } else if (a->lease.unknown) {
+    renew_doubt_begin(core, j);
     renew_job_rest(core, j, e);
   } else if (!a->lease.running) {
     j->unleased = true; /* it has ended, and its row comes */

@@ -87,7 +87,9 @@ struct renew_job {
   enum renew_status status;
   enum renew_phase phase;
   struct renew_ticket ticket;   /* what its phase waits for */
-  struct renew_ticket proposal; /* a SUPERSEDE */
+  struct renew_ticket proposal; /* a SUPERSEDE or RESOLVE */
+  bool in_doubt;           /* the end of its attempt is unknown; said, captured: of those that */
+  int64_t said, captured;  /* may tell it (struct renew_doubt), what the last RESOLVE was about */
   struct ck_timer timer;   /* FOLLOWING: a version, among `following`; TAKEN: boot, in `taken` */
   char *account;           /* that its target names (proto/account.h); NULL: none */
   struct renew_lane *lane; /* of its target and account */
@@ -208,6 +210,15 @@ struct renew_limits {
   int64_t look_at; /* boot: not before */
 };
 
+/* Unknown ends, of which the store is asked now and then whether something has come that may tell
+ * them. */
+struct renew_doubts {
+  struct renew_ticket ticket;
+  size_t jobs;                /* how many jobs have one */
+  uint64_t page;              /* the next one */
+  int64_t at, asked_at, wait; /* boot: not before; when it was asked last; how long after that */
+};
+
 struct renew_core {
   struct renew_settings set;
   struct ck_random random;
@@ -223,6 +234,7 @@ struct renew_core {
   struct renew_index accounts;
   struct renew_limits limits;
   struct renew_offers offers;
+  struct renew_doubts doubts;
 
   bool connected, live, stopping;
   bool recovered;   /* this history's rows are all there, and what runs was looked at */

@@ -14,7 +14,9 @@ enum renew_owner {
   RENEW_OF_TURN,     /* struct renew_conversation: what its turn waits for */
   RENEW_OF_LINK,     /* struct renew_conversation: its link */
   RENEW_OF_OFFERS,   /* struct renew_offers: a page of them */
-  RENEW_OF_LIMITS    /* struct renew_limits: a page of them */
+  RENEW_OF_LIMITS,   /* struct renew_limits: a page of them */
+  RENEW_OF_DOUBTS,   /* struct renew_doubts: a page of them */
+  RENEW_OF_RESOLVE   /* struct renew_job: the receipt of a RESOLVE, in `proposal` */
 };
 
 /* Zero-initialise. */

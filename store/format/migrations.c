@@ -64,7 +64,10 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  *
  * attempts: every attempt of a follow-up, in the order in which they began, for a year
  * (store/write/apply_attempts.c). version: that of its job's row when it last changed. at: when
- * that was. charged: it counts against the job's attempts and the conversation's rates.
+ * that was. charged: it counts against the job's attempts and the conversation's rates. claimed:
+ * the version of its claim.
+ *
+ * captures: up to when a source has told a conversation whole, if follow-ups of it were tried.
  *
  * limits: of accounts, also those that are over, which tell how the next one is taken (LIMIT).
  *
@@ -99,17 +102,6 @@ static const char system_tables[] =
         "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL,"
         " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, client TEXT NOT NULL,"
         " until INTEGER NOT NULL, rest INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE attempts (number INTEGER PRIMARY KEY, version INTEGER NOT NULL,"
-        " job_id TEXT NOT NULL, attempt INTEGER NOT NULL, token TEXT NOT NULL,"
-        " client TEXT NOT NULL, local_conversation_id TEXT NOT NULL, message_id TEXT NOT NULL,"
-        " channel TEXT, target TEXT, charged INTEGER NOT NULL, begun INTEGER NOT NULL,"
-        " ended INTEGER, at INTEGER NOT NULL, outcome TEXT, http_status INTEGER, exit INTEGER,"
-        " error TEXT, cost REAL, tokens INTEGER, text TEXT, took_ms INTEGER,"
-        " next_attempt_at INTEGER, cooldown_until INTEGER, sent_message_id TEXT,"
-        " why TEXT) STRICT;"
-        "CREATE INDEX attempts_version ON attempts (version);"
-        "CREATE INDEX attempts_job ON attempts (job_id);"
-        "CREATE INDEX attempts_charged ON attempts (local_conversation_id) WHERE charged = 1;"
         "CREATE TABLE anyway (job_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
         "CREATE TABLE unreached (job_id TEXT PRIMARY KEY, count INTEGER NOT NULL,"
         " since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
@@ -147,6 +139,23 @@ static const char account_tables[] =
     " since INTEGER NOT NULL, times INTEGER NOT NULL, over INTEGER NOT NULL,"
     " reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
+static const char attempt_tables[] =
+    "CREATE TABLE attempts (number INTEGER PRIMARY KEY, version INTEGER NOT NULL,"
+    " job_id TEXT NOT NULL, attempt INTEGER NOT NULL, token TEXT NOT NULL,"
+    " client TEXT NOT NULL, local_conversation_id TEXT NOT NULL, message_id TEXT NOT NULL,"
+    " channel TEXT, target TEXT, charged INTEGER NOT NULL, claimed INTEGER NOT NULL,"
+    " begun INTEGER NOT NULL,"
+    " ended INTEGER, at INTEGER NOT NULL, outcome TEXT, http_status INTEGER, exit INTEGER,"
+    " error TEXT, cost REAL, tokens INTEGER, text TEXT, took_ms INTEGER,"
+    " next_attempt_at INTEGER, cooldown_until INTEGER, sent_message_id TEXT,"
+    " why TEXT) STRICT;"
+    "CREATE INDEX attempts_version ON attempts (version);"
+    "CREATE INDEX attempts_job ON attempts (job_id);"
+    "CREATE INDEX attempts_conversation ON attempts (local_conversation_id, charged);"
+    "CREATE INDEX attempts_unknown ON attempts (job_id) WHERE outcome = 'unknown';"
+    "CREATE TABLE captures (platform TEXT NOT NULL, conversation TEXT NOT NULL,"
+    " age INTEGER NOT NULL, PRIMARY KEY (platform, conversation)) STRICT, WITHOUT ROWID;";
+
 /* ---- the steps ---- */
 
 static void first_format(struct ck_buf *sql) {
@@ -155,6 +164,7 @@ static void first_format(struct ck_buf *sql) {
     if (ck_indexes[i].where & CK_INDEX_STORE) create_index(sql, &ck_indexes[i]);
   ck_buf_text(sql, system_tables);
   ck_buf_text(sql, account_tables);
+  ck_buf_text(sql, attempt_tables);
   ck_buf_text(sql, keys_schema);
   ck_buf_text(sql, originals_schema);
 }

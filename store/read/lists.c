@@ -65,6 +65,15 @@ static const struct list lists[] = {
      " http_status, exit, error, cost, tokens, text, took_ms, next_attempt_at, cooldown_until,"
      " sent_message_id, why, nullif(client, '') AS client, begun, ended, version",
      "version", NULL, NULL, 0},
+    /* Unknown ends: the newest of what may tell what came of each, or NULL. */
+    {"doubts",
+     "job_id, attempt, (SELECT max(m.version) FROM conversation_links k JOIN messages m"
+     "  ON m.conversation_id = k.remote_conversation_id AND m.platform = k.platform"
+     "  WHERE k.local_conversation_id = a.local_conversation_id AND m.version > a.claimed) AS said,"
+     " (SELECT max(c.age) FROM conversation_links k JOIN captures c ON c.platform = k.platform"
+     "  AND c.conversation = k.remote_conversation_id"
+     "  WHERE k.local_conversation_id = a.local_conversation_id) AS captured",
+     "number", NULL, "(SELECT * FROM attempts WHERE outcome = 'unknown') a", 0},
     {"sent", "message_id, job_id, at", "message_id", NULL, NULL, 0},
     {"dead_letters", "sink, table_name, key, version, reason, at", "at DESC, sink, table_name, key",
      NULL, NULL, 0},

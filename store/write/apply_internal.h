@@ -2,8 +2,8 @@
  * apply_sessions.c (what sessions count), apply_update.c (the owner's writes), apply_identity.c
  * (ids that two conversations use), apply_adopt.c (rows of another database), apply_jobs.c
  * (mutations of jobs), apply_pauses.c (pauses), apply_offers.c (jobs that clients deliver),
- * apply_attempts.c (the rows of attempts) and apply_system.c (mutations of the store's own tables).
- * For no other file. */
+ * apply_attempts.c (the rows of attempts), apply_resolve.c (unknown ends) and apply_system.c
+ * (mutations of the store's own tables). For no other file. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 

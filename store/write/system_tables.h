@@ -1,6 +1,6 @@
-/* SQL of the store's own tables: producers, refusals, automation, leases, attempts, anyway,
- * unreached, limits, offers, pauses, sent, sinks, dead letters, cursors, attachments and counts.
- * Each statement has a name and is written here once. The writer's connection only. */
+/* SQL of the store's own tables: producers, refusals, automation, leases, attempts, captures,
+ * anyway, unreached, limits, offers, pauses, sent, sinks, dead letters, cursors, attachments and
+ * counts. Each statement has a name and is written here once. The writer's connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
@@ -48,8 +48,32 @@
   L(LEASE_END, "DELETE FROM leases WHERE job_id = ?1") \
   L(ATTEMPT_BEGINS, \
     "INSERT INTO attempts (version, job_id, attempt, token, client, local_conversation_id," \
-    " message_id, channel, target, charged, begun, at) VALUES" \
-    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, ''), nullif(?9, ''), 1, ?10, ?10)") \
+    " message_id, channel, target, charged, claimed, begun, at) VALUES" \
+    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, ''), nullif(?9, ''), 1, ?1, ?10, ?10)") \
+  L(DOUBT_GET, "SELECT a.attempt, l.token, a.claimed, a.begun, a.ended, a.local_conversation_id" \
+               " FROM attempts a JOIN leases l ON l.job_id = a.job_id AND l.state = 'unknown'" \
+               " WHERE a.outcome = 'unknown' AND a." SYSTEM_NEWEST_ATTEMPT) \
+  L(DOUBT_MESSAGES, \
+    "SELECT m.id, m.raw_text, m.observed_at, m.role FROM conversation_links k JOIN messages m" \
+    " ON m.conversation_id = k.remote_conversation_id AND m.platform = k.platform" \
+    " WHERE k.local_conversation_id = ?2 AND m.version > ?3 AND m.created_at >= ?4" \
+    " AND (m.parent_id IN" \
+    "   (SELECT message_id FROM sent s WHERE s.job_id = ?1 AND s.at >= ?4)" \
+    "  OR m.role IN ('user', 'human')" \
+    "   AND coalesce(CASE WHEN json_valid(m.details) THEN m.details ->> '$.kind' END, '')" \
+    "    NOT IN ('context', 'hidden')" \
+    "   AND NOT EXISTS (SELECT 1 FROM sent s WHERE s.message_id = m.id" \
+    "    AND NOT (s.job_id = ?1 AND s.at >= ?4)))" \
+    " ORDER BY m.version") \
+  L(CAPTURE_AGE, \
+    "SELECT max(c.age) FROM conversation_links k JOIN captures c ON c.platform = k.platform" \
+    " AND c.conversation = k.remote_conversation_id WHERE k.local_conversation_id = ?1") \
+  L(CAPTURE_SAVE, \
+    "INSERT INTO captures SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM conversation_links k" \
+    " JOIN attempts a ON a.local_conversation_id = k.local_conversation_id" \
+    " WHERE k.platform = ?1 AND k.remote_conversation_id = ?2)" \
+    " ON CONFLICT DO UPDATE SET age = CASE WHEN age > ?4 THEN excluded.age" \
+    "  ELSE max(age, excluded.age) END") \
   L(ATTEMPT_ENDS, \
     "UPDATE attempts SET version = ?2, ended = coalesce(ended, ?3), at = ?3, outcome = ?4," \
     " charged = ?5, http_status = nullif(?6, 0), exit = nullif(?7, -1), error = nullif(?8, '')," \

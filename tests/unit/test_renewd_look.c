@@ -72,6 +72,65 @@ Test(renewd_look, an_unknown_end_stays_so, .init = core_new, .fini = core_end) {
   cr_assert_eq(phase("j"), RENEW_WAITS);
 }
 
+/* ---- unknown ends that something may tell ---- */
+
+static void in_doubt(void) {
+  core_begin();
+  runs("j", TARGET);
+  answer(queried(LOOK), (struct renew_answer){.lease = {.unknown = true}});
+  happen(RENEW_TICK);
+}
+
+static void doubts(int64_t said, int64_t captured) {
+  const struct renew_doubt d[] = {{CK_LIT("gone"), 9, 9}, {CK_LIT("j"), said, captured}};
+  const struct renew_effect *q = queried(RENEW_ABOUT_DOUBTS);
+  cr_assert_not_null(q);
+  answer(q, (struct renew_answer){.doubts = d, .n = 2});
+}
+
+static void proposes(void) {
+  const struct renew_effect *tell = told(CK_OP_RESOLVE);
+  cr_assert_not_null(tell);
+  const struct ck_resolve *m = &tell->as.tell.mutation.as.resolve;
+  cr_assert(ck_str_is(m->job_id, "j") && m->at == at.wall && m->rest == 60000);
+  receipt(tell, '=', 1);
+  cr_assert_null(told(CK_OP_RESOLVE), "of a job that is not there");
+}
+
+Test(renewd_look, what_may_tell_an_unknown_end_is_looked_at_once, .init = in_doubt,
+     .fini = core_end) {
+  doubts(0, 0);
+  cr_assert_null(told(CK_OP_RESOLVE));
+  cr_assert_eq(renew_core_wakes(&core), at.boot + 2000);
+  pass(2000);
+  happen(RENEW_TICK);
+  doubts(7, 0);
+  proposes();
+  pass(4000);
+  happen(RENEW_TICK);
+  doubts(7, 0);
+  cr_assert_null(told(CK_OP_RESOLVE), "nothing new");
+  pass(8000);
+  happen(RENEW_TICK);
+  doubts(7, at.wall + 5000);
+  cr_assert_null(told(CK_OP_RESOLVE), "it is ahead of the clock");
+  row_message("m", "more");
+  cr_assert_eq(renew_core_wakes(&core), at.boot + 2000, "a row may tell something");
+  pass(5000);
+  happen(RENEW_TICK);
+  doubts(7, at.wall);
+  proposes();
+}
+
+Test(renewd_look, an_end_that_is_known_is_not_asked_about, .init = in_doubt, .fini = core_end) {
+  row_job((struct row_of_job){.id = "j", .of = "j", .message = "j", .status = "done"});
+  doubts(7, 0);
+  cr_assert_null(told(CK_OP_RESOLVE));
+  pass(60000);
+  happen(RENEW_TICK);
+  cr_assert_null(queried(RENEW_ABOUT_DOUBTS));
+}
+
 /* The store applies it late. */
 Test(renewd_look, a_claim_that_comes_late, .init = core_begin, .fini = core_end) {
   waits("j", TARGET);

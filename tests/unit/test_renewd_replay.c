@@ -103,7 +103,13 @@ static void any_answer(struct renew_answer *a, const struct renew_question *q) {
   const struct renew_job *j = renew_core_job(&core, q->job_id);
   *a = (struct renew_answer){.head = core.version + (uint64_t)chance(2), .has_link = chance(1)};
   if (chance(20) == 0) a->problem = "no answer";
-  if (q->parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_LIMITS)) return;
+  if (q->parts & RENEW_ABOUT_DOUBTS) {
+    struct renew_doubt *doubts = ck_arena_get(&texts, NAMES * sizeof *doubts);
+    for (a->n = 0; a->n < NAMES; a->n++)
+      doubts[a->n] = (struct renew_doubt){job_of((int)a->n), chance(9), at.wall + chance(9) - 4};
+    a->doubts = doubts;
+  }
+  if (q->parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_LIMITS | RENEW_ABOUT_DOUBTS)) return;
   a->facts = (struct renew_facts){.found = true,
                                   .role = CK_LIT("assistant"),
                                   .created_at = at.wall,
