@@ -73,7 +73,10 @@ static const struct list lists[] = {
      " (SELECT max(c.age) FROM conversation_links k JOIN captures c ON c.platform = k.platform"
      "  AND c.conversation = k.remote_conversation_id"
      "  WHERE k.local_conversation_id = a.local_conversation_id) AS captured",
-     "number", NULL, "(SELECT * FROM attempts WHERE outcome = 'unknown') a", 0},
+     "number", NULL,
+     "(SELECT t.* FROM attempts t JOIN leases l"
+     " ON l.job_id = t.job_id AND l.state = 'unknown' WHERE t.outcome = 'unknown') a",
+     0},
     {"sent", "message_id, job_id, at", "message_id", NULL, NULL, 0},
     {"dead_letters", "sink, table_name, key, version, reason, at", "at DESC, sink, table_name, key",
      NULL, NULL, 0},
