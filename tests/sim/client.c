@@ -32,6 +32,7 @@ void sim_client_claims(const struct event *e) {
   j->lease_run = 0;
   j->taken = ++store.taken;
   j->lease_until = now().wall + LEASE_MS;
+  j->lease = sim_wait(LEASE_MS, 0);
   sim_job_changed(e->id);
   sim_feed();
   world.n.claimed++;

@@ -122,12 +122,20 @@ static void check_message(int conversation) {
             (long long)(world.boot - from));
 }
 
+/* What must wait again is not left to its client. */
+static void check_offer(const struct job *j) {
+  const struct conversation *c = sim_told_conversation(j->conversation);
+  if (c->automation != RENEW_PAUSED || sim_stage(j) != STAGE_OPEN) return;
+  SIM_CHECK(world.boot <= c->calm_since + CALM_MS, "job %s is offered in a pause", j->name);
+}
+
 void sim_check(int id) {
   world.n.checked++;
   if (!is_calm()) return;
   const struct conversation *c = sim_told_conversation(id);
   if (c->told_version != c->version) return;
   check_message(id);
+  for (int job = c->newest; job >= 0; job = world.j[job].older) check_offer(&world.j[job]);
   if (c->under || c->running >= 0) return;
   for (int job = c->newest; job >= 0; job = world.j[job].older) {
     const struct job *j = &world.j[job];

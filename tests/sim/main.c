@@ -35,11 +35,10 @@ static int64_t disaster_every(void) {
   return 4 * MINUTE + 2 * MINUTE * world.conversations_n / 1000;
 }
 
-static void kill_one(bool of_store, enum kind after) {
+static void kill_one(bool of_store, int64_t in) {
   if (of_store ? !store.up : !renewd.up) return;
-  if (after != DISASTER) world.n.killed_after[after]++;
   world.n.renewd_kills += !of_store;
-  sim_add(of_store ? STORE_DIES : RENEWD_DIES, after == DISASTER ? 0 : chance(5), 0);
+  sim_add(of_store ? STORE_DIES : RENEWD_DIES, in, 0);
 }
 
 static void stop_renewd(void) {
@@ -70,14 +69,27 @@ static void disaster(void) {
     sim_disconnect();
     break;
   default:
-    kill_one(one_in(3), DISASTER);
+    kill_one(one_in(3), 0);
   }
 }
 
-static void maybe_kill(const struct event *e) {
-  if (world.ending || !one_in(400 * (1 + world.killed_n[e->kind] / 8))) return;
-  world.killed_n[e->kind]++;
-  kill_one(one_in(3), e->kind);
+/* Right after something has happened. */
+static void maybe_disaster(const struct event *e) {
+  if (world.ending || !one_in(300 * (1 + world.disasters[e->kind] / 8))) return;
+  world.disasters[e->kind]++;
+  switch (chance(6)) {
+  case 0:
+    stop_renewd();
+    break;
+  case 1:
+    sim_add(STEP, chance(5), 0);
+    break;
+  case 2:
+    sim_disconnect();
+    break;
+  default:
+    kill_one(one_in(3), chance(5));
+  }
 }
 
 /* From a second to ten years, either way; never further than that from the beginning. */
@@ -115,6 +127,9 @@ static void happens(struct event *e) {
     break;
   case GROWS:
     sim_grows(e->id);
+    break;
+  case MEDDLES:
+    sim_meddles(e->id);
     break;
   case DECIDES:
     sim_decides(e->id);
@@ -224,7 +239,7 @@ static void one_event(void) {
   if (e->timer.at > world.boot) world.boot = e->timer.at;
   world.n.events++;
   happens(e);
-  maybe_kill(e);
+  maybe_disaster(e);
   sim_event_free(e);
 }
 

@@ -97,6 +97,15 @@ static void resumes(int id) {
   sim_conversation_changed(id);
 }
 
+void sim_meddles(int id) {
+  if (!store.up || world.ending) return;
+  if (one_in(2))
+    pauses(id);
+  else
+    says(id);
+  sim_feed();
+}
+
 static void edits(int id) {
   struct conversation *c = &world.c[id];
   if (c->last >= 0) sim_add(GROWS, 0, c->last);

@@ -290,6 +290,9 @@ static void check_result(const struct job *j, const struct telling *t) {
 
 static void check_recovered(const struct job *j, const struct telling *t) {
   if (!t->token[0]) {
+    bool sure = j->lease.steps == world.steps;
+    SIM_CHECK(!sure || j->unknown || !j->taken || world.boot >= j->lease.until,
+              "the lease of job %s is ended before it runs out", j->name);
     SIM_CHECK(t->outcome == RENEW_UNKNOWN, "a client's lease ends as %s",
               renew_outcome_name(t->outcome));
     return;

@@ -94,6 +94,7 @@ struct job {
   uint64_t offer;      /* the number of the offer that waits; 0: none */
   uint64_t taken;      /* the number of the client's attempt; 0: none */
   int64_t lease_until; /* wall */
+  struct wait lease;   /* the same, in truth */
 
   /* The referee's: the truth. */
   struct wait wait;      /* that next stands for */
@@ -222,6 +223,7 @@ enum kind {
   ANSWERS,
   GROWS,
   DECIDES,
+  MEDDLES,
   DISASTER,
   ARRIVES,
   CLIENT_CLAIMS,
@@ -271,7 +273,6 @@ struct figures {
       retried, unreached, released, superseded, declined, braked, stopped, offers, claimed, expired,
       by_hand, renewd_kills, renewd_stops, store_kills, clock_steps, suspends, lost, problems,
       doubled, histories, resumed, cancelled, snoozed, anyway, checked, recovered;
-  long long killed_after[KINDS]; /* kills, by what came just before */
 };
 
 struct world {
@@ -293,10 +294,10 @@ struct world {
   struct target *t;
   struct renew_index names; /* of the jobs */
   struct figures n;
-  unsigned runs;           /* of renewd, before this world */
-  int64_t killed_n[KINDS]; /* kills that came right after such an event */
-  uint64_t hash;           /* of everything that happened */
-  void *trace;             /* FILE; NULL: nobody reads it */
+  unsigned runs;            /* of renewd, before this world */
+  int64_t disasters[KINDS]; /* that came right after such an event */
+  uint64_t hash;            /* of everything that happened */
+  void *trace;              /* FILE; NULL: nobody reads it */
 };
 extern struct world world;
 
@@ -395,15 +396,35 @@ extern struct renewd {
   int unserved;                 /* the target that its settings do not have; -1: none */
   struct telling *head, **tail;
   uint64_t numbers, sent; /* of the tellings; sent: up to this one, by this connection */
+  int64_t order[KINDS];   /* boot: when the last message of that kind arrives */
 } renewd;
+
+/* An event for renewd, and what follows. */
+void sim_step(const struct renew_event *e);
+/* A message between renewd and the store, in so many milliseconds at least. */
+struct event *sim_between(enum kind kind, int64_t in);
+
+/* ---- follow.c ---- */
 
 /* What the store publishes: row is 'c', 'm', 'j' or 'l'. */
 void sim_publish(char row, int id, uint64_t version);
 /* What was published since is on its way. */
 void sim_feed(void);
+/* Up to that version; current: only rows that are so still, as a reader of the database finds them.
+ */
+void sim_follow(uint64_t upto, bool current);
+void sim_follow_all(void);
+void sim_follow_begin(void);
+void sim_follow_free(void);
+
+/* ---- effects.c ---- */
+
+void sim_do_effect(const struct renew_effect *e);
+void sim_send_window(void);
 /* The telling with that number; NULL: it has its receipt. */
 const struct telling *sim_telling(unsigned run, uint64_t number);
 void sim_receipt(unsigned run, uint64_t number, char result);
+
 /* The connection to the store is gone. */
 void sim_disconnect(void);
 void sim_renewd_starts(void);
@@ -438,6 +459,8 @@ void sim_other_side(int conversation);
 void sim_answers(int conversation);
 void sim_grows(int conversation);
 void sim_decides(int job);
+/* Just when a job is claimed, the owner pauses its conversation, or answers. */
+void sim_meddles(int conversation);
 
 /* ---- stage.c: what is under way, as it can be seen from outside ---- */
 

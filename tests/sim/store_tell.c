@@ -105,6 +105,7 @@ static char apply_claim(const struct telling *t) {
   if (!may_be_claimed(j) || j->offer) return 'r';
   sim_lease(t->job, (struct attempt){t->at, t->boot, t->steps, t->job});
   j->lease_run = t->run;
+  if (one_in(60)) sim_add(MEDDLES, chance(4), j->conversation);
   snprintf(j->token, sizeof j->token, "%s", t->token);
   sim_job_changed(t->job);
   return 'u';

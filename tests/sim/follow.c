@@ -1,0 +1,188 @@
+/* What renewd follows: the store's changes as they come, and everything there is at its start. */
+#include "tests/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what the store publishes ---- */
+
+/* One change, as its row was then. */
+struct change {
+  char row;
+  int id;
+  uint64_t version;
+  enum renew_automation automation;
+  enum status status;
+  int last, text, target;
+  int64_t updated_at;
+  int64_t cooldown_until, next, attempts, last_attempt_at;
+};
+
+static struct change *log_; /* a queue: from the first to the last */
+static size_t log_first, log_n, log_room;
+
+void sim_publish(char row, int id, uint64_t version) {
+  if (!renewd.up) return; /* it reads everything when it starts */
+  if (log_n == log_room) {
+    log_room = log_room ? 2 * log_room : 1024;
+    log_ = ck_realloc(log_, log_room * sizeof *log_);
+  }
+  struct change *x = &log_[log_n++];
+  *x = (struct change){.row = row, .id = id, .version = version};
+  if (row == 'c') {
+    x->automation = world.c[id].automation;
+    x->last = world.c[id].last;
+    x->cooldown_until = world.c[id].cooldown_until;
+    x->updated_at = world.c[id].updated_at;
+  } else if (row == 'm') {
+    x->text = world.m[id].text;
+  } else if (row == 'j') {
+    const struct job *j = &world.j[id];
+    x->status = j->status;
+    x->next = j->next;
+    x->attempts = j->attempts;
+    x->last_attempt_at = j->last_attempt_at;
+    x->target = j->target;
+    x->updated_at = j->updated_at;
+  }
+}
+
+void sim_feed(void) {
+  if (!renewd.connected || !log_n || log_[log_n - 1].version <= renewd.cursor) return;
+  sim_between(FEED, 1 + chance(4))->version = store.version;
+}
+
+/* ---- rows ---- */
+
+static void row_of_message(const struct change *x) {
+  char name[32], said[32];
+  const struct message *m = &world.m[x->id];
+  sim_message_name(name, x->id);
+  snprintf(said, sizeof said, "as far as %d", x->text);
+  struct ck_row row = {.table = CK_MESSAGES};
+  row.v[CK_MESSAGES_ID] = ck_textz(name);
+  row.v[CK_MESSAGES_RAW_TEXT] = ck_textz(said);
+  sim_tells_message(m->conversation, x->id);
+  sim_step(&(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
+}
+
+static void row_of_conversation(const struct change *x) {
+  static const char *const words[] = {"manual", "auto", "paused"};
+  char name[24], last[32];
+  sim_conversation_name(name, x->id);
+  struct ck_row row = {.table = CK_CONVERSATIONS};
+  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(name);
+  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(words[x->automation]);
+  if (x->last >= 0) {
+    sim_message_name(last, x->last);
+    row.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_textz(last);
+  }
+  row.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] =
+      x->cooldown_until ? ck_int(x->cooldown_until) : ck_null();
+  row.v[CK_CONVERSATIONS_UPDATED_AT] = ck_int(x->updated_at);
+  sim_tells_conversation(x->id, x->version, x->automation, x->last, x->cooldown_until);
+  sim_step(&(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
+}
+
+static void row_of_job(const struct change *x) {
+  static const char *const words[] = {"pending", "running", "done"};
+  char conversation[24], of[32];
+  const struct job *j = &world.j[x->id];
+  sim_conversation_name(conversation, j->conversation);
+  sim_message_name(of, j->message);
+  struct ck_row row = {.table = CK_JOBS};
+  row.v[CK_JOBS_JOB_ID] = ck_textz(j->name);
+  row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(conversation);
+  row.v[CK_JOBS_MESSAGE_ID] = ck_textz(of);
+  row.v[CK_JOBS_STATUS] = ck_textz(words[x->status]);
+  row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(x->attempts);
+  if (x->status != OVER) row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(x->next);
+  row.v[CK_JOBS_CREATED_AT] = ck_int(j->created_at);
+  if (x->last_attempt_at) row.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(x->last_attempt_at);
+  if (x->target >= 0) row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_textz(world.t[x->target].snapshot);
+  row.v[CK_JOBS_UPDATED_AT] = ck_int(x->updated_at);
+  sim_tells_job(x->id, x->version, x->status, x->next);
+  sim_step(&(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
+}
+
+static void row_of_link(const struct change *x) {
+  char name[24];
+  sim_conversation_name(name, x->id);
+  struct ck_row row = {.table = CK_LINKS};
+  row.v[CK_LINKS_LOCAL_CONVERSATION_ID] = ck_textz(name);
+  sim_held(x->id, 0);
+  sim_step(&(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
+}
+
+static void row_of(const struct change *x) {
+  if (x->row == 'c') row_of_conversation(x);
+  if (x->row == 'm') row_of_message(x);
+  if (x->row == 'j') row_of_job(x);
+  if (x->row == 'l') row_of_link(x);
+}
+
+static void followed(uint64_t version, bool live) {
+  renewd.cursor = version;
+  sim_followed();
+  sim_step(&(struct renew_event){.kind = RENEW_FOLLOWED, .as.followed = {version, live}});
+}
+
+static bool is_current(const struct change *x) {
+  return x->version == (x->row == 'c'   ? world.c[x->id].version
+                        : x->row == 'm' ? world.m[x->id].version
+                        : x->row == 'j' ? world.j[x->id].version
+                                        : x->version);
+}
+
+/* current: only rows that are so still, as a reader of the database finds them. */
+void sim_follow(uint64_t upto, bool current) {
+  while (log_first < log_n && log_[log_first].version <= upto) {
+    const struct change x = log_[log_first++];
+    if (x.version > renewd.cursor && (!current || is_current(&x))) row_of(&x);
+  }
+  if (log_first == log_n) log_first = log_n = 0;
+  followed(upto, true);
+}
+
+/* Everything that there is, conversation by conversation. */
+void sim_follow_all(void) {
+  bool pages = one_in(3);
+  for (int id = 0; id < world.conversations_n; id++) {
+    const struct conversation *c = &world.c[id];
+    const struct change of_c = {.row = 'c',
+                                .id = id,
+                                .version = c->version,
+                                .automation = c->automation,
+                                .last = c->last,
+                                .cooldown_until = c->cooldown_until,
+                                .updated_at = c->updated_at};
+    bool last = c->newest >= 0 && world.j[c->newest].version < c->version;
+    if (!last) row_of_conversation(&of_c);
+    for (int job = c->newest; job >= 0; job = world.j[job].older) {
+      const struct job *j = &world.j[job];
+      if (j->status == OVER && job != c->newest) continue;
+      row_of_job(&(struct change){.row = 'j',
+                                  .id = job,
+                                  .version = j->version,
+                                  .status = j->status,
+                                  .target = j->target,
+                                  .next = j->next,
+                                  .attempts = j->attempts,
+                                  .last_attempt_at = j->last_attempt_at,
+                                  .updated_at = j->updated_at});
+    }
+    if (last) row_of_conversation(&of_c);
+    if (pages && id == world.conversations_n / 2) followed(1, false);
+  }
+  log_first = log_n = 0;
+  followed(store.version, true);
+}
+
+void sim_follow_begin(void) { log_first = log_n = 0; }
+
+void sim_follow_free(void) {
+  free(log_);
+  log_ = NULL;
+  log_first = log_n = log_room = 0;
+}
