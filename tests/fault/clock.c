@@ -9,6 +9,7 @@
 
 #include "tests/fault/load.h"
 #include "tests/harness/base.h"
+#include "tests/harness/http.h"
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
@@ -62,8 +63,9 @@ static void deliver(const char *id) {
   t_talk_forget();
 }
 
-/* Starts the ring under a clock that can be stepped, and is off by `seconds`. */
-static void up_at(int64_t seconds) {
+/* The daemons that are started from here on have a clock that can be stepped, and is off by
+ * `seconds`. */
+static void preload(int64_t seconds) {
   char file[512], shim[512];
   snprintf(file, sizeof file, "%s/clock", t_folder());
   snprintf(shim, sizeof shim, "%s/tests/clock_step.so", t_build());
@@ -72,6 +74,10 @@ static void up_at(int64_t seconds) {
   setenv("LD_PRELOAD", shim, 1);
   if (T_SLOWER > 1) /* AddressSanitizer insists on being the first library */
     setenv("ASAN_OPTIONS", "verify_asan_link_order=0:abort_on_error=0:exitcode=99", 1);
+}
+
+static void up_at(int64_t seconds) {
+  preload(seconds);
   t_set("renew.cooldown", "0s");
   t_set("renew.spacing", "0s");
   t_set("renew.max_age", "7d");
@@ -127,4 +133,107 @@ T_STORY(clock, years_1970_and_2107, 150) {
   unsetenv("LD_PRELOAD");
   jobs_are_done();
   load_check(&l, 60000);
+}
+
+/* ---- jobs ---- */
+
+#define WAIT_S 4 /* that the target asks for */
+
+/* A job by hand to this target, which is due at that time of the ring's clock. */
+static void job_at(struct t_producer *p, const char *name, const char *url, int64_t at) {
+  t_taken(p, 'n', "messages",
+          "{'id': '%s', 'platform': 'x', 'conversation_id': '%s', 'role': 'assistant', "
+          "'raw_text': 't', 'observed_at': 1}",
+          name, name);
+  t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'x:%s', 'platform': 'x'}",
+          name);
+  t_taken(
+      p, 'n', "renewal_jobs",
+      "{'job_id': 'hand-%s', 'local_conversation_id': 'x:%s', 'message_id': '%s', "
+      "'payload': 'go on', 'target_snapshot': {'kind': 'webhook', 'payload': {'url': '%shook'}}, "
+      "'next_attempt_at': %lld}",
+      name, name, name, url, (long long)at);
+}
+
+static struct t_http *up_with_web(void) {
+  preload(0);
+  struct t_http *h = t_http_start("200");
+  t_set("renew.spacing", "0s");
+  t_set("renew.backoff", "1ms");
+  t_set("renew.webhook.allow", t_http_url(h));
+  t_up();
+  return h;
+}
+
+static int64_t apart(struct t_http *h, int first) {
+  return t_http_request(h, first + 1)->at - t_http_request(h, first)->at;
+}
+
+/* A target asks for some seconds; the clock is stepped meanwhile. */
+static void wait_over(struct t_http *h, struct t_producer *p, int64_t *off, int64_t step) {
+  char name[32], script[16];
+  int n = t_http_count(h);
+  snprintf(name, sizeof name, "w%d", n);
+  snprintf(script, sizeof script, "503/%d 200", WAIT_S);
+  t_http_script(h, script);
+  job_at(p, name, t_http_url(h), ck_now_ms() + *off * 1000);
+  T_UNTIL(8000,
+          t_http_count(h) > n && t_status_int("jobs.pending", 0) == 1 &&
+              t_status_int("jobs.running", -1) == 0,
+          "no first attempt");
+  *off += step;
+  step_clock(*off);
+  T_UNTIL(WAIT_S * 1000 + 6000, t_http_count(h) > n + 1, "no second attempt after a step of %lld s",
+          (long long)step);
+  int64_t ms = apart(h, n);
+  t_note("a step of %lld s: the next attempt came after %lld ms", (long long)step, (long long)ms);
+  T_CHECK(ms >= WAIT_S * 1000 - 50 && ms < WAIT_S * 1000 + 2500 * T_SLOWER,
+          "a step of %lld s: the next attempt came after %lld ms, not %d s", (long long)step,
+          (long long)ms, WAIT_S);
+  T_UNTIL(8000, t_status_int("jobs.pending", -1) == 0, "it is not done");
+}
+
+/* Steps of a second, an hour and ten years, both ways. */
+T_STORY(clock, a_wait_is_not_moved, 120) {
+  static const int64_t steps[] = {1, -1, 3600, -3600, 10 * 365 * DAY, -10 * 365 * DAY};
+  struct t_http *h = up_with_web();
+  struct t_producer *p = t_producer("hand");
+  int64_t off = 0;
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) wait_over(h, p, &off, steps[i]);
+  t_http_stop(&h);
+}
+
+/* Nothing comes before the clock shows the time, however it gets there. */
+T_STORY(clock, a_calendar_time_follows_the_clock, 90) {
+  struct t_http *h = up_with_web();
+  struct t_producer *p = t_producer("hand");
+  job_at(p, "later", t_http_url(h), ck_now_ms() + 10 * 365 * (int64_t)DAY * 1000);
+  T_UNTIL(8000, t_status_int("jobs.pending", 0) == 1, "there is no job");
+  step_clock(10 * 365 * (int64_t)DAY - 60);
+  int64_t until = ck_boot_ms() + 1500;
+  while (ck_boot_ms() < until) T_CHECK(t_http_count(h) == 0, "it came a minute before its time");
+  step_clock(10 * 365 * (int64_t)DAY + 1);
+  int64_t begin = ck_boot_ms();
+  T_UNTIL(4000 * T_SLOWER, t_http_count(h) == 1, "it did not follow the clock");
+  t_note("it came %lld ms after the step", (long long)(ck_boot_ms() - begin));
+  t_http_stop(&h);
+}
+
+/* The clock is set back by ten years while renewd is away: the wait is no longer than it was. */
+T_STORY(clock, a_wait_is_rebased_at_the_start, 90) {
+  struct t_http *h = up_with_web();
+  struct t_producer *p = t_producer("hand");
+  char script[16];
+  snprintf(script, sizeof script, "503/%d 200", WAIT_S);
+  t_http_script(h, script);
+  job_at(p, "w", t_http_url(h), ck_now_ms());
+  T_UNTIL(8000, t_http_count(h) == 1 && t_status_int("jobs.pending", 0) == 1, "no first attempt");
+  pid_t old = t_kill("renewd", SIGKILL);
+  step_clock(-10 * 365 * (int64_t)DAY);
+  t_wait_other("renewd", old, 20000);
+  T_UNTIL(WAIT_S * 1000 + 8000, t_http_count(h) == 2, "no second attempt");
+  t_note("the next attempt came after %lld ms", (long long)apart(h, 0));
+  T_CHECK(apart(h, 0) < 2 * WAIT_S * 1000 + 4000 * T_SLOWER, "the wait was stretched to %lld ms",
+          (long long)apart(h, 0));
+  t_http_stop(&h);
 }

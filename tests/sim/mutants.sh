@@ -6,7 +6,7 @@
 #
 # tests/sim/mutants has the faults, in the form of tests/mutants/list without suite and tests. A
 # fault's file is compiled alone, and linked before the archives, so the rest is as in BUILD. Each is
-# run with up to five seeds. Two of all may be missed.
+# run with up to twelve seeds. Two of all may be missed.
 set -u
 cd "$(dirname "$0")/../.."
 build=$(realpath "$1")
@@ -14,7 +14,7 @@ shift
 scratch=$(mktemp -d /tmp/cksim.XXXXXX)
 log=$build/sim-mutants
 MISSED_MAX=2
-SEEDS=5
+SEEDS=12
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$log"
 

@@ -75,6 +75,7 @@ static void count(const struct job *j, int one) {
 }
 
 static void has_slot(const struct job *j) {
+  SIM_CHECK(recovering == 0, "job %s has its turn before it is known what runs", j->name);
   const struct target *t = sim_target(j->slot);
   SIM_CHECK(t->before == 1, "target %d has two deliveries that have not begun", j->slot);
   SIM_CHECK(t->before + t->sending <= RENEW_SLOTS_OF_A_TARGET, "target %d has too many deliveries",
