@@ -88,7 +88,7 @@ static const char *reason_of(const json_t *conversation, const json_t *message, 
   if (!message) return "it has no last message";
   if (!may_get_one(message)) return "its last message is not the assistant's";
   if (declined) return declined;
-  if (is_in_turn(message, "open")) return "its turn goes on: a tool is at work";
+  if (is_in_turn(message, "open")) return "its turn goes on";
   if (!own) return "renewd is not running; convkeep up starts it";
   return "its last message came before it was put on auto, or has not been unchanged for "
          "renew.delay yet";

@@ -195,10 +195,16 @@ static bool goes_on(const struct code_file *f, const struct code_open *m) {
   return f->says_stops || m->ends != CODE_ENDS_WITH_WORDS;
 }
 
+/* Codex says why a turn was aborted, in several words. */
+static bool was_aborted(const struct code_file *f, const struct code_open *m) {
+  return ck_str_is(m->stop_reason, "interrupted") ||
+         (f->says_turns && m->stop_reason.n && !ends_turn(m->stop_reason));
+}
+
 static void note_turn(struct code_file *f, struct code_open *m) {
   f->says_stops |= m->stop_reason.n > 0 && !m->error;
   m->turn = m->error ? "failed" : goes_on(f, m) ? "open" : NULL;
-  if (ck_str_is(m->stop_reason, "interrupted")) m->turn = "interrupted";
+  if (was_aborted(f, m)) m->turn = "interrupted";
   m->had_turn |= m->turn != NULL;
 }
 

@@ -100,7 +100,7 @@ void watch_folders_alone(struct ingest_watch *w) {
 
 /* ---- what has happened ---- */
 
-static bool is_below(const char *path, const char *folder) {
+bool watch_is_in(const char *path, const char *folder) {
   size_t n = strlen(folder);
   return strncmp(path, folder, n) == 0 && (path[n] == '/' || !path[n]);
 }
@@ -112,7 +112,7 @@ struct losing {
 
 static void lose(void *self, struct watch_row *row) {
   const struct losing *l = self;
-  if (row->root && is_below(row->path, l->folder)) watch_lost(l->w, row);
+  if (row->root && watch_is_in(row->path, l->folder)) watch_lost(l->w, row);
 }
 
 /* A folder was removed, or has another name: under that it is scanned again. */
@@ -121,7 +121,7 @@ static void lose_folder(struct ingest_watch *w, const char *path) {
   for (size_t i = 0; i < WATCH_BUCKETS; ++i)
     for (struct watch_folder *f = w->folders[i], *next; f; f = next) {
       next = f->next;
-      if (!is_below(f->path, path)) continue;
+      if (!watch_is_in(f->path, path)) continue;
       inotify_rm_watch(w->fd, f->wd);
       forget(w, f);
     }

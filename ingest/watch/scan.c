@@ -199,6 +199,9 @@ void watch_scan_root(struct ingest_watch *w, struct watch_root *root) {
 
 void watch_scan_folder(struct ingest_watch *w, struct watch_root *root, const char *path,
                        enum watch_age age) {
+  /* A folder that was made a moment ago is looked at again when its mode changes. */
+  for (const struct watch_scan *s = w->scans; s && age == WATCH_OLD; s = s->next)
+    if (watch_is_in(path, s->path)) age = s->age;
   push(w, root, path, age);
 }
 

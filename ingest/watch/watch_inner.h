@@ -79,6 +79,8 @@ struct ingest_watch {
 
 /* ---- folders.c ---- */
 
+/* Is the path this folder, or below it? */
+bool watch_is_in(const char *path, const char *folder);
 void watch_folders_begin(struct ingest_watch *w);
 void watch_folders_end(struct ingest_watch *w);
 /* Has events come of what is in the folder. 0; or -1 with errno: ENOENT or ENOTDIR, it is not

@@ -44,7 +44,7 @@ static void wait_for_age(struct renew_stop *s, int64_t at, int64_t span, int64_t
 /* What waits for its owner stops as that, if at all. An error may pass by itself. */
 static void stop_in_turn(struct renew_stop *s, const struct renew_past *past, int64_t now) {
   if (ck_str_is(past->turn, "open") && !past->waits.n)
-    stop(s, RENEW_STOPPED, "its turn goes on: a tool is at work");
+    stop(s, RENEW_STOPPED, "its turn goes on");
   else if (ck_str_is(past->turn, "interrupted"))
     stop(s, RENEW_STOPPED, "somebody has interrupted its turn");
   if (!ck_str_is(past->turn, "failed")) return;

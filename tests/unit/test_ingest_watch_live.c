@@ -2,6 +2,7 @@
  * however often they are read, and whoever reads them. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "proto/clock.h"
 #include "test_ingest_watch.h"
@@ -89,6 +90,18 @@ Test(watch_live, a_file_that_is_made) {
   wr_settle(&r);
   cr_expect_eq(live("old"), 0, "what was said before the file was made is a copy");
   cr_expect_eq(live("u1"), 1);
+  cr_expect_eq(live("a1"), 1);
+}
+
+/* All of it before the watch hears of any. */
+Test(watch_live, a_file_in_a_folder_that_is_made_and_gets_its_mode) {
+  wr_start(&r);
+  wr_settle(&r);
+  char *folder = ck_sprintf("%s/-new", r.folder);
+  cr_assert(mkdir(folder, 0777) == 0 && chmod(folder, 0700) == 0);
+  free(folder);
+  say("-new/b.jsonl", "assistant", "a1", -1000);
+  wr_settle(&r);
   cr_expect_eq(live("a1"), 1);
 }
 

@@ -113,7 +113,7 @@ Test(renewd_stop, questions, .init = begin) {
 /* What waits for its owner is not at work. */
 Test(renewd_stop, turns, .init = begin) {
   past.turn = CK_LIT("open");
-  is(true, RENEW_STOPPED, "its turn goes on: a tool is at work");
+  is(true, RENEW_STOPPED, "its turn goes on");
   is(false, RENEW_FREELY, "");
   past.resumed = true;
   is(true, RENEW_FREELY, "");
