@@ -159,7 +159,8 @@ void sim_follow_all(void) {
                                 .updated_at = c->updated_at};
     bool last = c->newest >= 0 && world.j[c->newest].version < c->version;
     if (!last) row_of_conversation(&of_c);
-    for (int job = c->newest; job >= 0; job = world.j[job].older) {
+    for (int job = c->newest; job >= 0 && (job >= c->oldest || job == c->newest);
+         job = world.j[job].older) {
       const struct job *j = &world.j[job];
       if (j->status == OVER && job != c->newest) continue;
       row_of_job(&(struct change){.row = 'j',

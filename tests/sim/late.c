@@ -54,7 +54,8 @@ static bool is_known(const struct job *j) {
 
 /* A job that was tried goes first, also if it waits. */
 static bool has_tried_job(int conversation) {
-  for (int id = world.c[conversation].newest; id >= 0; id = world.j[id].older) {
+  for (int id = world.c[conversation].newest; id >= world.c[conversation].oldest;
+       id = world.j[id].older) {
     const struct job *j = &world.j[id];
     if (j->status == PENDING && j->attempts > 0) return true;
   }
@@ -129,20 +130,30 @@ static void check_offer(const struct job *j) {
   SIM_CHECK(world.boot <= c->calm_since + CALM_MS, "job %s is offered in a pause", j->name);
 }
 
+/* A conversation may have had hundreds of jobs. */
+static void forget_old_jobs(struct conversation *c) {
+  int oldest = c->newest + 1;
+  for (int job = c->newest; job >= c->oldest; job = world.j[job].older)
+    if (world.j[job].status != OVER || world.j[job].told_version != world.j[job].version)
+      oldest = job;
+  c->oldest = oldest;
+}
+
 void sim_check(int id) {
   world.n.checked++;
   if (!is_calm()) return;
+  forget_old_jobs(&world.c[id]);
   const struct conversation *c = sim_told_conversation(id);
   if (c->told_version != c->version) return;
   check_message(id);
-  for (int job = c->newest; job >= 0; job = world.j[job].older) check_offer(&world.j[job]);
+  for (int job = c->newest; job >= c->oldest; job = world.j[job].older) check_offer(&world.j[job]);
   if (c->under || c->running >= 0) return;
-  for (int job = c->newest; job >= 0; job = world.j[job].older) {
+  for (int job = c->newest; job >= c->oldest; job = world.j[job].older) {
     const struct job *j = &world.j[job];
     bool untold = j->told_run == renewd.run && j->told_version != j->version;
     if (j->offer || untold) return;
   }
-  for (int job = c->newest; job >= 0; job = world.j[job].older) check_job(job);
+  for (int job = c->newest; job >= c->oldest; job = world.j[job].older) check_job(job);
 }
 
 /* In the end only that waits which waits for its owner. */

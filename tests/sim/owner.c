@@ -170,6 +170,8 @@ static void snoozes(int id) {
 /* A failed job, or one whose end is unknown, begins anew: that is a reason to send it again. */
 static void begins_anew(int job) {
   struct job *j = &world.j[job];
+  struct conversation *c = &world.c[j->conversation];
+  if (job < c->oldest) c->oldest = job;
   if (sim_is_superseded(j)) {
     if (one_in(2)) return;
     j->anyway = true;

@@ -142,6 +142,7 @@ struct conversation {
   int in_a_row;
   char renewal[96]; /* the same as JSON */
   int newest;       /* job; -1: none */
+  int oldest;       /* all jobs before this one are over; they are not all */
   int alike;        /* how many of the last answers have the same text */
   int running;      /* the job that has a lease; -1: none */
   struct attempt attempts[HOURLY + 4];
