@@ -207,6 +207,14 @@ static struct ck_value default_of(const struct ck_field *f, int64_t now) {
   return ck_int(f->dflt);
 }
 
+/* updated_at: as written, unless that is ahead of the clock, or now. */
+static void touch(struct ck_row *out, const struct ck_row *w, int64_t now) {
+  const struct ck_table_info *t = &ck_tables[w->table];
+  for (int c = 0; c < t->columns; ++c)
+    if (t->fields[c].flags & CK_TOUCHED)
+      out->v[c] = w->v[c].state == CK_INT && w->v[c].as.i <= now ? w->v[c] : ck_int(now);
+}
+
 /* The ages of what the write gives. A row that comes from another store has its own. */
 static void said_ages(int64_t ages[CK_COLUMNS_MAX], const struct ck_row *w,
                       const struct rules_write *how) {
@@ -241,6 +249,7 @@ int rules_insert(struct ck_row *out, const struct ck_row *write, struct rules_wr
     out->v[c] = default_of(&t->fields[c], how->now);
     ages[c] = CK_AGE_NONE;
   }
+  touch(out, write, how->now);
   if (write->table == CK_MESSAGES && out->v[CK_MESSAGES_DETAILS].state == CK_NULL &&
       how->details.state == CK_TEXT) {
     out->v[CK_MESSAGES_DETAILS] = how->details;
@@ -404,13 +413,6 @@ static enum rules_result changed(const struct ck_row *out, const struct ck_row *
       is = RULES_QUIET;
     }
   return is;
-}
-
-static void touch(struct ck_row *out, const struct ck_row *w, int64_t now) {
-  const struct ck_table_info *t = &ck_tables[w->table];
-  for (int c = 0; c < t->columns; ++c)
-    if (t->fields[c].flags & CK_TOUCHED)
-      out->v[c] = w->v[c].state == CK_INT ? w->v[c] : ck_int(now);
 }
 
 static bool may_not_change(enum ck_table t, const struct ck_field *f) {

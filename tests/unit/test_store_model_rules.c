@@ -241,17 +241,22 @@ static void set_ages(struct model *m, int table, struct writing *w, int64_t age)
   if (w->made_up) w->age[own] = M_NONE;
 }
 
+/* As written, unless that is ahead of the clock. */
+static struct m_value touched_at(const struct model *m, struct m_value given) {
+  return given.is == M_INT && given.i <= m->clock ? given : number(m->clock);
+}
+
 static bool insert(struct model *m, int table, const struct writing *w) {
   struct m_record r = {0};
   for (int c = 0; m_tables[table].column[c].name; ++c) {
     const struct m_column *col = &m_tables[table].column[c];
-    r.v[c] = w->given[c];
+    r.v[c] = col->kind == 'u' ? touched_at(m, w->given[c]) : w->given[c];
     r.age[c] = w->age[c];
     if (w->given[c].is != M_OUT) continue;
     r.age[c] = M_NONE;
     if (strchr("Ktrpib", col->kind)) return false;
     if (strchr("oyjNA", col->kind)) r.v[c] = null();
-    if (strchr("nu", col->kind)) r.v[c] = number(m->clock);
+    if (col->kind == 'n') r.v[c] = number(m->clock);
     if (col->kind == '#') r.v[c] = number(0);
     if (col->kind == '+') r.v[c] = number(3);
     if (col->kind == 'B') r.v[c] = number(strcmp(col->name, "result_ok") != 0);
@@ -429,8 +434,7 @@ static bool merge(struct model *m, int table, struct m_record *old, const struct
     return true;
   }
   int touched = m_column(table, "updated_at");
-  if (touched >= 0)
-    r.v[touched] = w->given[touched].is == M_INT ? w->given[touched] : number(m->clock);
+  if (touched >= 0) r.v[touched] = touched_at(m, w->given[touched]);
   return store(m, table, old, &r);
 }
 

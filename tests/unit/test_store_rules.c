@@ -268,6 +268,16 @@ Test(rules, insert_keeps_given_times) {
   cr_expect_str_eq(sh_value(&out, "updated_at"), "4");
 }
 
+/* By it renewd knows that the clock has gone back since. */
+Test(rules, updated_at_is_never_ahead_of_the_clock) {
+  struct ck_row out;
+  struct ck_err err;
+  cr_assert_eq(insert(&out, CK_CONVERSATIONS,
+                      "{'local_conversation_id':'c1','platform':'p','updated_at':1001}", &err),
+               0);
+  cr_expect_str_eq(sh_value(&out, "updated_at"), "1000");
+}
+
 #define JOB "'job_id':'j1','local_conversation_id':'c1','message_id':'m1','payload':'x'"
 
 Test(rules, a_job_is_due_when_made_unless_told) {
