@@ -19,7 +19,8 @@
 
 #define PAGE 200
 #define AGAIN_MS 1000
-/* The end of a file that is looked through for its last line; a line is shorter. */
+/* The end of a file that is looked through for its last line; a line is shorter: the store cuts its
+ * texts. */
 #define TAIL (64u << 10)
 
 struct renew_log {

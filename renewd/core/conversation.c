@@ -58,10 +58,17 @@ bool renew_job_may_go(const struct renew_core *core, const struct renew_job *j) 
   return goes_at(core, j) <= core->now.boot && !renew_job_is_limited(core, j);
 }
 
+/* One that a pause or a brake holds goes before no other. */
+static bool goes_first(const struct renew_core *core, const struct renew_job *j) {
+  if (j->attempt_count == 0 || renew_job_pause(core, j)) return false;
+  return !renew_job_is_braked(j) || j->of->braked.until <= core->now.boot;
+}
+
 /* The order of jobs: those already attempted first, then by due time, age and id. */
-static bool before(const struct renew_job *a, int64_t a_due, const struct renew_job *b,
-                   int64_t b_due) {
-  if ((a->attempt_count > 0) != (b->attempt_count > 0)) return a->attempt_count > 0;
+static bool before(const struct renew_core *core, const struct renew_job *a, int64_t a_due,
+                   const struct renew_job *b, int64_t b_due) {
+  bool a_first = goes_first(core, a);
+  if (a_first != goes_first(core, b)) return a_first;
   if (a_due != b_due) return a_due < b_due;
   if (a->created_at != b->created_at) return a->created_at < b->created_at;
   return strcmp(a->node.id, b->node.id) < 0;
@@ -74,7 +81,7 @@ static struct renew_job *next_job(const struct renew_core *core, const struct re
   if (renew_conversation_is_busy(c)) return NULL;
   for (struct renew_job *j = c->jobs; j; j = j->next) {
     int64_t at = goes_at(core, j);
-    if (at == RENEW_NEVER || (best && !before(j, at, best, *due))) continue;
+    if (at == RENEW_NEVER || (best && !before(core, j, at, best, *due))) continue;
     best = j;
     *due = at;
   }
@@ -97,6 +104,7 @@ void renew_conversation_place(struct renew_core *core, struct renew_conversation
   int64_t due;
   struct renew_job *j = next_job(core, c, &due);
   bool calendar = j && has_calendar(core, c);
+  c->next = j;
   if (calendar && core->calendars == 0) core->offset = core->now.wall - core->now.boot;
   if (calendar != c->calendar) core->calendars += calendar ? 1 : (size_t)-1;
   c->calendar = calendar;

@@ -12,7 +12,7 @@ static bool by_conversation(struct renew_held *h, const struct renew_job *j, str
     *h = (struct renew_held){"resting", NULL, c->rest};
   else if (renewds && c->settled > now.boot)
     *h = (struct renew_held){"settling", NULL, c->settled};
-  else if (renew_conversation_is_busy(c) || c->lane != j->lane)
+  else if (renew_conversation_is_busy(c) || c->next != j)
     *h = (struct renew_held){"busy", NULL, RENEW_NEVER};
   else
     return false;

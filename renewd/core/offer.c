@@ -120,6 +120,9 @@ void renew_offers_page(struct renew_core *core, const struct renew_answer *a) {
     struct renew_job *j = renew_core_job(core, a->offers[i]);
     if (!j || j->status != RENEW_PENDING || j->phase != RENEW_WAITS) continue;
     renew_job_enter(core, j, RENEW_OPEN);
+    /* The row of a conversation on manual is not kept: what its account and platform are, after
+     * which it may have to wait, comes with its past. */
+    if (j->of->automation == RENEW_MANUAL) renew_job_step(core, j, RENEW_JOB_HELD, NULL);
     renew_conversation_touch(core, j->of);
   }
 }

@@ -145,6 +145,7 @@ struct renew_conversation {
   struct renew_node node;  /* its id is local_conversation_id; first */
   struct ck_timer timer;   /* boot: when its next job may be claimed, but for the lane's pace */
   struct renew_lane *lane; /* the lane of that job, where the timer is; NULL: there is none */
+  const struct renew_job *next; /* that job, to compare with only */
   enum renew_automation automation;
   char *platform; /* NULL: not known; that of one on manual is asked for with its past */
   /* The last message; it has been unchanged for `delay` at boot time `settled`. */

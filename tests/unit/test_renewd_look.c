@@ -274,6 +274,19 @@ Test(renewd_offer, of_a_former_run, .init = core_new, .fini = core_end) {
   claims("other");
 }
 
+/* Its row is not kept, and may name an account that is paused. */
+Test(renewd_offer, of_a_former_run_on_manual, .init = core_new, .fini = core_end) {
+  waits("j", CLIENTS);
+  happen(RENEW_CONNECTED);
+  follow(1);
+  const struct ck_str id = CK_LIT("j");
+  claims(NULL);
+  answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){0});
+  answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){.offers = &id, .n = 1});
+  receipt(told(CK_OP_WITHDRAW), '=', 0);
+  claims("j");
+}
+
 /* ---- a client's attempt ---- */
 
 /* The client has it until at.wall + 5000. */

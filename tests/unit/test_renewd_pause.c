@@ -142,3 +142,26 @@ Test(renewd_pause, withdraws_an_offer, .fini = core_end) {
   pause_one("everything", "", RENEW_NEVER);
   cr_expect_not_null(told(CK_OP_WITHDRAW));
 }
+
+/* A job that was tried before goes first, but not while it is paused. */
+Test(renewd_pause, of_a_job_leaves_those_behind_it, .init = core_begin, .fini = core_end) {
+  row_of_platform("c", "x");
+  row_job((struct row_of_job){.id = "j", .of = "c", .message = "m", .attempts = 1});
+  row_job((struct row_of_job){.id = "k", .of = "c", .message = "n"});
+  pause_one("job", "j", at.wall + 3600000);
+  follow(1);
+  check_held("j", "the job j is paused", at.boot + 3600000);
+  claims("k");
+}
+
+/* One that waits to be tried again goes first, and whoever waits for it says so. */
+Test(renewd_pause, behind_a_job_that_is_tried_again, .init = core_begin, .fini = core_end) {
+  row_of_platform("c", "x");
+  row_job((struct row_of_job){
+      .id = "j", .of = "c", .message = "m", .attempts = 1, .next = ck_int(at.wall + 60000)});
+  row_job((struct row_of_job){.id = "k", .of = "c", .message = "n"});
+  follow(1);
+  struct renew_held h;
+  cr_assert(renew_is_held(&h, &core, renew_core_job(&core, CK_LIT("k")), at));
+  cr_expect_str_eq(h.state, "busy");
+}
