@@ -15,6 +15,9 @@
 #define PART_BYTES (1u << 20)
 #define FILTERS_MAX 16
 
+/* At most so many characters of an id. */
+#define CUT(id) "substr(" id ", 1, 400)"
+
 struct list {
   const char *name;
   const char *columns; /* NULL: one of the six tables, with all its columns */
@@ -58,12 +61,28 @@ static const struct list lists[] = {
      0},
     {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, NULL, 0},
     {"pauses", "kind, name, at, until", "at, kind, name", NULL, NULL, 0},
-    /* As the lines of the log of attempts. A token is shown to nobody. */
+    /* As the lines of the log of attempts, which have a greatest length (renewd/attempts.c): ids
+     * are cut, the texts are already. A token is shown to nobody. */
     {"attempts",
-     "at, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS time, job_id,"
-     " job_id AS delivery_id, attempt, local_conversation_id, message_id, channel, target, outcome,"
-     " http_status, exit, error, cost, tokens, text, took_ms, next_attempt_at, cooldown_until,"
-     " sent_message_id, why, nullif(client, '') AS client, begun, ended, version",
+     "at, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS time,"
+     " " CUT("job_id") " AS job_id, " CUT(
+         "job_id") " AS delivery_id, attempt,"
+                   " " CUT("local_conversation_id") " AS local_conversation_id,"
+                                                    " " CUT(
+                                                        "message_id") " AS message_id, channel, "
+                                                                      "target, outcome, "
+                                                                      "http_status, exit, error,"
+                                                                      " cost, tokens, text, "
+                                                                      "took_ms, "
+                                                                      "next_attempt_at, "
+                                                                      "cooldown_until, "
+                                                                      "sent_message_id, why,"
+                                                                      " " CUT("nullif(client, "
+                                                                              "'')") " AS "
+                                                                                     "client, "
+                                                                                     "begun, "
+                                                                                     "ended, "
+                                                                                     "version",
      "version", NULL, NULL, 0},
     /* Unknown ends: the newest of what may tell what came of each, or NULL. */
     {"doubts",

@@ -247,7 +247,8 @@ static int check_counts(struct doctor *d, struct ck_err *err) {
   return rc;
 }
 
-/* Each running job has a lease of its current attempt, and each lease a running job. */
+/* Each running job has a lease of its current attempt, and each lease a running job; so has each
+ * attempt that has not ended. */
 static int check_leases(struct doctor *d, struct ck_err *err) {
   return no_rows(
       d, "leases",
@@ -264,7 +265,13 @@ static int check_leases(struct doctor *d, struct ck_err *err) {
       " ', but the job is at ' || j.attempt_count"
       " FROM leases l"
       " JOIN renewal_jobs j ON j.job_id = l.job_id AND j.status = 'running'"
-      " WHERE j.attempt_count <> l.attempt",
+      " WHERE j.attempt_count <> l.attempt"
+      " UNION ALL"
+      " SELECT 'attempt ' || a.attempt || ' of ' || a.job_id || ' has no end, but the job does not"
+      " run'"
+      " FROM attempts a"
+      " LEFT JOIN renewal_jobs j ON j.job_id = a.job_id AND j.status = 'running'"
+      " WHERE a.ended IS NULL AND j.job_id IS NULL",
       "every attempt under way belongs to a running job",
       "look at the conversation; convkeep jobs retry JOB or jobs cancel JOB ends the attempt", err);
 }

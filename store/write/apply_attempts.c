@@ -10,7 +10,7 @@
 
 /* How long attempts are kept. */
 #define KEPT_MS (INT64_C(365) * 86400000)
-/* The most bytes of a text, so that a page of rows fits a frame. */
+/* The most bytes of a text, so that a page of rows fits a frame; QUERY `attempts` cuts the ids. */
 #define TEXT_MAX 400
 
 /* ---- the target ---- */
@@ -33,12 +33,13 @@ int attempt_begins(struct apply *a, const struct ck_row *job, const struct ck_cl
                    struct ck_err *err) {
   struct ck_str snapshot = ck_row_text(job, CK_JOBS_TARGET_SNAPSHOT);
   json_t *target = json_loadb(snapshot.n ? snapshot.s : "", snapshot.n, 0, NULL);
-  int rc =
-      system_run(a->system, SYSTEM_ATTEMPTS_PRUNE, err, "i", a->now - KEPT_MS) ||
-      system_run(a->system, SYSTEM_ATTEMPT_BEGINS, err, "isissssssi", (int64_t)(a->head + 1),
-                 m->job_id, ck_row_int(job, CK_JOBS_ATTEMPT_COUNT, 0), m->token, m->client,
-                 ck_row_text(job, CK_JOBS_LOCAL_CONVERSATION_ID),
-                 ck_row_text(job, CK_JOBS_MESSAGE_ID), member(target, "kind"), where(target), at);
+  int rc = system_run(a->system, SYSTEM_ATTEMPTS_PRUNE, err, "i", a->now - KEPT_MS) ||
+           system_run(a->system, SYSTEM_ATTEMPT_BEGINS, err, "isissssssi", (int64_t)(a->head + 1),
+                      m->job_id, ck_row_int(job, CK_JOBS_ATTEMPT_COUNT, 0), m->token, m->client,
+                      ck_row_text(job, CK_JOBS_LOCAL_CONVERSATION_ID),
+                      ck_row_text(job, CK_JOBS_MESSAGE_ID),
+                      ck_utf8_cut(member(target, "kind"), TEXT_MAX),
+                      ck_utf8_cut(where(target), TEXT_MAX), at);
   json_decref(target);
   return rc ? apply_failed(a) : 0;
 }
@@ -78,18 +79,18 @@ static struct ck_str why_of(struct ck_str outcome) {
 }
 
 int attempt_ends(struct apply *a, const struct ck_end *end, struct ck_str outcome, bool charged,
-                 struct ck_err *err) {
+                 bool known, struct ck_err *err) {
   struct ck_str result = end->result, text, why;
   if (text_in(result, "text", &text, err) || text_in(result, "why", &why, err)) return -1;
   if (!why.n) why = why_of(outcome);
   if (apply_savepoint(a, err)) return -1;
-  return system_run(a->system, SYSTEM_ATTEMPT_ENDS, err, "siisiiisdisiiiss", end->job_id,
+  return system_run(a->system, SYSTEM_ATTEMPT_ENDS, err, "siisiiisdisiiissi", end->job_id,
                     (int64_t)(a->head + 1), end->at, outcome, (int64_t)charged,
                     ck_map_int(result, "http_status", 0), ck_map_int(result, "exit", -1),
                     ck_utf8_cut(ck_trim(end->error), TEXT_MAX), cost_in(result),
                     ck_map_int(result, "tokens", -1), text, ck_map_int(result, "took_ms", -1),
                     end->next_attempt_at, end->cooldown_until,
-                    ck_utf8_cut(end->message_id, TEXT_MAX), why)
+                    ck_utf8_cut(end->message_id, TEXT_MAX), why, (int64_t)known)
              ? apply_failed(a)
              : 0;
 }

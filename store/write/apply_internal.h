@@ -140,6 +140,8 @@ int apply_decode_row(struct apply *a, struct ck_row *row, struct ck_str table, s
 int64_t apply_sum(int64_t count, int64_t more);
 
 bool apply_is_running(const struct ck_row *job);
+/* Is the job done or failed? */
+bool apply_is_over(const struct ck_row *job);
 
 /* The job's entry; NULL when there is none, with the reason, or the database failed. */
 struct entry *apply_find_job(struct apply *a, struct ck_str id, struct ck_err *err);
@@ -210,13 +212,23 @@ int offer_claimed(struct apply *a, const struct ck_claim *m, struct client_lease
                   struct ck_err *err);
 /* The job changes: withdraws its offer. 0 or -1. */
 int offer_withdraw(struct apply *a, struct ck_str job_id, struct ck_err *err);
-/* May this END be made? If a client makes it, changes it by what holds for clients. 0, or -1 with
- * the reason. */
-int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, struct ck_err *err);
+/* May this END be made? If a client makes it, changes it by what holds for clients, and sets
+ * *by_client. 0, or -1 with the reason. */
+int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, bool *by_client,
+               struct ck_err *err);
+
+/* ---- apply_jobs.c ---- */
+
+/* As mutate_end. known: the end is what came of the attempt (attempt_ends). */
+int end_attempt(struct apply *a, const struct ck_end *said, bool known, struct ck_err *err);
 
 /* ---- apply_pauses.c ---- */
 
-/* 0: no pause holds for the job. -1 with the reason. */
+/* The job is over: its pause, if it has one, is forgotten. 0 or -1. */
+int pause_ends(struct apply *a, struct ck_str job_id, struct ck_err *err);
+
+/* 0: no pause holds for the job, but for one of its account, which the store does not know. -1 with
+ * the reason. */
 int pauses_check(struct apply *a, const struct ck_row *job, const struct ck_row *conversation,
                  struct ck_err *err);
 
@@ -226,9 +238,11 @@ int pauses_check(struct apply *a, const struct ck_row *job, const struct ck_row 
 int attempt_begins(struct apply *a, const struct ck_row *job, const struct ck_claim *m, int64_t at,
                    struct ck_err *err);
 /* The job's newest attempt ends, or is found to have ended otherwise. outcome: in the words of who
- * ends it. To be called before the job's row changes. 0, or -1 with the reason. */
+ * ends it. charged: it counts as a delivery; an attempt of unknown end does so still, unless
+ * `known` says that the end is what came of it, and not what a person wants. What the end does not
+ * say stays as it was. To be called before the job's row changes. 0, or -1 with the reason. */
 int attempt_ends(struct apply *a, const struct ck_end *end, struct ck_str outcome, bool charged,
-                 struct ck_err *err);
+                 bool known, struct ck_err *err);
 /* The job stops running: its attempt ends as unknown if nobody has ended it. 0 or -1. */
 int attempt_taken(struct apply *a, struct ck_str job_id, struct ck_err *err);
 

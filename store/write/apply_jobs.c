@@ -112,7 +112,7 @@ static int cancel_running(struct apply *a, struct entry *e, struct ck_str reason
                              .result = ck_buf_view(&result),
                              .at = at};
   free(text);
-  int rc = attempt_ends(a, &end, CK_LIT("unknown"), true, err);
+  int rc = attempt_ends(a, &end, CK_LIT("unknown"), true, true, err);
   ck_buf_free(&result);
   return rc ? -1 : end_without_attempt(a, e, end.error, at, err);
 }
@@ -282,10 +282,11 @@ static int note_end(struct apply *a, const struct ck_end *m, const struct outcom
   return 0;
 }
 
-int mutate_end(struct apply *a, const struct ck_end *said, struct ck_err *err) {
+int end_attempt(struct apply *a, const struct ck_end *said, bool known, struct ck_err *err) {
   struct ck_end end = *said;
+  bool by_client = false;
   struct entry *e = apply_find_job(a, said->job_id, err);
-  if (!e || lease_ends(a, e, &end, err)) return -1;
+  if (!e || lease_ends(a, e, &end, &by_client, err)) return -1;
   const struct outcome *o = outcome_named(end.outcome);
   if (!o) {
     struct ck_str shown = ck_utf8_cut(end.outcome, 40);
@@ -297,9 +298,14 @@ int mutate_end(struct apply *a, const struct ck_end *said, struct ck_err *err) {
   struct ck_row row = e->row;
   end_job(a, &row, &end, o);
   if (count_unreached(a, &end, o, err) || note_end(a, &end, o, err) ||
-      attempt_ends(a, &end, said->outcome, o->charged, err) || apply_change(a, e, &row, err))
+      attempt_ends(a, &end, said->outcome, o->charged, known || by_client, err) ||
+      apply_change(a, e, &row, err))
     return -1;
   return end.cooldown_until ? cool_down(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID),
                                         end.cooldown_until, err)
                             : 0;
+}
+
+int mutate_end(struct apply *a, const struct ck_end *m, struct ck_err *err) {
+  return end_attempt(a, m, false, err);
 }

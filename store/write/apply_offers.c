@@ -174,7 +174,8 @@ static int client_ends(struct apply *a, struct ck_end *end, const struct client_
   return 0;
 }
 
-int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, struct ck_err *err) {
+int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, bool *by_client,
+               struct ck_err *err) {
   struct held h;
   if (lease_get(a, job, end->attempt, &h, "end", err)) return -1;
   bool clients = h.client.client.n > 0,
@@ -182,6 +183,7 @@ int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, str
       nobodys = clients && (h.unknown || over);
   if (end->token.n ? !ck_str_eq(end->token, h.token) : !nobodys)
     return ck_fail(err, "end.token: the attempt is not the job's current one");
+  *by_client = clients && end->token.n;
   if (!clients) return 0;
   end->at = a->now;
   return end->token.n ? client_ends(a, end, &h.client, err) : 0;

@@ -1,5 +1,6 @@
 /* Pauses: states of everything, an account, a platform, a conversation or a job, in which no
- * attempt begins. They are asked about at each claim, in its transaction. */
+ * attempt begins. They are asked about at each claim, in its transaction; but those of an account
+ * are renewd's alone, which knows what account a job is charged to. */
 #include "store/write/apply_internal.h"
 
 static bool is_everything(struct ck_str kind) { return ck_str_is(kind, "everything"); }
@@ -19,16 +20,6 @@ static int change(struct apply *a, struct ck_err *err) {
   return system_run(a->system, SYSTEM_PAUSES_PRUNE, err, "i", a->now) ? apply_failed(a) : 0;
 }
 
-int mutate_pause(struct apply *a, const struct ck_pause *m, struct ck_err *err) {
-  if (check(m->kind, m->name, "pause", err)) return -1;
-  if (m->until && m->until <= a->now) return ck_fail(err, "pause.until: has passed");
-  if (change(a, err)) return -1;
-  a->updated = true;
-  return system_run(a->system, SYSTEM_PAUSE_SAVE, err, "ssii", m->kind, m->name, a->now, m->until)
-             ? apply_failed(a)
-             : 0;
-}
-
 /* 1: there is such a pause, which ends after `at`, 0: there is none, -1: the database failed. */
 static int holds(struct apply *a, struct ck_str kind, struct ck_str name, int64_t at,
                  struct ck_err *err) {
@@ -36,6 +27,40 @@ static int holds(struct apply *a, struct ck_str kind, struct ck_str name, int64_
   int rc = system_step(a->system, s, err);
   system_done(s);
   return rc < 0 ? apply_failed(a) : rc;
+}
+
+/* There is such a job, which is not over, or such a conversation. An account or a platform may
+ * come. 0 or -1. */
+static int check_there(struct apply *a, const struct ck_pause *m, struct ck_err *err) {
+  bool job = ck_str_is(m->kind, "job");
+  if (!job && !ck_str_is(m->kind, "conversation")) return 0;
+  const struct entry *e = apply_find(a, job ? CK_JOBS : CK_CONVERSATIONS, m->name, err);
+  if (!e) return -1;
+  if (!e->exists)
+    return ck_fail(err, "pause.name: there is no such %s", job ? "job" : "conversation");
+  struct ck_str status = job ? ck_row_text(&e->row, CK_JOBS_STATUS) : (struct ck_str){0};
+  return job && apply_is_over(&e->row)
+             ? ck_fail(err, "pause.name: the job is over (%.*s)", (int)status.n, status.s)
+             : 0;
+}
+
+int pause_ends(struct apply *a, struct ck_str job_id, struct ck_err *err) {
+  int rc = holds(a, CK_LIT("job"), job_id, INT64_MIN, err);
+  if (rc <= 0) return rc;
+  if (apply_savepoint(a, err)) return -1;
+  a->pauses_changed = true;
+  return system_run(a->system, SYSTEM_PAUSE_END, err, "ss", CK_LIT("job"), job_id) ? apply_failed(a)
+                                                                                   : 0;
+}
+
+int mutate_pause(struct apply *a, const struct ck_pause *m, struct ck_err *err) {
+  if (check(m->kind, m->name, "pause", err) || check_there(a, m, err)) return -1;
+  if (m->until && m->until <= a->now) return ck_fail(err, "pause.until: has passed");
+  if (change(a, err)) return -1;
+  a->updated = true;
+  return system_run(a->system, SYSTEM_PAUSE_SAVE, err, "ssii", m->kind, m->name, a->now, m->until)
+             ? apply_failed(a)
+             : 0;
 }
 
 int mutate_unpause(struct apply *a, const struct ck_unpause *m, struct ck_err *err) {

@@ -143,21 +143,21 @@ bool apply_is_running(const struct ck_row *row) {
   return ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running");
 }
 
-static bool is_over(const struct ck_row *job) {
+bool apply_is_over(const struct ck_row *job) {
   struct ck_str status = ck_row_text(job, CK_JOBS_STATUS);
   return ck_str_is(status, "done") || ck_str_is(status, "failed");
 }
 
 /* Once a job has stopped running, for whatever reason, its attempt can no longer be ended. Once it
- * is over, a person's `anyway` is used up, and its row of unreached attempts ends. */
+ * is over, a person's `anyway` is used up, its row of unreached attempts ends, and its pause. */
 static int drop_job_notes(struct apply *a, const struct entry *e, const struct ck_row *after,
                           struct ck_err *err) {
   bool stops = e->exists && apply_is_running(&e->row) && !apply_is_running(after),
-       ends = e->exists && !is_over(&e->row) && is_over(after);
+       ends = e->exists && !apply_is_over(&e->row) && apply_is_over(after);
   if (!stops && !ends) return 0;
   if (apply_savepoint(a, err)) return -1;
   struct ck_str id = ck_row_key(after);
-  if (stops && attempt_taken(a, id, err)) return -1;
+  if ((stops && attempt_taken(a, id, err)) || (ends && pause_ends(a, id, err))) return -1;
   if ((stops && system_run(a->system, SYSTEM_LEASE_END, err, "s", id)) ||
       (ends && (system_run(a->system, SYSTEM_ANYWAY_OFF, err, "s", id) ||
                 system_run(a->system, SYSTEM_UNREACHED_END, err, "s", id))))

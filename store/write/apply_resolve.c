@@ -76,7 +76,7 @@ static int resolve(struct apply *a, const struct doubt *d, struct ck_end *end, c
   end->attempt = (uint64_t)d->attempt;
   end->token = d->token;
   end->result = ck_buf_view(&result);
-  int rc = mutate_end(a, end, err);
+  int rc = end_attempt(a, end, true, err);
   ck_buf_free(&result);
   return rc;
 }

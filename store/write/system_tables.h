@@ -76,10 +76,14 @@
     "  ELSE max(age, excluded.age) END") \
   L(ATTEMPT_ENDS, \
     "UPDATE attempts SET version = ?2, ended = coalesce(ended, ?3), at = ?3, outcome = ?4," \
-    " charged = ?5, http_status = nullif(?6, 0), exit = nullif(?7, -1), error = nullif(?8, '')," \
-    " cost = ?9, tokens = nullif(?10, -1), text = nullif(?11, '')," \
-    " took_ms = CASE WHEN ?12 >= 0 THEN ?12 WHEN client <> '' THEN max(?3 - begun, 0) END," \
-    " next_attempt_at = nullif(?13, 0), cooldown_until = nullif(?14, 0)," \
+    " charged = CASE WHEN outcome = 'unknown' AND NOT ?17 THEN charged ELSE ?5 END," \
+    " http_status = coalesce(nullif(?6, 0), http_status), exit = coalesce(nullif(?7, -1), exit)," \
+    " error = coalesce(nullif(?8, ''), error), cost = coalesce(?9, cost)," \
+    " tokens = coalesce(nullif(?10, -1), tokens), text = coalesce(nullif(?11, ''), text)," \
+    " took_ms = CASE WHEN ended IS NOT NULL THEN coalesce(took_ms, nullif(?12, -1))" \
+    "  WHEN ?12 >= 0 THEN ?12 WHEN client <> '' THEN max(?3 - begun, 0) END," \
+    " next_attempt_at = nullif(?13, 0)," \
+    " cooldown_until = coalesce(nullif(?14, 0), cooldown_until)," \
     " sent_message_id = coalesce(nullif(?15, ''), sent_message_id), why = nullif(?16, '')" \
     " WHERE " SYSTEM_NEWEST_ATTEMPT) \
   L(ATTEMPT_TAKEN, \

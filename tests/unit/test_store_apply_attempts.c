@@ -1,6 +1,7 @@
 /* The rows of attempts: what they have after each claim and end, and how long they are kept. */
 #include "test_store_apply.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,70 @@ Test(apply, an_unknown_attempt_that_turns_out_to_be_done) {
   cr_expect_eq(number_at("ended"), 5000, "it ended then");
   cr_expect_eq(number_at("at"), 8000);
   cr_expect_gt(number_at("version"), version);
+}
+
+/* What is known of it stays: only a proof that nothing was sent makes it no delivery. */
+Test(apply, an_unknown_attempt_that_a_person_decides_about) {
+  one_job(WEBHOOK);
+  ap_mutate(ap_claim_of("j1", "t1", 2000));
+  struct ck_buf result = {0};
+  struct ck_mutation m = full_end(&result);
+  m.as.end.outcome = CK_LIT("unknown");
+  cr_assert_eq(ap_mutate(m), 'u', "%s", s.reason.text);
+  ck_buf_free(&result);
+  m = ap_end_of("j1", 1, "t1", "released");
+  m.as.end.at = 9000000;
+  cr_assert_eq(ap_mutate(m), 'u', "%s", s.reason.text);
+  check_text("outcome", "released");
+  cr_expect_eq(number_at("charged"), 1, "it may have arrived");
+  cr_expect_eq(number_at("http_status"), 503);
+  cr_expect_eq(number_at("exit"), 0);
+  cr_expect_eq(number_at("cost = 0.25"), 1);
+  cr_expect_eq(number_at("tokens"), 12);
+  cr_expect_eq(number_at("took_ms"), 40);
+  cr_expect_eq(number_at("ended"), 5000);
+  check_text("error", "http 503");
+  check_text("text", "busy");
+}
+
+Test(apply, a_claim_s_texts_are_cut_at_a_character) {
+  static char more[1700], address[1600];
+  memset(address, 'a', sizeof address - 1);
+  memcpy(address + 399, "\xc3\xa4", 2);
+  snprintf(more, sizeof more,
+           ",'target_snapshot':{'kind':'webhook','payload':{'url':'%s'}},'next_attempt_at':1000",
+           address);
+  one_job(more);
+  cr_assert_eq(ap_mutate(ap_claim_of("j1", "t1", 2000)), 'u', "%s", s.reason.text);
+  cr_expect_eq(number_at("length(CAST(target AS BLOB))"), 399);
+}
+
+/* A line of the log has a greatest length, and a page of rows fits a frame. */
+Test(apply, a_row_of_the_log_has_ids_that_are_cut) {
+  static char id[2001];
+  memset(id, 'j', sizeof id - 1);
+  sh_conversation(&s, "c1", "");
+  sh_message(&s, "m1", 10, "");
+  cr_assert_eq(sh_job(&s, id, "c1", "m1", ",'next_attempt_at':1000"), 'n');
+  cr_assert_eq(ap_mutate(ap_claim_of(id, "t1", 2000)), 'u', "%s", s.reason.text);
+  struct ck_buf filters = {0}, rows = {0}, cursor = {0};
+  struct list_answer answer = {&rows, &cursor};
+  struct ck_err err = {{0}};
+  const char *code = "";
+  char *filter = ck_sprintf("{'job_id':'%s'}", id);
+  sh_pack(&filters, filter);
+  const struct ck_query q = {1, CK_LIT("attempts"), ck_buf_view(&filters), 1,
+                             0, (struct ck_str){0}};
+  cr_assert_eq(sh_query(&s, &q, &answer, &code, &err), 0, "%s", err.text);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
+  struct ck_str row;
+  uint32_t n;
+  cr_assert(ck_read_array(&r, &n) == 0 && n == 1 && ck_read_raw(&r, &row) == 0);
+  cr_expect_eq(ck_map_str(row, "job_id").n, 400);
+  cr_expect_eq(ck_map_str(row, "delivery_id").n, 400);
+  cr_expect(ck_str_is(ck_map_str(row, "message_id"), "m1"));
+  ck_buf_free(&filters), ck_buf_free(&rows), ck_buf_free(&cursor);
+  free(filter);
 }
 
 /* Somebody else writes the job's row while it runs. */

@@ -173,6 +173,14 @@ Test(apply, a_client_s_late_end_counts_until_somebody_else_has_decided) {
   ap_refused(ap_end_of("j1", 1, "t1", "done"), "end.token");
 }
 
+Test(apply, a_client_s_late_word_that_nothing_was_sent_is_a_proof) {
+  claimed_job(2000);
+  s.now = 4000;
+  ap_mutate(ap_end_of("j1", 1, "", "unknown"));
+  cr_expect_eq(ap_mutate(ap_end_of("j1", 1, "t1", "released")), 'u', "%s", s.reason.text);
+  cr_expect_eq(sh_int(&s, "SELECT charged FROM attempts"), 0);
+}
+
 Test(apply, a_person_decides_about_an_unknown_attempt_of_a_client) {
   claimed_job(2000);
   s.now = 4000;
@@ -180,6 +188,7 @@ Test(apply, a_person_decides_about_an_unknown_attempt_of_a_client) {
   struct ck_mutation released = ap_end_of("j1", 1, "", "released");
   released.as.end.next_attempt_at = 4100;
   cr_expect_eq(ap_mutate(released), 'u', "%s", s.reason.text);
+  cr_expect_eq(sh_int(&s, "SELECT charged FROM attempts"), 1, "it may have arrived");
   sh_is(&s, CK_JOBS, "j1", "status", "pending");
   sh_is(&s, CK_JOBS, "j1", "attempt_count", "0");
   sh_is(&s, CK_JOBS, "j1", "next_attempt_at", "4100");

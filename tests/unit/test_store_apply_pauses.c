@@ -41,7 +41,8 @@ Test(apply, no_claim_is_taken_during_a_pause) {
 Test(apply, a_pause_of_one_leaves_the_others) {
   two_jobs();
   ap_mutate(pause_of("platform", "another", 0));
-  ap_mutate(pause_of("conversation", "c2", 0));
+  sh_conversation(&s, "c2", "");
+  cr_assert_eq(ap_mutate(pause_of("conversation", "c2", 0)), 'u', "%s", s.reason.text);
   ap_mutate(pause_of("job", "j2", 0));
   ap_refused(ap_claim_of("j2", "t", 5000), "paused: the job is paused");
   cr_expect_eq(ap_mutate(ap_claim_of("j1", "t", 5000)), 'u', "%s", s.reason.text);
@@ -66,6 +67,19 @@ Test(apply, what_cannot_be_paused_is_refused) {
   ap_refused(pause_of("everything", "x", 0), "pause.name: must be empty");
   ap_refused(pause_of("platform", "", 0), "pause.name: must be there");
   ap_refused(unpause_of("job", ""), "unpause.name: must be there");
+}
+
+/* A pause of a job ends with it; one of what is not there would stay for ever. */
+Test(apply, only_what_can_go_out_is_paused) {
+  two_jobs();
+  ap_refused(pause_of("conversation", "cx", 0), "pause.name: there is no such conversation");
+  ap_refused(pause_of("job", "jx", 0), "pause.name: there is no such job");
+  cr_assert_eq(ap_mutate(pause_of("job", "j1", 0)), 'u', "%s", s.reason.text);
+  uint64_t before = apply_pauses(s.apply);
+  cr_assert_eq(ap_mutate(ap_cancel_of("j1", "not any more", 5000)), 'u', "%s", s.reason.text);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM pauses"), 0);
+  cr_expect_neq(apply_pauses(s.apply), before);
+  ap_refused(pause_of("job", "j1", 0), "pause.name: the job is over (failed)");
 }
 
 /* Followers ask again when the number has changed. */
