@@ -15,9 +15,7 @@ static size_t make_utf8(char *s, size_t n) {
   return n;
 }
 
-static void cut_error(struct renew_result *r) {
-  r->error[make_utf8(r->error, strlen(r->error))] = '\0';
-}
+void renew_make_utf8(char *text) { text[make_utf8(text, strlen(text))] = '\0'; }
 
 void renew_result_set(struct renew_result *r, enum renew_outcome outcome, const char *fmt, ...) {
   *r = (struct renew_result){.outcome = outcome, .exit_code = -1, .cost = -1, .tokens = -1};
@@ -25,12 +23,12 @@ void renew_result_set(struct renew_result *r, enum renew_outcome outcome, const 
   va_start(ap, fmt);
   vsnprintf(r->error, sizeof r->error, fmt, ap);
   va_end(ap);
-  cut_error(r);
+  renew_make_utf8(r->error);
 }
 
 void renew_result_error(struct renew_result *r, const char *text) {
   snprintf(r->error, sizeof r->error, "%s", text);
-  cut_error(r);
+  renew_make_utf8(r->error);
 }
 
 void renew_words(char out[RENEW_WORDS], struct ck_str bytes) {

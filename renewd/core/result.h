@@ -10,6 +10,9 @@ void renew_result_set(struct renew_result *r, enum renew_outcome outcome, const 
 /* Sets the error text alone, in the same way. */
 void renew_result_error(struct renew_result *r, const char *text);
 
+/* Makes text that was cut to fit valid UTF-8: an incomplete character at its end is dropped. */
+void renew_make_utf8(char *text);
+
 /* Copies a target's answer into out, safe for a log line and a TEXT column: valid UTF-8, trimmed,
  * without control characters, at most 300 bytes, NUL-terminated. */
 void renew_words(char out[RENEW_WORDS], struct ck_str bytes);

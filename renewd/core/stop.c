@@ -6,6 +6,7 @@
 
 #include "proto/pattern.h"
 #include "renewd/core/limit.h"
+#include "renewd/core/result.h"
 #include "renewd/core/sentence.h"
 
 #define HOUR_MS INT64_C(3600000)
@@ -19,6 +20,7 @@ __attribute__((format(printf, 3, 4))) static void stop(struct renew_stop *s, enu
   va_start(ap, fmt);
   vsnprintf(s->why, sizeof s->why, fmt, ap);
   va_end(ap);
+  renew_make_utf8(s->why);
 }
 
 static void stop_at_text(struct renew_stop *s, struct ck_str wanted, struct ck_str text) {

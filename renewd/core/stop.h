@@ -43,7 +43,7 @@ struct renew_stop {
   bool all;      /* it holds for jobs by hand, too */
   bool calendar; /* it goes at a time of the day */
   int64_t wait;  /* of RENEW_BRAKED: milliseconds; never more than a day, wherever the clock is */
-  char why[200]; /* a sentence for people, without a full stop; empty if it goes */
+  char why[200]; /* a sentence for people, UTF-8, without a full stop; empty if it goes */
 };
 
 /* automatic: renewd made the job, and no person wants it anyway; only such a job is stopped by a

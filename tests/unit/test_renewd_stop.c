@@ -185,3 +185,21 @@ Test(renewd_stop, limits, .init = begin) {
   past.resumed = true;
   is(true, RENEW_FREELY, "");
 }
+
+/* Nothing of it may be cut within a character: the store drops what is not UTF-8. */
+Test(renewd_stop, long_reasons_are_text, .init = begin) {
+  struct ck_buf b = {0};
+  for (int before = 0; before < 4; before++) {
+    ck_buf_clear(&b);
+    ck_buf_text(&b, "{\"quiet\":\"");
+    for (int i = 0; i < before; i++) ck_buf_text(&b, "2");
+    for (int i = 0; i < 150; i++) ck_buf_text(&b, "\xc3\xbc");
+    ck_buf_text(&b, "\"}");
+    past.renewal = ck_buf_view(&b);
+    struct renew_stop s = renew_stop(&rules, &past, true, NOW);
+    cr_expect_eq(s.brake, RENEW_STOPPED);
+    cr_expect(ck_utf8_ok(ck_str_of(s.why)), "%s", s.why);
+    cr_expect_gt(strlen(s.why), sizeof s.why - 5);
+  }
+  ck_buf_free(&b);
+}
