@@ -26,7 +26,9 @@ struct renew_notify {
   char *target;   /* as a job's snapshot */
   int64_t cursor; /* of attempts; negative: to begin with what comes */
   bool look, asking;
+  bool read; /* all attempts up to the last start: what belongs together is told together */
   int64_t look_at, sweep_at; /* boot */
+  int64_t said_at;           /* wall: the last message; 0: none */
   const struct renew_channel *channel;
   void *delivery; /* under way */
   uint64_t sent, failed, number;
@@ -48,17 +50,24 @@ static void add_known(void *self, struct renew_node *node) {
                         one->told, "stands", one->stands));
 }
 
+/* False, with errno. */
+static bool write_state(const char *text) {
+  int fd = ck_open_file(AT_FDCWD, STATE ".new", O_WRONLY | O_CREAT | O_TRUNC, NULL);
+  bool done = fd >= 0 && ck_write_all(fd, ck_str_of(text)) == 0 && fdatasync(fd) == 0;
+  if (fd >= 0) close(fd);
+  return done && rename(STATE ".new", STATE) == 0;
+}
+
 /* Beside it, then in its place. */
 static void save(struct renew_notify *n) {
   json_t *known = json_array();
   renew_index_each(&n->all.all, add_known, known);
-  json_t *o = json_pack("{s:I, s:o}", "cursor", (json_int_t)n->cursor, "known", known);
+  json_t *o = json_pack("{s:I, s:I, s:o}", "cursor", (json_int_t)n->cursor, "said_at",
+                        (json_int_t)n->said_at, "known", known);
   char *text = json_dumps(o, JSON_COMPACT);
-  int fd = ck_open_file(AT_FDCWD, STATE ".new", O_WRONLY | O_CREAT | O_TRUNC, NULL);
-  bool done = fd >= 0 && ck_write_all(fd, ck_str_of(text)) == 0 && fdatasync(fd) == 0;
-  if (fd >= 0) close(fd);
-  if (!done || rename(STATE ".new", STATE))
-    ck_log(CK_WARN, STATE, "not_written", "reason=%s", ck_quotedz(strerror(errno)));
+  if (!text || !write_state(text))
+    ck_log(CK_WARN, STATE, "not_written", "reason=%s",
+           ck_quotedz(text ? strerror(errno) : "it would be no JSON"));
   free(text);
   json_decref(o);
 }
@@ -68,22 +77,27 @@ static struct ck_str member(const json_t *o, const char *name) {
   return ck_str_of(s ? s : "");
 }
 
+static void load_one(struct renew_notify *n, const json_t *one) {
+  struct ck_str conversation = member(one, "conversation"), reason = member(one, "reason"),
+                job = member(one, "job");
+  if (json_is_true(json_object_get(one, "told")))
+    renew_notices_told(&n->all, member(one, "kind").s, conversation, job, reason,
+                       json_is_true(json_object_get(one, "stands")));
+  else
+    renew_notices_happened(&n->all, member(one, "kind").s, conversation, job, reason,
+                           json_integer_value(json_object_get(one, "at")));
+}
+
 static void load(struct renew_notify *n) {
   struct ck_buf text = {0};
   n->cursor = -1;
   if (ck_read_file(AT_FDCWD, STATE, O_NOFOLLOW, STATE_MAX, &text, NULL) == 0) {
     json_t *o = json_loadb(text.data, text.len, 0, NULL), *one;
     size_t i;
-    json_array_foreach(json_object_get(o, "known"), i, one) {
-      struct ck_str conversation = member(one, "conversation"), reason = member(one, "reason");
-      if (json_is_true(json_object_get(one, "told")))
-        renew_notices_told(&n->all, member(one, "kind").s, conversation, reason,
-                           json_is_true(json_object_get(one, "stands")));
-      else
-        renew_notices_happened(&n->all, member(one, "kind").s, conversation, member(one, "job"),
-                               reason, json_integer_value(json_object_get(one, "at")));
-    }
+    json_array_foreach(json_object_get(o, "known"), i, one) load_one(n, one);
     if (o) n->cursor = json_integer_value(json_object_get(o, "cursor"));
+    n->said_at = json_integer_value(json_object_get(o, "said_at"));
+    if (n->said_at) renew_notices_said_at(&n->all, n->said_at, ck_now_ms(), ck_boot_ms());
     json_decref(o);
   }
   ck_buf_free(&text);
@@ -118,7 +132,10 @@ static void rows_came(void *self, const struct renew_reply *reply) {
   } else if (ck_read_array(&rows, &count) == 0) {
     for (; count && ck_read_raw(&rows, &row) == 0; count--) keep |= take_row(n, row);
   }
-  if (reply->rows == PAGE) n->look = true;
+  if (reply->rows == PAGE)
+    n->look = true;
+  else
+    n->read = true;
   if (keep) save(n);
 }
 
@@ -162,9 +179,18 @@ void renew_notify_held(struct renew_notify *n, const struct renew_job *j,
                          now.boot + RENEW_NOTICES_AWAY_MS);
 }
 
+/* A stopped job is paused, or has no target, first of all. */
+static bool is_hidden(const void *self, const char *job) {
+  const struct renew_notify *n = self;
+  struct renew_held h;
+  const struct renew_job *j = renew_core_job(&n->r->core, ck_str_of(job));
+  return j && renew_is_held(&h, &n->r->core, j, renew_now()) &&
+         (strcmp(h.state, "paused") == 0 || strcmp(h.state, "no_target") == 0);
+}
+
 /* After a start it takes a while until it is known again what stands. */
 void renew_notify_looked(struct renew_notify *n) {
-  if (n && ck_boot_ms() > n->sweep_at) renew_notices_sweep(&n->all);
+  if (n && ck_boot_ms() > n->sweep_at && renew_notices_sweep(&n->all, is_hidden, n)) save(n);
 }
 
 /* ---- sending ---- */
@@ -193,21 +219,25 @@ static char *words_of(const json_t *events, size_t count) {
 
 static void ended(struct renew_notify *n, const struct renew_result *result) {
   bool arrived = result->outcome == RENEW_DONE;
+  n->said_at = ck_now_ms();
   renew_notices_sent(&n->all, arrived, ck_boot_ms());
   n->sent += arrived;
   n->failed += !arrived;
   snprintf(n->last_error, sizeof n->last_error, "%s", arrived ? "" : result->error);
-  if (arrived) save(n);
+  save(n);
   if (!arrived) ck_log(CK_WARN, "renew.notify", "not_told", "reason=%s", ck_quotedz(result->error));
 }
 
+/* body: NULL: it could not be made. */
 static void deliver(struct renew_notify *n, const struct renew_target *target, const char *id,
                     const char *body, const char *words) {
   struct ck_err err;
   struct renew_result result;
   void *open = NULL;
   n->channel = renew_channel_of(target);
-  if (renew_channels_serve(n->r->settings, target, &err) == 0)
+  if (!body)
+    ck_fail(&err, "the message would be no JSON");
+  else if (renew_channels_serve(n->r->settings, target, &err) == 0)
     open = renew_channel_open(&n->r->channels, n->channel, &err);
   if (open)
     n->delivery = n->channel->start(
@@ -245,7 +275,7 @@ void renew_notify_step(struct renew_notify *n) {
     n->delivery = NULL;
     ended(n, &result);
   }
-  size_t count = renew_notices_due(&n->all, ck_boot_ms());
+  size_t count = n->read ? renew_notices_due(&n->all, ck_boot_ms()) : 0;
   if (count) send_all(n, count);
 }
 

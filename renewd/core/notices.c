@@ -14,12 +14,15 @@ static void notice_free(struct renew_notices *n, struct renew_notice *one) {
   free(one);
 }
 
+/* A state is the job's, and that of the next one is news; attempts are told by conversation. */
 static struct renew_notice *get(struct renew_notices *n, const char *kind,
-                                struct ck_str conversation, struct ck_str job,
-                                struct ck_str reason) {
+                                struct ck_str conversation, struct ck_str job, struct ck_str reason,
+                                bool stands) {
   struct ck_buf key = {0};
   ck_buf_printf(&key, "%s\n", kind);
   ck_buf_str(&key, conversation);
+  ck_buf_text(&key, "\n");
+  if (stands) ck_buf_str(&key, job);
   ck_buf_text(&key, "\n");
   ck_buf_str(&key, reason);
   struct renew_notice *one = (struct renew_notice *)renew_index_find(&n->all, ck_buf_view(&key));
@@ -38,13 +41,13 @@ static struct renew_notice *get(struct renew_notices *n, const char *kind,
 
 void renew_notices_happened(struct renew_notices *n, const char *kind, struct ck_str conversation,
                             struct ck_str job, struct ck_str reason, int64_t at) {
-  struct renew_notice *one = get(n, kind, conversation, job, reason);
+  struct renew_notice *one = get(n, kind, conversation, job, reason, false);
   if (!one->at) one->at = at;
 }
 
 void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_str conversation,
                           struct ck_str job, struct ck_str reason, int64_t wall, int64_t tell_at) {
-  struct renew_notice *one = get(n, kind, conversation, job, reason);
+  struct renew_notice *one = get(n, kind, conversation, job, reason, true);
   one->stands = true;
   one->missed = 0;
   if (one->at) return;
@@ -53,8 +56,8 @@ void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_s
 }
 
 void renew_notices_told(struct renew_notices *n, const char *kind, struct ck_str conversation,
-                        struct ck_str reason, bool stands) {
-  struct renew_notice *one = get(n, kind, conversation, (struct ck_str){0}, reason);
+                        struct ck_str job, struct ck_str reason, bool stands) {
+  struct renew_notice *one = get(n, kind, conversation, job, reason, stands);
   one->told = true;
   one->stands = stands;
 }
@@ -79,13 +82,28 @@ void renew_notices_arrived(struct renew_notices *n, struct ck_str conversation) 
   if (n->all.count) renew_index_each(&n->all, forget, &v);
 }
 
+struct sweeping {
+  struct renew_notices *n;
+  renew_notices_hidden *hidden;
+  const void *self;
+  bool over; /* one that was told */
+};
+
 static void sweep(void *self, struct renew_node *node) {
-  struct renew_notices *n = self;
+  struct sweeping *s = self;
   struct renew_notice *one = (struct renew_notice *)node;
-  if (one->stands && !one->sending && ++one->missed > RENEW_NOTICES_MISSED) notice_free(n, one);
+  if (!one->stands || one->sending) return;
+  if (one->told && one->missed > 0 && s->hidden(s->self, one->job_id)) return;
+  if (++one->missed <= RENEW_NOTICES_MISSED) return;
+  s->over |= one->told;
+  notice_free(s->n, one);
 }
 
-void renew_notices_sweep(struct renew_notices *n) { renew_index_each(&n->all, sweep, n); }
+bool renew_notices_sweep(struct renew_notices *n, renew_notices_hidden *hidden, const void *self) {
+  struct sweeping s = {n, hidden, self, false};
+  renew_index_each(&n->all, sweep, &s);
+  return s.over;
+}
 
 static void take(void *self, struct renew_node *node) {
   struct visit *v = self;
@@ -108,6 +126,11 @@ static void note_sent(void *self, struct renew_node *node) {
   struct renew_notice *one = (struct renew_notice *)node;
   if (one->sending) one->told = v->arrived;
   one->sending = false;
+}
+
+void renew_notices_said_at(struct renew_notices *n, int64_t at, int64_t wall, int64_t boot) {
+  int64_t left = at > wall ? RENEW_NOTICES_APART_MS : at + RENEW_NOTICES_APART_MS - wall;
+  if (left > 0) n->next_at = boot + left;
 }
 
 void renew_notices_sent(struct renew_notices *n, bool arrived, int64_t boot) {

@@ -2,6 +2,7 @@
 #include "renewd/core/notices.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
 
 static struct renew_notices n;
 
@@ -9,6 +10,15 @@ static void end(void) {
   renew_notices_free(&n);
   memset(&n, 0, sizeof n);
 }
+
+static bool hides;
+
+static bool hidden(const void *self, const char *job) {
+  (void)self;
+  return hides && strcmp(job, "j") == 0;
+}
+
+static bool sweep(void) { return renew_notices_sweep(&n, hidden, NULL); }
 
 static void failed(const char *conversation, const char *reason) {
   renew_notices_happened(&n, "failed", ck_str_of(conversation), CK_LIT("j"), ck_str_of(reason), 1);
@@ -65,13 +75,13 @@ Test(renewd_notices, a_state_is_told_again_only_after_it_was_over, .fini = end) 
   renew_notices_sent(&n, true, 0);
   for (int i = 0; i < 10; i++) {
     stopped("a question", 0);
-    renew_notices_sweep(&n);
+    sweep();
   }
   cr_expect_eq(renew_notices_due(&n, 60000), 0);
-  for (int i = 1; i < RENEW_NOTICES_MISSED; i++) renew_notices_sweep(&n);
+  for (int i = 1; i < RENEW_NOTICES_MISSED; i++) sweep();
   stopped("a question", 0);
   cr_expect_eq(renew_notices_due(&n, 60000), 0, "a look that misses it is no end");
-  for (int i = 0; i <= RENEW_NOTICES_MISSED; i++) renew_notices_sweep(&n);
+  for (int i = 0; i <= RENEW_NOTICES_MISSED; i++) sweep();
   stopped("a question", 0);
   cr_expect_eq(renew_notices_due(&n, 60000), 1);
 }
@@ -84,9 +94,49 @@ Test(renewd_notices, a_client_has_time, .fini = end) {
 }
 
 Test(renewd_notices, what_another_run_has_told_is_not_told_again, .fini = end) {
-  renew_notices_told(&n, "failed", CK_LIT("c"), CK_LIT("no"), false);
-  renew_notices_told(&n, "stopped", CK_LIT("c"), CK_LIT("a question"), true);
+  renew_notices_told(&n, "failed", CK_LIT("c"), CK_LIT("j"), CK_LIT("no"), false);
+  renew_notices_told(&n, "stopped", CK_LIT("c"), CK_LIT("j"), CK_LIT("a question"), true);
   failed("c", "no");
   stopped("a question", 0);
   cr_expect_eq(renew_notices_due(&n, 0), 0);
+}
+
+/* The next question in the same words, before it was seen that the first is answered. */
+Test(renewd_notices, of_another_job_is_news, .fini = end) {
+  renew_notices_told(&n, "stopped", CK_LIT("c"), CK_LIT("former"), CK_LIT("a question"), true);
+  stopped("a question", 0);
+  cr_expect_eq(renew_notices_due(&n, 0), 1);
+}
+
+Test(renewd_notices, what_a_pause_hides_is_not_over, .fini = end) {
+  stopped("a question", 0);
+  cr_expect_eq(renew_notices_due(&n, 0), 1);
+  renew_notices_sent(&n, true, 0);
+  hides = true;
+  for (int i = 0; i < 10; i++) cr_expect_not(sweep());
+  hides = false;
+  stopped("a question", 0);
+  cr_expect_eq(renew_notices_due(&n, 60000), 0);
+}
+
+Test(renewd_notices, the_end_of_what_was_told_is_kept, .fini = end) {
+  stopped("a question", 60000);
+  for (int i = 0; i < 10; i++) cr_expect_not(sweep(), "nobody was told");
+  renew_notices_told(&n, "stopped", CK_LIT("c"), CK_LIT("j"), CK_LIT("a question"), true);
+  for (int i = 0; i < RENEW_NOTICES_MISSED; i++) cr_expect_not(sweep());
+  cr_expect(sweep());
+}
+
+Test(renewd_notices, a_minute_goes_on_after_a_restart, .fini = end) {
+  renew_notices_said_at(&n, 1000000, 1020000, 5000);
+  failed("a", "no");
+  cr_expect_eq(renew_notices_due(&n, 44999), 0);
+  cr_expect_eq(renew_notices_due(&n, 45000), 1);
+}
+
+/* A clock that went back does not make it longer than a minute. */
+Test(renewd_notices, a_minute_is_a_minute, .fini = end) {
+  renew_notices_said_at(&n, 9000000, 1000, 5000);
+  failed("a", "no");
+  cr_expect_eq(renew_notices_due(&n, 65000), 1);
 }
