@@ -165,7 +165,6 @@ static void resulted(struct renew_core *core, struct renew_job *j,
   int64_t took = t->started_at ? core->now.boot - t->started_at : -1;
   struct renew_target target;
   renew_target_parse(&target, ck_str_of(t->snapshot), NULL);
-  if (result->error[0]) renew_core_error(core, result->error);
   struct renew_line *l =
       renew_say(core->out, v.outcome == RENEW_DONE ? RENEW_SAY_INFO : RENEW_SAY_WARN, j->node.id,
                 "attempted");
@@ -189,6 +188,14 @@ static void end_as(struct renew_core *core, struct renew_job *j, enum renew_outc
                    const char *error) {
   struct renew_result result;
   renew_result_set(&result, outcome, "%s", error);
+  renew_core_error(core, result.error);
+  resulted(core, j, &result);
+}
+
+/* It is as somebody wants it: no error. */
+static void hold_back(struct renew_core *core, struct renew_job *j, const char *why) {
+  struct renew_result result;
+  renew_result_set(&result, RENEW_RELEASED, "%s", why);
   resulted(core, j, &result);
 }
 
@@ -241,7 +248,7 @@ static void send_or_release(struct renew_core *core, struct renew_job *j,
   if (renew_resolve_snapshot(&core->set, a->job.snapshot, &err))
     end_as(core, j, RENEW_RELEASED, err.text);
   else if (held)
-    end_as(core, j, RENEW_RELEASED, held);
+    hold_back(core, j, held);
   else if (renew_target_of_client(&target))
     end_as(core, j, RENEW_RELEASED, "its target has changed since the claim");
   else
@@ -285,6 +292,8 @@ void renew_resulted(struct renew_core *core, struct renew_job *j, const struct r
   bool waits_by_itself = e->as.result->limit && renew_lane_account(j->slot).n > 0;
   j->released = released && !waits_by_itself ? j->released + 1 : 0;
   j->trying->count.released = j->released;
+  if (e->as.result->error[0] && !waits_by_itself && !j->trying->cancelled)
+    renew_core_error(core, e->as.result->error);
   resulted(core, j, e->as.result);
 }
 

@@ -336,7 +336,7 @@ void renew_job_row(struct renew_core *core, const struct ck_row *row) {
   if (!running && !ck_str_is(status, "pending")) {
     struct renew_job *known = renew_core_job(core, ck_row_key(row));
     if (known && ck_str_is(status, "done")) client_worked(core, known);
-    if (known) renew_attempt_cancelled(core, known);
+    if (known && ck_str_is(status, "failed")) renew_attempt_cancelled(core, known);
     if (known) row_over(core, known);
     return;
   }

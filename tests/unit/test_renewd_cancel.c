@@ -81,3 +81,27 @@ Test(renewd_cancel, and_retried_waits_for_the_end, .init = begin, .fini = core_e
   cr_expect_null(told(CK_OP_END));
   claims("j");
 }
+
+/* Its row comes before the receipt of END: it is done, not cancelled. */
+Test(renewd_cancel, a_row_that_is_done_cancels_nothing, .init = begin, .fini = core_end) {
+  const struct renew_effect *send = sends("j", TARGET);
+  row_job((struct row_of_job){.id = "j", .of = "c", .message = "m", .status = "done"});
+  follow(5);
+  cr_expect_null(said("cancelled"));
+  cr_expect_null(cancelled_send());
+  result(send, RENEW_DONE);
+  cr_expect_not_null(told(CK_OP_END));
+  row_is_failed();
+  cr_expect_null(said("cancelled"), "it has ended");
+}
+
+/* What a person does is no error of renewd's. */
+Test(renewd_cancel, is_no_error, .init = begin, .fini = core_end) {
+  const struct renew_effect *send = sends("j", TARGET);
+  struct renew_result r;
+  row_is_failed();
+  renew_result_set(&r, RENEW_UNKNOWN, "cancelled, so it was stopped");
+  renew_step(&core, &(struct renew_event){RENEW_RESULT, send->ticket, {.result = &r}}, at,
+             &effects);
+  cr_expect_str_eq(core.last_error, "");
+}

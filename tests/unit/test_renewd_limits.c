@@ -127,6 +127,7 @@ static void limit_x(void) {
   cr_assert_eq(told->until, at.wall + HOUR);
   cr_assert_eq(told->times, 1);
   cr_assert_not(told->over);
+  cr_assert_str_eq(core.last_error, "", "a limit is no error: it has its own line");
 }
 
 static void held(const char *id, const char *state) {
