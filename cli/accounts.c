@@ -55,6 +55,19 @@ static void name_of(struct ck_buf *name, const char *own, const json_t *o, const
   free(json);
 }
 
+char *cli_account_of(const json_t *conversation, const char *snapshot) {
+  json_t *target = json_loads(snapshot, 0, NULL);
+  struct ck_buf name = {0};
+  struct ck_renewal own;
+  ck_renewal_read(&own, text(conversation, "renewal"), NULL);
+  name_of(&name, own.account, target, "kind", "id", "payload");
+  char *account = ck_str_dup(ck_buf_view(&name));
+  ck_renewal_free(&own);
+  ck_buf_free(&name);
+  json_decref(target);
+  return account;
+}
+
 /* ---- what adds to an account ---- */
 
 static int add_conversation(struct accounts *a, const json_t *conversation) {

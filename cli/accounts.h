@@ -9,6 +9,10 @@
  * reporting the error; then *rows is NULL. */
 int cli_accounts(struct cli *c, const char *name, json_t **rows);
 
+/* The name of the account that a follow-up of the conversation to that target_snapshot is charged
+ * to; empty if it has none. The caller frees it. */
+char *cli_account_of(const json_t *conversation, const char *snapshot);
+
 /* Ends the account's limit, and says so. *known: there is an account of that name that has had one;
  * else nothing happens. Returns as above. */
 int cli_end_limit(struct cli *c, const char *name, bool *known);

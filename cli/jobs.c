@@ -154,7 +154,7 @@ static int retry(const struct wish *w, const struct cli_job *j) {
 
 static int cancel(const struct wish *w, const struct cli_job *j) {
   struct cli *c = w->c;
-  static const char reason[] = "cancelled by hand";
+  static const char reason[] = CLI_CANCELLED;
   if (strcmp(j->status, "done") == 0)
     return refuse(c, j, "it was delivered: there is nothing left to cancel");
   bool running = strcmp(j->status, "running") == 0;

@@ -19,7 +19,7 @@ struct night {
   bool knows_cost, knows_tokens;
   json_t *conversations;                 /* in which something was delivered: id → true */
   json_t *stopped, *failed, *superseded; /* reason → how often */
-  size_t unknown, waiting;
+  size_t unknown, waiting, cancelled;
   size_t unexplained; /* of those that wait: renewd does not say for what */
 };
 
@@ -73,6 +73,12 @@ static const char *reason_of(const json_t *job) {
   return superseded ? error + strlen(CK_SUPERSEDED) : *error ? error : "no reason was given";
 }
 
+/* By a person; else it would count as a fault. */
+static bool is_cancelled(const json_t *job) {
+  return strcmp(cli_member(job, "status"), "failed") == 0 &&
+         strncmp(cli_member(job, "last_error"), CLI_CANCELLED, strlen(CLI_CANCELLED)) == 0;
+}
+
 static void take_job(struct night *n, const json_t *info, const json_t *job) {
   const char *state = cli_member(job, "state");
   const json_t *held = cli_held(info, cli_member(job, "job_id"));
@@ -85,6 +91,8 @@ static void take_job(struct night *n, const json_t *info, const json_t *job) {
     n->waiting++;
   else if (is_new && strcmp(state, "superseded") == 0)
     count(n->superseded, reason_of(job));
+  else if (is_new && is_cancelled(job))
+    n->cancelled++;
   else if (is_new && strcmp(state, "failed") == 0)
     count(n->failed, reason_of(job));
 }
@@ -116,13 +124,13 @@ static int take_jobs(struct cli *c, struct night *n) {
 /* ---- what is said ---- */
 
 static json_t *night_json(const struct night *n) {
-  json_t *o =
-      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O, s:O, s:O}", "since", (json_int_t)n->since,
-                "delivered", (json_int_t)n->delivered, "conversations",
-                (json_int_t)json_object_size(n->conversations), "tried_again",
-                (json_int_t)n->tried_again, "unknown", (json_int_t)n->unknown, "waiting",
-                (json_int_t)n->waiting, "unexplained", (json_int_t)n->unexplained, "stopped",
-                n->stopped, "failed", n->failed, "superseded", n->superseded);
+  json_t *o = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O, s:O, s:O}", "since",
+                        (json_int_t)n->since, "delivered", (json_int_t)n->delivered,
+                        "conversations", (json_int_t)json_object_size(n->conversations),
+                        "tried_again", (json_int_t)n->tried_again, "unknown",
+                        (json_int_t)n->unknown, "waiting", (json_int_t)n->waiting, "unexplained",
+                        (json_int_t)n->unexplained, "cancelled", (json_int_t)n->cancelled,
+                        "stopped", n->stopped, "failed", n->failed, "superseded", n->superseded);
   if (n->knows_cost) json_object_set_new(o, "cost", json_real(n->cost));
   if (n->knows_tokens) json_object_set_new(o, "tokens", json_integer(n->tokens));
   return o;
@@ -189,6 +197,7 @@ static void print_night(const struct night *n) {
   add_reasons(t, "stopped", CLI_YELLOW, n->stopped, "convkeep list jobs --status stopped");
   add_reasons(t, "failed", CLI_RED, n->failed, "convkeep list jobs --status failed");
   add_reasons(t, "superseded", CLI_PLAIN, n->superseded, NULL);
+  add_number(t, "cancelled", CLI_PLAIN, n->cancelled, "");
   add_number(t, "waiting", CLI_PLAIN, n->waiting, "");
   add_number(t, "not known", CLI_YELLOW, n->unexplained,
              " of these may be stopped: renewd does not say; convkeep status");

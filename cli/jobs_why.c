@@ -1,4 +1,5 @@
 /* convkeep jobs why JOB: its attempts, and what it waits for. */
+#include "cli/accounts.h"
 #include "cli/jobs.h"
 
 #include <stdlib.h>
@@ -215,7 +216,9 @@ static int target_missing(struct cli *c, const struct cli_job *j, char **missing
 
 static int learn_pause(struct cli *c, const struct cli_job *j, struct known *k) {
   int rc = cli_pauses(c, &k->pauses);
-  const json_t *pause = cli_pause_of(k->pauses, j->row, k->conversation);
+  char *account = cli_account_of(k->conversation, cli_member(j->row, "target_snapshot"));
+  const json_t *pause = cli_pause_of(k->pauses, j->row, k->conversation, account);
+  free(account);
   if (!pause) return rc;
   ck_buf_text(&k->pause, "paused: ");
   cli_pause_text(&k->pause, pause);

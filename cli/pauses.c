@@ -18,20 +18,23 @@ int cli_pauses(struct cli *c, json_t **rows) {
   return rc;
 }
 
-static bool holds(const json_t *row, const json_t *job, const json_t *conversation) {
+static bool holds(const json_t *row, const json_t *job, const json_t *conversation,
+                  const char *account) {
   const char *kind = cli_member(row, "kind"), *name = cli_member(row, "name");
   if (strcmp(kind, "everything") == 0) return true;
   if (strcmp(kind, "platform") == 0) return strcmp(name, cli_member(conversation, "platform")) == 0;
+  if (strcmp(kind, "account") == 0) return strcmp(name, account) == 0;
   if (strcmp(kind, "conversation") == 0)
     return strcmp(name, cli_member(conversation, "local_conversation_id")) == 0;
   return strcmp(kind, "job") == 0 && strcmp(name, cli_member(job, "job_id")) == 0;
 }
 
-const json_t *cli_pause_of(const json_t *rows, const json_t *job, const json_t *conversation) {
+const json_t *cli_pause_of(const json_t *rows, const json_t *job, const json_t *conversation,
+                           const char *account) {
   const json_t *longest = NULL, *row;
   size_t i;
   json_array_foreach(rows, i, row) {
-    if (!holds(row, job, conversation)) continue;
+    if (!holds(row, job, conversation, account)) continue;
     if (!longest ||
         cli_member_int(row, "until", INT64_MAX) > cli_member_int(longest, "until", INT64_MAX))
       longest = row;

@@ -10,9 +10,10 @@
 /* *rows: those that hold now, the oldest first: {kind, name, at, until}; until is null if nobody
  * said. The caller json_decrefs it. */
 int cli_pauses(struct cli *c, json_t **rows);
-/* The one of them that holds for the job of that conversation, and lasts longest; NULL: none.
- * Borrowed from rows. */
-const json_t *cli_pause_of(const json_t *rows, const json_t *job, const json_t *conversation);
+/* The one of them that holds for the job of that conversation, which is charged to that account
+ * (cli/accounts.h), and lasts longest; NULL: none. Borrowed from rows. */
+const json_t *cli_pause_of(const json_t *rows, const json_t *job, const json_t *conversation,
+                           const char *account);
 /* Appends what is paused: "everything", "the platform x"; and until when, if that is known. */
 void cli_pause_text(struct ck_buf *b, const json_t *row);
 

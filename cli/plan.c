@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/daemon_task.h"
+#include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/time.h"
 #include "proto/clock.h"
@@ -136,7 +137,7 @@ static void print_waits(const json_t *lines) {
     }
     cell(t, CLI_YELLOW, cli_member(line, "state"));
     conversation_cell(t, line);
-    cell(t, CLI_DIM, cli_member(line, "job_id"));
+    cell(t, CLI_DIM, cli_member(line, "short"));
     cli_table_cell(t, CLI_PLAIN, ck_buf_view(&why));
   }
   cli_table_print(&t);
@@ -152,7 +153,8 @@ static void print_all(const struct plan *p, int64_t until) {
   ck_buf_printf(&b, "%zu %s until ", json_array_size(p->goes),
                 ck_noun(json_array_size(p->goes), "delivery", "deliveries"));
   cli_time_text(&b, until);
-  ck_buf_text(&b, "; after each, its conversation waits for an answer\n");
+  ck_buf_text(&b, json_array_size(p->goes) ? "\nAfter each, its conversation waits for an answer.\n"
+                                           : "\n");
   cli_print(&b);
   ck_buf_free(&b);
 }
@@ -192,6 +194,7 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc == CLI_GO_ON) rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = make(&p, until);
   if (rc == CLI_GO_ON && c->json) print_json(&p);
+  if (rc == CLI_GO_ON && !c->json) rc = cli_ids_shorten(c, p.waits, "job_id", "short", CK_JOBS);
   if (rc == CLI_GO_ON && !c->json) print_all(&p, until);
   json_decref(p.goes);
   json_decref(p.waits);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "cli/accounts.h"
 #include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/pauses.h"
@@ -120,11 +121,12 @@ static int check_message(struct cli *c, const char *conversation, const char *id
 }
 
 /* Why the job would wait at first; empty: for its time alone. */
-static int find_pause(struct cli *c, const json_t *conversation, struct ck_buf *why) {
+static int find_pause(struct cli *c, const json_t *conversation, const char *account,
+                      struct ck_buf *why) {
   json_t *rows;
   int rc = cli_pauses(c, &rows);
   if (rc != CLI_GO_ON) return rc;
-  const json_t *pause = cli_pause_of(rows, NULL, conversation);
+  const json_t *pause = cli_pause_of(rows, NULL, conversation, account);
   if (strcmp(cli_member(conversation, "automation_status"), "paused") == 0)
     ck_buf_text(why, "the conversation");
   else if (pause)
@@ -133,17 +135,37 @@ static int find_pause(struct cli *c, const json_t *conversation, struct ck_buf *
   return rc;
 }
 
+/* Appends the account, until when it has a limit, and in which words. */
+static int find_limit(struct cli *c, const char *account, struct ck_buf *why) {
+  json_t *limit = NULL;
+  if (!*account) return CLI_GO_ON;
+  int rc = cli_query_one(c, "limits", "account", account, &limit);
+  int64_t until = cli_member_int(limit, "until", 0);
+  if (limit && !cli_member_int(limit, "over", 0) && until > ck_now_ms()) {
+    cli_safe_text(why, ck_str_of(account), false);
+    ck_buf_text(why, " until ");
+    cli_time_text(why, until);
+    ck_buf_text(why, ": ");
+    cli_safe_text(why, ck_str_of(cli_member(limit, "reason")), false);
+  }
+  json_decref(limit);
+  return rc;
+}
+
 static int show_job(struct cli *c, const json_t *conversation, const char *message,
                     const char *snapshot, const struct wish *w) {
-  struct ck_buf when = {0}, paused = {0};
-  int rc = find_pause(c, conversation, &paused);
+  struct ck_buf when = {0}, paused = {0}, limited = {0};
+  char *account = cli_account_of(conversation, snapshot);
+  int rc = find_pause(c, conversation, account, &paused);
+  if (rc == CLI_GO_ON) rc = find_limit(c, account, &limited);
   cli_time_text(&when, w->at);
   if (rc == CLI_GO_ON && c->json) {
-    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s?}", "local_conversation_id",
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s?, s:s?}", "local_conversation_id",
                           cli_member(conversation, "local_conversation_id"), "message_id", message,
                           "payload", w->payload, "payload_kind", w->kind, "target_snapshot",
                           snapshot, "next_attempt_at", (json_int_t)w->at, "paused",
-                          paused.len ? ck_buf_cstr(&paused) : NULL);
+                          paused.len ? ck_buf_cstr(&paused) : NULL, "limited",
+                          limited.len ? ck_buf_cstr(&limited) : NULL);
     cli_json_line(o);
     json_decref(o);
   } else if (rc == CLI_GO_ON) {
@@ -153,12 +175,15 @@ static int show_job(struct cli *c, const json_t *conversation, const char *messa
     ck_buf_text(&b, ": ");
     cli_safe_text(&b, ck_str_of(w->payload), false);
     if (paused.len) ck_buf_printf(&b, "; it waits, paused is %s", ck_buf_cstr(&paused));
+    if (limited.len) ck_buf_printf(&b, "; it waits, limited is %s", ck_buf_cstr(&limited));
     ck_buf_text(&b, "; nothing was written\n");
     cli_print(&b);
     ck_buf_free(&b);
   }
   ck_buf_free(&when);
   ck_buf_free(&paused);
+  ck_buf_free(&limited);
+  free(account);
   return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 

@@ -91,6 +91,17 @@ static void say_offered(struct plan *p, const struct ck_offer *offer) {
   json_decref(body);
 }
 
+/* It does not go, and why is not in the core any more. */
+static void say_ended(struct plan *p, struct ck_str job_id, const char *state,
+                      struct ck_str reason) {
+  const struct renew_job *j = renew_core_job(&p->r.core, job_id);
+  if (!j) return;
+  json_t *o = line_of(p, j);
+  put(o, "state", ck_str_of(state));
+  put(o, "reason", reason);
+  say("waits", o);
+}
+
 static void say_waits(void *self, struct renew_node *node) {
   struct plan *p = self;
   const struct renew_job *j = (const struct renew_job *)node;
@@ -99,12 +110,13 @@ static void say_waits(void *self, struct renew_node *node) {
   if (j->status == RENEW_OVER || j->phase == RENEW_OPEN) return;
   json_t *o = line_of(p, j);
   if (j->status == RENEW_RUNNING) h.state = "running";
+  if (j->in_doubt) h = (struct renew_held){"unknown", "it may have arrived", RENEW_NEVER};
   if (j->status == RENEW_PENDING) renew_is_held(&h, &p->r.core, j, now);
   put(o, "state", ck_str_of(h.state));
   put(o, "reason", ck_str_of(h.reason));
   if (h.until != RENEW_NEVER)
     json_object_set_new(o, "until", json_integer(now.wall + (h.until - now.boot)));
-  if (j->next_attempt_at != RENEW_NEVER)
+  if (j->status == RENEW_PENDING && j->next_attempt_at != RENEW_NEVER)
     json_object_set_new(o, "due", json_integer(j->next_attempt_at));
   say("waits", o);
 }
@@ -123,9 +135,10 @@ static void happens_with(struct plan *p, enum renew_event_kind kind, uint64_t ti
   renew_happens(&p->r, &(struct renew_event){kind, ticket, {.answer = answer}});
 }
 
-/* The claim was granted; what runs is not ours to end. */
+/* The claim was granted; what runs is not ours to end, and what may have arrived waits. */
 static void give_lease(const struct plan *p, struct renew_answer *a, const struct renew_job *j) {
   const char *token = j && j->trying ? j->trying->token : NULL;
+  if (!token && a->lease.unknown) return;
   a->lease = (struct renew_lease){.running = true, .attempt = a->job.attempt_count + 1};
   if (token) {
     a->lease.token = ck_str_of(token);
@@ -161,7 +174,12 @@ static void answered(void *self, uint64_t ticket, const struct renew_answer *ans
   free(q);
 }
 
+/* What will be observed, which may tell an unknown end, nobody knows. */
 static void query(struct plan *p, const struct renew_effect *e) {
+  if (e->as.query.parts == RENEW_ABOUT_DOUBTS) {
+    happens_with(p, RENEW_ANSWER, e->ticket, &(struct renew_answer){0});
+    return;
+  }
   struct asked *q = ck_zalloc(sizeof *q);
   *q = (struct asked){p, e->ticket, e->as.query.parts, ck_str_dup(e->as.query.job_id)};
   p->asked++;
@@ -202,21 +220,66 @@ static void make(struct plan *p, const struct ck_row *given) {
   renew_happens(&p->r, &(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
 }
 
+static void give_receipt(struct plan *p, uint64_t ticket, char result) {
+  uint64_t version = p->r.core.version;
+  if (ticket)
+    renew_happens(&p->r, &(struct renew_event){RENEW_RECEIPT,
+                                               ticket,
+                                               {.receipt = {result, (struct ck_str){0}, version}}});
+}
+
+/* The store ends it unless a person wants it anyway. */
+static void past_known(void *self, uint64_t ticket, const struct renew_answer *a) {
+  struct asked *q = self;
+  struct plan *p = q->p;
+  p->asked--;
+  if (a->problem) ck_fail(&p->error, "%s", a->problem);
+  if (!a->past.anyway) row_of(p, ck_str_of(q->job_id), "failed", (struct ck_str){0});
+  give_receipt(p, ticket, a->past.anyway ? '=' : 'u');
+  free(q->job_id);
+  free(q);
+}
+
+static void supersede(struct plan *p, uint64_t ticket, struct ck_str job_id) {
+  const struct renew_job *j = renew_core_job(&p->r.core, job_id);
+  if (!j) return;
+  struct asked *q = ck_zalloc(sizeof *q);
+  *q = (struct asked){p, ticket, RENEW_ABOUT_PAST, ck_str_dup(job_id)};
+  p->asked++;
+  renew_question_send(p->r.queries, ticket,
+                      &(struct renew_question){.parts = RENEW_ABOUT_PAST,
+                                               .job_id = job_id,
+                                               .conversation_id = ck_str_of(j->of->node.id),
+                                               .message_id = ck_str_of(j->of->last.id),
+                                               .rules = &p->r.core.set.stops},
+                      past_known, q);
+}
+
+/* What nothing was sent of would be tried again; but in a world that stands still, with the same
+ * end. */
+static void end_attempt(struct plan *p, const struct ck_end *end) {
+  bool done = ck_str_is(end->outcome, "done"), failed = ck_str_is(end->outcome, "failed");
+  if (!done) say_ended(p, end->job_id, failed ? "failed" : "waiting", end->error);
+  row_of(p, end->job_id, done ? "done" : "failed", (struct ck_str){0});
+}
+
+static void cancel(struct plan *p, const struct ck_cancel *c) {
+  say_ended(p, c->job_id, "failed", c->reason);
+  row_of(p, c->job_id, "failed", (struct ck_str){0});
+}
+
 /* The store would take it. */
 static void take(struct plan *p, const struct renew_effect *e) {
   const struct ck_mutation *m = &e->as.tell.mutation;
   const struct ck_row *row = e->as.tell.row;
-  uint64_t version = p->r.core.version;
   if (m->kind == CK_OP_PUT && row && row->table == CK_JOBS) make(p, row);
   if (m->kind == CK_OP_UPDATE && row && row->table == CK_JOBS)
     row_of(p, ck_row_key(row), "pending", ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT));
-  if (m->kind == CK_OP_SUPERSEDE) row_of(p, m->as.supersede.job_id, "failed", (struct ck_str){0});
-  if (m->kind == CK_OP_END) row_of(p, m->as.end.job_id, "done", (struct ck_str){0});
+  if (m->kind == CK_OP_SUPERSEDE) supersede(p, e->ticket, m->as.supersede.job_id);
+  if (m->kind == CK_OP_END) end_attempt(p, &m->as.end);
+  if (m->kind == CK_OP_CANCEL) cancel(p, &m->as.cancel);
   if (m->kind == CK_OP_OFFER) say_offered(p, &m->as.offer);
-  if (e->ticket)
-    renew_happens(&p->r, &(struct renew_event){RENEW_RECEIPT,
-                                               e->ticket,
-                                               {.receipt = {'u', (struct ck_str){0}, version}}});
+  if (m->kind != CK_OP_SUPERSEDE) give_receipt(p, e->ticket, 'u');
 }
 
 static void send_it(struct plan *p, const struct renew_effect *e) {

@@ -86,7 +86,8 @@ void renew_put_report(struct renewd *r, bool live, struct ck_buf *b);
  *   {"goes":  {"at", "job_id", "local_conversation_id", "automatic", "made", "payload",
  * "snapshot"}} made: the job does not exist yet; a client's: it would be offered
  *   {"waits": {"job_id", "local_conversation_id", "automatic", "made", "state", "reason", "until",
- *              "due"}}
+ *              "due"}}            as core/held.h has them; also running; unknown: its attempt
+ *                                may have arrived; failed: it would fail
  *   {"result": {}} or {"error": "…"} at the end
  *
  * Returns the exit code. */

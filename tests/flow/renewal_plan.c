@@ -1,6 +1,8 @@
 /* What would be sent, by the code that sends it; and nothing is written meanwhile. */
+#include <signal.h>
 #include <string.h>
 
+#include "proto/clock.h"
 #include "tests/flow/renewal_help.h"
 
 /* A conversation x:ID on auto, of which the assistant's last message gets a follow-up. */
@@ -106,4 +108,109 @@ T_STORY(renewal_plan, beside_a_ring_that_runs, 60) {
          "--message", "m0");
   T_CHECK(t_status_int("version", 0) == version, "it has written something");
   T_CHECK(r_has_status("m1", "pending"), "the job was changed");
+}
+
+static void finish(struct t_http *h, json_t *lines) {
+  json_decref(lines);
+  t_http_stop(&h);
+}
+
+/* What waits for a person does not hold up what comes after it. */
+T_STORY(renewal_plan, what_may_have_arrived_waits_for_a_person, 60) {
+  char target[160];
+  struct t_http *h = r_web("hang 200", target);
+  t_up();
+  r_say("m1", "assistant", target);
+  t_do(0, "renew", CONVERSATION, "--payload", "one");
+  T_UNTIL(5000, t_http_count(h) == 1, "no request");
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  T_UNTIL(15000, t_status_int("jobs.unknown", 0) == 1, "its end is not unknown");
+  r_say("m2", "assistant", target);
+  t_do(0, "renew", CONVERSATION, "--payload", "two", "--at", "+1h");
+  json_t *lines = t_lines(0, "plan");
+  json_t *first = line_of(lines, CONVERSATION, "unknown"),
+         *later = line_of(lines, CONVERSATION, "goes");
+  T_CHECK(strstr(member(first, "reason"), "may have arrived") && !json_object_get(first, "due"),
+          "%s", json_dumps(first, 0));
+  T_CHECK(strcmp(member(later, "payload"), "two") == 0, "%s", json_dumps(later, 0));
+  json_t *job = r_job_of("m1");
+  struct t_result r = t_convkeep("plan");
+  T_CHECK(!strstr(r.out, t_text_at(job, "job_id")) && strstr(r.out, "1 delivery until"), "%s",
+          r.out);
+  for (char *at = strstr(r.out, "waits "), *end; (end = strchr(at, '\n')); at = end + 1)
+    T_CHECK(end - at <= 80, "a line has %d columns: %s", (int)(end - at), r.out);
+  t_result_free(&r);
+  json_decref(job);
+  finish(h, lines);
+}
+
+T_STORY(renewal_plan, what_a_person_wants_anyway_goes, 60) {
+  t_up();
+  r_put_on_auto("{'kind': 'null'}");
+  t_do(0, "pause", "--for", "1h");
+  r_say("m1", "assistant", "{'kind': 'null'}");
+  T_UNTIL(10000, r_has_status("m1", "pending"), "it has no job");
+  r_say("m2", "user", NULL);
+  r_wait_status("m1", "failed", 10000);
+  json_t *job = r_job_of("m1");
+  t_do(0, "jobs", "retry", t_text_at(job, "job_id"), "--anyway");
+  json_t *lines = t_lines(0, "plan");
+  T_CHECK(
+      strcmp(member(line_of(lines, CONVERSATION, "goes"), "job_id"), t_text_at(job, "job_id")) == 0,
+      "%s", json_dumps(lines, 0));
+  json_decref(job);
+  json_decref(lines);
+}
+
+/* No client could read it. */
+T_STORY(renewal_plan, what_cannot_be_said_fails, 60) {
+  t_up();
+  struct t_producer *p = t_producer("hand");
+  t_taken(p, 'n', "messages",
+          "{'id': 'a', 'platform': 'x', 'conversation_id': 'a', 'role': 'assistant', "
+          "'raw_text': 't', 'observed_at': %lld}",
+          (long long)r_now_plus(0));
+  t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'x:a', 'platform': 'x'}");
+  t_taken(p, 'n', "renewal_jobs",
+          "{'job_id': 'hand-a', 'local_conversation_id': 'x:a', 'message_id': 'a', 'payload': "
+          "'no JSON', 'payload_kind': 'json', 'target_snapshot': {'kind': 'feed', 'client_id': "
+          "'ff1'}, 'next_attempt_at': %lld}",
+          (long long)r_now_plus(3600000));
+  json_t *lines = t_lines(0, "plan", "--until", "+2h");
+  json_t *fails = line_of(lines, "x:a", "failed");
+  T_CHECK(*member(fails, "reason") && json_array_size(lines) == 1, "%s", json_dumps(lines, 0));
+  struct t_result r = t_convkeep("plan", "--until", "+30m");
+  T_CHECK(!strstr(r.out, "waits for an answer"), "%s", r.out);
+  t_result_free(&r);
+  json_decref(lines);
+}
+
+static void dry_run_says(const char *part) {
+  t_says(0, part, "renew", "x:a", "--payload", "x", "--dry-run", "--message", "u-a");
+}
+
+/* What holds up the account of its target. */
+T_STORY(renewal_plan, a_dry_run_knows_the_account, 60) {
+  char any[160], target[256];
+  struct t_http *h = r_web("429/30", any);
+  snprintf(target, sizeof target,
+           "{'kind': 'webhook', 'payload': {'url': '%shook', 'account': 'mine'}}", t_http_url(h));
+  t_up();
+  on_auto("a", target);
+  for (int64_t until = ck_boot_ms() + 10000;; t_pause(100)) {
+    struct t_result r = t_convkeep("list", "accounts");
+    bool limited = strstr(r.out, "http 429") != NULL;
+    t_result_free(&r);
+    if (limited) break;
+    T_CHECK(ck_boot_ms() < until, "the account has no limit");
+  }
+  dry_run_says("; it waits, limited is mine until ");
+  t_do(0, "pause", "--account", "mine");
+  dry_run_says("; it waits, paused is the account mine;");
+  json_t *lines = t_lines(0, "renew", "x:a", "--payload", "x", "--dry-run", "--message", "u-a");
+  json_t *said = json_array_get(lines, 0);
+  T_CHECK(strcmp(member(said, "paused"), "the account mine") == 0 &&
+              strstr(member(said, "limited"), "http 429"),
+          "%s", json_dumps(lines, 0));
+  finish(h, lines);
 }

@@ -186,6 +186,13 @@ T_STORY(renewal, a_night_in_ten_lines, 60) {
               strstr(r.out, "1: somebody answered"),
           "it says %s%s", r.out, r.err);
   t_result_free(&r);
+  t_do(0, "renew", CONVERSATION, "--payload", "x", "--message", "m3", "--at", "+1h");
+  t_do(0, "jobs", "cancel", "--status", "waiting", "--yes");
+  said = t_lines(0, "jobs", "report");
+  T_CHECK(t_int_at(said, "0.cancelled", 0) == 1 &&
+              json_object_size(json_object_get(json_array_get(said, 0), "failed")) == 0,
+          "it says %s", json_dumps(said, 0));
+  json_decref(said);
   t_do(2, "jobs", "report", "--status", "failed");
   t_do(2, "jobs", "why", "m1", "--since", "-1h");
 }
