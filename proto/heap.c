@@ -34,9 +34,13 @@ static void sink(struct ck_heap *h, struct ck_timer *t) {
 }
 
 void ck_heap_set(struct ck_heap *h, struct ck_timer *t, int64_t at) {
-  if (t->place && t->at == at) return;
+  if (!t->place || t->at != at) ck_heap_set_in_order(h, t, at, ++h->orders);
+}
+
+void ck_heap_set_in_order(struct ck_heap *h, struct ck_timer *t, int64_t at, uint64_t order) {
+  if (t->place && t->at == at && t->order == order) return;
   t->at = at;
-  t->order = ++h->orders;
+  t->order = order;
   if (!t->place) {
     if (h->count == h->room) {
       h->room = h->room ? h->room * 2 : 64;

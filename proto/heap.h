@@ -13,7 +13,7 @@
 /* Zero-initialise: it is in no heap. */
 struct ck_timer {
   int64_t at;     /* when it is due, in the caller's unit */
-  uint64_t order; /* of those that are due at the same time, the one that was set first is first */
+  uint64_t order; /* of those that are due at the same time, the least is first */
   size_t place;   /* 1 to count; 0: in no heap */
 };
 
@@ -25,9 +25,12 @@ struct ck_heap {
   uint64_t compared; /* pairs of timers so far: what all the calls have cost */
 };
 
-/* Enters the timer, or changes its time. It must be in no other heap. Setting the time that it has
- * changes nothing, so it keeps its order. */
+/* Enters the timer, or changes its time. It must be in no other heap. Of those that are due at the
+ * same time, the one that was set first is first. Setting the time that it has changes nothing, so
+ * it keeps its order. */
 void ck_heap_set(struct ck_heap *h, struct ck_timer *t, int64_t at);
+/* The same, but the caller says the order. A heap has all its timers by one of the two. */
+void ck_heap_set_in_order(struct ck_heap *h, struct ck_timer *t, int64_t at, uint64_t order);
 /* Removes it; does nothing if it is in no heap. */
 void ck_heap_drop(struct ck_heap *h, struct ck_timer *t);
 /* The one that is due first; NULL: the heap is empty. */

@@ -80,7 +80,7 @@ static void place(struct renew_pace *p, struct renew_lane *l) {
   if (first && first->at > at) at = first->at;
   if (l->in && l->in != in) ck_heap_drop(l->in, &l->timer);
   l->in = in;
-  if (in) ck_heap_set(in, &l->timer, at);
+  if (in) ck_heap_set_in_order(in, &l->timer, at, l->served);
 }
 
 /* Its gates have changed, and with them their other lanes. */
@@ -100,6 +100,7 @@ struct renew_lane *renew_pace_join(struct renew_pace *p, struct ck_str target,
   struct renew_lane *l = (struct renew_lane *)renew_index_find(&p->lanes, ck_buf_view(&key));
   if (!l) {
     l = ck_zalloc(sizeof *l);
+    l->served = ++p->turns;
     l->node.id = ck_str_dup(ck_buf_view(&key));
     renew_index_add(&p->lanes, &l->node);
     gate_enter(l, RENEW_GATE_TARGET, gate_get(p, RENEW_GATE_TARGET, target));
@@ -168,6 +169,7 @@ static int64_t spacing_of(const struct renew_pace *p, int which) {
 void renew_pace_claim(struct renew_pace *p, struct renew_lane *l) {
   p->ours++;
   l->ours++;
+  l->served = ++p->turns;
   for (int which = 0; which < RENEW_GATES; which++) {
     struct renew_gate *g = l->gates[which];
     if (!g) continue;

@@ -37,6 +37,7 @@ struct renew_lane {
   struct ck_heap *in;     /* that this timer is in */
   unsigned jobs;          /* that belong to it */
   unsigned ours;          /* deliveries under way */
+  uint64_t served;        /* its last turn, or when it came, by renew_pace.turns */
 };
 
 /* Zero-initialise, then set what paces it: spacing is from one beginning to the next, and 0 lets
@@ -45,6 +46,8 @@ struct renew_pace {
   int64_t spacing, account_spacing;
   unsigned account_slots;
   unsigned ours; /* deliveries under way in all lanes */
+  uint64_t
+      turns; /* of lanes; of two that open at the same time, the one served longer ago is first */
   struct renew_index lanes, gates[RENEW_GATES];
   struct ck_heap idle, busy; /* lanes in which something waits, whose target has no delivery, or
                                 some */

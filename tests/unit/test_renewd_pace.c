@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "renewd/core/pace.h"
@@ -153,6 +154,91 @@ Test(renewd_pace, an_account_has_a_spacing_of_its_own, .init = begin, .fini = do
   renew_pace_begin(&p, c, at);
   at += 5000;
   cr_assert_eq(turn(b), 1);
+}
+
+/* What shares a target or an account has its turns by turns: an hour in which something waits in
+ * every lane. */
+struct sharing {
+  const char *what;
+  int targets, accounts; /* a lane for each pair */
+  unsigned slots;
+  int64_t spacing, account_spacing, takes;
+  int each; /* deliveries of each lane, but for one */
+};
+
+static void an_hour(const struct sharing *s) {
+  enum { LANES = 8, UNDER_WAY = 64 };
+  struct renew_lane *lanes[LANES];
+  struct {
+    struct renew_lane *lane;
+    int64_t ends;
+  } under_way[UNDER_WAY] = {{0}};
+  int had[LANES] = {0}, n = s->targets * s->accounts;
+  begin();
+  p = (struct renew_pace){
+      .spacing = s->spacing, .account_spacing = s->account_spacing, .account_slots = s->slots};
+  for (int i = 0; i < n; i++) {
+    char target[] = {(char)('a' + i / s->accounts), 0},
+         account[] = {(char)('x' + i % s->accounts), 0};
+    lanes[i] = lane_of(target, account);
+    renew_pace_wait(&p, lanes[i], &timers[i], 0);
+  }
+  for (at = 0; at < 3600000; at += 100) {
+    for (int i = 0; i < UNDER_WAY; i++) {
+      if (!under_way[i].lane || under_way[i].ends > at) continue;
+      renew_pace_end(&p, under_way[i].lane, true, at);
+      under_way[i].lane = NULL;
+    }
+    for (struct ck_timer *t; (t = renew_pace_next(&p, at));) {
+      int one = (int)(t - timers), place = 0;
+      while (under_way[place].lane) cr_assert_lt(++place, UNDER_WAY);
+      under_way[place].lane = lanes[one];
+      under_way[place].ends = at + s->takes;
+      had[one]++;
+      renew_pace_leave(&p, lanes[one], t);
+      renew_pace_claim(&p, lanes[one]);
+      renew_pace_begin(&p, lanes[one], at);
+      renew_pace_wait(&p, lanes[one], t, 0);
+    }
+  }
+  for (int i = 0; i < n; i++)
+    cr_expect(abs(had[i] - s->each) <= 1, "%s: lane %d had %d of %d", s->what, i, had[i], s->each);
+  renew_pace_free(&p);
+}
+
+Test(renewd_pace, lanes_that_share_are_served_by_turns) {
+  static const struct sharing all[] = {
+      {"one target, two accounts", 1, 2, 2, 2000, 1000, 500, 900},
+      {"one target, two accounts, slow", 1, 2, 2, 2000, 1000, 20000, 360},
+      {"one account, four targets", 4, 1, 2, 2000, 30000, 500, 30},
+      {"one account, four targets, one slot", 4, 1, 1, 0, 0, 1000, 900},
+      {"two accounts, four targets", 4, 2, 2, 2000, 30000, 500, 30},
+  };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) an_hour(&all[i]);
+}
+
+/* One that comes later does not go first for ever, nor does one wait because others come. */
+Test(renewd_pace, a_lane_that_comes_later_has_the_last_turn, .init = begin, .fini = done) {
+  p.account_spacing = 1000;
+  struct renew_lane *a = lane_of("a", "x"), *b = lane_of("b", "x");
+  renew_pace_wait(&p, a, &timers[0], 0);
+  renew_pace_wait(&p, b, &timers[1], 0);
+  cr_assert_eq(turn(a), 0);
+  renew_pace_begin(&p, a, at);
+  renew_pace_end(&p, a, true, at);
+  struct renew_lane *c = lane_of("c", "x");
+  renew_pace_wait(&p, c, &timers[2], 0);
+  at += 1000;
+  cr_assert_eq(turn(b), 1);
+  renew_pace_begin(&p, b, at);
+  renew_pace_end(&p, b, true, at);
+  renew_pace_wait(&p, a, &timers[0], 0);
+  at += 1000;
+  cr_assert_eq(turn(a), 0);
+  renew_pace_begin(&p, a, at);
+  renew_pace_end(&p, a, true, at);
+  at += 1000;
+  cr_assert_eq(turn(c), 2);
 }
 
 /* It cools that account only; when it is over, one goes first, and the others once that has shown
