@@ -3,6 +3,9 @@
 
 #include <jansson.h>
 
+#include "proto/sha256.h"
+#include "proto/wire.h"
+
 static json_t *payload_of(struct ck_str text) {
   if (!text.n) return NULL;
   json_t *v = json_loadb(text.s, text.n, JSON_DECODE_ANY, NULL);
@@ -26,10 +29,25 @@ static void put(struct ck_buf *b, struct ck_str prefix, struct ck_str name) {
   ck_buf_str(b, name);
 }
 
+/* What follows `begin` is cut if it is too long: its beginning, and a hash of the whole. */
+static void bound(struct ck_buf *b, size_t begin) {
+  struct ck_str name = {b->data + begin, b->len - begin};
+  struct ck_sha256 h;
+  char hex[CK_SHA256_HEX + 1];
+  if (name.n <= CK_ACCOUNT_MAX) return;
+  ck_sha256_begin(&h);
+  ck_sha256_add(&h, name);
+  ck_sha256_end_hex(&h, hex);
+  b->len = begin + ck_utf8_cut(name, CK_ACCOUNT_MAX - CK_SHA256_HEX - 1).n;
+  ck_buf_text(b, ":");
+  ck_buf_text(b, hex);
+}
+
 void ck_account_name(struct ck_buf *b, const struct ck_account_facts *f) {
   json_t *o = f->own.n ? NULL : payload_of(f->target_payload);
   struct ck_str account = member(o, "account"), home = member(o, "home"),
                 organization = member(o, "organization_id");
+  size_t begin = b->len;
   while (home.n > 1 && home.s[home.n - 1] == '/') home.n--;
   if (f->own.n)
     ck_buf_str(b, f->own);
@@ -41,5 +59,6 @@ void ck_account_name(struct ck_buf *b, const struct ck_account_facts *f) {
     put(b, f->platform, organization);
   else if (f->client_id.n)
     put(b, CK_LIT("client"), f->client_id);
+  bound(b, begin);
   json_decref(o);
 }

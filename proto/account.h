@@ -15,7 +15,8 @@ struct ck_account_facts {
 
 /* Appends its name: what its owner says; else the member `account` of the target's payload; else
  * PLATFORM:HOME or PLATFORM:ORGANIZATION, from its members `home` and `organization_id`; else
- * client:CLIENT_ID. Nothing if it has none. */
+ * client:CLIENT_ID. Nothing if it has none. A name has at most CK_ACCOUNT_MAX bytes (wire.h); of a
+ * longer one that is its beginning, a colon, and the SHA-256 of the whole. */
 void ck_account_name(struct ck_buf *b, const struct ck_account_facts *f);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "proto/account.h"
+
 static struct renew_conversation *of_node(struct renew_node *n) {
   return (struct renew_conversation *)n;
 }
@@ -218,13 +220,16 @@ void renew_conversation_drop(struct renew_core *core, struct renew_conversation 
 bool renew_conversation_account(struct renew_core *core, struct renew_conversation *c,
                                 struct ck_str renewal) {
   struct ck_renewal own;
+  struct ck_buf name = {0};
   ck_renewal_read(&own, renewal, NULL); /* what cannot be read stops the job */
-  bool changes = !ck_str_eq(ck_str_of(own.account), ck_str_of(c->account));
+  ck_account_name(&name, &(struct ck_account_facts){.own = ck_str_of(own.account)});
+  bool changes = !ck_str_eq(ck_buf_view(&name), ck_str_of(c->account));
   if (changes) {
     free(c->account);
-    c->account = own.account && *own.account ? ck_strdup(own.account) : NULL;
+    c->account = name.len ? ck_str_dup(ck_buf_view(&name)) : NULL;
     for (struct renew_job *j = c->jobs; j; j = j->next) renew_job_change_lane(core, j);
   }
+  ck_buf_free(&name);
   ck_renewal_free(&own);
   return changes;
 }

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "proto/account.h"
+#include "proto/wire.h"
 
 static void is(struct ck_account_facts f, const char *name) {
   struct ck_buf b = {0};
@@ -32,4 +33,29 @@ Test(account, none) {
   is((struct ck_account_facts){PAYLOAD("{\"home\":7,\"account\":\" \"}")}, "");
   is((struct ck_account_facts){PAYLOAD("{\"home\"")}, "");
   is((struct ck_account_facts){PAYLOAD("[1]")}, "");
+}
+
+/* So that every name fits whatever has one, and those of two accounts differ. */
+Test(account, long_ones) {
+  struct ck_buf payload = {0}, name = {0}, other = {0};
+  for (int i = 0; i < 2; i++) {
+    struct ck_buf *b = i ? &other : &name;
+    ck_buf_clear(&payload);
+    ck_buf_text(&payload, "{\"home\":\"/");
+    for (int k = 0; k < 2500; k++) ck_buf_text(&payload, "\xc3\xa4");
+    ck_buf_printf(&payload, "%d\"}", i);
+    ck_account_name(b, &(struct ck_account_facts){.platform = CK_LIT("x"),
+                                                  .target_payload = ck_buf_view(&payload)});
+    cr_expect_leq(b->len, CK_ACCOUNT_MAX);
+    cr_expect_geq(b->len, CK_ACCOUNT_MAX - 1);
+    cr_expect(ck_str_starts(ck_buf_view(b), "x:/\xc3\xa4"));
+    cr_expect(ck_utf8_ok(ck_buf_view(b)));
+  }
+  cr_expect_not(ck_str_eq(ck_buf_view(&name), ck_buf_view(&other)));
+  ck_buf_clear(&other);
+  ck_account_name(&other, &(struct ck_account_facts){.own = ck_buf_view(&name)});
+  cr_expect(ck_str_eq(ck_buf_view(&name), ck_buf_view(&other)), "a name that was cut is a name");
+  ck_buf_free(&payload);
+  ck_buf_free(&name);
+  ck_buf_free(&other);
 }
