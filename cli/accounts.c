@@ -179,8 +179,8 @@ int cli_end_limit(struct cli *c, const char *name, bool *known) {
   struct ck_buf line = {0};
   cli_safe_text(&line, ck_str_of(name), false);
   printf("%s: %s\n", ck_buf_cstr(&line),
-         result == '=' ? "its limit is over already"
-                       : "its limit is over; one delivery goes first");
+         result == '=' ? "its limit has ended already"
+                       : "its limit ends now; one delivery goes first");
   ck_buf_free(&line);
   return rc;
 }

@@ -305,7 +305,7 @@ const struct cli_command cli_resume = {
     "CONVERSATION that is paused becomes `auto`, or `manual` with --to manual: its earlier status\n"
     "is not stored; pause prints it. Messages that arrived meanwhile get no follow-up; jobs that\n"
     "waited are delivered. One that is on `auto` already, but was stopped, goes on too.\n\n"
-    "With an account, its limit is over, too: one delivery goes out, and the others when that\n"
+    "With an account, its limit ends, too: one delivery goes out, and the others when that\n"
     "has arrived. `list accounts` has the accounts.",
     run_resume,
     NULL};

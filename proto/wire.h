@@ -590,14 +590,14 @@
  *   until   wall time
  *   since   wall time: when the first of this row of limits was seen
  *   times   how many there are in this row: each was seen when the one before had just ended
- *   over    a delivery, or UNLIMIT, has ended it: it counts only for the row
+ *   over    a delivery has ended it: it counts only for the row
  *   reason  in the target's words */
 #define CK_LIMIT_FIELDS(F) \
   F(TEXT, account) F(INT, until) F(INT, since) F(INT, times) F(BOOL, over) F(TEXT, reason) \
   F(INT, at)
-#define CK_ACCOUNT_MAX 4096 /* bytes of an account's name */
+#define CK_ACCOUNT_MAX 512 /* bytes of an account's name */
 
-/* A person: the account's limit is over now. Unchanged without one. */
+/* A person: the account's limit ends now. Unchanged without one that lasts. */
 #define CK_UNLIMIT_FIELDS(F) F(TEXT, account)
 
 /* renewd: what came of an attempt whose end is unknown may be known by now. Unchanged unless the

@@ -181,7 +181,7 @@ static void resulted(struct renew_core *core, struct renew_job *j,
     return;
   }
   renew_job_tell_end(core, j, &lease, &v, result, took);
-  if (limited) renew_tell_limit(core->out, &limit);
+  if (limited) renew_limit_tell(core, &limit, j->ticket.number);
 }
 
 static void end_as(struct renew_core *core, struct renew_job *j, enum renew_outcome outcome,
@@ -340,6 +340,7 @@ void renew_job_tell_end(struct renew_core *core, struct renew_job *j, const stru
 
 void renew_end_receipted(struct renew_core *core, struct renew_job *j,
                          const struct renew_event *e) {
+  renew_limit_receipted(core, e);
   if (e->as.receipt.result == 'r') {
     renew_say_text(core->out, renew_say(core->out, RENEW_SAY_WARN, j->node.id, "end_refused"),
                    "reason", e->as.receipt.reason);

@@ -174,6 +174,12 @@ struct ck_mutation renew_account_limited(struct renew_core *core, struct ck_str 
 bool renew_account_worked(struct renew_core *core, struct ck_str name, int64_t began,
                           struct ck_mutation *m);
 /* Asks for those that the store has. Nothing is claimed before they are there. */
+/* The limit goes along with the TELL that was added last, which has that ticket; and alone, if the
+ * store refuses that: both of them are lost then, but the account is as it is. */
+void renew_limit_tell(struct renew_core *core, const struct ck_mutation *limit, uint64_t with);
+/* e: a receipt. */
+void renew_limit_receipted(struct renew_core *core, const struct renew_event *e);
+
 void renew_limits_load(struct renew_core *core);
 /* It does, from limits.look_at on. */
 bool renew_limits_look(const struct renew_core *core);

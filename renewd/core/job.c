@@ -317,11 +317,13 @@ static void row_over(struct renew_core *core, struct renew_job *j) {
   renew_job_step(core, j, RENEW_JOB_OVER, NULL);
 }
 
-/* A client delivered it, which tells that its account's limit is over. */
-static void client_worked(struct renew_core *core, const struct renew_job *j) {
+/* A client delivered it, which tells that its account's limit is over, if it was claimed after that
+ * had ended. */
+static void client_worked(struct renew_core *core, const struct renew_job *j,
+                          const struct ck_row *row) {
   struct ck_mutation m;
-  if (j->client && !j->slot &&
-      renew_account_worked(core, renew_lane_account(j->lane), core->now.boot, &m))
+  int64_t began = renew_rebase(renew_clamp(ck_row_int(row, CK_JOBS_LAST_ATTEMPT_AT, 0)), core->now);
+  if (j->client && !j->slot && renew_account_worked(core, renew_lane_account(j->lane), began, &m))
     renew_tell(core->out, 0, &m);
 }
 
@@ -335,7 +337,7 @@ void renew_job_row(struct renew_core *core, const struct ck_row *row) {
   note_attempt(core, row);
   if (!running && !ck_str_is(status, "pending")) {
     struct renew_job *known = renew_core_job(core, ck_row_key(row));
-    if (known && ck_str_is(status, "done")) client_worked(core, known);
+    if (known && ck_str_is(status, "done")) client_worked(core, known, row);
     if (known && ck_str_is(status, "failed")) renew_attempt_cancelled(core, known);
     if (known) row_over(core, known);
     return;

@@ -3,8 +3,9 @@
  *   reached ──► limited ──► its end ──► one delivery ──► done: over; reached again: limited
  *
  * A time that is told is taken as it is for the first limit of a row. Whoever tells another one
- * each time that it ends is asked again sooner; whoever tells none, or one that is past, after a
- * while that doubles. The store keeps all of it, so a restart changes nothing. */
+ * each time that it ends is asked again sooner if it is long, and later if it is short; whoever
+ * tells none, or one that is past, after a while that doubles. The store keeps all of it, so a
+ * restart changes nothing. */
 #include "renewd/core/limits.h"
 
 #include <stdlib.h>
@@ -18,6 +19,9 @@
 #define UNTOLD_LONGEST INT64_C(14400000)
 /* The longest wait for a time that has slid, for the first time; it doubles. */
 #define SLID_FIRST INT64_C(3600000)
+/* The shortest wait for a time that is told again though nothing has arrived; it doubles. */
+#define AGAIN_FIRST INT64_C(60000)
+#define AGAIN_LONGEST INT64_C(3600000)
 /* The longest of all: the weekly limits' length, and a day. */
 #define LONGEST (8 * 24 * INT64_C(3600000))
 
@@ -27,16 +31,31 @@ static int64_t doubled(int64_t first, int64_t longest, int64_t times) {
   return most < longest ? most : longest;
 }
 
+/* Who takes a delivery, then tells a short time, and so on, only paces us: each time is a row. */
+static bool is_in_row(const struct renew_limited *l, int64_t told, int64_t now) {
+  bool paces = l->over && told > now && told - now <= AGAIN_LONGEST;
+  return l->times > 0 && !paces && now - l->until < ROW_MS && l->until - now < LONGEST;
+}
+
+/* Of a time to come that is told within a row. again: while the limit lasts. */
+static int64_t wait_in_row(const struct renew_limited *l, int64_t wait, bool again, int64_t now) {
+  int64_t least = doubled(AGAIN_FIRST, AGAIN_LONGEST, l->times - 1);
+  if (again && l->until - now < least) least = l->until - now;
+  if (wait < least) return least;
+  if (!again && wait > SLID_FIRST) return doubled(SLID_FIRST, wait, l->times - 1);
+  return wait;
+}
+
 void renew_limit_take(struct renew_limited *l, int64_t told, int64_t now) {
-  bool in_row = l->times > 0 && now - l->until < ROW_MS && l->until - now < LONGEST;
+  bool in_row = is_in_row(l, told, now);
   bool again = in_row && !l->over && now < l->until; /* of a delivery that began before it */
   if (!in_row) *l = (struct renew_limited){.since = now};
   if (!again) l->times++;
   int64_t wait = told - now;
   if (told <= now)
     wait = again ? l->until - now : doubled(UNTOLD_FIRST, UNTOLD_LONGEST, l->times);
-  else if (l->times > 1 && !again && wait > SLID_FIRST)
-    wait = doubled(SLID_FIRST, wait, l->times - 1);
+  else if (l->times > 1)
+    wait = wait_in_row(l, wait, again, now);
   l->until = now + (wait < LONGEST ? wait : LONGEST);
   l->over = false;
   l->at = l->at < now ? now : l->at + 1;
@@ -139,11 +158,36 @@ bool renew_account_worked(struct renew_core *core, struct ck_str name, int64_t b
   return true;
 }
 
+void renew_limit_tell(struct renew_core *core, const struct ck_mutation *limit, uint64_t with) {
+  struct renew_account *a = renew_account_known(core, limit->as.limit.account);
+  renew_tell_limit(core->out, limit);
+  if (a) a->with = with;
+}
+
+struct refused {
+  struct renew_core *core;
+  uint64_t ticket;
+};
+
+static void tell_alone(void *self, struct renew_node *n) {
+  const struct refused *r = self;
+  struct renew_account *a = (struct renew_account *)n;
+  if (a->with != r->ticket) return;
+  struct ck_mutation m = tell(a);
+  a->with = 0;
+  renew_tell(r->core->out, 0, &m);
+}
+
+void renew_limit_receipted(struct renew_core *core, const struct renew_event *e) {
+  struct refused r = {core, e->ticket};
+  if (e->as.receipt.result == 'r') renew_index_each(&core->accounts, tell_alone, &r);
+}
+
 /* ---- those that the store has ---- */
 
 bool renew_limits_look(const struct renew_core *core) {
   const struct renew_limits *l = &core->limits;
-  return core->recovered && !l->ticket.number && (!l->loaded || l->look);
+  return core->recovered && !l->ticket.number && (!l->loaded || l->look || l->more);
 }
 
 void renew_limits_load(struct renew_core *core) {
@@ -154,11 +198,12 @@ void renew_limits_load(struct renew_core *core) {
               &(struct renew_question){.parts = RENEW_ABOUT_LIMITS, .page = l->page});
 }
 
-/* What the core has told is newer than an answer that does not know of it. */
+/* What the core has told is newer than an answer that does not know of it. A person's UNLIMIT
+ * changes nothing but the end. */
 static void take_row(struct renew_core *core, const struct renew_limit_row *row) {
   struct renew_account *a = account_get(core, row->account);
   bool older = row->limit.at < a->limit.at;
-  if (older || (row->limit.at == a->limit.at && row->limit.over == a->limit.over)) return;
+  if (older || (row->limit.at == a->limit.at && row->limit.until == a->limit.until)) return;
   a->limit = row->limit;
   set_reason(a, row->reason);
   apply(core, a);
@@ -168,17 +213,15 @@ void renew_limits_page(struct renew_core *core, const struct renew_answer *answe
   struct renew_limits *l = &core->limits;
   if (answer->problem) {
     renew_core_error(core, answer->problem);
-    l->look = true;
+    l->more = true;
     l->look_at = core->now.boot + RENEW_AGAIN_MS;
     return;
   }
   for (size_t i = 0; i < answer->n; i++) take_row(core, &answer->limits[i]);
   bool last = answer->n < RENEW_PAGE;
   l->page = last ? 0 : l->page + 1;
-  if (last)
-    l->loaded = true;
-  else
-    l->look = true;
+  l->more = !last;
+  if (last) l->loaded = true;
 }
 
 static void account_free(void *self, struct renew_node *n) {

@@ -200,6 +200,7 @@ struct renew_account {
   char *reason;  /* in the target's words */
   char *why;     /* the account, and the reason */
   bool counted;  /* it is not known to be over */
+  uint64_t with; /* the ticket of the TELL that LIMIT went along with last; 0: it went alone */
 };
 
 /* The limits that the store has. */
@@ -207,6 +208,7 @@ struct renew_limits {
   struct renew_ticket ticket;
   bool loaded;
   bool look;       /* a person may have ended one */
+  bool more;       /* the next page is to be asked for */
   uint64_t page;   /* the next one */
   int64_t look_at; /* boot: not before */
 };

@@ -247,7 +247,7 @@ static void make(struct renew_core *core, struct renew_conversation *c,
   c->made_for = ck_strdup(c->last.id);
   renew_tell_row(core->out, renew_ticket_take(&core->tickets, &c->turn_ticket, RENEW_OF_TURN),
                  CK_OP_PUT, &row);
-  if (limited) renew_tell_limit(core->out, &limit);
+  if (limited) renew_limit_tell(core, &limit, c->turn_ticket.number);
   ck_buf_free(&snapshot);
   ck_buf_free(&filled);
   ck_buf_free(&account);
@@ -300,6 +300,7 @@ static void made(struct renew_core *core, struct renew_conversation *c,
                  const struct renew_event *e) {
   bool refused = e->as.receipt.result == 'r';
   char id[37];
+  renew_limit_receipted(core, e);
   ck_job_id(id, ck_str_of(c->made_for));
   struct renew_line *l = renew_say(core->out, RENEW_SAY_INFO, id, refused ? "not_made" : "made");
   if (!refused) renew_say_text(core->out, l, "conversation", ck_str_of(c->node.id));

@@ -4,6 +4,8 @@
 
 /* The most bytes of a reason, so that a page of limits fits a frame. */
 #define REASON_MAX 400
+/* What is over is kept for so long; only within an hour does it matter (renewd/core/limits.c). */
+#define KEPT_MS (30 * 24 * INT64_C(3600000))
 
 static int check_account(struct ck_str account, const char *of, struct ck_err *err) {
   if (account.n && account.n <= CK_ACCOUNT_MAX) return 0;
@@ -16,12 +18,13 @@ int mutate_limit(struct apply *a, const struct ck_limit *m, struct ck_err *err) 
                  m->times, (int64_t)m->over, ck_utf8_cut(m->reason, REASON_MAX), m->at))
     return apply_failed(a);
   a->updated |= sqlite3_changes(a->db) > 0;
-  return 0;
+  return system_run(a->system, SYSTEM_LIMITS_PRUNE, err, "i", a->now - KEPT_MS) ? apply_failed(a)
+                                                                                : 0;
 }
 
 int mutate_unlimit(struct apply *a, const struct ck_unlimit *m, struct ck_err *err) {
   if (check_account(m->account, "unlimit", err) || apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_LIMIT_OVER, err, "si", m->account, a->now))
+  if (system_run(a->system, SYSTEM_LIMIT_END, err, "si", m->account, a->now))
     return apply_failed(a);
   bool ended = sqlite3_changes(a->db) > 0;
   a->updated |= ended;

@@ -58,6 +58,30 @@ Test(renewd_limits, a_time_that_slides, .init = begin_times) {
   }
 }
 
+/* The first one is honest; and of one that is told again and again nobody asks each second. */
+Test(renewd_limits, a_short_time_that_is_told_again, .init = begin_times) {
+  limited(1000, 1000, 1);
+  static const int64_t waits[] = {1, 2, 4, 8, 16, 32, 60, 60};
+  for (int i = 0; i < 8; i++) {
+    now = l.until;
+    limited(1000, waits[i] * MINUTE, i + 2);
+  }
+  now += MINUTE; /* a delivery that had begun before */
+  limited(1000, 59 * MINUTE, 9);
+}
+
+/* Something arrives each time: it is no limit that never ends. */
+Test(renewd_limits, a_short_time_after_something_has_arrived, .init = begin_times) {
+  for (int i = 0; i < 5; i++) {
+    limited(1000, 1000, 1);
+    now = l.until;
+    l.over = true;
+  }
+  limited(1000, 1000, 1);
+  now = l.until;
+  limited(1000, MINUTE, 2);
+}
+
 /* Also if a delivery that arrived in between seemed to end it. */
 Test(renewd_limits, one_that_comes_again_at_once, .init = begin_times) {
   limited(0, 15 * MINUTE, 1);
@@ -231,14 +255,47 @@ Test(renewd_limits, after_a_restart, .init = core_new, .fini = core_end) {
 /* What the core itself has told since does not count as ended. */
 Test(renewd_limits, a_person_ends_it, .init = core_begin, .fini = core_end) {
   limit_x();
+  job("b", X);
   claims(NULL);
   cr_assert_null(queried(RENEW_ABOUT_LIMITS));
   happen(RENEW_PAUSES);
-  answer(queried(RENEW_ABOUT_LIMITS), stored(true, 0, -2000));
+  answer(queried(RENEW_ABOUT_LIMITS), stored(false, 0, -2000));
   claims(NULL);
   happen(RENEW_PAUSES);
-  answer(queried(RENEW_ABOUT_LIMITS), stored(true, 0, 0));
+  answer(queried(RENEW_ABOUT_LIMITS), stored(false, 0, 0));
   claims("a");
+  claims(NULL);
+  held("b", "limited");
+  const struct ck_limit *told = comes_back(sends("a", X), false, 0);
+  cr_assert(told && told->over);
+  claims("b");
+}
+
+/* However many they are, each page is asked for once. */
+Test(renewd_limits, many_of_them, .init = core_new, .fini = core_end) {
+  static struct renew_limit_row rows[RENEW_PAGE];
+  static char names[RENEW_PAGE][8];
+  for (int i = 0; i < RENEW_PAGE; i++) {
+    snprintf(names[i], sizeof names[i], "x%d", i);
+    rows[i] = (struct renew_limit_row){
+        ck_str_of(names[i]), CK_LIT("no more"), {at.wall + HOUR, at.wall, 1, at.wall, false}};
+  }
+  happen(RENEW_CONNECTED);
+  follow(1);
+  answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
+  for (int round = 0; round < 2; round++) {
+    answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){.limits = rows, .n = RENEW_PAGE});
+    answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){.problem = "busy"});
+    pass(1000);
+    happen(RENEW_TICK);
+    const struct renew_effect *second = queried(RENEW_ABOUT_LIMITS);
+    cr_assert(second && second->as.query.page == 1);
+    answer(second, (struct renew_answer){.limits = rows, .n = 1});
+    happen(RENEW_TICK);
+    cr_assert_null(queried(RENEW_ABOUT_LIMITS));
+    cr_assert(core.limits.loaded);
+    happen(RENEW_PAUSES);
+  }
 }
 
 /* A clock that was ahead once holds up nobody for ever. */
@@ -277,6 +334,47 @@ Test(renewd_limits, the_account_of_a_conversation, .init = core_begin, .fini = c
   r.v[CK_CONVERSATIONS_RENEWAL] = ck_textz("{\"account\":\"y\"}");
   renew_step(&core, &(struct renew_event){.kind = RENEW_ROW, .as.row = &r}, at, &effects);
   claims("b");
+}
+
+/* What a client claimed before the limit, and delivers after its end, tells nothing of it. */
+Test(renewd_limits, a_client_that_began_before, .init = core_begin, .fini = core_end) {
+  limit_x();
+  int64_t claimed[] = {at.wall - 1000, at.wall + HOUR + 1};
+  pass(HOUR + 10);
+  for (int i = 0; i < 2; i++) {
+    row_job((struct row_of_job){.id = "o", .of = "o", .message = "o", .target = CLIENTS_X});
+    row_job((struct row_of_job){.id = "o",
+                                .of = "o",
+                                .message = "o",
+                                .target = CLIENTS_X,
+                                .status = "done",
+                                .last_attempt_at = claimed[i]});
+    const struct renew_effect *alone = told(CK_OP_LIMIT);
+    cr_assert_eq(alone != NULL, i);
+    if (alone) cr_expect(alone->as.tell.mutation.as.limit.over);
+  }
+}
+
+/* With it the limit that went along was refused. */
+Test(renewd_limits, an_end_that_is_refused, .init = core_begin, .fini = core_end) {
+  struct renew_result r;
+  renew_result_set(&r, RENEW_RELEASED, "no more today");
+  r.limit = true;
+  r.limit_until = at.wall + HOUR;
+  job("a", X);
+  claims("a");
+  const struct renew_effect *send = sends("a", X);
+  cr_assert_not_null(send);
+  renew_step(&core, &(struct renew_event){RENEW_RESULT, send->ticket, {.result = &r}}, at,
+             &effects);
+  const struct renew_effect *end = told(CK_OP_END);
+  cr_assert(end && end->as.tell.limit);
+  receipt(end, 'r', 9);
+  const struct renew_effect *alone = told(CK_OP_LIMIT);
+  cr_assert_not_null(alone);
+  cr_expect(ck_str_is(alone->as.tell.mutation.as.limit.account, "x"));
+  cr_expect_eq(alone->as.tell.mutation.as.limit.until, at.wall + HOUR);
+  cr_expect_null(told(CK_OP_LIMIT));
 }
 
 /* ---- an answer that is a limit's text ---- */
@@ -332,6 +430,14 @@ Test(renewd_limits, observed, .init = core_begin, .fini = core_end) {
   claims("d");
   pass(ENDS - at.wall);
   claims("b");
+}
+
+Test(renewd_limits, observed_by_a_job_that_is_refused, .init = core_begin, .fini = core_end) {
+  const struct renew_effect *put = judged(said_so("assistant", TEXT, "x"));
+  cr_assert(put && put->as.tell.limit);
+  receipt(put, 'r', 9);
+  const struct renew_effect *alone = told(CK_OP_LIMIT);
+  cr_assert(alone && alone->as.tell.mutation.as.limit.until == ENDS);
 }
 
 /* Codex's stands in a message of the system, which says that it is an error. */

@@ -37,9 +37,26 @@ Test(apply, a_person_ends_a_limit) {
   cr_expect_eq(ap_mutate(unlimit_of("y")), '=');
   cr_expect_eq(ap_mutate(unlimit_of("x")), 'u');
   cr_expect_eq(ap_mutate(unlimit_of("x")), '=');
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits WHERE over AND until < 9000000000000"), 1);
-  ap_refused(unlimit_of(""), "unlimit.account: must have 1 to 4096 bytes");
+  cr_expect_eq(sh_int(&s, "SELECT until FROM limits WHERE NOT over AND at = 5"), s.now,
+               "a delivery is to show whether it is over");
+  ap_refused(unlimit_of(""), "unlimit.account: must have 1 to 512 bytes");
   ap_refused(limit_of("", 1, 1), "limit.account");
+}
+
+Test(apply, limits_that_are_long_over_are_deleted) {
+  const int64_t month = 30 * 24 * INT64_C(3600000);
+  struct ck_mutation over = limit_of("over", 9000, 500);
+  over.as.limit.over = true;
+  ap_mutate(over);
+  ap_mutate(limit_of("ended", 900, 500));
+  ap_mutate(limit_of("lasts", month, 500));
+  s.now = month + 500;
+  ap_mutate(limit_of("x", 5, month));
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), 4);
+  s.now += 1000;
+  cr_expect_eq(ap_mutate(limit_of("x", 6, month)), 'u');
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits WHERE account IN ('lasts', 'x')"), 2);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), 2);
 }
 
 /* Both or none. */
