@@ -164,6 +164,8 @@ void cli_help_all(void);
 void cli_help_short(void);
 /* Appends what follows "convkeep ": name, arguments and options. */
 void cli_usage(struct ck_buf *b, const struct cli_command *command);
+/* Appends the same as the help has it, its lines broken at 80 columns. */
+void cli_help_usage(struct ck_buf *b, const struct cli_command *command);
 /* Appends a help text, its lines broken at 80 columns. */
 void cli_help_text(struct ck_buf *b, const char *text);
 /* A paragraph of a help text, or an item of a list in it: "  word   what it is". */

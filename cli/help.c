@@ -9,6 +9,7 @@
 
 #define COLUMNS 80
 #define INDENT 2
+#define SHORT_INDENT 4  /* of a usage in which the usual one leaves no room for a word */
 #define OPTION_WIDTH 16 /* of what stands before the sentences, if it is not longer */
 
 const char *const cli_group_names[CLI_GROUPS] = {
@@ -135,17 +136,30 @@ static void add_usage(struct ck_buf *b, const struct cli_command *command, const
 
 void cli_usage(struct ck_buf *b, const struct cli_command *command) { add_usage(b, command, " "); }
 
+/* The width of the widest word. */
+static size_t widest(const char *text) {
+  size_t most = 0;
+  for (const char *p = text; *p;) {
+    size_t n = strcspn(p, " "), width = ck_text_width((struct ck_str){p, n});
+    if (width > most) most = width;
+    p += n + (p[n] == ' ');
+  }
+  return most;
+}
+
 /* '\1' is the blank between an option and its value, at which wrap() does not break a line. */
-static void print_usage(const struct cli_command *command) {
+void cli_help_usage(struct ck_buf *b, const struct cli_command *command) {
   static const char begin[] = "usage: convkeep ";
-  struct ck_buf usage = {0}, lines = {0};
+  struct ck_buf usage = {0};
+  size_t from = b->len, at = sizeof begin - 1;
+  ck_buf_text(b, begin);
   add_usage(&usage, command, "\1");
-  wrap(&lines, ck_buf_cstr(&usage), sizeof begin - 1, sizeof begin - 1);
-  for (size_t i = 0; i < lines.len; ++i)
-    if (lines.data[i] == '\1') lines.data[i] = ' ';
-  printf("%s%s\n", begin, ck_buf_cstr(&lines));
+  const char *words = ck_buf_cstr(&usage);
+  wrap(b, words, at, at + widest(words) <= COLUMNS ? at : SHORT_INDENT);
+  for (size_t i = from; i < b->len; ++i)
+    if (b->data[i] == '\1') b->data[i] = ' ';
+  ck_buf_text(b, "\n");
   ck_buf_free(&usage);
-  ck_buf_free(&lines);
 }
 
 /* ---- options ---- */
@@ -183,8 +197,8 @@ static void print_options(const struct cli_option *options) {
 }
 
 void cli_help(const struct cli_command *command) {
-  print_usage(command);
   struct ck_buf b = {0};
+  cli_help_usage(&b, command);
   ck_buf_text(&b, "\n");
   cli_help_text(&b, command->help);
   if (command->options) ck_buf_text(&b, "\n");

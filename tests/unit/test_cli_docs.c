@@ -144,6 +144,7 @@ Test(cli_docs, help_fits_80_columns) {
   setlocale(LC_CTYPE, "C.UTF-8");
   for (int i = 0; cli_commands[i]; ++i) {
     struct ck_buf b = {0};
+    cli_help_usage(&b, cli_commands[i]);
     cli_help_text(&b, cli_commands[i]->help);
     cli_help_options(&b, cli_commands[i]->options);
     if (cli_commands[i]->more) cli_commands[i]->more(&b);
