@@ -17,7 +17,6 @@ struct accounts {
   struct cli *c;
   const char *name; /* NULL: all */
   json_t *rows;     /* by name */
-  json_t *owns;     /* what the owners of conversations say: name by conversation */
 };
 
 static json_t *row_of(struct accounts *a, struct ck_buf *name) {
@@ -41,76 +40,94 @@ static struct ck_str text(const json_t *o, const char *member) {
   return ck_str_of(cli_member(o, member));
 }
 
-/* Of a link, or of a target_snapshot; payload: where the target's payload is. */
-static void name_of(struct ck_buf *name, const char *own, const json_t *o, const char *kind,
-                    const char *id, const char *payload) {
-  struct ck_str of_kind = text(o, kind), client = text(o, "client_id");
-  bool clients = !of_kind.n || ck_kind_is_clients(of_kind);
+/* conversation: whose owner may name another. o: a link, or a target_snapshot, in which these are
+ * the names of the members. */
+static void name_of(struct ck_buf *name, const json_t *conversation, const json_t *o,
+                    const char *kind, const char *id, const char *payload) {
+  struct ck_renewal own;
   const json_t *value = json_object_get(o, payload);
-  char *json = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-  struct ck_account_facts f = {
-      .own = ck_str_of(own), .platform = text(o, "platform"), .target_payload = ck_str_of(json)};
-  if (clients && o) f.client_id = client.n ? client : text(o, id);
-  ck_account_name(name, &f);
+  char *json =
+      json_is_null(value) || !value ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+  ck_renewal_read(&own, text(conversation, "renewal"), NULL);
+  ck_account_name(name, &(struct ck_account_facts){.own = ck_str_of(own.account),
+                                                   .platform = text(o, "platform"),
+                                                   .kind = text(o, kind),
+                                                   .id = text(o, id),
+                                                   .client_id = text(o, "client_id"),
+                                                   .payload = ck_str_of(json)});
+  ck_renewal_free(&own);
   free(json);
 }
 
-char *cli_account_of(const json_t *conversation, const char *snapshot) {
+static void name_of_target(struct ck_buf *name, const json_t *conversation, const char *snapshot) {
   json_t *target = json_loads(snapshot, 0, NULL);
-  struct ck_buf name = {0};
-  struct ck_renewal own;
-  ck_renewal_read(&own, text(conversation, "renewal"), NULL);
-  name_of(&name, own.account, target, "kind", "id", "payload");
-  char *account = ck_str_dup(ck_buf_view(&name));
-  ck_renewal_free(&own);
-  ck_buf_free(&name);
+  name_of(name, conversation, target, "kind", "id", "payload");
   json_decref(target);
+}
+
+static int name_of_conversation(struct cli *c, struct ck_buf *name, const json_t *conversation) {
+  const struct cli_filter of[] = {
+      {"local_conversation_id", cli_member(conversation, "local_conversation_id"), 0},
+      {"is_active", NULL, 1}};
+  json_t *links = NULL;
+  int rc = cli_query(c, &(struct cli_query){"conversation_links", of, 2, 1, 0}, &links);
+  if (rc == CLI_GO_ON)
+    name_of(name, conversation, json_array_get(links, 0), "target_kind", "target_id",
+            "target_payload");
+  json_decref(links);
+  return rc;
+}
+
+char *cli_account_of(const json_t *conversation, const char *snapshot) {
+  struct ck_buf name = {0};
+  name_of_target(&name, conversation, snapshot);
+  char *account = ck_str_dup(ck_buf_view(&name));
+  ck_buf_free(&name);
   return account;
 }
 
 /* ---- what adds to an account ---- */
 
 static int add_conversation(struct accounts *a, const json_t *conversation) {
-  const char *id = cli_member(conversation, "local_conversation_id");
-  struct cli_filter of[] = {{"local_conversation_id", id, 0}, {"is_active", NULL, 1}};
-  json_t *links = NULL, *jobs = NULL, *row = NULL, *job;
+  const struct cli_filter of = {"local_conversation_id",
+                                cli_member(conversation, "local_conversation_id"), 0};
+  json_t *jobs = NULL, *row = NULL, *job;
   struct ck_buf name = {0};
-  struct ck_renewal own;
   size_t i;
-  ck_renewal_read(&own, text(conversation, "renewal"), NULL);
-  if (own.account) json_object_set_new(a->owns, id, json_string(own.account));
-  int rc = cli_query(a->c, &(struct cli_query){"conversation_links", of, 2, 1, 0}, &links);
-  if (rc == CLI_GO_ON) {
-    name_of(&name, own.account, json_array_get(links, 0), "target_kind", "target_id",
-            "target_payload");
-    row = row_of(a, &name);
-  }
+  int rc = name_of_conversation(a->c, &name, conversation);
+  if (rc == CLI_GO_ON) row = row_of(a, &name);
   if (row) {
     count(row, "conversations");
-    rc = cli_query(a->c, &(struct cli_query){"renewal_jobs", of, 1, JOBS_LOOKED_AT, 0}, &jobs);
+    rc = cli_query(a->c, &(struct cli_query){"renewal_jobs", &of, 1, JOBS_LOOKED_AT, 0}, &jobs);
   }
   json_array_foreach(jobs, i, job) {
     int64_t at = cli_member_int(job, "last_attempt_at", 0);
     if (at > cli_member_int(row, "last_attempt_at", 0))
       json_object_set_new(row, "last_attempt_at", json_integer(at));
   }
-  json_decref(links);
   json_decref(jobs);
   ck_buf_free(&name);
-  ck_renewal_free(&own);
   return rc;
 }
 
+/* One whose outcome is unknown has ended. */
 static int add_running(struct accounts *a, const json_t *job) {
-  json_t *target = json_loads(cli_member(job, "target_snapshot"), 0, NULL);
+  json_t *conversation = NULL, *lease = NULL, *row;
   struct ck_buf name = {0};
-  const char *own = cli_member(a->owns, cli_member(job, "local_conversation_id"));
-  name_of(&name, own, target, "kind", "id", "payload");
-  json_t *row = row_of(a, &name);
-  if (row) count(row, "under_way");
+  int rc = cli_query_one(a->c, "leases", "job_id", cli_member(job, "job_id"), &lease);
+  bool ended = strcmp(cli_member(lease, "state"), "unknown") == 0;
+  json_decref(lease);
+  if (rc != CLI_GO_ON || ended) return rc;
+  rc = cli_query_one(a->c, "local_conversations", "local_conversation_id",
+                     cli_member(job, "local_conversation_id"), &conversation);
+  if (rc == CLI_GO_ON) {
+    name_of_target(&name, conversation, cli_member(job, "target_snapshot"));
+    row = row_of(a, &name);
+    if (row) count(row, "under_way");
+  }
+  json_decref(conversation);
   ck_buf_free(&name);
-  json_decref(target);
-  return CLI_GO_ON;
+  return rc;
 }
 
 static int add_limit(struct accounts *a, const json_t *limit) {
@@ -138,22 +155,37 @@ static int each(struct accounts *a, const char *table, const struct cli_filter *
   return rc;
 }
 
+static int compare(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* By name, so that a page can begin after one. */
+static json_t *in_order(json_t *by_name) {
+  size_t n = json_object_size(by_name), i = 0;
+  const char **names = ck_alloc((n + 1) * sizeof *names), *name;
+  json_t *rows = json_array(), *row;
+  json_object_foreach(by_name, name, row) names[i++] = name;
+  qsort(names, n, sizeof *names, compare);
+  for (i = 0; i < n; i++) json_array_append(rows, json_object_get(by_name, names[i]));
+  free((void *)(uintptr_t)names);
+  return rows;
+}
+
 int cli_accounts(struct cli *c, const char *name, json_t **rows) {
   const struct cli_filter on_auto = {"automation_status", "auto", 0},
                           running = {"status", "running", 0};
-  struct accounts a = {c, name, json_object(), json_object()};
-  const char *key;
-  json_t *row;
+  struct accounts a = {c, name, json_object()};
   int rc = each(&a, "local_conversations", &on_auto, add_conversation);
   if (rc == CLI_GO_ON) rc = each(&a, "renewal_jobs", &running, add_running);
   if (rc == CLI_GO_ON) rc = each(&a, "limits", NULL, add_limit);
-  *rows = rc == CLI_GO_ON ? json_array() : NULL;
-  json_object_foreach(a.rows, key, row) {
-    if (*rows) json_array_append(*rows, row);
-  }
+  *rows = rc == CLI_GO_ON ? in_order(a.rows) : NULL;
   json_decref(a.rows);
-  json_decref(a.owns);
   return rc;
+}
+
+int cli_account_check(const struct cli *c, const char *option, const char *name) {
+  if (ck_trim(ck_str_of(name)).n > 0 && strlen(name) <= CK_ACCOUNT_MAX) return CLI_GO_ON;
+  return cli_usage_error(c, option, "must have 1 to %d bytes, and be no blanks", CK_ACCOUNT_MAX);
 }
 
 int cli_end_limit(struct cli *c, const char *name, bool *known) {

@@ -83,7 +83,7 @@ static const char *reason_of(const json_t *conversation, const json_t *message, 
   const char *status = cli_member(conversation, "automation_status");
   const char *declined = declined_reason(own, cli_member(conversation, "local_conversation_id"));
   if (strcmp(status, "auto") != 0)
-    return strcmp(status, "paused") == 0 ? "it is paused; convkeep resume continues it"
+    return strcmp(status, "paused") == 0 ? "it is paused; convkeep resume CONVERSATION continues it"
                                          : "it is not on auto; convkeep set --automation auto";
   if (!message) return "it has no last message";
   if (!may_get_one(message)) return "its last message is not the assistant's";

@@ -80,13 +80,6 @@ __attribute__((format(printf, 5, 6))) static void found(struct doctor *d, const 
 
 #define OTHERS (S_IRWXG | S_IRWXO)
 
-/* Appends path quoted as one word for a shell. */
-static void add_word(struct ck_buf *b, const char *path) {
-  ck_buf_text(b, "'");
-  for (const char *p = path; *p; ++p) ck_buf_text(b, *p == '\'' ? "'\\''" : (char[]){*p, 0});
-  ck_buf_text(b, "'");
-}
-
 /* Appends what is wrong with the file's owner or mode, and the command that repairs it. A missing
  * file is right. */
 static void look(struct ck_buf *wrong, struct ck_buf *mend, const char *path, mode_t forbidden,
@@ -97,7 +90,7 @@ static void look(struct ck_buf *wrong, struct ck_buf *mend, const char *path, mo
     ck_buf_printf(wrong, "%s%s is open to others (%03o)", wrong->len ? "; " : "", path,
                   (unsigned)(st.st_mode & 0777));
     ck_buf_printf(mend, "%schmod %s ", mend->len ? "; " : "", mode);
-    add_word(mend, path);
+    cli_shell_quoted(mend, path);
   }
   if (st.st_uid != geteuid() && geteuid() != 0)
     ck_buf_printf(wrong, "%s%s belongs to another user", wrong->len ? "; " : "", path);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "cli/accounts.h"
 #include "cli/out.h"
 #include "cli/pauses.h"
 #include "cli/rows.h"
@@ -13,6 +14,16 @@
 #include "cli/time.h"
 #include "proto/clock.h"
 #include "proto/moment.h"
+
+/* What is known about a job, for `why`. */
+struct known {
+  json_t *conversation, *info; /* info: the answer to STATUS */
+  json_t *unreached;           /* the store's row about it, or NULL */
+  char *no_target;             /* why it has nowhere to go, or NULL */
+  json_t *pauses;
+  struct ck_buf pause; /* what pauses it, as a sentence; empty: nothing but its conversation */
+  char *account;       /* the name of the one that it is charged to; empty: none */
+};
 
 /* Appends the result of an attempt: its error, HTTP status or exit code. */
 static void what_came(struct ck_buf *b, const json_t *line) {
@@ -60,7 +71,9 @@ static void add_help(struct ck_buf *b, const json_t *conversation, int64_t until
   }
 }
 
-static void limit_text(struct ck_buf *b, const json_t *held, int64_t until, int64_t now) {
+static void limit_text(struct ck_buf *b, const json_t *held, const char *account, int64_t until,
+                       int64_t now) {
+  struct ck_buf command = {0};
   ck_buf_text(b, "the limit of its account is reached");
   if (until > now) {
     ck_buf_text(b, ", until ");
@@ -70,12 +83,15 @@ static void limit_text(struct ck_buf *b, const json_t *held, int64_t until, int6
   }
   ck_buf_text(b, ": ");
   cli_safe_text(b, ck_str_of(cli_member(held, "reason")), false);
-  ck_buf_text(b, "; convkeep list accounts has its name, convkeep resume ACCOUNT ends it");
+  cli_resume_text(&command, "account", account);
+  ck_buf_text(b, "; ");
+  cli_safe_text(b, ck_buf_view(&command), false);
+  ck_buf_text(b, " ends it");
+  ck_buf_free(&command);
 }
 
 /* Appends what renewd says about a job that is due. */
-static void held_text(struct ck_buf *b, const json_t *held, const json_t *conversation,
-                      int64_t now) {
+static void held_text(struct ck_buf *b, const json_t *held, const struct known *k, int64_t now) {
   static const struct {
     const char *state, *words;
   } all[] = {
@@ -97,7 +113,7 @@ static void held_text(struct ck_buf *b, const json_t *held, const json_t *conver
     if (strcmp(state, all[i].state) == 0) words = all[i].words;
   if (strcmp(state, "no_target") == 0) words = cli_member(held, "reason");
   if (strcmp(state, "limited") == 0) {
-    limit_text(b, held, until, now);
+    limit_text(b, held, k->account, until, now);
     return;
   }
   if (strcmp(state, "stopped") != 0) {
@@ -106,7 +122,7 @@ static void held_text(struct ck_buf *b, const json_t *held, const json_t *conver
   }
   ck_buf_text(b, "stopped: ");
   cli_safe_text(b, ck_str_of(cli_member(held, "reason")), false);
-  add_help(b, conversation, until, now);
+  add_help(b, k->conversation, until, now);
 }
 
 static bool has_client(const struct cli_job *j) {
@@ -116,20 +132,11 @@ static bool has_client(const struct cli_job *j) {
   return has;
 }
 
-/* What is known about a job, for `why`. */
-struct known {
-  json_t *conversation, *info; /* info: the answer to STATUS */
-  json_t *unreached;           /* the store's row about it, or NULL */
-  char *no_target;             /* why it has nowhere to go, or NULL */
-  json_t *pauses;
-  struct ck_buf pause; /* what pauses it, as a sentence; empty: nothing but its conversation */
-};
-
 /* What a pending job waits for: the first reason that applies; NULL: what renewd says of it. */
 static const char *waits_for(const struct cli_job *j, const struct known *k, int64_t now) {
   const json_t *next = json_object_get(j->row, "next_attempt_at");
   if (strcmp(cli_member(k->conversation, "automation_status"), "paused") == 0)
-    return "its conversation is paused; convkeep resume continues it";
+    return "its conversation is paused; convkeep resume CONVERSATION continues it";
   if (k->pause.len) return k->pause.data;
   if (k->no_target) return k->no_target;
   if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
@@ -153,7 +160,7 @@ static void add_waiting(struct ck_buf *b, const struct cli_job *j, const struct 
   if (words)
     cli_safe_text(b, ck_str_of(words), false);
   else
-    held_text(b, cli_held(k->info, j->id), k->conversation, now);
+    held_text(b, cli_held(k->info, j->id), k, now);
   ck_buf_text(b, "\n");
 }
 
@@ -216,13 +223,14 @@ static int target_missing(struct cli *c, const struct cli_job *j, char **missing
 
 static int learn_pause(struct cli *c, const struct cli_job *j, struct known *k) {
   int rc = cli_pauses(c, &k->pauses);
-  char *account = cli_account_of(k->conversation, cli_member(j->row, "target_snapshot"));
-  const json_t *pause = cli_pause_of(k->pauses, j->row, k->conversation, account);
-  free(account);
+  k->account = cli_account_of(k->conversation, cli_member(j->row, "target_snapshot"));
+  const json_t *pause = cli_pause_of(k->pauses, j->row, k->conversation, k->account);
   if (!pause) return rc;
   ck_buf_text(&k->pause, "paused: ");
   cli_pause_text(&k->pause, pause);
-  ck_buf_text(&k->pause, "; convkeep resume ends that");
+  ck_buf_text(&k->pause, "; ");
+  cli_resume_text(&k->pause, cli_member(pause, "kind"), cli_member(pause, "name"));
+  ck_buf_text(&k->pause, " ends that");
   ck_buf_cstr(&k->pause);
   return rc;
 }
@@ -251,6 +259,7 @@ int cli_job_why(struct cli *c, const struct cli_job *j) {
   free(k.no_target);
   json_decref(k.pauses);
   ck_buf_free(&k.pause);
+  free(k.account);
   json_decref(lines);
   json_decref(k.conversation);
   json_decref(k.unreached);

@@ -37,6 +37,21 @@ void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines) {
     add_folded(b, s);
 }
 
+void cli_shell_quoted(struct ck_buf *b, const char *text) {
+  ck_buf_text(b, "'");
+  for (const char *p = text; *p; ++p) ck_buf_text(b, *p == '\'' ? "'\\''" : (char[]){*p, 0});
+  ck_buf_text(b, "'");
+}
+
+void cli_shell_word(struct ck_buf *b, const char *text) {
+  static const char plain[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+,-";
+  if (*text && *text != '-' && text[strspn(text, plain)] == '\0')
+    ck_buf_text(b, text);
+  else
+    cli_shell_quoted(b, text);
+}
+
 void cli_paint(struct ck_buf *b, bool colour, enum cli_style style, struct ck_str text) {
   static const char *const codes[] = {"", "\033[2m", "\033[1m", "\033[32m", "\033[33m", "\033[31m"};
   bool painted = colour && style != CLI_PLAIN && text.n;

@@ -17,6 +17,11 @@ enum cli_style { CLI_PLAIN, CLI_DIM, CLI_BOLD, CLI_GREEN, CLI_YELLOW, CLI_RED };
  * single blanks. lines: line breaks, tabs and blanks are kept. */
 void cli_safe_text(struct ck_buf *b, struct ck_str s, bool lines);
 
+/* Appends text as one word for a shell, quoted. */
+void cli_shell_quoted(struct ck_buf *b, const char *text);
+/* The same, quoted only if it has to be. */
+void cli_shell_word(struct ck_buf *b, const char *text);
+
 /* Appends text in this style; plain if colour is false. */
 void cli_paint(struct ck_buf *b, bool colour, enum cli_style style, struct ck_str text);
 

@@ -27,13 +27,14 @@ struct wish {
 /* What is meant. */
 struct meant {
   const char *kind;
-  char *name;           /* on the heap */
-  json_t *conversation; /* if it is one */
+  char *name;                 /* on the heap */
+  json_t *conversation, *job; /* if it is one */
 };
 
 static void meant_free(struct meant *m) {
   free(m->name);
   json_decref(m->conversation);
+  json_decref(m->job);
 }
 
 static void mean(struct meant *m, const char *kind, const char *name) {
@@ -58,18 +59,18 @@ static int find_job(struct cli *c, const char *word, struct meant *m) {
   int rc = cli_id_of(c, CK_JOBS, word, &id);
   if (rc == CLI_GO_ON) rc = cli_query_one(c, "renewal_jobs", "job_id", id, &job);
   if (rc == CLI_GO_ON && job) mean(m, "job", id);
-  json_decref(job);
+  m->job = job;
   free(id);
   return rc;
 }
 
-/* An account's name is known once it has had a limit, or while it is paused. */
+/* One that `list accounts` has, or that is paused. */
 static int find_account(struct cli *c, const char *word, struct meant *m) {
-  json_t *limit, *pauses, *one;
+  json_t *accounts, *pauses, *one;
   size_t i;
-  int rc = cli_query_one(c, "limits", "account", word, &limit);
-  if (limit) mean(m, "account", word);
-  json_decref(limit);
+  int rc = cli_accounts(c, word, &accounts);
+  if (rc == CLI_GO_ON && json_array_size(accounts)) mean(m, "account", word);
+  json_decref(accounts);
   if (rc != CLI_GO_ON || m->kind) return rc;
   rc = cli_query_all(c, "pauses", &(struct cli_filter){"kind", "account", 0}, 1, &pauses);
   json_array_foreach(rc == CLI_GO_ON ? pauses : NULL, i, one) {
@@ -128,9 +129,35 @@ static void say_json(const struct meant *m, bool paused, int64_t until) {
   json_decref(row);
 }
 
+/* A pause also holds for what comes later; but what has no such name may be mistyped. */
+static int warn_of_nothing(const struct wish *w) {
+  struct meant m = {0};
+  bool platform = false;
+  int rc = w->platform  ? is_platform(w->c, w->platform, &platform)
+           : w->account ? find_account(w->c, w->account, &m)
+                        : CLI_GO_ON;
+  if (rc == CLI_GO_ON && w->platform && !platform)
+    cli_warn(w->c, "--platform",
+             "no conversation is of the platform %.200s; it is paused for those"
+             " that come",
+             w->platform);
+  if (rc == CLI_GO_ON && w->account && !m.kind)
+    cli_warn(w->c, "--account",
+             "no account has the name %.200s; it is paused for those that come; "
+             "convkeep list accounts has the names",
+             w->account);
+  meant_free(&m);
+  return rc;
+}
+
 static int begin(const struct wish *w, const struct meant *m) {
+  if (m->job && strcmp(cli_member(m->job, "status"), "done") == 0) {
+    cli_error(w->c, m->name, "it was delivered: there is nothing left to pause");
+    return CLI_FAILED;
+  }
   if (m->conversation && !w->until) return cli_status_turn_one(w->c, m->conversation, "paused");
-  int rc = cli_pause_begin(w->c, m->kind, m->name, w->until);
+  int rc = warn_of_nothing(w);
+  if (rc == CLI_GO_ON) rc = cli_pause_begin(w->c, m->kind, m->name, w->until);
   if (rc != CLI_GO_ON) return rc;
   if (w->c->json)
     say_json(m, true, w->until);
@@ -142,20 +169,23 @@ static int begin(const struct wish *w, const struct meant *m) {
 /* Every pause there is, and every conversation on `paused`. */
 static int end_all(const struct wish *w) {
   json_t *rows, *row;
-  size_t i;
+  size_t i, ended = 0, turned = 0;
   int rc = cli_query_all(w->c, "pauses", NULL, 0, &rows);
   json_array_foreach(rows, i, row) {
-    struct meant m = {NULL, NULL, NULL};
-    bool was;
+    struct meant m = {0};
+    bool was = false;
     if (rc != CLI_GO_ON) break;
     rc = cli_pause_end(w->c, cli_member(row, "kind"), cli_member(row, "name"), &was);
     mean(&m, cli_member(row, "kind"), cli_member(row, "name"));
-    if (rc == CLI_GO_ON && w->c->json) say_json(&m, false, 0);
-    if (rc == CLI_GO_ON && !w->c->json) say(&m, "resumed", 0);
+    if (was && w->c->json) say_json(&m, false, 0);
+    if (was && !w->c->json) say(&m, "resumed", 0);
+    ended += was;
     meant_free(&m);
   }
   json_decref(rows);
-  return rc == CLI_GO_ON ? cli_status_turn_many(w->c, "paused", w->to) : rc;
+  if (rc == CLI_GO_ON) rc = cli_status_turn_many(w->c, "paused", w->to, &turned);
+  if (rc == CLI_DONE && !ended && !turned && !w->c->json) puts("nothing to do: nothing is paused");
+  return rc;
 }
 
 /* Those that stay paused are told: a pause that was made by itself is ended by itself. */
@@ -216,35 +246,54 @@ static int end(const struct wish *w, const struct meant *m) {
 
 /* ---- the commands ---- */
 
+static int check_for(struct wish *w, int64_t now) {
+  struct ck_err err;
+  int64_t length;
+  if (ck_length_parse(w->for_text, &length, &err))
+    return cli_usage_error(w->c, "--for", "%s", err.text);
+  if (!length) return cli_usage_error(w->c, "--for", "%.200s is no time at all", w->for_text);
+  w->until = now + length;
+  return CLI_GO_ON;
+}
+
 static int check_until(struct wish *w) {
   struct ck_err err;
   int64_t now = ck_now_ms();
   if (w->until_text && w->for_text)
     return cli_usage_error(w->c, "--for", "either --until or --for");
-  const char *option = w->for_text ? "--for" : "--until";
-  char *text = w->for_text     ? ck_sprintf("+%s", w->for_text)
-               : w->until_text ? ck_strdup(w->until_text)
-                               : NULL;
-  if (!text) return CLI_GO_ON;
-  int bad = ck_moment_parse(text, now, &w->until, &err);
-  free(text);
-  if (bad) return cli_usage_error(w->c, option, "%s", err.text);
-  return w->until > now ? CLI_GO_ON : cli_usage_error(w->c, option, "has passed");
+  if (w->for_text) return check_for(w, now);
+  if (!w->until_text) return CLI_GO_ON;
+  if (ck_moment_parse(w->until_text, now, &w->until, &err))
+    return cli_usage_error(w->c, "--until", "%s", err.text);
+  return w->until > now ? CLI_GO_ON
+                        : cli_usage_error(w->c, "--until", "%.200s has passed", w->until_text);
+}
+
+static int to_is_of_a_conversation(const struct wish *w) {
+  return cli_usage_error(w->c, "--to", "goes with a CONVERSATION or --all");
 }
 
 static int check(const struct wish *w, const char *word) {
   int named = (word != NULL) + (w->platform != NULL) + (w->account != NULL) + w->all;
-  return named > 1 ? cli_usage_error(w->c, NULL, "only one can be named") : CLI_GO_ON;
+  if (named > 1) return cli_usage_error(w->c, NULL, "only one can be named");
+  if (w->account) return cli_account_check(w->c, "--account", w->account);
+  const char *name = w->platform ? w->platform : word;
+  if (name && (!ck_trim(ck_str_of(name)).n || strlen(name) > CK_PAUSE_NAME))
+    return cli_usage_error(w->c, w->platform ? "--platform" : NULL,
+                           "a name must have 1 to %d bytes, and be no blanks", CK_PAUSE_NAME);
+  return w->to && !w->all && !word ? to_is_of_a_conversation(w) : CLI_GO_ON;
 }
 
 static int run(struct wish *w, const char *word,
                int (*act)(const struct wish *w, const struct meant *m)) {
-  struct meant m = {NULL, NULL, NULL};
+  struct meant m = {0};
   int rc = check(w, word);
   if (rc == CLI_GO_ON) rc = check_until(w);
   if (rc == CLI_GO_ON) rc = cli_connect(w->c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON && !w->all) rc = find(w, word, &m);
+  if (rc == CLI_GO_ON && w->to && !w->all && !m.conversation) rc = to_is_of_a_conversation(w);
+  if (!w->to) w->to = "auto";
   if (rc == CLI_GO_ON && w->all) return end_all(w);
-  if (rc == CLI_GO_ON) rc = find(w, word, &m);
   if (rc == CLI_GO_ON) rc = act(w, &m);
   meant_free(&m);
   return rc;
@@ -257,7 +306,7 @@ static int run_pause(struct cli *c, int argc, char **argv) {
 }
 
 static int run_resume(struct cli *c, int argc, char **argv) {
-  struct wish w = {.c = c, .to = "auto"};
+  struct wish w = {.c = c};
   int rc = cli_options(c, &argc, argv, &w);
   return rc == CLI_GO_ON ? run(&w, argc > 1 ? argv[1] : NULL, end) : rc;
 }
@@ -281,7 +330,7 @@ static const struct cli_option resume_options[] = {
 const struct cli_command cli_pause = {
     "pause",
     CLI_TO_FOLLOW_UP,
-    "stop follow-ups: everywhere, on a platform, in a conversation",
+    "pause follow-ups: all, or of a platform, account, conversation, job",
     arguments,
     pause_options,
     "Without an argument, everything is paused. A pause holds for all that there is and that\n"

@@ -42,15 +42,29 @@ const json_t *cli_pause_of(const json_t *rows, const json_t *job, const json_t *
   return longest;
 }
 
+#define SHOWN 200 /* of a name */
+
 void cli_pause_text(struct ck_buf *b, const json_t *row) {
   const char *kind = cli_member(row, "kind"), *name = cli_member(row, "name");
   int64_t until = cli_member_int(row, "until", 0);
+  struct ck_buf shown = {0};
   ck_buf_printf(b, "%s%s", *name ? "the " : "", kind);
   if (*name) ck_buf_text(b, " ");
-  cli_safe_text(b, ck_str_of(name), false);
+  ck_buf_summary(&shown, ck_str_of(name), SHOWN);
+  cli_safe_text(b, ck_buf_view(&shown), false);
+  ck_buf_free(&shown);
   if (!until) return;
   ck_buf_text(b, " until ");
   cli_time_text(b, until);
+}
+
+void cli_resume_text(struct ck_buf *b, const char *kind, const char *name) {
+  bool option = strcmp(kind, "platform") == 0 || strcmp(kind, "account") == 0;
+  ck_buf_text(b, "convkeep resume");
+  if (option) ck_buf_printf(b, " --%s", kind);
+  if (!*name) return;
+  ck_buf_text(b, " ");
+  cli_shell_word(b, name);
 }
 
 static int write_one(struct cli *c, const struct ck_mutation *m, const char *where, char *result) {
@@ -72,11 +86,26 @@ int cli_pause_begin(struct cli *c, const char *kind, const char *name, int64_t u
   return write_one(c, &m, *name ? name : kind, &result);
 }
 
+/* *there: among those that hold now. */
+static int is_there(struct cli *c, const char *kind, const char *name, bool *there) {
+  json_t *rows, *row;
+  size_t i;
+  int rc = cli_pauses(c, &rows);
+  *there = false;
+  json_array_foreach(rc == CLI_GO_ON ? rows : NULL, i, row) {
+    *there |=
+        strcmp(cli_member(row, "kind"), kind) == 0 && strcmp(cli_member(row, "name"), name) == 0;
+  }
+  json_decref(rows);
+  return rc;
+}
+
 int cli_pause_end(struct cli *c, const char *kind, const char *name, bool *was) {
   struct ck_mutation m = {.kind = CK_OP_UNPAUSE};
   char result = '=';
   m.as.unpause = (struct ck_unpause){ck_str_of(kind), ck_str_of(name)};
-  int rc = write_one(c, &m, *name ? name : kind, &result);
-  *was = result != '=';
+  int rc = is_there(c, kind, name, was);
+  if (rc == CLI_GO_ON) rc = write_one(c, &m, *name ? name : kind, &result);
+  *was &= result != '=';
   return rc;
 }

@@ -16,10 +16,12 @@ const json_t *cli_pause_of(const json_t *rows, const json_t *job, const json_t *
                            const char *account);
 /* Appends what is paused: "everything", "the platform x"; and until when, if that is known. */
 void cli_pause_text(struct ck_buf *b, const json_t *row);
+/* Appends the command that ends the pause, for a shell. */
+void cli_resume_text(struct ck_buf *b, const char *kind, const char *name);
 
 /* Begins a pause, or moves its end. until: 0: it has none. name: "" of everything. */
 int cli_pause_begin(struct cli *c, const char *kind, const char *name, int64_t until);
-/* Ends it. *was: whether there was one. */
+/* Ends it. *was: whether there was one that had not ended by itself. */
 int cli_pause_end(struct cli *c, const char *kind, const char *name, bool *was);
 
 #endif

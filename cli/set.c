@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "cli/accounts.h"
 #include "cli/out.h"
 #include "cli/resolve.h"
 #include "cli/stays.h"
@@ -225,10 +226,6 @@ static int apply(struct cli *c, const char *name, const struct change *change, s
   return rc;
 }
 
-static bool is_account(const char *name) {
-  return ck_trim(ck_str_of(name)).n > 0 && strlen(name) <= CK_ACCOUNT_MAX;
-}
-
 static int run(struct cli *c, int argc, char **argv) {
   struct change change = {0};
   struct ck_row row = {0};
@@ -236,9 +233,8 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc != CLI_GO_ON) return rc;
   if (change.payload_kind && (!change.payload || is_default(change.payload)))
     return cli_usage_error(c, "--payload-kind", "goes with --payload TEXT");
-  if (change.account && !is_account(change.account))
-    return cli_usage_error(c, "--account", "must have 1 to %d bytes, and be no blanks",
-                           CK_ACCOUNT_MAX);
+  if (change.account) rc = cli_account_check(c, "--account", change.account);
+  if (rc != CLI_GO_ON) return rc;
   if (!change.automation && !change.title && !change.summary && !change.cooldown &&
       !changes_renewal(&change))
     return cli_usage_error(c, argv[1], "nothing to change; name an option");

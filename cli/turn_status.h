@@ -5,10 +5,10 @@
 
 #include "cli/client.h"
 
-/* One conversation, whatever its status; one that is on auto already and is to be so goes on if it
- * was stopped. to: paused, auto or manual. */
+/* One conversation: to paused whatever its status, to auto or manual if it is paused; one that is
+ * on auto already and is to be so goes on if it was stopped. */
 int cli_status_turn_one(struct cli *c, json_t *conversation, const char *to);
-/* All of the status `from`. */
-int cli_status_turn_many(struct cli *c, const char *from, const char *to);
+/* All of the status `from`, which is another one. *n: how many there were. */
+int cli_status_turn_many(struct cli *c, const char *from, const char *to, size_t *n);
 
 #endif

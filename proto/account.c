@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "proto/records.h"
 #include "proto/sha256.h"
 #include "proto/wire.h"
 
@@ -43,10 +44,15 @@ static void bound(struct ck_buf *b, size_t begin) {
   ck_buf_text(b, hex);
 }
 
+static struct ck_str client_of(const struct ck_account_facts *f) {
+  if (f->kind.n && !ck_kind_is_clients(f->kind)) return (struct ck_str){0};
+  return f->client_id.n ? f->client_id : f->id;
+}
+
 void ck_account_name(struct ck_buf *b, const struct ck_account_facts *f) {
-  json_t *o = f->own.n ? NULL : payload_of(f->target_payload);
+  json_t *o = f->own.n ? NULL : payload_of(f->payload);
   struct ck_str account = member(o, "account"), home = member(o, "home"),
-                organization = member(o, "organization_id");
+                organization = member(o, "organization_id"), client = client_of(f);
   size_t begin = b->len;
   while (home.n > 1 && home.s[home.n - 1] == '/') home.n--;
   if (f->own.n)
@@ -57,8 +63,8 @@ void ck_account_name(struct ck_buf *b, const struct ck_account_facts *f) {
     put(b, f->platform, home);
   else if (organization.n)
     put(b, f->platform, organization);
-  else if (f->client_id.n)
-    put(b, CK_LIT("client"), f->client_id);
+  else if (client.n)
+    put(b, CK_LIT("client"), client);
   bound(b, begin);
   json_decref(o);
 }

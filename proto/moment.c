@@ -101,6 +101,12 @@ int ck_moment_parse(const char *text, int64_t now, int64_t *ms, struct ck_err *e
                  text);
 }
 
+int ck_length_parse(const char *text, int64_t *ms, struct ck_err *err) {
+  if (length_parse(text, ms) == 0) return 0;
+  return ck_fail(
+      err, "%.200s is not a length of time; write 90min, 2d or 1h30min (ms, s, min, h, d)", text);
+}
+
 void ck_moment_text(struct ck_buf *b, int64_t ms) {
   time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0));
   struct tm t;

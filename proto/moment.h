@@ -21,6 +21,10 @@ extern const struct ck_unit ck_units[CK_UNITS]; /* the longest first */
  * changed. */
 int ck_moment_parse(const char *text, int64_t now, int64_t *ms, struct ck_err *err);
 
+/* Reads a length of time in these units: 90min, 2d, 1h30min. *ms: 0 or more. 0, or -1 with the
+ * reason in err, and *ms may have changed. */
+int ck_length_parse(const char *text, int64_t *ms, struct ck_err *err);
+
 /* Appends "2026-11-22 20:02:05", in the local time zone. */
 void ck_moment_text(struct ck_buf *b, int64_t ms);
 

@@ -141,5 +141,5 @@ void ck_renewal_text(struct ck_buf *b, const struct ck_renewal *r) {
   if (r->quiet && *r->quiet) say_text(b, from, "not ", r->quiet);
   if (r->quiet && !*r->quiet) say_text(b, from, "at any hour", "");
   if (r->payload) say_text(b, from, "saying ", r->payload);
-  if (r->account) say_text(b, from, "account ", r->account);
+  if (r->account) say_text(b, from, "charged to the account ", r->account);
 }

@@ -190,15 +190,24 @@ static int fetch_in_state(struct query *q, const struct page *page, json_t **row
   return rc;
 }
 
-/* There are few, and the store does not know them as rows. */
+static const char *account_at(const json_t *rows, size_t i) {
+  return cli_member(json_array_get(rows, i), "account");
+}
+
+/* There are few, and the store does not know them as rows. They are in the order of their names,
+ * and a page begins after one. */
 static int fetch_accounts(struct query *q, const struct page *page, json_t **rows) {
   const struct cli_filter *name = filter_of(q, "account");
   json_t *all;
   int rc = cli_accounts(q->c, name ? name->text : NULL, &all);
   if (rc != CLI_GO_ON) return rc;
+  size_t i = page->offset, n = json_array_size(all), end;
+  while (q->next && i < n && strcmp(account_at(all, i), q->next) <= 0) ++i;
   *rows = json_array();
-  for (size_t i = page->offset; i < json_array_size(all) && i < page->offset + page->limit; ++i)
+  for (end = i + page->limit; i < n && i < end; ++i)
     json_array_append(*rows, json_array_get(all, i));
+  free(q->next);
+  q->next = i < n && i > 0 ? ck_strdup(account_at(all, i - 1)) : NULL;
   json_decref(all);
   return rc;
 }
@@ -398,7 +407,8 @@ const struct cli_command cli_list = {
     "each has filters of its own (below), with dashes or underscores, which must all hold. Two\n"
     "more kinds show what went wrong: dead-letters, rows that the mirror refused; and refusals,\n"
     "changesets that the store refused.\n\n"
-    "Conversations are in the order of their last messages. The messages of a conversation are\n"
+    "Conversations are in the order of their last messages, accounts in that of their names. The "
+    "messages of a conversation are\n"
     "in reading order, its end first. On a terminal ids are short, and long lines are cut. With\n"
     "--json, each line is one record with all its columns, and the last one has `next` if there\n"
     "are more: what --next takes. So a page costs the same wherever it is, and what comes in\n"

@@ -243,8 +243,10 @@ static struct to to_of(const struct ck_row *row) {
   const char *client = renew_target_client(&target);
   renew_target_key(&to.key, &target);
   ck_account_name(&account, &(struct ck_account_facts){.platform = ck_str_of(target.platform),
-                                                       .target_payload = ck_str_of(target.payload),
-                                                       .client_id = ck_str_of(client)});
+                                                       .kind = ck_str_of(target.kind),
+                                                       .id = ck_str_of(target.id),
+                                                       .client_id = ck_str_of(target.client_id),
+                                                       .payload = ck_str_of(target.payload)});
   if (client) to.client = ck_strdup(client);
   if (account.len) to.account = ck_str_dup(ck_buf_view(&account));
   ck_buf_free(&account);

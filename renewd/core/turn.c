@@ -197,12 +197,9 @@ static void account_of(const struct renew_answer *a, const struct ck_renewal *ow
                        struct ck_buf *name) {
   const struct renew_link *l = &a->link;
   struct ck_account_facts f = {.own = ck_str_of(own->account)};
-  if (a->has_link) {
-    f.platform = l->platform;
-    f.target_payload = l->target_payload;
-    if (!l->target_kind.n || ck_kind_is_clients(l->target_kind))
-      f.client_id = l->client_id.n ? l->client_id : l->target_id;
-  }
+  if (a->has_link)
+    f = (struct ck_account_facts){f.own,        l->platform,  l->target_kind,
+                                  l->target_id, l->client_id, l->target_payload};
   ck_account_name(name, &f);
 }
 

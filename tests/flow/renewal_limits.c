@@ -34,6 +34,21 @@ static bool is_said(const char *a, const char *b, const char *c, const char *par
   return yes;
 }
 
+/* An attempt of the job met a limit. */
+static bool was_released(const char *job) {
+  char filter[60];
+  snprintf(filter, sizeof filter, "{'job_id': '%s'}", job);
+  json_t *rows = t_query("attempts", filter, 20, 0), *row;
+  bool was = false;
+  size_t i;
+  json_array_foreach(rows, i, row) {
+    const char *outcome = t_text_at(row, "outcome");
+    was |= outcome && strcmp(outcome, "released") == 0;
+  }
+  json_decref(rows);
+  return was;
+}
+
 static bool is_uncharged(const char *message) {
   json_t *job = r_job_of(message);
   bool is = job && t_int_at(job, "attempt_count", -1) == 0 &&
@@ -60,6 +75,8 @@ T_STORY(renewal_limits, retry_after_holds_up_one_account, 60) {
   r_wait_status("c", "done", 5000);
   T_UNTIL(5000, is_said("jobs", "why", "hand-b", "the limit of its account is reached, until"),
           "why does not say so");
+  T_UNTIL(5000, is_said("jobs", "why", "hand-b", "; convkeep resume --account mine ends it"),
+          "why does not say what ends it");
   T_UNTIL(5000, is_said("status", "--json", NULL, "\"account\":\"mine\""),
           "status does not say so");
   t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
@@ -85,7 +102,7 @@ T_STORY(renewal_limits, it_ends_by_itself, 60) {
   t_up();
   struct t_producer *p = t_producer("hand");
   job_to(p, "a", x);
-  T_UNTIL(5000, is_said("list", "accounts", NULL, "http 429"), "the account has no limit");
+  T_UNTIL(10000, was_released("hand-a"), "the limit was not met");
   for (int i = 0; i < 8; i++) {
     snprintf(names[i], sizeof names[i], "b%d", i);
     job_to(p, names[i], x);
@@ -138,4 +155,53 @@ T_STORY(renewal_limits, an_answer_says_so, 60) {
   t_result_free(&r);
   r_wait_status("m1", "done", 5000);
   t_http_stop(&h);
+}
+
+/* rows: the accounts as `NAME UNDER_WAY,`, and the cursor as `next NAME`. Frees them. */
+static bool accounts_are(const char *want, json_t *rows) {
+  struct ck_buf b = {0};
+  json_t *row;
+  size_t i;
+  json_array_foreach(rows, i, row) {
+    ck_buf_printf(&b, "%s %lld,", t_text_at(row, "account"),
+                  (long long)t_int_at(row, "under_way", -1));
+    if (t_at(row, "next")) ck_buf_printf(&b, "next %s", t_text_at(row, "next"));
+  }
+  bool are = strcmp(ck_buf_cstr(&b), want) == 0;
+  ck_buf_free(&b);
+  json_decref(rows);
+  return are;
+}
+
+/* Of conversations on manual, one of which is charged to another account than its target's: by
+ * name, a page after another, and not those whose end is unknown. */
+T_STORY(renewal_limits, accounts_of_deliveries_are_listed, 60) {
+  const char *target = "{'kind': 'exec', 'id': 'it', 'payload': {'account': 'theirs'}}";
+  char script[700], text[900];
+  t_set("renew.spacing", "0s");
+  t_set("renew.account.spacing", "0s");
+  snprintf(script, sizeof script, "%s/out/waits.sh", t_folder());
+  snprintf(text, sizeof text,
+           "#!/bin/sh\nwhile [ ! -e %s/out/go ]; do sleep 0.05; done\n"
+           "echo '{\"outcome\":\"unknown\"}'\n",
+           t_folder());
+  t_write_file(script, text, strlen(text));
+  T_CHECK(chmod(script, 0700) == 0, "%s", script);
+  t_set("renew.exec.it", script);
+  t_up();
+  t_do(0, "pause");
+  struct t_producer *p = t_producer("hand");
+  job_to(p, "a", target);
+  job_to(p, "b", target);
+  t_says(0, "charged to the account mine", "set", "x:b", "--account", "mine");
+  t_do(0, "resume");
+  T_UNTIL(10000, accounts_are("mine 1,theirs 1,", t_lines(0, "list", "accounts")),
+          "both deliveries are not under way");
+  T_CHECK(accounts_are("mine 1,next mine", t_lines(0, "list", "accounts", "--limit", "1")),
+          "the first page is another");
+  T_CHECK(accounts_are("theirs 1,", t_lines(0, "list", "accounts", "--next", "mine")),
+          "the second page is another");
+  t_write_text("../out/go", "");
+  T_UNTIL(10000, t_status_int("jobs.unknown", 0) == 2, "their ends are not unknown");
+  T_CHECK(accounts_are("", t_lines(0, "list", "accounts")), "what has ended is under way");
 }

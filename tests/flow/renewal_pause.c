@@ -80,13 +80,19 @@ T_STORY(renewal_pause, of_a_platform_and_of_a_job, 60) {
   r_wait_status("m2", "done", 5000);
   wait_paused("m1");
   char *job = job_of("m1");
-  T_CHECK(says("paused: the platform chatgpt", "jobs", job), "why does not name it");
+  T_CHECK(says("paused: the platform chatgpt; convkeep resume --platform chatgpt ends that", "jobs",
+               job),
+          "why does not name it, and what ends it");
   t_says(0, "paused: the job", "pause", job);
   t_says(0, "still paused: the job", "resume", "--platform", "chatgpt");
   wait_paused("m1");
   T_CHECK(t_http_count(h) == 1, "%d requests", t_http_count(h));
+  char ends[120];
+  snprintf(ends, sizeof ends, "; convkeep resume %s ends that", job);
+  T_CHECK(says(ends, "jobs", job), "why does not say what ends it");
   t_says(0, "resumed: the job", "resume", job);
   r_wait_status("m1", "done", 5000);
+  t_says(1, "it was delivered", "pause", job);
   free(job);
   t_http_stop(&h);
 }
@@ -96,19 +102,113 @@ T_STORY(renewal_pause, ends_by_itself, 60) {
   struct t_http *h = r_web("200", target);
   t_up();
   r_say("m1", "assistant", target);
-  int64_t before = ck_now_ms();
-  t_do(0, "pause", CONVERSATION, "--for", "3s");
+  t_do(0, "pause", CONVERSATION, "--for", "1h");
   t_do(0, "renew", CONVERSATION, "--payload", "waits");
   wait_paused("m1");
+  json_t *shorter = t_lines(0, "pause", CONVERSATION, "--for", "3s");
+  int64_t until = t_int_at(json_array_get(shorter, 0), "until", 0);
+  json_decref(shorter);
   r_wait_status("m1", "done", 15000);
-  T_CHECK(t_http_request(h, 0)->at >= before + 3000, "it went during the pause");
-  t_says(2, "has passed", "pause", "--until", "-1h");
+  T_CHECK(until && t_http_request(h, 0)->at >= until, "it went during the pause");
   t_says(2, "only one", "pause", "chatgpt", "--platform", "x");
   json_t *rows = t_lines(0, "list", "conversations");
   T_CHECK(strcmp(t_text_at(json_array_get(rows, 0), "automation_status"), "manual") == 0,
           "a pause with an end has changed its status");
   json_decref(rows);
   t_http_stop(&h);
+}
+
+static size_t count_of(const char *table) {
+  json_t *rows = t_query(table, NULL, 100, 0);
+  size_t n = json_array_size(rows);
+  json_decref(rows);
+  return n;
+}
+
+/* The account of a job is the one that its conversation's owner names, else its target's. */
+T_STORY(renewal_pause, of_an_account, 60) {
+  char any[160], target[256];
+  struct t_http *h = r_web("200", any);
+  snprintf(target, sizeof target,
+           "{'kind': 'webhook', 'id': 'hook', 'payload': {'url': '%shook', 'account': 'theirs'}}",
+           t_http_url(h));
+  t_up();
+  r_put_on_auto(target);
+  struct t_result r = t_convkeep("pause", "theirs"); /* as `list accounts` has it */
+  T_CHECK(r.code == 0 && strstr(r.out, "paused: the account theirs") && !*r.err, "%s%s", r.out,
+          r.err);
+  t_result_free(&r);
+  t_do(0, "renew", CONVERSATION, "--payload", "waits");
+  wait_paused("m-user");
+  char *job = job_of("m-user");
+  T_CHECK(says("waiting: paused: the account theirs; convkeep resume --account theirs ends that",
+               "jobs", job),
+          "why does not name it");
+  t_says(0, "no account has the name it's mine", "pause", "--account", "it's mine");
+  t_do(0, "set", CONVERSATION, "--account", "it's mine");
+  t_do(0, "resume", "theirs");
+  T_UNTIL(10000,
+          says("waiting: paused: the account it's mine; convkeep resume --account "
+               "'it'\\''s mine' ends that",
+               "jobs", job),
+          "why does not name the other one");
+  wait_paused("m-user");
+  T_CHECK(t_http_count(h) == 0, "%d requests", t_http_count(h));
+  t_do(0, "resume", "--account", "it's mine");
+  r_wait_status("m-user", "done", 10000);
+  t_says(0, "no conversation is of the platform typo", "pause", "--platform", "typo");
+  free(job);
+  t_http_stop(&h);
+}
+
+/* Nothing of this reaches the store. */
+T_STORY(renewal_pause, words_that_make_none, 60) {
+  char longer[5001] = {0};
+  memset(longer, 'a', sizeof longer - 1);
+  t_up();
+  r_say("m1", "assistant", NULL);
+  t_says(2, "must have 1 to 4096 bytes", "pause", "--platform", "");
+  t_says(2, "must have 1 to 512 bytes", "pause", "--account", " ");
+  t_says(2, "must have 1 to 4096 bytes", "pause", "");
+  t_says(2, "must have 1 to 4096 bytes", "pause", longer);
+  struct t_result r = t_convkeep("pause", "--account", longer);
+  T_CHECK(r.code == 2 && strstr(r.err, "must have 1 to 512 bytes") && !strstr(r.err, "aaa"),
+          "%d: %s", r.code, r.err);
+  t_result_free(&r);
+  t_says(2, "-1h has passed", "pause", "--until", "-1h");
+  t_says(2, "--for: 0s is no time at all", "pause", "--for", "0s");
+  t_says(2, "--for: 1x is not a length of time; write 90min", "pause", "--for", "1x");
+  t_says(2, "goes with a CONVERSATION or --all", "resume", "--to", "manual");
+  t_says(2, "goes with a CONVERSATION or --all", "resume", "chatgpt", "--to", "manual");
+  T_CHECK(count_of("pauses") == 0 && count_of("refusals") == 0, "%zu pauses, %zu refusals",
+          count_of("pauses"), count_of("refusals"));
+}
+
+/* With --json the conversation as it is afterwards, whether it has changed or not. */
+static void becomes(const char *status, const char *verb) {
+  json_t *rows = t_lines(0, verb, CONVERSATION);
+  T_CHECK(json_array_size(rows) == 1 &&
+              strcmp(t_text_at(json_array_get(rows, 0), "automation_status"), status) == 0,
+          "%s --json says %s", verb, json_dumps(rows, 0));
+  json_decref(rows);
+}
+
+T_STORY(renewal_pause, of_what_is_paused_already, 60) {
+  t_up();
+  r_say("m1", "assistant", "{'kind': 'null'}");
+  t_says(0, "nothing to do: it is on manual, and not paused", "resume", CONVERSATION);
+  becomes("manual", "resume");
+  becomes("paused", "pause");
+  becomes("paused", "pause");
+  t_says(0, "is paused already", "pause", CONVERSATION);
+  becomes("auto", "resume");
+  becomes("auto", "resume");
+  /* A pause that has ended by itself is none. */
+  json_t *rows = t_lines(0, "pause", "chatgpt", "--for", "2s");
+  int64_t until = t_int_at(json_array_get(rows, 0), "until", 0);
+  json_decref(rows);
+  T_UNTIL(10000, ck_now_ms() > until, "it does not end");
+  t_says(0, "nothing to do: no pause of: the platform chatgpt", "resume", "chatgpt");
 }
 
 /* Everything, one by one: `resume --all`. */
@@ -120,7 +220,12 @@ T_STORY(renewal_pause, all_end_at_once, 60) {
   t_do(0, "pause", "--account", "claude:/home/x/.claude");
   t_says(0, "paused, was auto", "pause", CONVERSATION);
   t_says(0, "still paused: the account claude:/home/x/.claude, 1 conversation;", "resume");
-  t_says(0, "auto, was paused", "resume", "--all");
+  struct t_result all = t_convkeep("resume", "--all");
+  T_CHECK(all.code == 0 && strstr(all.out, "auto, was paused") &&
+              strstr(all.out, "resumed: the account") && !strstr(all.out, "nothing to do"),
+          "%s%s", all.out, all.err);
+  t_result_free(&all);
+  t_says(0, "nothing to do: nothing is paused", "resume", "--all");
   json_t *rows = t_query("pauses", NULL, 10, 0);
   T_CHECK(json_array_size(rows) == 0, "%s", json_dumps(rows, 0));
   json_decref(rows);

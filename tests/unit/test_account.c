@@ -11,7 +11,7 @@ static void is(struct ck_account_facts f, const char *name) {
   ck_buf_free(&b);
 }
 
-#define PAYLOAD(text) .platform = CK_LIT("claude-code"), .target_payload = CK_LIT(text)
+#define PAYLOAD(text) .platform = CK_LIT("claude-code"), .payload = CK_LIT(text)
 
 Test(account, names) {
   is((struct ck_account_facts){PAYLOAD("{\"home\":\"/home/x/.claude\",\"cwd\":\"/w\"}")},
@@ -19,12 +19,24 @@ Test(account, names) {
   is((struct ck_account_facts){PAYLOAD("{\"home\":\"/home/x/.claude//\"}")},
      "claude-code:/home/x/.claude");
   is((struct ck_account_facts){PAYLOAD("\"{\\\"home\\\":\\\"/h\\\"}\"")}, "claude-code:/h");
-  is((struct ck_account_facts){.target_payload = CK_LIT("{\"home\":\"/h\"}")}, "/h");
+  is((struct ck_account_facts){.payload = CK_LIT("{\"home\":\"/h\"}")}, "/h");
   is((struct ck_account_facts){PAYLOAD("{\"organization_id\":\"o1\"}"), .client_id = CK_LIT("ff")},
      "claude-code:o1");
   is((struct ck_account_facts){PAYLOAD("{\"home\":\"/h\",\"account\":\"mine\"}")}, "mine");
   is((struct ck_account_facts){PAYLOAD("{\"home\":\"/h\"}"), .own = CK_LIT("work")}, "work");
   is((struct ck_account_facts){.client_id = CK_LIT("firefox-1")}, "client:firefox-1");
+}
+
+Test(account, a_client_is_one_of_a_clients_target) {
+  is((struct ck_account_facts){.kind = CK_LIT("feed"), .id = CK_LIT("ff")}, "client:ff");
+  is((struct ck_account_facts){.kind = CK_LIT("browser.tab"),
+                               .id = CK_LIT("tab"),
+                               .client_id = CK_LIT("ff")},
+     "client:ff");
+  is((struct ck_account_facts){.kind = CK_LIT("webhook"),
+                               .id = CK_LIT("hook"),
+                               .client_id = CK_LIT("ff")},
+     "");
 }
 
 Test(account, none) {
@@ -44,8 +56,8 @@ Test(account, long_ones) {
     ck_buf_text(&payload, "{\"home\":\"/");
     for (int k = 0; k < 2500; k++) ck_buf_text(&payload, "\xc3\xa4");
     ck_buf_printf(&payload, "%d\"}", i);
-    ck_account_name(b, &(struct ck_account_facts){.platform = CK_LIT("x"),
-                                                  .target_payload = ck_buf_view(&payload)});
+    ck_account_name(
+        b, &(struct ck_account_facts){.platform = CK_LIT("x"), .payload = ck_buf_view(&payload)});
     cr_expect_leq(b->len, CK_ACCOUNT_MAX);
     cr_expect_geq(b->len, CK_ACCOUNT_MAX - 1);
     cr_expect(ck_str_starts(ck_buf_view(b), "x:/\xc3\xa4"));

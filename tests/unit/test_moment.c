@@ -74,3 +74,20 @@ Test(moment, refuses_what_is_no_time_and_says_how_to_write_one) {
     cr_expect(strstr(err.text, "is not a time; write"), "%s: %s", bad[i], err.text);
   }
 }
+
+Test(moment, lengths_of_time) {
+  int64_t ms;
+  struct ck_err err;
+  cr_expect_eq(ck_length_parse("90min", &ms, &err), 0);
+  cr_expect_eq(ms, 5400000);
+  cr_expect_eq(ck_length_parse("1h30min", &ms, &err), 0);
+  cr_expect_eq(ms, 5400000);
+  cr_expect_eq(ck_length_parse("0s", &ms, &err), 0);
+  cr_expect_eq(ms, 0);
+  cr_expect_eq(ck_length_parse("1x", &ms, &err), -1);
+  cr_expect_str_eq(err.text,
+                   "1x is not a length of time; write 90min, 2d or 1h30min (ms, s, min, h, d)");
+  static const char *const bad[] = {"", "5", "+5min", "min", "99999999999999d"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i)
+    cr_expect_eq(ck_length_parse(bad[i], &ms, &err), -1, "%s", bad[i]);
+}
