@@ -335,8 +335,7 @@ const struct cli_command cli_pause = {
     pause_options,
     "Without an argument, everything is paused. A pause holds for all that there is and that\n"
     "comes: no delivery begins, offers are taken back, jobs wait; one that is under way is\n"
-    "finished. It holds until `resume`, or until the time that is given, through restarts.\n"
-    "A pause of an account holds once renewd has heard of it, which is at once if it runs.\n\n"
+    "finished. It holds until `resume`, or until the time that is given, through restarts.\n\n"
     "A CONVERSATION gets the status `paused`, also from `manual`; with --until or --for it keeps\n"
     "its status, and goes on by itself.\n\n"
     "CONVERSATION: " CLI_HELP_CONVERSATION "\n\n"

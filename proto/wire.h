@@ -458,10 +458,14 @@
  *   lease   for a client: the attempt's end is unknown after this many milliseconds unless EXTEND
  *           comes; 0: CK_CLIENT_LEASE_MS. At most CK_CLIENT_LEASE_MAX_MS counts.
  *
+ *   account for renewd: what the delivery is charged to, whose pause refuses the claim; empty: nothing
+ *           is known of it. For a client that of the offer counts.
+ *
  * For a client the store's clock counts, not `at`. The attempt is a row of the table `attempts`
  * from now on. */
 #define CK_CLAIM_FIELDS(F) \
-  F(TEXT, job_id) F(TEXT, token) F(INT, at) F(TEXT, client) F(TEXT, offer) F(UINT, lease)
+  F(TEXT, job_id) F(TEXT, token) F(INT, at) F(TEXT, client) F(TEXT, offer) F(UINT, lease) \
+  F(TEXT, account)
 #define CK_CLIENT_LEASE_MS 60000
 #define CK_CLIENT_LEASE_MAX_MS 600000
 
@@ -507,10 +511,11 @@
  *
  *   version  the store's when the body was made
  *   rest     milliseconds that the conversation rests after the delivery, unless the client names a
- *            later time */
+ *            later time
+ *   account  what the delivery is charged to, whose pause refuses a claim; empty: nothing is known */
 #define CK_OFFER_FIELDS(F) \
   F(TEXT, job_id) F(TEXT, client) F(TEXT, offer) F(TEXT, body) F(UINT, rest) \
-  F(UINT, version)
+  F(UINT, version) F(TEXT, account)
 
 /* renewd withdraws an offer: the job cannot be claimed by its client until it is offered again.
  * Without an open offer nothing happens. */

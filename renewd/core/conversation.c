@@ -228,6 +228,8 @@ bool renew_conversation_account(struct renew_core *core, struct renew_conversati
     free(c->account);
     c->account = name.len ? ck_str_dup(ck_buf_view(&name)) : NULL;
     for (struct renew_job *j = c->jobs; j; j = j->next) renew_job_change_lane(core, j);
+    for (struct renew_job *j = c->jobs; j; j = j->next)
+      if (j->phase == RENEW_OPEN) renew_job_step(core, j, RENEW_JOB_HELD, NULL);
   }
   ck_buf_free(&name);
   ck_renewal_free(&own);

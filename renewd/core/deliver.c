@@ -44,7 +44,8 @@ static void claim(struct renew_core *core, struct renew_job *j) {
   bool reached = core->now.wall > j->next_attempt_at;
   m.as.claim = (struct ck_claim){.job_id = ck_str_of(j->node.id),
                                  .token = ck_str_of(j->trying->token),
-                                 .at = reached ? core->now.wall : j->next_attempt_at};
+                                 .at = reached ? core->now.wall : j->next_attempt_at,
+                                 .account = renew_lane_account(j->lane)};
   renew_tell(core->out, renew_job_await(core, j, RENEW_CLAIMING), &m);
 }
 

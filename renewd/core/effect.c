@@ -35,6 +35,7 @@ static void keep_texts(struct renew_effects *out, struct ck_mutation *m) {
   case CK_OP_CLAIM:
     keep(out, &m->as.claim.job_id);
     keep(out, &m->as.claim.token);
+    keep(out, &m->as.claim.account);
     break;
   case CK_OP_END:
     keep(out, &m->as.end.job_id);
@@ -58,6 +59,7 @@ static void keep_texts(struct renew_effects *out, struct ck_mutation *m) {
     keep(out, &m->as.offer.client);
     keep(out, &m->as.offer.offer);
     keep(out, &m->as.offer.body);
+    keep(out, &m->as.offer.account);
     break;
   case CK_OP_WITHDRAW:
     keep(out, &m->as.withdraw.job_id);

@@ -47,7 +47,8 @@ static void offer(struct renew_core *core, struct renew_job *j, const struct ren
                                    .offer = ck_str_of(id),
                                    .body = ck_buf_view(&body),
                                    .rest = (uint64_t)core->set.rules.cooldown,
-                                   .version = a->job.head};
+                                   .version = a->job.head,
+                                   .account = renew_lane_account(j->lane)};
     renew_tell(core->out, renew_job_await(core, j, RENEW_OFFERING), &m);
   }
   ck_buf_free(&body);

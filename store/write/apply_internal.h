@@ -207,9 +207,9 @@ struct client_lease {
   int64_t until, rest;
 };
 /* May this CLAIM be made? A client's must name the job's offer, and gets a lease; renewd's is
- * refused while the job is offered. 0, or -1 with the reason. */
+ * refused while the job is offered. *account: what it is charged to. 0, or -1 with the reason. */
 int offer_claimed(struct apply *a, const struct ck_claim *m, struct client_lease *lease,
-                  struct ck_err *err);
+                  struct ck_str *account, struct ck_err *err);
 /* The job changes: withdraws its offer. 0 or -1. */
 int offer_withdraw(struct apply *a, struct ck_str job_id, struct ck_err *err);
 /* May this END be made? If a client makes it, changes it by what holds for clients, and sets
@@ -227,10 +227,11 @@ int end_attempt(struct apply *a, const struct ck_end *said, bool known, struct c
 /* The job is over: its pause, if it has one, is forgotten. 0 or -1. */
 int pause_ends(struct apply *a, struct ck_str job_id, struct ck_err *err);
 
-/* 0: no pause holds for the job, but for one of its account, which the store does not know. -1 with
- * the reason. */
+/* 0: no pause holds for the job, but for one of its account. -1 with the reason. */
 int pauses_check(struct apply *a, const struct ck_row *job, const struct ck_row *conversation,
                  struct ck_err *err);
+/* The same of the account, which whoever offers or claims the job knows. */
+int pauses_check_account(struct apply *a, struct ck_str account, struct ck_err *err);
 
 /* ---- apply_attempts.c ---- */
 

@@ -194,7 +194,9 @@ int mutate_claim(struct apply *a, const struct ck_claim *m, struct ck_err *err) 
   if (!e || check_claimable(a, &e->row, err)) return -1;
   if (m->token.n == 0) return ck_fail(err, "claim.token: must not be blank");
   struct client_lease client = {{0}, 0, 0};
-  if (offer_claimed(a, m, &client, err)) return -1;
+  struct ck_str account;
+  if (offer_claimed(a, m, &client, &account, err) || pauses_check_account(a, account, err))
+    return -1;
   int64_t at = m->client.n ? a->now : m->at;
   int64_t attempt = apply_sum(ck_row_int(&e->row, CK_JOBS_ATTEMPT_COUNT, 0), 1);
   struct ck_row row = e->row;

@@ -7,7 +7,7 @@
 /* ---- offers ---- */
 
 struct offer {
-  struct ck_str client, id, body; /* of the changeset's arena */
+  struct ck_str client, id, body, account; /* of the changeset's arena */
   int64_t rest;
 };
 
@@ -19,7 +19,8 @@ static int offer_get(struct apply *a, struct ck_str job_id, struct offer *o, str
   if (rc > 0)
     *o = (struct offer){ck_arena_copy(&a->frame, db_str(s, 0)),
                         ck_arena_copy(&a->frame, db_str(s, 1)),
-                        ck_arena_copy(&a->frame, db_str(s, 2)), sqlite3_column_int64(s, 3)};
+                        ck_arena_copy(&a->frame, db_str(s, 2)),
+                        ck_arena_copy(&a->frame, db_str(s, 4)), sqlite3_column_int64(s, 3)};
   system_done(s);
   return rc < 0 ? apply_failed(a) : rc;
 }
@@ -43,10 +44,12 @@ int mutate_offer(struct apply *a, const struct ck_offer *m, struct ck_err *err) 
   if (!m->client.n || !m->offer.n) return ck_fail(err, "offer: client and offer must not be blank");
   if (m->rest > CK_CLIENT_TIME_MAX_MS) return ck_fail(err, "offer.rest: is too long");
   if (offer_get(a, m->job_id, &o, err) < 0) return -1;
-  if (ck_str_eq(o.client, m->client) && ck_str_eq(o.body, m->body)) return 0;
+  if (ck_str_eq(o.client, m->client) && ck_str_eq(o.body, m->body) &&
+      ck_str_eq(o.account, m->account))
+    return 0;
   if (apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_OFFER_SAVE, err, "ssssii", m->job_id, m->client, m->offer,
-                 m->body, (int64_t)m->rest, a->now))
+  if (system_run(a->system, SYSTEM_OFFER_SAVE, err, "ssssiis", m->job_id, m->client, m->offer,
+                 m->body, (int64_t)m->rest, a->now, m->account))
     return apply_failed(a);
   publish(a, m);
   return 0;
@@ -73,8 +76,9 @@ static int64_t lease_end(const struct apply *a, uint64_t lease) {
 
 /* The claim changes the job's row, and with that withdraws the offer. */
 int offer_claimed(struct apply *a, const struct ck_claim *m, struct client_lease *lease,
-                  struct ck_err *err) {
+                  struct ck_str *account, struct ck_err *err) {
   struct offer o;
+  *account = m->account;
   int offered = offer_get(a, m->job_id, &o, err);
   if (offered < 0) return -1;
   if (!offered && !m->client.n) return 0;
@@ -85,6 +89,7 @@ int offer_claimed(struct apply *a, const struct ck_claim *m, struct client_lease
   }
   if (!ck_str_eq(o.id, m->offer))
     return ck_fail(err, "claim.offer: the job was offered again since; read the new offer");
+  *account = o.account;
   *lease = (struct client_lease){m->client, lease_end(a, m->lease), o.rest};
   return 0;
 }

@@ -1,6 +1,6 @@
 /* Pauses: states of everything, an account, a platform, a conversation or a job, in which no
- * attempt begins. They are asked about at each claim, in its transaction; but those of an account
- * are renewd's alone, which knows what account a job is charged to. */
+ * attempt begins. They are asked about at each claim, in its transaction. What account a job is
+ * charged to renewd says, with its offer or claim. */
 #include "store/write/apply_internal.h"
 
 static bool is_everything(struct ck_str kind) { return ck_str_is(kind, "everything"); }
@@ -88,4 +88,9 @@ int pauses_check(struct apply *a, const struct ck_row *job, const struct ck_row 
     if (rc > 0) return ck_fail(err, CK_PAUSED "%s paused", all[i].what);
   }
   return 0;
+}
+
+int pauses_check_account(struct apply *a, struct ck_str account, struct ck_err *err) {
+  int rc = account.n ? holds(a, CK_LIT("account"), account, a->now, err) : 0;
+  return rc > 0 ? ck_fail(err, CK_PAUSED "the account is paused") : rc;
 }

@@ -103,8 +103,8 @@
     " until = ?2, since = ?3, times = ?4, over = ?5, reason = ?6, at = ?7 WHERE at <= ?7") \
   L(LIMITS_PRUNE, "DELETE FROM limits WHERE at < ?1 AND (over OR until < ?1)") \
   L(LIMIT_END, "UPDATE limits SET until = ?2 WHERE account = ?1 AND NOT over AND until > ?2") \
-  L(OFFER_SAVE, "INSERT OR REPLACE INTO offers VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
-  L(OFFER_GET, "SELECT client, offer, body, rest FROM offers WHERE job_id = ?1") \
+  L(OFFER_SAVE, "INSERT OR REPLACE INTO offers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
+  L(OFFER_GET, "SELECT client, offer, body, rest, account FROM offers WHERE job_id = ?1") \
   L(OFFER_END, "DELETE FROM offers WHERE job_id = ?1") \
   L(PAUSE_SAVE, "INSERT INTO pauses VALUES (?1, ?2, ?3, nullif(?4, 0))" \
                 " ON CONFLICT (kind, name) DO UPDATE SET until = nullif(?4, 0)") \

@@ -137,7 +137,9 @@ Test(renewd_pause, withdraws_an_offer, .fini = core_end) {
   answer(queried(OFFER), (struct renew_answer){.job = {.snapshot = CK_LIT(CLIENTS),
                                                        .payload = CK_LIT("go on"),
                                                        .payload_kind = CK_LIT("text")}});
-  receipt(told(CK_OP_OFFER), '=', 0);
+  const struct renew_effect *offer = told(CK_OP_OFFER);
+  cr_expect(ck_str_is(offer->as.tell.mutation.as.offer.account, "client:ff1"));
+  receipt(offer, '=', 0);
   cr_assert_eq(phase("j"), RENEW_OPEN);
   pause_one("everything", "", RENEW_NEVER);
   cr_expect_not_null(told(CK_OP_WITHDRAW));
@@ -164,4 +166,29 @@ Test(renewd_pause, behind_a_job_that_is_tried_again, .init = core_begin, .fini =
   struct renew_held h;
   cr_assert(renew_is_held(&h, &core, renew_core_job(&core, CK_LIT("k")), at));
   cr_expect_str_eq(h.state, "busy");
+}
+
+/* The store refuses claims of an offer by its account, which is not that any more. */
+Test(renewd_pause, an_offer_whose_account_is_another_one, .init = core_begin, .fini = core_end) {
+  row_of_platform("c", "x");
+  row_job((struct row_of_job){.id = "j", .of = "c", .message = "m", .target = CLIENTS});
+  follow(1);
+  claims("j");
+  answer(past_query(), (struct renew_answer){0});
+  answer(queried(OFFER), leased("j", CLIENTS));
+  receipt(told(CK_OP_OFFER), '=', 0);
+  struct ck_row r = {.table = CK_CONVERSATIONS};
+  r.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz("c");
+  r.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz("auto");
+  r.v[CK_CONVERSATIONS_RENEWAL] = ck_textz("{\"account\":\"work\"}");
+  renew_step(&core, &(struct renew_event){.kind = RENEW_ROW, .as.row = &r}, at, &effects);
+  receipt(told(CK_OP_WITHDRAW), '=', 2);
+  follow(2);
+  claims("j");
+  answer(past_query(),
+         (struct renew_answer){.past = {.renewal = CK_LIT("{\"account\":\"work\"}")}});
+  answer(queried(OFFER), leased("j", CLIENTS));
+  const struct renew_effect *offer = told(CK_OP_OFFER);
+  cr_assert_not_null(offer);
+  cr_expect(ck_str_is(offer->as.tell.mutation.as.offer.account, "work"));
 }

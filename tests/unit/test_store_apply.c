@@ -261,8 +261,8 @@ Test(apply, all_or_none_across_all_tables) {
   struct ck_mutation claim = ap_claim_of("j1", "token", 5), cursor = {.kind = CK_OP_CURSOR},
                      offer = {.kind = CK_OP_OFFER};
   cursor.as.cursor = (struct ck_cursor){CK_LIT("f"), CK_LIT("store"), 5};
-  offer.as.offer =
-      (struct ck_offer){CK_LIT("j1"), CK_LIT("browser"), CK_LIT("o1"), CK_LIT("{}"), 0, UINT64_MAX};
+  offer.as.offer = (struct ck_offer){CK_LIT("j1"), CK_LIT("browser"), CK_LIT("o1"), CK_LIT("{}"), 0,
+                                     UINT64_MAX,   CK_LIT("")};
   claim.as.claim.client = CK_LIT("browser");
   claim.as.claim.offer = CK_LIT("o1");
   put_everything();

@@ -13,8 +13,8 @@ static void offered_job(void) {
 static struct ck_mutation offer_of(const char *client, const char *offer, const char *body) {
   struct ck_mutation m = {.kind = CK_OP_OFFER};
   m.as.offer =
-      (struct ck_offer){CK_LIT("j1"), ck_str_of(client),  ck_str_of(offer), ck_str_of(body),
-                        3000,         apply_head(s.apply)};
+      (struct ck_offer){CK_LIT("j1"), ck_str_of(client),   ck_str_of(offer), ck_str_of(body),
+                        3000,         apply_head(s.apply), CK_LIT("")};
   return m;
 }
 
@@ -89,6 +89,21 @@ Test(apply, only_its_client_claims_an_offer_and_only_the_open_one) {
   sh_is(&s, CK_JOBS, "j1", "started_at", "1000");
   sh_is(&s, CK_JOBS, "j1", "last_attempt_at", "1000");
   cr_expect_eq(until(), 1000 + CK_CLIENT_LEASE_MS);
+}
+
+/* Its account is that of the offer, whatever renewd knows by then. */
+Test(apply, no_client_claims_what_a_paused_account_is_charged_with) {
+  struct ck_mutation offer, pause = {.kind = CK_OP_PAUSE}, unpause = {.kind = CK_OP_UNPAUSE};
+  pause.as.pause = (struct ck_pause){CK_LIT("account"), CK_LIT("a"), 0};
+  unpause.as.unpause = (struct ck_unpause){CK_LIT("account"), CK_LIT("a")};
+  offered_job();
+  offer = offer_of("ff1", "o1", "{}");
+  offer.as.offer.account = CK_LIT("a");
+  cr_assert_eq(ap_mutate(offer), '=', "%s", s.reason.text);
+  cr_assert_eq(ap_mutate(pause), 'u', "%s", s.reason.text);
+  ap_refused(client_claim("ff1", "o1", 0), "paused: the account is paused");
+  cr_assert_eq(ap_mutate(unpause), 'u', "%s", s.reason.text);
+  cr_expect_eq(ap_mutate(client_claim("ff1", "o1", 0)), 'u', "%s", s.reason.text);
 }
 
 Test(apply, whatever_changes_a_job_withdraws_its_offer) {

@@ -38,6 +38,16 @@ Test(apply, no_claim_is_taken_during_a_pause) {
   cr_expect_eq(ap_mutate(ap_claim_of("j1", "t", 5000)), 'u', "%s", s.reason.text);
 }
 
+Test(apply, no_claim_of_a_paused_account_is_taken) {
+  two_jobs();
+  ap_mutate(pause_of("account", "a", 0));
+  struct ck_mutation claim = ap_claim_of("j1", "t", 5000);
+  claim.as.claim.account = CK_LIT("a");
+  ap_refused(claim, "paused: the account is paused");
+  claim.as.claim.account = CK_LIT("b");
+  cr_expect_eq(ap_mutate(claim), 'u', "%s", s.reason.text);
+}
+
 Test(apply, a_pause_of_one_leaves_the_others) {
   two_jobs();
   ap_mutate(pause_of("platform", "another", 0));
