@@ -60,9 +60,10 @@ bool renew_job_may_go(const struct renew_core *core, const struct renew_job *j) 
   return goes_at(core, j) <= core->now.boot && !renew_job_is_limited(core, j);
 }
 
-/* One that a pause or a brake holds goes before no other. */
+/* One that a pause, a brake or its conversation's rest holds goes before no other. */
 static bool goes_first(const struct renew_core *core, const struct renew_job *j) {
   if (j->attempt_count == 0 || renew_job_pause(core, j)) return false;
+  if (j->automatic && j->of->rest > core->now.boot) return false;
   return !renew_job_is_braked(j) || j->of->braked.until <= core->now.boot;
 }
 

@@ -168,6 +168,15 @@ Test(renewd_pause, behind_a_job_that_is_tried_again, .init = core_begin, .fini =
   cr_expect_str_eq(h.state, "busy");
 }
 
+/* Nor while its conversation rests: a job by hand does not wait for that. */
+Test(renewd_pause, behind_a_job_that_rests, .init = core_begin, .fini = core_end) {
+  row_conversation("c", "auto", "m", at.wall + 3600000);
+  row_job((struct row_of_job){.id = automatic("m"), .of = "c", .message = "m", .attempts = 1});
+  row_job((struct row_of_job){.id = "k", .of = "c", .message = "n"});
+  follow(1);
+  claims("k");
+}
+
 /* The store refuses claims of an offer by its account, which is not that any more. */
 Test(renewd_pause, an_offer_whose_account_is_another_one, .init = core_begin, .fini = core_end) {
   row_of_platform("c", "x");
