@@ -25,7 +25,7 @@
 #include "proto/folder.h"
 #include "proto/log.h"
 
-#define READY_MS 10000
+#define READY_MS 120000
 #define SYNCS 300
 #define ROUNDS 5
 

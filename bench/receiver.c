@@ -73,7 +73,10 @@ static void answer(struct bench_receiver *r, struct connection *c) {
   memmove(c->request, c->request + n, c->len + 1);
 }
 
-static void shut(struct connection *c) {
+/* A process that is being started may have its descriptor for a moment, and closing would not take
+ * it out then. */
+static void shut(struct bench_receiver *r, struct connection *c) {
+  epoll_ctl(r->epoll, EPOLL_CTL_DEL, c->fd, NULL);
   close(c->fd);
   free(c);
 }
@@ -81,7 +84,7 @@ static void shut(struct connection *c) {
 static void read_more(struct bench_receiver *r, struct connection *c) {
   ssize_t n = recv(c->fd, c->request + c->len, sizeof c->request - 1 - c->len, MSG_DONTWAIT);
   if (n <= 0) {
-    shut(c);
+    shut(r, c);
     return;
   }
   c->len += (size_t)n;
