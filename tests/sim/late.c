@@ -2,14 +2,17 @@
  * looked at while nothing stands in the way. */
 #include "tests/sim/sim.h"
 
+#include <stdio.h>
+
 /* For so long a job that is due and free may go unclaimed; and after a step of the wall clock, one
  * that waits for that clock. */
 #define LATE_MS 50
 #define STEP_SEEN_MS 700
 /* For so long after a start or a disaster renewd is left to find its way. */
 #define CALM_MS (30 * SECOND)
-/* For so long a message that has settled may be without its job. */
-#define JUDGED_MS (2 * MINUTE)
+/* For so long a message that has settled may be without its job: after a start all conversations
+ * are judged, 32 at once. */
+#define JUDGED_MS (2 * MINUTE + world.conversations_n * INT64_C(60))
 
 bool sim_is_entitled(int message) {
   const struct message *m = &world.m[message];
@@ -52,12 +55,14 @@ static bool is_known(const struct job *j) {
          j->target >= 0 && j->target != renewd.unserved;
 }
 
-/* A job that was tried goes first, also if it waits. */
-static bool has_tried_job(int conversation) {
-  for (int id = world.c[conversation].newest; id >= world.c[conversation].oldest;
-       id = world.j[id].older) {
+/* A job that was tried goes first, also if it waits; and one of another target may, for a turn of
+ * which the conversation waits. */
+static bool waits_for_another(const struct job *of) {
+  const struct conversation *c = &world.c[of->conversation];
+  for (int id = c->newest; id >= c->oldest; id = world.j[id].older) {
     const struct job *j = &world.j[id];
-    if (j->status == PENDING && j->attempts > 0) return true;
+    if (j->status != PENDING) continue;
+    if ((j->attempts > 0 && of->attempts == 0) || j->target != of->target) return true;
   }
   return false;
 }
@@ -74,11 +79,15 @@ static int64_t open_since(const struct job *j) {
   return at;
 }
 
-/* With what the core would say of it. */
+/* With what the core would say of it, and of its conversation's other jobs. */
 static void fail_late(const struct job *j, int64_t from) {
   const struct renew_job *known = renew_core_job(&renewd.core, ck_str_of(j->name));
   struct renew_held h = {.state = "held by nothing"};
   if (known) renew_is_held(&h, &renewd.core, known, now());
+  for (const struct renew_job *o = known ? known->of->jobs : NULL; o; o = o->next)
+    fprintf(stderr, "sim:   %s is %s, in phase %d, tried %lld times, due in %lld ms, to %s\n",
+            o->node.id, o->status == RENEW_PENDING ? "pending" : "running", (int)o->phase,
+            (long long)o->attempt_count, (long long)(o->due - world.boot), o->lane->node.id);
   sim_fail("job %s is late by %lld ms; for renewd it is %s", j->name,
            (long long)(world.boot - from), known ? h.state : "unknown");
 }
@@ -101,7 +110,7 @@ static void check_job(int id) {
   if (renewds) later(&from, c->changed_at + DELAY);
   if (world.boot <= from + LATE_MS) return;
   later(&from, open_since(j));
-  if (from == RENEW_NEVER || (j->attempts == 0 && has_tried_job(j->conversation))) return;
+  if (from == RENEW_NEVER || waits_for_another(j)) return;
   if (world.boot > from + LATE_MS) fail_late(j, from);
 }
 
@@ -119,8 +128,17 @@ static void check_message(int conversation) {
   int64_t from = c->calm_since;
   later(&from, c->changed_at + DELAY);
   if (world.boot <= from + JUDGED_MS || world.boot <= renewd.calm_since + JUDGED_MS) return;
-  SIM_CHECK(!is_forgotten(c), "message %d has no follow-up %lld ms after it settled", c->last,
-            (long long)(world.boot - from));
+  if (!is_forgotten(c)) return;
+  char name[24];
+  sim_conversation_name(name, conversation);
+  const struct renew_conversation *known = renew_core_conversation(&renewd.core, ck_str_of(name));
+  const struct message *m = &world.m[c->last];
+  sim_fail(
+      "message %d of %s has no follow-up %lld ms after it settled; for renewd its turn is %d, it "
+      "is %sjudged, and %u are asked about; it came %lld ms after auto, judged %u of %u",
+      c->last, name, (long long)(world.boot - from), known ? (int)known->turn : -1,
+      known && known->judged ? "" : "not ", renewd.core.assessing,
+      (long long)(m->created_at - c->auto_since), m->judged, renewd.knows);
 }
 
 /* What must wait again is not left to its client. */

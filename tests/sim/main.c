@@ -32,7 +32,7 @@ static const struct ck_zone *zone(const void *self, struct ck_str name, struct c
 
 /* They come by themselves and, half of them, right after something has happened. */
 static int64_t disaster_every(void) {
-  return 4 * MINUTE + 2 * MINUTE * world.conversations_n / 1000;
+  return 4 * MINUTE + 4 * MINUTE * world.conversations_n / 1000;
 }
 
 static void kill_one(bool of_store, int64_t in) {
@@ -75,7 +75,9 @@ static void disaster(void) {
 
 /* Right after something has happened. */
 static void maybe_disaster(const struct event *e) {
-  if (world.ending || !one_in(300 * (1 + world.disasters[e->kind] / 8))) return;
+  /* The more conversations there are, the longer a start takes. */
+  int64_t scarce = 1 + world.conversations_n / 2000;
+  if (world.ending || !one_in(300 * scarce * (1 + world.disasters[e->kind] / 8))) return;
   world.disasters[e->kind]++;
   switch (chance(6)) {
   case 0:
