@@ -329,6 +329,12 @@ static void limit_files(rlim_t bytes) {
   cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+static void await_trouble(void) {
+  for (int64_t began = ck_boot_ms(); !context_trouble_of(&context, TROUBLE_FILES).reason.text[0];
+       usleep(2000))
+    cr_assert_lt(ck_boot_ms() - began, 20000, "there is room for everything");
+}
+
 /* The disk has room for the files, and none for what they are called: a commit of so many names is
  * longer than their index and each file. */
 Test(conversations, whose_names_had_no_room_have_one_name) {
@@ -346,8 +352,7 @@ Test(conversations, whose_names_had_no_room_have_one_name) {
     if (round) break;
     limit_files(36 << 10);
     start();
-    for (int64_t began = ck_boot_ms(); !context.trouble[TROUBLE_FILES].reason.text[0]; usleep(2000))
-      cr_assert_lt(ck_boot_ms() - began, 20000, "the names have room");
+    await_trouble();
     limit_files(RLIM_INFINITY);
   }
   reached();
@@ -373,8 +378,7 @@ Test(conversations, whose_names_had_no_room_beside_a_file_have_one_name) {
   limit_files(36 << 10);
   start();
   announce();
-  for (int64_t began = ck_boot_ms(); !context.trouble[TROUBLE_FILES].reason.text[0]; usleep(2000))
-    cr_assert_lt(ck_boot_ms() - began, 20000, "the file has room");
+  await_trouble();
   limit_files(RLIM_INFINITY);
   put_title("a", "New");
   reached();
