@@ -23,11 +23,9 @@ static void add_title(struct ck_buf *b, const struct ck_payload_facts *f) {
 }
 
 static void add_last(struct ck_buf *b, const struct ck_payload_facts *f) {
-  struct ck_str last = ck_trim(f->last);
-  size_t from = last.n > CK_PAYLOAD_LAST ? last.n - CK_PAYLOAD_LAST : 0;
-  while (from < last.n && ((unsigned char)last.s[from] & 0xc0) == 0x80) ++from;
-  if (from) ck_buf_text(b, "…");
-  ck_buf_str(b, (struct ck_str){last.s + from, last.n - from});
+  struct ck_str last = ck_trim(f->last), end = ck_utf8_end(last, CK_PAYLOAD_LAST);
+  if (end.n < last.n) ck_buf_text(b, "…");
+  ck_buf_str(b, end);
 }
 
 static void add_count(struct ck_buf *b, const struct ck_payload_facts *f) {
@@ -71,8 +69,9 @@ static const struct placeholder *placeholder_of(struct ck_str text) {
   return NULL;
 }
 
-/* Moves *text behind what is before its first placeholder, and that behind it; NULL: there is none.
- * b: gets what is before it, unless it is NULL. *unknown: a brace was passed that begins none. */
+/* Takes the first placeholder, and what is before it, from the beginning of *text; NULL: there is
+ * none, and *text is empty then. b: what is before it is appended; may be NULL. *unknown: the text
+ * from a brace on that begins no placeholder, if one was passed. */
 static const struct placeholder *next_placeholder(struct ck_str *text, struct ck_buf *b,
                                                   struct ck_str *unknown) {
   const struct placeholder *p = NULL;

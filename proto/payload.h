@@ -17,6 +17,7 @@
 #include "proto/error.h"
 #include "proto/text.h"
 
+/* In the order of CK_PAYLOAD_KINDS. */
 enum ck_payload_kind { CK_PAYLOAD_TEXT, CK_PAYLOAD_JSON, CK_PAYLOAD_TEMPLATE };
 #define CK_PAYLOAD_KINDS "text|json|template"
 #define CK_PAYLOAD_LAST 2000

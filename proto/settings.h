@@ -16,6 +16,7 @@
 #define CK_PROTO_SETTINGS_H
 
 #include "proto/error.h"
+#include "proto/payload.h"
 #include "proto/text.h"
 
 #define CK_SETTINGS_FILE_MAX (1u << 20) /* bytes */
@@ -95,7 +96,7 @@
   S(POSTGRES_TIMEOUT, "postgres.timeout", DURATION, "100s", 100, 600000, NULL, \
     "how long one request may take") \
   S(RENEW_PAYLOAD, "renew.payload", TEXT, "continue", 0, 0, NULL, "what a follow-up says") \
-  S(RENEW_PAYLOAD_KIND, "renew.payload_kind", CHOICE, "text", 0, 0, "text|json|template", \
+  S(RENEW_PAYLOAD_KIND, "renew.payload_kind", CHOICE, "text", 0, 0, CK_PAYLOAD_KINDS, \
     "what renew.payload is; a template may have {title}, {last}, {count}, {date} and {time}") \
   S(RENEW_MAX_AGE, "renew.max_age", DURATION, "1h", 1000, 31536000000, NULL, \
     "a message that was observed longer than this before it came gets no follow-up") \

@@ -280,6 +280,12 @@ struct ck_str ck_utf8_cut(struct ck_str s, size_t bytes) {
   return (struct ck_str){s.s, n};
 }
 
+struct ck_str ck_utf8_end(struct ck_str s, size_t bytes) {
+  size_t from = s.n > bytes ? s.n - bytes : 0;
+  while (from < s.n && ((unsigned char)s.s[from] & 0xC0) == 0x80) from++;
+  return (struct ck_str){s.s + from, s.n - from};
+}
+
 /* ---- buffers ---- */
 
 void ck_buf_free(struct ck_buf *b) {

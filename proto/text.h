@@ -57,6 +57,8 @@ size_t ck_utf8_write(char out[4], unsigned code);
 /* The longest prefix that has at most `bytes` bytes and does not cut a character. s must be
  * UTF-8. */
 struct ck_str ck_utf8_cut(struct ck_str s, size_t bytes);
+/* The longest end of it, likewise. */
+struct ck_str ck_utf8_end(struct ck_str s, size_t bytes);
 
 /* A growable byte buffer. Zero-initialise; free with ck_buf_free. Not terminated, see
  * ck_buf_cstr. */

@@ -146,51 +146,53 @@ static void job_came(void *self, const struct renew_reply *reply) {
                                      .max_attempts = ck_map_int(row, "max_attempts", 1)};
 }
 
-static void offers_came(void *self, const struct renew_reply *reply) {
-  struct asked *a = self;
+/* Each row of a page becomes an element of `size` bytes. Returns the array, and how many in the
+ * answer. */
+static void *page_of(struct asked *a, const struct renew_reply *reply, size_t size,
+                     void (*fill)(struct asked *a, struct ck_str row, void *one)) {
   struct ck_reader rows = ck_reader_of(reply->all);
-  struct ck_str *ids = ck_arena_get(&a->arena, (reply->rows + 1) * sizeof *ids), row;
+  char *all = ck_arena_get(&a->arena, (reply->rows + 1) * size);
+  struct ck_str row;
   uint32_t n = 0;
   note_head(a, reply);
-  a->answer.offers = ids;
   if (ck_read_array(&rows, &n)) n = 0;
-  for (; n && ck_read_raw(&rows, &row) == 0; n--) ids[a->answer.n++] = text(a, row, "job_id");
+  for (; n && ck_read_raw(&rows, &row) == 0; n--) fill(a, row, all + a->answer.n++ * size);
+  return all;
 }
 
-static struct renew_limit_row limit_of(struct asked *a, struct ck_str row) {
-  return (struct renew_limit_row){.account = text(a, row, "account"),
-                                  .reason = text(a, row, "reason"),
-                                  .limit = {.until = ck_map_int(row, "until", 0),
-                                            .since = ck_map_int(row, "since", 0),
-                                            .times = ck_map_int(row, "times", 0),
-                                            .over = ck_map_int(row, "over", 0),
-                                            .at = ck_map_int(row, "at", 0)}};
+static void fill_offer(struct asked *a, struct ck_str row, void *one) {
+  *(struct ck_str *)one = text(a, row, "job_id");
+}
+
+static void offers_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  a->answer.offers = page_of(a, reply, sizeof *a->answer.offers, fill_offer);
+}
+
+static void fill_limit(struct asked *a, struct ck_str row, void *one) {
+  *(struct renew_limit_row *)one =
+      (struct renew_limit_row){.account = text(a, row, "account"),
+                               .reason = text(a, row, "reason"),
+                               .limit = {.until = ck_map_int(row, "until", 0),
+                                         .since = ck_map_int(row, "since", 0),
+                                         .times = ck_map_int(row, "times", 0),
+                                         .over = ck_map_int(row, "over", 0),
+                                         .at = ck_map_int(row, "at", 0)}};
 }
 
 static void limits_came(void *self, const struct renew_reply *reply) {
   struct asked *a = self;
-  struct ck_reader rows = ck_reader_of(reply->all);
-  struct renew_limit_row *limits = ck_arena_get(&a->arena, (reply->rows + 1) * sizeof *limits);
-  struct ck_str row;
-  uint32_t n = 0;
-  note_head(a, reply);
-  a->answer.limits = limits;
-  if (ck_read_array(&rows, &n)) n = 0;
-  for (; n && ck_read_raw(&rows, &row) == 0; n--) limits[a->answer.n++] = limit_of(a, row);
+  a->answer.limits = page_of(a, reply, sizeof *a->answer.limits, fill_limit);
+}
+
+static void fill_doubt(struct asked *a, struct ck_str row, void *one) {
+  *(struct renew_doubt *)one = (struct renew_doubt){
+      text(a, row, "job_id"), ck_map_int(row, "said", 0), ck_map_int(row, "captured", 0)};
 }
 
 static void doubts_came(void *self, const struct renew_reply *reply) {
   struct asked *a = self;
-  struct ck_reader rows = ck_reader_of(reply->all);
-  struct renew_doubt *doubts = ck_arena_get(&a->arena, (reply->rows + 1) * sizeof *doubts);
-  struct ck_str row;
-  uint32_t n = 0;
-  note_head(a, reply);
-  a->answer.doubts = doubts;
-  if (ck_read_array(&rows, &n)) n = 0;
-  for (; n && ck_read_raw(&rows, &row) == 0; n--)
-    doubts[a->answer.n++] = (struct renew_doubt){text(a, row, "job_id"), ck_map_int(row, "said", 0),
-                                                 ck_map_int(row, "captured", 0)};
+  a->answer.doubts = page_of(a, reply, sizeof *a->answer.doubts, fill_doubt);
 }
 
 /* ---- the parts ---- */

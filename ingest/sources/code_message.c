@@ -197,8 +197,7 @@ static bool goes_on(const struct code_file *f, const struct code_open *m) {
 
 /* Codex says why a turn was aborted, in several words. */
 static bool was_aborted(const struct code_file *f, const struct code_open *m) {
-  return ck_str_is(m->stop_reason, "interrupted") ||
-         (f->says_turns && m->stop_reason.n && !ends_turn(m->stop_reason));
+  return f->says_turns && m->stop_reason.n && !ends_turn(m->stop_reason);
 }
 
 static void note_turn(struct code_file *f, struct code_open *m) {

@@ -39,9 +39,8 @@ bool watch_row_is_half(const struct watch_row *row);
 /* The file's bytes from `from` to `to`, the last of its lines, are a whole JSON value. */
 bool watch_line_is_whole(int fd, uint64_t from, uint64_t to);
 
-/* Takes fd over. What was there when the file was read for the first time, and all of a file that
- * is another one now, or compressed, is no live message's; what came after the row was written is.
- */
+/* Takes fd over. Messages are history that were there when the file was read for the first time,
+ * and all of a file that has been replaced or is compressed; those that came later are live. */
 struct watch_open *watch_open_new(struct ingest_readings *all, struct watch_row *row, int fd,
                                   const struct stat *st);
 void watch_open_free(struct watch_open *o);

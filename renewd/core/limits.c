@@ -180,7 +180,8 @@ static void tell_alone(void *self, struct renew_node *n) {
 
 void renew_limit_receipted(struct renew_core *core, const struct renew_event *e) {
   struct refused r = {core, e->ticket};
-  if (e->as.receipt.result == 'r') renew_index_each(&core->accounts, tell_alone, &r);
+  if (e->as.receipt.result == 'r' || e->as.receipt.result == '?')
+    renew_index_each(&core->accounts, tell_alone, &r);
 }
 
 /* ---- those that the store has ---- */

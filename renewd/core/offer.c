@@ -78,7 +78,10 @@ void renew_offer_receipted(struct renew_core *core, struct renew_job *j,
     return;
   }
   renew_job_enter(core, j, RENEW_OPEN);
-  if (j->status == RENEW_RUNNING) renew_job_step(core, j, RENEW_JOB_RUNNING, NULL);
+  if (j->status == RENEW_RUNNING)
+    renew_job_step(core, j, RENEW_JOB_RUNNING, NULL);
+  else if (e->as.receipt.result == '?') /* it may have been refused, and no row would say so */
+    renew_job_step(core, j, RENEW_JOB_HELD, NULL);
   renew_conversation_touch(core, j->of);
 }
 

@@ -15,10 +15,15 @@ static void propose(struct renew_core *core, struct renew_job *j) {
 }
 
 /* '=': a person wants the job although it is superseded. Refused: the store knows better, and the
- * row that says so will come. */
+ * row that says so will come. Not known: nothing but another proposal tells whether it is wanted.
+ */
 void renew_proposal_receipted(struct renew_core *core, struct renew_job *j,
                               const struct renew_event *e) {
   char result = e->as.receipt.result;
+  if (result == '?') {
+    renew_conversation_touch(core, j->of);
+    return;
+  }
   struct renew_line *l =
       renew_say(core->out, result == 'r' ? RENEW_SAY_DEBUG : RENEW_SAY_INFO, j->node.id,
                 result == '=' ? "superseded_but_wanted" : "superseded");

@@ -192,11 +192,8 @@ static const char message_sql[] =
     "  FROM messages) m WHERE m.version = " VERSION_OF("?2");
 
 static void put_text_or_nil(struct ck_map *m, const char *name, sqlite3_stmt *s, int column) {
-  struct ck_str text = db_str(s, column);
-  size_t from = text.n > TEXT_MAX ? text.n - TEXT_MAX : 0;
-  while (from < text.n && ((unsigned char)text.s[from] & 0xc0) == 0x80) ++from;
   if (sqlite3_column_type(s, column) == SQLITE_TEXT)
-    ck_pair_str(m, name, (struct ck_str){text.s + from, text.n - from});
+    ck_pair_str(m, name, ck_utf8_end(db_str(s, column), TEXT_MAX));
   else
     ck_pair_nil(m, name);
 }

@@ -145,6 +145,21 @@ Test(renewd_pause, withdraws_an_offer, .fini = core_end) {
   cr_expect_not_null(told(CK_OP_WITHDRAW));
 }
 
+/* Whether there is an offer is not known: it is withdrawn, and made anew. */
+Test(renewd_pause, an_offer_whose_receipt_is_lost, .init = core_begin, .fini = core_end) {
+  row_of_platform("c", "x");
+  row_job((struct row_of_job){.id = "j", .of = "c", .message = "m", .target = CLIENTS});
+  follow(1);
+  claims("j");
+  answer(past_query(), (struct renew_answer){0});
+  answer(queried(OFFER), leased("j", CLIENTS));
+  receipt(told(CK_OP_OFFER), '?', 0);
+  cr_assert_eq(phase("j"), RENEW_WITHDRAWING);
+  receipt(told(CK_OP_WITHDRAW), '=', 1);
+  follow(1);
+  claims("j");
+}
+
 /* A job that was tried before goes first, but not while it is paused. */
 Test(renewd_pause, of_a_job_leaves_those_behind_it, .init = core_begin, .fini = core_end) {
   row_of_platform("c", "x");

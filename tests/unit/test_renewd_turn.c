@@ -376,6 +376,18 @@ Test(renewd_turn, a_person_may_want_it_all_the_same, .init = begin, .fini = core
   claims(id);
 }
 
+/* The store died with the receipt: only another proposal tells whether the job is wanted. */
+Test(renewd_turn, a_proposal_whose_result_is_lost, .init = begin, .fini = core_end) {
+  conversation("c", "manual", "m2");
+  const char *id = job("c", "m1", "pending");
+  proposes(id);
+  const struct renew_effect *first = proposal;
+  receipt(first, '?', 0);
+  proposes(id);
+  receipt(proposal, '=', 0);
+  claims(id);
+}
+
 /* An attempt that is under way is not disturbed; when it is over, its job is looked at again. */
 Test(renewd_turn, an_attempt_is_not_superseded, .init = begin, .fini = core_end) {
   conversation("c", "auto", "m1");
