@@ -136,7 +136,8 @@ static int add_limit(struct accounts *a, const json_t *limit) {
   json_t *row = row_of(a, &name);
   ck_buf_free(&name);
   if (!row || cli_member_int(limit, "over", 0)) return CLI_GO_ON;
-  json_object_set(row, "limited_until", json_object_get(limit, "until"));
+  if (cli_member_int(limit, "until", 0) > 0) /* else it has no end */
+    json_object_set(row, "limited_until", json_object_get(limit, "until"));
   json_object_set(row, "reason", json_object_get(limit, "reason"));
   return CLI_GO_ON;
 }

@@ -78,6 +78,8 @@ static void limit_text(struct ck_buf *b, const json_t *held, const char *account
   if (until > now) {
     ck_buf_text(b, ", until ");
     ck_moment_text(b, until);
+  } else if (!until) {
+    ck_buf_text(b, ", and waiting does not cure that");
   } else {
     ck_buf_text(b, "; a delivery tries whether that is over");
   }

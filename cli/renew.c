@@ -135,7 +135,8 @@ static int find_pause(struct cli *c, const json_t *conversation, const char *acc
   return rc;
 }
 
-/* Appends the account, until when it has a limit, and in which words. */
+/* Appends the account, until when it has a limit, and in which words. One without an end is tried
+ * by a job that is made now. */
 static int find_limit(struct cli *c, const char *account, struct ck_buf *why) {
   json_t *limit = NULL;
   if (!*account) return CLI_GO_ON;

@@ -250,7 +250,9 @@ static void limit_lines(struct cli_table *t, const json_t *info, int64_t now) {
   json_array_foreach(all, i, limit) {
     int64_t until = cli_member_int(limit, "until", 0);
     cli_safe_text(&text, ck_str_of(cli_member(limit, "account")), false);
-    ck_buf_text(&text, until > now ? ", until " : ", until a delivery arrives: ");
+    ck_buf_text(&text, until > now ? ", until "
+                       : until     ? ", until a delivery arrives: "
+                                   : ", until a person ends it: ");
     if (until > now) ck_moment_text(&text, until);
     if (until > now) ck_buf_text(&text, ": ");
     cli_safe_text(&text, ck_str_of(cli_member(limit, "reason")), false);

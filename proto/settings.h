@@ -132,7 +132,7 @@
   S(RENEW_BACKOFF_MAX, "renew.backoff_max", DURATION, "15min", 1, 86400000, NULL, \
     "longest wait after a failed attempt") \
   S(RENEW_GIVE_UP, "renew.give_up", DURATION, "12h", 0, 31536000000, NULL, \
-    "how long a target that nothing reaches is tried before its job fails") \
+    "how long a target that nothing reaches, or whose limit goes on, is tried") \
   S(RENEW_TIMEOUT, "renew.timeout", DURATION, "30s", 10, 3600000, NULL, \
     "how long one delivery may take") \
   S(RENEW_STOP_GRACE, "renew.stop_grace", DURATION, "2s", 0, 600000, NULL, \

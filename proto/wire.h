@@ -592,7 +592,7 @@
  * the account begins before `until`; then one does, and the others when that has shown that the
  * limit is over. Nothing happens if the table has one of a later `at`.
  *
- *   until   wall time
+ *   until   wall time; 0: it has no end, and lasts until a person ends it
  *   since   wall time: when the first of this row of limits was seen
  *   times   how many there are in this row: each was seen when the one before had just ended
  *   over    a delivery has ended it: it counts only for the row

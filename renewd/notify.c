@@ -19,6 +19,7 @@
 #define PAGE 200
 #define AGAIN_MS 1000
 #define SWEEP_AFTER_MS 60000
+#define LIMIT "limit" /* it is about an account, and no job */
 
 struct renew_notify {
   struct renewd *r;
@@ -43,11 +44,11 @@ static json_t *text_of(const char *s) { return json_string_nocheck(s); }
 static void add_known(void *self, struct renew_node *node) {
   const struct renew_notice *one = (const struct renew_notice *)node;
   if (one->told || !one->stands)
-    json_array_append_new(
-        self, json_pack("{s:o, s:o, s:o, s:o, s:I, s:b, s:b}", "kind", text_of(one->kind),
-                        "conversation", text_of(one->conversation_id), "job", text_of(one->job_id),
-                        "reason", text_of(one->reason), "at", (json_int_t)one->at, "told",
-                        one->told, "stands", one->stands));
+    json_array_append_new(self,
+                          json_pack("{s:o, s:o, s:o, s:o, s:I, s:b, s:b}", "kind",
+                                    text_of(one->kind), "subject", text_of(one->subject), "job",
+                                    text_of(one->job_id), "reason", text_of(one->reason), "at",
+                                    (json_int_t)one->at, "told", one->told, "stands", one->stands));
 }
 
 /* False, with errno. */
@@ -78,7 +79,7 @@ static struct ck_str member(const json_t *o, const char *name) {
 }
 
 static void load_one(struct renew_notify *n, const json_t *one) {
-  struct ck_str conversation = member(one, "conversation"), reason = member(one, "reason"),
+  struct ck_str conversation = member(one, "subject"), reason = member(one, "reason"),
                 job = member(one, "job");
   if (json_is_true(json_object_get(one, "told")))
     renew_notices_told(&n->all, member(one, "kind").s, conversation, job, reason,
@@ -179,6 +180,14 @@ void renew_notify_held(struct renew_notify *n, const struct renew_job *j,
                          now.boot + RENEW_NOTICES_AWAY_MS);
 }
 
+/* One that time ends does not need a person. */
+void renew_notify_limit(struct renew_notify *n, const struct renew_account *a) {
+  if (!n || !renew_limit_lasts(&a->limit)) return;
+  struct renew_now now = renew_now();
+  renew_notices_stands(&n->all, LIMIT, ck_str_of(a->node.id), CK_LIT(""), ck_str_of(a->reason),
+                       now.wall, now.boot);
+}
+
 /* A stopped job is paused, or has no target, first of all. */
 static bool is_hidden(const void *self, const char *job) {
   const struct renew_notify *n = self;
@@ -199,10 +208,17 @@ static void add_event(void *self, struct renew_node *node) {
   const struct renew_notice *one = (const struct renew_notice *)node;
   json_t *events = self;
   if (!one->sending || json_array_size(events) == RENEW_NOTICES_AT_ONCE) return;
-  json_array_append_new(events, json_pack("{s:o, s:I, s:o, s:o, s:o}", "kind", text_of(one->kind),
-                                          "at", (json_int_t)one->at, "local_conversation_id",
-                                          text_of(one->conversation_id), "job_id",
-                                          text_of(one->job_id), "reason", text_of(one->reason)));
+  bool limit = strcmp(one->kind, LIMIT) == 0;
+  json_t *event = json_pack("{s:o, s:I, s:o, s:o}", "kind", text_of(one->kind), "at",
+                            (json_int_t)one->at, limit ? "account" : "local_conversation_id",
+                            text_of(one->subject), "reason", text_of(one->reason));
+  if (!limit) json_object_set_new(event, "job_id", text_of(one->job_id));
+  json_array_append_new(events, event);
+}
+
+static const char *subject_of(const json_t *event) {
+  const json_t *account = json_object_get(event, "account");
+  return account ? json_string_value(account) : member(event, "local_conversation_id").s;
 }
 
 static char *words_of(const json_t *events, size_t count) {
@@ -211,9 +227,8 @@ static char *words_of(const json_t *events, size_t count) {
   size_t i;
   ck_buf_printf(&b, "convkeep: %zu %s for you\n", count,
                 ck_noun(count, "thing waits", "things wait"));
-  json_array_foreach(events, i, one)
-      ck_buf_printf(&b, "%s: %s: %s\n", member(one, "local_conversation_id").s,
-                    member(one, "kind").s, member(one, "reason").s);
+  json_array_foreach(events, i, one) ck_buf_printf(&b, "%s: %s: %s\n", subject_of(one),
+                                                   member(one, "kind").s, member(one, "reason").s);
   return ck_str_dup((struct ck_str){b.data, b.len});
 }
 

@@ -18,9 +18,11 @@ void renew_notify_free(struct renew_notify **n);
 
 /* The row of an attempt may have changed. */
 void renew_notify_look(struct renew_notify *n);
-/* A job that does not go, at a look at all of them; then, that the look is over. */
+/* A job that does not go, and an account that has or had a limit, at a look at all of them; then,
+ * that the look is over. */
 void renew_notify_held(struct renew_notify *n, const struct renew_job *j,
                        const struct renew_held *h);
+void renew_notify_limit(struct renew_notify *n, const struct renew_account *a);
 void renew_notify_looked(struct renew_notify *n);
 /* Asks for attempts, and sends what is due. To be called after the channels were pumped. */
 void renew_notify_step(struct renew_notify *n);

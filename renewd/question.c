@@ -26,11 +26,24 @@ static void note_head(struct asked *a, const struct renew_reply *reply) {
 
 /* ---- what the rows say ---- */
 
-static void take_turn(struct renew_facts *f, struct ck_str details) {
-  json_t *d = json_loadb(details.s ? details.s : "", details.n, JSON_ALLOW_NUL, NULL);
+static json_t *json_of(struct ck_str text) {
+  return json_loadb(text.s ? text.s : "", text.n, JSON_ALLOW_NUL, NULL);
+}
+
+static void take_refusal(struct renew_refusal *r, const json_t *limit) {
+  json_int_t until = json_integer_value(json_object_get(limit, "until"));
+  *r = (struct renew_refusal){.refused = json_is_object(limit),
+                              .lasts = json_is_true(json_object_get(limit, "lasts")),
+                              .until = until > 0 ? until : 0};
+}
+
+static void take_details(struct renew_answer *a, struct ck_str details) {
+  struct renew_facts *f = &a->facts;
+  json_t *d = json_of(details);
   const char *turn = json_string_value(json_object_get(d, "turn"));
   f->open = turn && strcmp(turn, "open") == 0 && !json_object_get(d, "waits");
   f->failed = turn && strcmp(turn, "failed") == 0;
+  take_refusal(&a->refusal, json_object_get(d, "limit"));
   json_decref(d);
 }
 
@@ -44,7 +57,7 @@ static void message_came(void *self, const struct renew_reply *reply) {
   f->observed_at = ck_map_int(reply->first, "observed_at", 0);
   f->live = ck_map_int(reply->first, "live", 0);
   a->answer.text = text(a, reply->first, "raw_text");
-  take_turn(f, ck_map_str(reply->first, "details"));
+  take_details(&a->answer, ck_map_str(reply->first, "details"));
 }
 
 static void conversation_came(void *self, const struct renew_reply *reply) {
@@ -108,6 +121,9 @@ static void past_came(void *self, const struct renew_reply *reply) {
   past->text = text(a, reply->first, "text");
   past->waits = text(a, reply->first, "waits");
   past->turn = text(a, reply->first, "turn");
+  json_t *limit = json_of(ck_map_str(reply->first, "limit"));
+  take_refusal(&past->refusal, limit);
+  json_decref(limit);
   past->came_at = ck_map_int(reply->first, "came_at", 0);
   past->resumed = ck_map_int(reply->first, "resumed", 0);
   past->anyway = ck_map_int(reply->first, "anyway", 0);

@@ -53,7 +53,10 @@ static void put_limit(void *self, struct renew_node *node) {
   all->n++;
   struct ck_map one = ck_map_open(all->b);
   ck_pair_text(&one, "account", node->id);
-  ck_pair_int(&one, "until", a->limit.until);
+  if (renew_limit_lasts(&a->limit))
+    ck_pair_nil(&one, "until");
+  else
+    ck_pair_int(&one, "until", a->limit.until);
   ck_pair_text(&one, "reason", a->reason);
   ck_map_close(&one);
 }
@@ -97,12 +100,17 @@ static void put_held(void *self, struct renew_node *node) {
   ck_map_close(&m);
 }
 
+static void tell_limit(void *self, struct renew_node *node) {
+  renew_notify_limit(self, (const struct renew_account *)node);
+}
+
 /* Looks at all jobs, so the more there are, the less often: this takes a hundredth of the time. */
 static void look_at_held(struct renewd *r, struct renew_now now) {
   if (now.boot < r->held_at) return;
   struct ck_buf jobs = {0};
   struct holding l = {.all = {.b = &jobs}, .r = r, .now = now};
   renew_index_each(&r->core.jobs, put_held, &l);
+  renew_index_each(&r->core.accounts, tell_limit, r->notify);
   renew_notify_looked(r->notify);
   ck_buf_clear(&r->held);
   struct ck_map m = ck_map_open(&r->held);

@@ -40,6 +40,13 @@ struct code_task {
   struct ck_str title;
 };
 
+/* The limit of an account with which a message was refused: the detail `limit`. */
+struct code_limit {
+  struct ck_str type; /* as the source names it; empty: there is none */
+  int64_t until;      /* when it ends, in milliseconds since the epoch; 0: nobody says */
+  bool lasts;         /* it is about money or a plan, so waiting does not end it */
+};
+
 /* What one message says. */
 struct code_content {
   struct ck_buf text, context, attachments; /* the last two: elements of a list */
@@ -47,7 +54,8 @@ struct code_content {
   struct ck_buf hidden;                     /* the text of `context` */
   struct ck_str unknown;                    /* the type of a block of an unknown type */
   struct ck_str author;                     /* another agent that has said it; else empty */
-  const char *turn; /* the detail `turn`, of what is no answer; NULL: none */
+  const char *turn;        /* the detail `turn`, of what is no answer; NULL: none */
+  struct code_limit limit; /* likewise */
   unsigned attached;
   bool said; /* there are words */
 };
@@ -64,6 +72,7 @@ struct code_open {
   struct ck_str id, api_id, parent, model, stop_reason;
   int64_t depth, at, age;
   bool time_assumed, placed, error;
+  struct code_limit limit;
   struct code_content content;
   struct ck_buf usage; /* JSON */
   struct ck_buf calls; /* of struct code_open_call */
@@ -183,6 +192,8 @@ void code_content_text(struct code_content *to, struct ck_str text);
 void code_content_free(struct code_content *to);
 /* Appends lists of the details. */
 void code_content_details(const struct code_content *of, struct ck_buf *details);
+/* Appends the detail `limit`, if there is one. */
+void code_limit_details(const struct code_limit *limit, struct ck_buf *details);
 /* What the user has typed if the text is how a command is written down. False: it is none. kind: of
  * the message; NULL: it is text. */
 bool code_command(struct ck_str text, struct ck_buf *typed, const char **kind);

@@ -210,3 +210,12 @@ void code_content_details(const struct code_content *of, struct ck_buf *details)
   add_list(details, "attachments", &of->attachments);
   if (of->text.len) add_list(details, "context", &of->context);
 }
+
+void code_limit_details(const struct code_limit *limit, struct ck_buf *details) {
+  if (!limit->type.n) return;
+  json_t *o = json_pack("{s:s%}", "type", limit->type.s, limit->type.n);
+  if (limit->until) json_object_set_new(o, "until", json_integer(limit->until));
+  if (limit->lasts) json_object_set_new(o, "lasts", json_true());
+  ingest_details_json(details, "limit", o);
+  json_decref(o);
+}

@@ -55,6 +55,7 @@ static struct ck_str details_of(struct code_file *f, const struct code_open *m) 
   if (!ck_str_eq(m->api_id, m->id)) ingest_details_text(&b, "api_id", m->api_id);
   if (waits) ingest_details_text(&b, "waits", ck_str_of(waits));
   if (m->turn) ingest_details_text(&b, "turn", ck_str_of(m->turn));
+  code_limit_details(&m->limit, &b);
   if (m->time_assumed) ingest_details_false(&b, "time_known");
   if (!b.len && (m->calls.len || m->had_turn))
     ck_buf_text(&b, "{"); /* it may have said before what it is */
@@ -230,6 +231,19 @@ static void take_block(const struct code_line *line, const json_t *block) {
   }
 }
 
+/* What stands in an answer's place says in which way the API has refused. Until when is only in its
+ * words. */
+static void take_refusal(const struct code_line *line, struct code_open *m) {
+  struct ck_str error = ingest_json_text(line->json, "error");
+  json_int_t status = json_integer_value(json_object_get(line->json, "apiErrorStatus"));
+  bool money = ck_str_is(error, "billing_error");
+  if (!json_is_true(json_object_get(line->json, "isApiErrorMessage"))) return;
+  m->error = true;
+  if (!error.n && status == 429) error = CK_LIT("rate_limit");
+  if (money || ck_str_is(error, "rate_limit"))
+    m->limit = (struct code_limit){.type = ck_arena_copy(&m->arena, error), .lasts = money};
+}
+
 void code_answer(const struct code_line *line) {
   struct code_open *m = &line->chat->open;
   const json_t *content = json_object_get(line->message, "content");
@@ -241,8 +255,8 @@ void code_answer(const struct code_line *line) {
   code_answer_grow(m, line->at);
   m->model = taken(m, line->message, "model", m->model);
   m->stop_reason = taken(m, line->message, "stop_reason", m->stop_reason);
-  m->error |= json_is_true(json_object_get(line->json, "isApiErrorMessage")) ||
-              ck_str_is(m->model, "<synthetic>");
+  m->error |= ck_str_is(m->model, "<synthetic>");
+  take_refusal(line, m);
   take_usage(m, json_object_get(line->message, "usage"));
   if (json_is_string(content)) take_block(line, content);
   for (size_t i = 0; i < json_array_size(content); ++i)
@@ -262,6 +276,7 @@ static void give_message(const struct code_line *line, const char *role, const c
   ingest_details_true(&b, "hidden", hidden);
   code_content_details(content, &b);
   if (content->turn) ingest_details_text(&b, "turn", ck_str_of(content->turn));
+  code_limit_details(&content->limit, &b);
   if (line->time_assumed) ingest_details_false(&b, "time_known");
   if (!b.len && line->was_hidden) ck_buf_text(&b, "{");
   const struct ingest_observation o = {

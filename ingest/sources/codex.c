@@ -250,6 +250,8 @@ static void close_file(void *self) {
   ck_buf_free(&f->answer);
   ck_buf_free(&f->thought);
   ck_buf_free(&f->turns);
+  ck_buf_free(&f->limits.type);
+  ck_buf_free(&f->failure);
   code_file_free(&f->code);
   free(f);
 }

@@ -12,6 +12,13 @@ struct codex_count {
   unsigned items, events;
 };
 
+/* What Codex said last of its account's limits. */
+struct codex_limits {
+  int64_t until; /* when those end that are reached, in milliseconds; 0: not said, or none is */
+  bool lasts;    /* credits or a spend cap are used up */
+  struct ck_buf type; /* which of them the service says is reached; empty: it does not */
+};
+
 struct codex {
   struct code_file code;
   struct code_chat *chat;          /* of the thread; NULL until its id is known */
@@ -25,6 +32,8 @@ struct codex {
   bool user_items, assistant_items; /* messages have come as items: events repeat them */
   bool paginated;                   /* but not in such a history */
   bool thoughts;                    /* likewise */
+  struct codex_limits limits;
+  struct ck_buf failure; /* with what the turn has failed; empty: it has not */
 };
 
 /* An item or event. */
@@ -61,11 +70,19 @@ void codex_said(struct codex_line *l, struct ck_str role, const json_t *parts, b
 /* What an agent has told another one, as an item or, in envelope, as a line of its own. */
 void codex_told(struct codex_line *l, bool envelope);
 /* What went wrong with the turn. */
-void codex_failed(struct codex_line *l, struct ck_str text);
+void codex_failed(struct codex_line *l, struct ck_str text, const struct code_limit *limit);
 /* What was thought; it goes to what comes next. */
 void codex_thought(struct codex_line *l, const json_t *parts);
 /* Nothing comes next: the thought is a part of the answer that is open, or an answer. */
 void codex_settle(struct codex_line *l);
+
+/* ---- codex_limits.c ---- */
+
+/* Keeps what the member `rate_limits` of an event says; NULL: nothing. */
+void codex_limits_told(struct codex_line *l, const json_t *rate_limits);
+/* The limit with which an error has refused the turn; its type is empty if it is another error. All
+ * text of it is in f->code.passing. */
+struct code_limit codex_limit_of(struct codex_line *l, const json_t *error, struct ck_str text);
 
 /* ---- codex_events.c ---- */
 

@@ -75,9 +75,31 @@ static void end_turn(struct codex_line *l, struct ck_str reason) {
 }
 
 /* From now on the end of each turn is said, too. */
-static void read_started(struct codex_line *l) { l->f->code.says_turns = true; }
+static void read_started(struct codex_line *l) {
+  l->f->code.says_turns = true;
+  ck_buf_clear(&l->f->failure);
+}
 
-static void read_complete(struct codex_line *l) { end_turn(l, CK_LIT("end_turn")); }
+/* error: the event that says it, or what the end of a turn says of it, which may be the same. */
+static void fail(struct codex_line *l, const json_t *error) {
+  struct codex *f = l->f;
+  const json_t *inner = json_object_get(error, "error");
+  struct ck_str text = ck_trim(ingest_json_text(error, "message"));
+  if (!text.n) text = ck_trim(ingest_json_text(inner, "message"));
+  if (!text.n) text = ingest_json_any(error, &f->code.passing);
+  if (ck_str_eq(text, ck_buf_view(&f->failure))) return;
+  ck_buf_clear(&f->failure);
+  ck_buf_str(&f->failure, text);
+  struct code_limit limit = codex_limit_of(l, error, text);
+  l->code.id = made_id(l, (struct ck_str){0});
+  codex_failed(l, text, &limit);
+}
+
+static void read_complete(struct codex_line *l) {
+  const json_t *error = json_object_get(l->payload, "error");
+  if (json_is_object(error)) fail(l, error);
+  end_turn(l, CK_LIT("end_turn"));
+}
 
 static void read_aborted(struct codex_line *l) {
   struct ck_str reason = ingest_json_text(l->payload, "reason");
@@ -85,6 +107,7 @@ static void read_aborted(struct codex_line *l) {
 }
 
 static void read_tokens(struct codex_line *l) {
+  codex_limits_told(l, json_object_get(l->payload, "rate_limits"));
   json_t *usage = json_object_get(json_object_get(l->payload, "info"), "last_token_usage");
   add_to_answer(l, "usage", json_incref(usage));
 }
@@ -114,13 +137,9 @@ static void read_name(struct codex_line *l) {
 }
 
 static void read_compacted(struct codex_line *l) { code_note(&l->code, "context compacted"); }
+
 /* The turn has failed. */
-static void read_error(struct codex_line *l) {
-  struct ck_str text = ck_trim(ingest_json_text(l->payload, "message"));
-  if (!text.n) text = ingest_json_any(l->payload, &l->f->code.passing);
-  l->code.id = made_id(l, (struct ck_str){0});
-  codex_failed(l, text);
-}
+static void read_error(struct codex_line *l) { fail(l, l->payload); }
 
 /* It is tried again by itself. */
 static void read_stream_error(struct codex_line *l) { code_note(&l->code, "error of the API"); }

@@ -160,8 +160,8 @@ void codex_told(struct codex_line *l, bool envelope) {
   code_content_free(&content);
 }
 
-void codex_failed(struct codex_line *l, struct ck_str text) {
-  struct code_content content = {.turn = "failed"};
+void codex_failed(struct codex_line *l, struct ck_str text, const struct code_limit *limit) {
+  struct code_content content = {.turn = "failed", .limit = *limit};
   code_content_text(&content, text);
   say_beside(l, "system", "error", &content);
   code_content_free(&content);

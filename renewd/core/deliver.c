@@ -77,6 +77,7 @@ static int64_t by_age(struct renew_wait *began, int64_t wall, struct renew_now n
 static struct renew_stop stop_of(struct renew_core *core, struct renew_job *j,
                                  const struct renew_past *known) {
   struct renew_past past = *known;
+  past.has_account = renew_lane_account(j->lane).n > 0;
   if (past.has_sixtieth) past.sixtieth_at = by_age(&j->of->sixtieth, past.sixtieth_at, core->now);
   if (past.per_day) past.day_at = by_age(&j->of->oldest, past.day_at, core->now);
   return renew_stop(&core->set.stops, &past, is_renewds(j), core->now.wall);
@@ -132,10 +133,10 @@ void renew_attempt_cancelled(struct renew_core *core, struct renew_job *j) {
 }
 
 /* The time that the result tells, or its words. */
-static int64_t told_end(const struct renew_core *core, const struct renew_result *r) {
+static struct renew_limit told_limit(const struct renew_core *core, const struct renew_result *r) {
   const struct renew_clocks clocks = {core->set.stops.zone, core->set.stops.zones};
-  if (r->limit_until) return r->limit_until;
-  return renew_limit_read(ck_str_of(r->text), true, core->now.wall, &clocks).until;
+  const struct renew_refusal told = {.refused = true, .until = r->limit_until};
+  return renew_limit_of(ck_str_of(r->text), &told, true, core->now.wall, &clocks);
 }
 
 /* What follows for the attempt's account, if it has one. True: *m is what the store is told of it.
@@ -148,11 +149,11 @@ static bool judge_account(struct renew_core *core, const struct renew_job *j,
   if (!r->limit)
     return v->outcome == RENEW_DONE &&
            renew_account_worked(core, account, j->trying->started_at, m);
-  *m = renew_account_limited(core, account, told_end(core, r),
-                             ck_str_of(r->text[0] ? r->text : r->error));
+  const struct renew_limit told = told_limit(core, r);
+  *m = renew_account_limited(core, account, &told, ck_str_of(r->text[0] ? r->text : r->error));
   *v = (struct renew_verdict){.outcome = RENEW_RELEASED, .next_attempt_at = core->now.wall};
-  snprintf(v->why, sizeof v->why,
-           "its account's limit is reached; not charged; again when it ends");
+  snprintf(v->why, sizeof v->why, "its account's limit is reached; not charged; again when %s",
+           m->as.limit.until ? "it ends" : "a person ends it");
   return true;
 }
 

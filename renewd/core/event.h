@@ -75,10 +75,11 @@ struct renew_answer {
   struct renew_facts facts;
   bool paused, manual; /* the conversation */
   struct ck_str last_message_id;
-  struct ck_str renewal; /* what the conversation's owner says of its follow-ups */
-  struct ck_str title;   /* of the conversation */
-  struct ck_str text;    /* of the message */
-  int64_t delivered;     /* follow-ups of the conversation */
+  struct ck_str renewal;        /* what the conversation's owner says of its follow-ups */
+  struct ck_str title;          /* of the conversation */
+  struct ck_str text;           /* of the message */
+  struct renew_refusal refusal; /* likewise */
+  int64_t delivered;            /* follow-ups of the conversation */
   bool has_link;
   struct renew_link link;
   struct renew_past past;

@@ -165,21 +165,28 @@ const struct renew_account *renew_job_limit(const struct renew_core *core,
                                             const struct renew_job *j);
 /* It may not go before that limit's end. */
 bool renew_job_is_limited(const struct renew_core *core, const struct renew_job *j);
-/* The account's limit is reached. told: its end, wall time; 0: not told. Returns what the store is
- * to be told; the texts in it are the account's. */
-struct ck_mutation renew_account_limited(struct renew_core *core, struct ck_str name, int64_t told,
-                                         struct ck_str reason);
+/* The account's limit is reached. Returns what the store is to be told; the texts in it are the
+ * account's. */
+struct ck_mutation renew_account_limited(struct renew_core *core, struct ck_str name,
+                                         const struct renew_limit *limit, struct ck_str reason);
+/* At that time (wall) something showed that one without an end may be over: an answer in one of its
+ * conversations, or a person who wants a delivery. True: it ends, one delivery goes first, and *m
+ * is what the store is to be told. */
+bool renew_account_answered(struct renew_core *core, struct ck_str name, int64_t at,
+                            struct ck_mutation *m);
+/* The job is a person's who wants a delivery now, after all that is known of its account. */
+void renew_account_wished(struct renew_core *core, const struct renew_job *j);
 /* A delivery of the account that began then (boot) arrived. True: that ended a limit, and *m is
  * what the store is to be told. */
 bool renew_account_worked(struct renew_core *core, struct ck_str name, int64_t began,
                           struct ck_mutation *m);
-/* Asks for those that the store has. Nothing is claimed before they are there. */
 /* The limit goes along with the TELL that was added last, which has that ticket; and alone, if the
  * store refuses that: both of them are lost then, but the account is as it is. */
 void renew_limit_tell(struct renew_core *core, const struct ck_mutation *limit, uint64_t with);
 /* e: a receipt. */
 void renew_limit_receipted(struct renew_core *core, const struct renew_event *e);
 
+/* Asks for those that the store has. Nothing is claimed before they are there. */
 void renew_limits_load(struct renew_core *core);
 /* It does, from limits.look_at on. */
 bool renew_limits_look(const struct renew_core *core);

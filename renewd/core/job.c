@@ -349,6 +349,7 @@ void renew_job_row(struct renew_core *core, const struct ck_row *row) {
   take_lane(core, j, row);
   take_times(core, j, row);
   j->status = running ? RENEW_RUNNING : RENEW_PENDING;
+  if (!running) renew_account_wished(core, j);
   if (!running) renew_address_job(core, j, ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT));
   /* A person may want it anyway. */
   if (!running && j->automatic && !j->anyway) renew_conversation_unbrake(j->of);

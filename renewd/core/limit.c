@@ -218,3 +218,14 @@ struct renew_limit renew_limit_read(struct ck_str text, bool rejected, int64_t s
     l = (struct renew_limit){RENEW_NO_LIMIT, 0};
   return l;
 }
+
+struct renew_limit renew_limit_of(struct ck_str text, const struct renew_refusal *refusal,
+                                  bool rejected, int64_t said_at,
+                                  const struct renew_clocks *clocks) {
+  struct renew_limit l = renew_limit_read(text, rejected || refusal->refused, said_at, clocks);
+  if (!refusal->refused) return l;
+  if (refusal->lasts) return (struct renew_limit){RENEW_LIMIT_LASTS, 0};
+  if (refusal->until) return (struct renew_limit){RENEW_LIMIT_PASSES, refusal->until};
+  if (l.kind == RENEW_NO_LIMIT) l.kind = RENEW_LIMIT_PASSES;
+  return l;
+}

@@ -2,6 +2,9 @@
  *
  *   reached ──► limited ──► its end ──► one delivery ──► done: over; reached again: limited
  *
+ * One without an end is ended by a person: by UNLIMIT, with a job by hand, or by going on in one of
+ * the account's conversations, which then gets an answer. Then, too, one delivery goes first.
+ *
  * A time that is told is taken as it is for the first limit of a row. Whoever tells another one
  * each time that it ends is asked again sooner if it is long, and later if it is short; whoever
  * tells none, or one that is past, after a while that doubles. The store keeps all of it, so a
@@ -22,6 +25,8 @@
 /* The shortest wait for a time that is told again though nothing has arrived; it doubles. */
 #define AGAIN_FIRST INT64_C(60000)
 #define AGAIN_LONGEST INT64_C(3600000)
+/* A row of fewer limits is never hopeless, however long they are. */
+#define HOPELESS_TIMES 6
 /* The longest of all: the weekly limits' length, and a day. */
 #define LONGEST (8 * 24 * INT64_C(3600000))
 
@@ -37,6 +42,11 @@ static bool is_in_row(const struct renew_limited *l, int64_t told, int64_t now) 
   return l->times > 0 && !paces && now - l->until < ROW_MS && l->until - now < LONGEST;
 }
 
+/* What is learned later has a later time. */
+static void touched_at(struct renew_limited *l, int64_t now) {
+  l->at = l->at < now ? now : l->at + 1;
+}
+
 /* Of a time to come that is told within a row. again: while the limit lasts. */
 static int64_t wait_in_row(const struct renew_limited *l, int64_t wait, bool again, int64_t now) {
   int64_t least = doubled(AGAIN_FIRST, AGAIN_LONGEST, l->times - 1);
@@ -44,6 +54,22 @@ static int64_t wait_in_row(const struct renew_limited *l, int64_t wait, bool aga
   if (wait < least) return least;
   if (!again && wait > SLID_FIRST) return doubled(SLID_FIRST, wait, l->times - 1);
   return wait;
+}
+
+bool renew_limit_lasts(const struct renew_limited *l) {
+  return l->times > 0 && !l->over && l->until == 0;
+}
+
+void renew_limit_last(struct renew_limited *l, int64_t now) {
+  if (!is_in_row(l, 0, now)) *l = (struct renew_limited){.since = now, .at = l->at};
+  l->times++;
+  l->until = 0;
+  l->over = false;
+  touched_at(l, now);
+}
+
+bool renew_limit_is_hopeless(const struct renew_limited *l, int64_t give_up, int64_t now) {
+  return l->times >= HOPELESS_TIMES && now - l->since >= give_up;
 }
 
 void renew_limit_take(struct renew_limited *l, int64_t told, int64_t now) {
@@ -58,7 +84,7 @@ void renew_limit_take(struct renew_limited *l, int64_t told, int64_t now) {
     wait = wait_in_row(l, wait, again, now);
   l->until = now + (wait < LONGEST ? wait : LONGEST);
   l->over = false;
-  l->at = l->at < now ? now : l->at + 1;
+  touched_at(l, now);
 }
 
 /* ---- the accounts that have had one ---- */
@@ -116,7 +142,9 @@ static void apply(struct renew_core *core, struct renew_account *a) {
   bool counts = a->limit.times && !a->limit.over;
   a->counted = counts;
   int64_t last = core->now.wall + LONGEST; /* more is a clock's fault */
-  a->until = renew_rebase(a->limit.until < last ? a->limit.until : last, core->now);
+  a->until = renew_limit_lasts(&a->limit)
+                 ? RENEW_NEVER
+                 : renew_rebase(a->limit.until < last ? a->limit.until : last, core->now);
   renew_pace_limit(&core->pace, ck_str_of(a->node.id), counts, a->until);
   if (counts) renew_index_each(&core->jobs, touch, core);
 }
@@ -133,17 +161,61 @@ static struct ck_mutation tell(const struct renew_account *a) {
   return m;
 }
 
-struct ck_mutation renew_account_limited(struct renew_core *core, struct ck_str name, int64_t told,
-                                         struct ck_str reason) {
-  struct renew_account *a = account_get(core, name);
-  renew_limit_take(&a->limit, told, core->now.wall);
-  set_reason(a, reason);
-  apply(core, a);
+static void say_limited(struct renew_core *core, const struct renew_account *a) {
   struct renew_line *l = renew_say(core->out, RENEW_SAY_WARN, a->node.id, "limited");
-  renew_say_number(l, "wait_ms", a->limit.until - core->now.wall);
+  if (renew_limit_lasts(&a->limit))
+    renew_say_word(core->out, l, "until", "resumed");
+  else
+    renew_say_number(l, "wait_ms", a->limit.until - core->now.wall);
   renew_say_number(l, "times", a->limit.times);
   renew_say_text(core->out, l, "reason", ck_str_of(a->reason));
+}
+
+struct ck_mutation renew_account_limited(struct renew_core *core, struct ck_str name,
+                                         const struct renew_limit *limit, struct ck_str reason) {
+  struct renew_account *a = account_get(core, name);
+  int64_t now = core->now.wall;
+  char *again = NULL;
+  /* A delivery that began before one without an end was known says nothing new. */
+  if (renew_limit_lasts(&a->limit)) return tell(a);
+  if (limit->kind == RENEW_LIMIT_LASTS)
+    renew_limit_last(&a->limit, now);
+  else
+    renew_limit_take(&a->limit, limit->until, now);
+  if (a->limit.until && renew_limit_is_hopeless(&a->limit, core->set.rules.give_up, now)) {
+    again = ck_sprintf("reached %lld times in a row: %.*s", (long long)a->limit.times,
+                       (int)ck_utf8_cut(reason, 250).n, reason.s);
+    a->limit.until = 0;
+  }
+  set_reason(a, again ? ck_str_of(again) : reason);
+  free(again);
+  apply(core, a);
+  say_limited(core, a);
   return tell(a);
+}
+
+/* A limit without an end is tried by one delivery. */
+static struct ck_mutation try_again(struct renew_core *core, struct renew_account *a) {
+  a->limit.until = core->now.wall;
+  touched_at(&a->limit, core->now.wall);
+  apply(core, a);
+  renew_say(core->out, RENEW_SAY_INFO, a->node.id, "limit_tried");
+  return tell(a);
+}
+
+bool renew_account_answered(struct renew_core *core, struct ck_str name, int64_t at,
+                            struct ck_mutation *m) {
+  struct renew_account *a = renew_account_known(core, name);
+  if (!a || !renew_limit_lasts(&a->limit) || at <= a->limit.at) return false;
+  *m = try_again(core, a);
+  return true;
+}
+
+void renew_account_wished(struct renew_core *core, const struct renew_job *j) {
+  struct ck_mutation m;
+  bool now = !j->automatic && j->attempt_count == 0 && j->next_attempt_at <= core->now.wall;
+  if (now && renew_account_answered(core, renew_lane_account(j->lane), j->created_at, &m))
+    renew_tell(core->out, 0, &m);
 }
 
 bool renew_account_worked(struct renew_core *core, struct ck_str name, int64_t began,
@@ -151,7 +223,7 @@ bool renew_account_worked(struct renew_core *core, struct ck_str name, int64_t b
   struct renew_account *a = renew_account_known(core, name);
   if (!a || !a->counted || began < a->until) return false;
   a->limit.over = true;
-  a->limit.at = a->limit.at < core->now.wall ? core->now.wall : a->limit.at + 1;
+  touched_at(&a->limit, core->now.wall);
   apply(core, a);
   renew_say(core->out, RENEW_SAY_INFO, a->node.id, "limit_over");
   *m = tell(a);
@@ -210,6 +282,12 @@ static void take_row(struct renew_core *core, const struct renew_limit_row *row)
   apply(core, a);
 }
 
+/* Its row came before the limits did. */
+static void note_wish(void *self, struct renew_node *n) {
+  const struct renew_job *j = (const struct renew_job *)n;
+  if (j->status == RENEW_PENDING) renew_account_wished(self, j);
+}
+
 void renew_limits_page(struct renew_core *core, const struct renew_answer *answer) {
   struct renew_limits *l = &core->limits;
   if (answer->problem) {
@@ -222,7 +300,9 @@ void renew_limits_page(struct renew_core *core, const struct renew_answer *answe
   bool last = answer->n < RENEW_PAGE;
   l->page = last ? 0 : l->page + 1;
   l->more = !last;
-  if (last) l->loaded = true;
+  if (!last) return;
+  l->loaded = true;
+  renew_index_each(&core->jobs, note_wish, core);
 }
 
 static void account_free(void *self, struct renew_node *n) {

@@ -8,19 +8,18 @@ static void notice_free(struct renew_notices *n, struct renew_notice *one) {
   renew_index_remove(&n->all, &one->node);
   free(one->node.id);
   free(one->kind);
-  free(one->conversation_id);
+  free(one->subject);
   free(one->job_id);
   free(one->reason);
   free(one);
 }
 
 /* A state is the job's, and that of the next one is news; attempts are told by conversation. */
-static struct renew_notice *get(struct renew_notices *n, const char *kind,
-                                struct ck_str conversation, struct ck_str job, struct ck_str reason,
-                                bool stands) {
+static struct renew_notice *get(struct renew_notices *n, const char *kind, struct ck_str subject,
+                                struct ck_str job, struct ck_str reason, bool stands) {
   struct ck_buf key = {0};
   ck_buf_printf(&key, "%s\n", kind);
-  ck_buf_str(&key, conversation);
+  ck_buf_str(&key, subject);
   ck_buf_text(&key, "\n");
   if (stands) ck_buf_str(&key, job);
   ck_buf_text(&key, "\n");
@@ -30,7 +29,7 @@ static struct renew_notice *get(struct renew_notices *n, const char *kind,
     one = ck_zalloc(sizeof *one);
     one->node.id = ck_str_dup(ck_buf_view(&key));
     one->kind = ck_strdup(kind);
-    one->conversation_id = ck_str_dup(conversation);
+    one->subject = ck_str_dup(subject);
     one->reason = ck_str_dup(reason);
     one->job_id = ck_str_dup(job);
     renew_index_add(&n->all, &one->node);
@@ -45,9 +44,9 @@ void renew_notices_happened(struct renew_notices *n, const char *kind, struct ck
   if (!one->at) one->at = at;
 }
 
-void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_str conversation,
+void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_str subject,
                           struct ck_str job, struct ck_str reason, int64_t wall, int64_t tell_at) {
-  struct renew_notice *one = get(n, kind, conversation, job, reason, true);
+  struct renew_notice *one = get(n, kind, subject, job, reason, true);
   one->stands = true;
   one->missed = 0;
   if (one->at) return;
@@ -55,9 +54,9 @@ void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_s
   one->tell_at = tell_at;
 }
 
-void renew_notices_told(struct renew_notices *n, const char *kind, struct ck_str conversation,
+void renew_notices_told(struct renew_notices *n, const char *kind, struct ck_str subject,
                         struct ck_str job, struct ck_str reason, bool stands) {
-  struct renew_notice *one = get(n, kind, conversation, job, reason, stands);
+  struct renew_notice *one = get(n, kind, subject, job, reason, stands);
   one->told = true;
   one->stands = stands;
 }
@@ -73,8 +72,7 @@ struct visit {
 static void forget(void *self, struct renew_node *node) {
   struct visit *v = self;
   struct renew_notice *one = (struct renew_notice *)node;
-  if (!one->stands && one->told && ck_str_is(v->conversation, one->conversation_id))
-    notice_free(v->n, one);
+  if (!one->stands && one->told && ck_str_is(v->conversation, one->subject)) notice_free(v->n, one);
 }
 
 void renew_notices_arrived(struct renew_notices *n, struct ck_str conversation) {

@@ -14,13 +14,14 @@
 #define RENEW_NOTICES_AT_ONCE 100    /* in a message; all are counted */
 
 struct renew_notice {
-  struct renew_node node; /* its id: kind, conversation, reason, and the job of a state; first */
-  char *kind, *conversation_id, *job_id, *reason;
-  int64_t at;         /* wall: since when */
-  int64_t tell_at;    /* boot: not before */
-  bool told, sending; /* sending: it is in the message under way */
-  bool stands;        /* it is a state, which is over when looks do not see it any more */
-  unsigned missed;    /* looks in a row that did not see it */
+  struct renew_node node; /* its id: kind, subject, reason, and the job of a state; first */
+  char *kind, *subject;   /* the conversation that it is about, or the account */
+  char *job_id, *reason;  /* job_id: empty: no job's */
+  int64_t at;             /* wall: since when */
+  int64_t tell_at;        /* boot: not before */
+  bool told, sending;     /* sending: it is in the message under way */
+  bool stands;            /* it is a state, which is over when looks do not see it any more */
+  unsigned missed;        /* looks in a row that did not see it */
 };
 
 /* Zero-initialise. */
@@ -36,14 +37,14 @@ void renew_notices_happened(struct renew_notices *n, const char *kind, struct ck
 /* A delivery of the conversation has arrived: what happens next is news. */
 void renew_notices_arrived(struct renew_notices *n, struct ck_str conversation);
 /* At this look it is so, for `wait` ms before it is told. After a look, sweep. */
-void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_str conversation,
+void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_str subject,
                           struct ck_str job, struct ck_str reason, int64_t wall, int64_t tell_at);
 /* hidden: something else, such as a pause, hides whether a state of the job stands: what was told
  * is not over then. True: something is over that was told. */
 typedef bool renew_notices_hidden(const void *self, const char *job);
 bool renew_notices_sweep(struct renew_notices *n, renew_notices_hidden *hidden, const void *self);
 /* It was told before, by another run. */
-void renew_notices_told(struct renew_notices *n, const char *kind, struct ck_str conversation,
+void renew_notices_told(struct renew_notices *n, const char *kind, struct ck_str subject,
                         struct ck_str job, struct ck_str reason, bool stands);
 /* The last message of another run was at that wall time. */
 void renew_notices_said_at(struct renew_notices *n, int64_t at, int64_t wall, int64_t boot);

@@ -86,13 +86,13 @@ static void wait_for_day(struct renew_stop *s, const struct renew_stop_rules *ru
 }
 
 /* An answer that is a limit's text is no answer: nothing in it stops the conversation, but a limit
- * that waiting does not cure. True: it is one. */
+ * that waiting does not cure, if there is no account that it could stop. True: it is one. */
 static bool stop_at_limit(struct renew_stop *s, const struct renew_stop_rules *rules,
                           const struct renew_past *past, int64_t now) {
   const struct renew_clocks clocks = {rules->zone, rules->zones};
   struct renew_limit l =
-      renew_limit_read(past->text, ck_str_is(past->turn, "failed"), now, &clocks);
-  if (l.kind == RENEW_LIMIT_LASTS && !past->resumed)
+      renew_limit_of(past->text, &past->refusal, ck_str_is(past->turn, "failed"), now, &clocks);
+  if (l.kind == RENEW_LIMIT_LASTS && !past->resumed && !past->has_account)
     stop(s, RENEW_STOPPED, "waiting does not cure it: %.*s", (int)ck_utf8_cut(past->text, 120).n,
          past->text.s);
   return l.kind != RENEW_NO_LIMIT;

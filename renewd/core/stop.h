@@ -7,6 +7,7 @@
 
 #include "proto/quiet.h"
 #include "proto/renewal.h"
+#include "renewd/core/limit.h"
 
 /* The settings. Texts are borrowed. */
 struct renew_stop_rules {
@@ -28,6 +29,8 @@ struct renew_past {
   int64_t in_a_row, per_day, alike; /* the rule that applies; 0: none does */
   int64_t day_at;                   /* wall: of per_day, when the oldest began */
   struct ck_str text, waits, turn;  /* of the message that is followed up */
+  struct renew_refusal refusal;     /* likewise */
+  bool has_account;                 /* whose limit holds up all of its conversations */
   int64_t came_at;                  /* wall: when that message came */
   bool resumed;                     /* a person let it go on after that message */
   bool anyway;                      /* a person wants the job, whatever would stop it */

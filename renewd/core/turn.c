@@ -204,15 +204,18 @@ static void account_of(const struct renew_answer *a, const struct ck_renewal *ow
 }
 
 /* The answer says that a limit is reached, so the job waits for its end: with all others of its
- * account, or by itself if it has none. True: *m is what the store is told of the account. */
+ * account, or by itself if it has none. Another answer may show that one is over. True: *m is what
+ * the store is told of the account. */
 static bool take_limit(struct renew_core *core, const struct renew_answer *a,
                        const struct renew_limit *l, struct ck_str account, int64_t *due,
                        struct ck_mutation *m) {
-  if (l->kind != RENEW_LIMIT_PASSES) return false;
+  if (l->kind == RENEW_NO_LIMIT)
+    return !a->facts.failed && renew_account_answered(core, account, a->facts.created_at, m);
   if (account.n) {
-    *m = renew_account_limited(core, account, l->until, a->text);
+    *m = renew_account_limited(core, account, l, a->text);
     return true;
   }
+  if (l->kind == RENEW_LIMIT_LASTS) return false; /* stop.c */
   struct renew_limited own = {0};
   renew_limit_take(&own, l->until, core->now.wall);
   *due = own.until > *due ? own.until : *due;
@@ -282,7 +285,7 @@ static void judge(struct renew_core *core, struct renew_conversation *c,
   }
   const struct renew_clocks clocks = {core->set.stops.zone, core->set.stops.zones};
   struct renew_limit limit =
-      renew_limit_read(a->text, a->facts.failed, a->facts.observed_at, &clocks);
+      renew_limit_of(a->text, &a->refusal, a->facts.failed, a->facts.observed_at, &clocks);
   enum renew_decline declined = renew_declined(&core->set.rules, &a->facts);
   if (declined == RENEW_NOT_DECLINED)
     make(core, c, a, &limit);

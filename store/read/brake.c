@@ -185,7 +185,7 @@ static int compare_answers(struct db_cached *db, struct deliveries *d, struct ck
 }
 
 static const char message_sql[] =
-    "SELECT raw_text, d ->> '$.waits', d ->> '$.turn', created_at,"
+    "SELECT raw_text, d ->> '$.waits', d ->> '$.turn', d -> '$.limit', created_at,"
     " EXISTS (SELECT 1 FROM automation WHERE local_conversation_id = ?1 AND resumed > version)"
     " FROM (SELECT raw_text, created_at, version, CASE WHEN json_valid(details) THEN details END "
     "AS d"
@@ -210,14 +210,16 @@ static int put_message(struct db_cached *db, struct ck_map *m, const struct deli
     put_text_or_nil(m, "text", s, 0);
     put_text_or_nil(m, "waits", s, 1);
     put_text_or_nil(m, "turn", s, 2);
-    ck_pair_int(m, "came_at", sqlite3_column_int64(s, 3));
+    put_text_or_nil(m, "limit", s, 3);
+    ck_pair_int(m, "came_at", sqlite3_column_int64(s, 4));
   } else {
     ck_pair_nil(m, "text");
     ck_pair_nil(m, "waits");
     ck_pair_nil(m, "turn");
+    ck_pair_nil(m, "limit");
     ck_pair_nil(m, "came_at");
   }
-  ck_pair_int(m, "resumed", is_there ? sqlite3_column_int(s, 4) : 0);
+  ck_pair_int(m, "resumed", is_there ? sqlite3_column_int(s, 5) : 0);
   int bad = check(db, rc, err);
   db_done(db, s);
   return bad;

@@ -22,6 +22,7 @@
  *   text         the message's text, at most its last 256 KiB; nil: there is no such message
  *   waits        what its details say that it waits for: question, plan, permission; nil
  *   turn         what its details say of its turn: open, interrupted, failed; nil
+ *   limit        what they say of the limit with which the turn was refused, JSON; nil
  *   came_at      when it came; nil
  *   resumed      1: a person let the conversation go on after the message; else 0
  *   anyway       1: a person wants that job, whatever would stop it; else 0

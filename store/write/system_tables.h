@@ -101,8 +101,9 @@
   L(LIMIT_SAVE, \
     "INSERT INTO limits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (account) DO UPDATE SET" \
     " until = ?2, since = ?3, times = ?4, over = ?5, reason = ?6, at = ?7 WHERE at <= ?7") \
-  L(LIMITS_PRUNE, "DELETE FROM limits WHERE at < ?1 AND (over OR until < ?1)") \
-  L(LIMIT_END, "UPDATE limits SET until = ?2 WHERE account = ?1 AND NOT over AND until > ?2") \
+  L(LIMITS_PRUNE, "DELETE FROM limits WHERE at < ?1 AND (over OR until BETWEEN 1 AND ?1)") \
+  L(LIMIT_END, "UPDATE limits SET until = ?2 WHERE account = ?1 AND NOT over" \
+               " AND (until > ?2 OR until = 0)") \
   L(OFFER_SAVE, "INSERT OR REPLACE INTO offers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
   L(OFFER_GET, "SELECT client, offer, body, rest, account FROM offers WHERE job_id = ?1") \
   L(OFFER_END, "DELETE FROM offers WHERE job_id = ?1") \

@@ -28,7 +28,7 @@ static void by_account(char out[256], struct t_http *h, const char *account) {
 }
 
 static bool is_said(const char *a, const char *b, const char *c, const char *part) {
-  struct t_result r = c ? t_convkeep(a, b, c) : t_convkeep(a, b);
+  struct t_result r = c ? t_convkeep(a, b, c) : b ? t_convkeep(a, b) : t_convkeep(a);
   bool yes = r.code == 0 && strstr(r.out, part);
   t_result_free(&r);
   return yes;
@@ -204,4 +204,59 @@ T_STORY(renewal_limits, accounts_of_deliveries_are_listed, 60) {
   t_write_text("../out/go", "");
   T_UNTIL(10000, t_status_int("jobs.unknown", 0) == 2, "their ends are not unknown");
   T_CHECK(accounts_are("", t_lines(0, "list", "accounts")), "what has ended is under way");
+}
+
+/* The program that is told of what needs a person: each line that it gets is a line of this. */
+static size_t notices_of(const char *part) {
+  size_t n = 0;
+  char *text = t_read_file("../out/told", NULL);
+  for (const char *at = text; at && (at = strstr(at, part)); at++) n++;
+  free(text);
+  return n;
+}
+
+/* It holds up all of the account, also through a kill, and is told once; a person ends it. */
+T_STORY(renewal_limits, what_waiting_does_not_cure, 90) {
+  const char *target = "{'kind': 'exec', 'id': 'it', 'payload': {'account': 'home'}}";
+  static const char says[] = "#!/bin/sh\nif [ -e $1/paid ]; then echo '{\"outcome\":\"done\"}'; "
+                             "else echo '{\"outcome\":\"limit\",\"text\":\"You are out of extra "
+                             "usage.\"}'; fi\necho >>$1/runs\n";
+  t_set("renew.spacing", "0s");
+  t_set("renew.account.spacing", "0s");
+  t_write_text("../out/says.sh", says);
+  T_CHECK(chmod("../out/says.sh", 0700) == 0, "no chmod");
+  t_setf("renew.exec.it", "%s/out/says.sh %s/out", t_folder(), t_folder());
+  t_setf("renew.exec.tell", "/bin/sh -c \"cat >>%s/out/told; echo >>%s/out/told\"", t_folder(),
+         t_folder());
+  t_set("renew.notify", "exec tell");
+  t_up();
+  struct t_producer *p = t_producer("hand");
+  job_to(p, "a", target);
+  T_UNTIL(5000, was_released("hand-a"), "the limit was not met");
+  T_UNTIL(5000, is_said("status", "--json", NULL, "\"until\":null"), "status has an end of it");
+  T_UNTIL(5000, is_said("status", NULL, NULL, "home, until a person ends it: You are out"),
+          "status does not say so");
+  T_UNTIL(5000,
+          is_said("list", "accounts", "--json",
+                  "\"limited_until\":null,\"reason\":\"You are out of extra usage.\""),
+          "the account has no limit, or one with an end");
+  T_UNTIL(10000, notices_of("\"kind\":\"limit\"") == 1, "nobody was told");
+  T_CHECK(notices_of("\"account\":\"home\"") == 1 && notices_of("\"job_id\"") == 0,
+          "the notice is about something else");
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  /* A job by hand tries whether it is over. */
+  job_to(p, "b", target);
+  T_UNTIL(5000, t_sql_int("artifact.db", "SELECT times FROM limits") == 2, "it was not tried");
+  T_UNTIL(5000, is_said("jobs", "why", "hand-b", "waiting does not cure that: home: You are out"),
+          "why does not say so");
+  T_CHECK(is_uncharged("a") && is_uncharged("b"), "one is charged");
+  t_write_text("../out/paid", "");
+  struct t_result r = t_convkeep("resume", "home");
+  T_CHECK(r.code == 0 && strstr(r.out, "its limit ends now; one delivery goes first"), "%s%s",
+          r.out, r.err);
+  t_result_free(&r);
+  r_wait_status("a", "done", 5000);
+  r_wait_status("b", "done", 5000);
+  T_CHECK(notices_of("\"kind\":\"limit\"") == 1, "it was told again");
+  T_CHECK(t_sql_int("artifact.db", "SELECT over FROM limits") == 1, "it is not over");
 }

@@ -208,8 +208,7 @@ static void codex_says(const char *role, const char *id) {
   codex_line("response_item", payload);
 }
 
-/* Its last words are there long before its turn has ended. */
-T_STORY(watch, a_turn_of_codex_ends_when_it_says_so, 60) {
+static void begin_codex(void) {
   char path[300];
   begin();
   snprintf(path, sizeof path, "%s/home/.codex", t_folder());
@@ -220,6 +219,11 @@ T_STORY(watch, a_turn_of_codex_ends_when_it_says_so, 60) {
   t_setf("renew.exec.codex", "/bin/sh -c \"echo S >>%s/out/runs\"", t_folder());
   codex_line("session_meta", "\"id\":\"" THREAD "\",\"cwd\":\"/\"");
   t_up();
+}
+
+/* Its last words are there long before its turn has ended. */
+T_STORY(watch, a_turn_of_codex_ends_when_it_says_so, 60) {
+  begin_codex();
   codex_line("event_msg", "\"type\":\"task_started\",\"turn_id\":\"t1\"");
   codex_says("user", "u1");
   wait_for("u1");
@@ -242,4 +246,38 @@ T_STORY(watch, a_turn_of_codex_ends_when_it_says_so, 60) {
           "it does not stop");
   json_decref(job);
   T_CHECK(runs() == 1, "%zu runs", runs());
+}
+
+static void check_limit(int64_t until) {
+  char account[340];
+  snprintf(account, sizeof account, "codex:%s/home/.codex", t_folder());
+  json_t *rows = t_query("limits", "{}", 20, 0);
+  T_CHECK(json_array_size(rows) == 1 && strcmp(t_text_at(rows, "0.account"), account) == 0 &&
+              t_int_at(rows, "0.until", 0) == until,
+          "%s", json_dumps(rows, 0));
+  json_decref(rows);
+}
+
+/* It ends when the service says, whatever the words of the error mean here. */
+T_STORY(watch, a_limit_of_codex_ends_when_its_service_says, 60) {
+  char tokens[300];
+  begin_codex();
+  int64_t until = ck_now_ms() / 1000 + 7200;
+  codex_line("event_msg", "\"type\":\"task_started\",\"turn_id\":\"t1\"");
+  codex_says("user", "u1");
+  wait_for("u1");
+  t_do(0, "set", "codex:" THREAD, "--automation", "auto");
+  snprintf(tokens, sizeof tokens,
+           "\"type\":\"token_count\",\"info\":null,\"rate_limits\":{\"primary\":{"
+           "\"used_percent\":100.0,\"window_minutes\":300,\"resets_at\":%lld}}",
+           (long long)until);
+  codex_line("event_msg", tokens);
+  codex_line("event_msg",
+             "\"type\":\"task_complete\",\"turn_id\":\"t1\",\"error\":{\"message\":\"You've "
+             "hit your usage limit. Try again at 3:07 AM.\",\"codex_error_info\":"
+             "\"usage_limit_exceeded\"}");
+  T_UNTIL(10000, t_count("renewal_jobs") == 1, "the error gets no follow-up");
+  T_UNTIL(5000, t_sql_int("artifact.db", "SELECT count(*) FROM limits") == 1, "no limit");
+  check_limit(1000 * until);
+  T_CHECK(runs() == 0, "%zu runs", runs());
 }

@@ -465,9 +465,3 @@ Test(renewd_limits, observed_without_an_account, .init = core_begin, .fini = cor
   cr_assert_null(put->as.tell.limit);
   cr_assert_eq(put->as.tell.row->v[CK_JOBS_NEXT_ATTEMPT_AT].as.i, ENDS);
 }
-
-Test(renewd_limits, what_waiting_does_not_cure_cools_nobody, .init = core_begin, .fini = core_end) {
-  const struct renew_effect *put = judged(said_so("assistant", "You hit your spend cap.", "x"));
-  cr_assert_not_null(put, "its job waits for a person");
-  cr_assert_null(put->as.tell.limit);
-}

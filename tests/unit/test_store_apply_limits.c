@@ -43,6 +43,15 @@ Test(apply, a_person_ends_a_limit) {
   ap_refused(limit_of("", 1, 1), "limit.account");
 }
 
+Test(apply, a_limit_without_an_end) {
+  ap_mutate(limit_of("x", 0, 5));
+  s.now += 31 * 24 * INT64_C(3600000);
+  ap_mutate(limit_of("y", s.now, s.now));
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits WHERE until = 0"), 1, "it is not deleted");
+  cr_expect_eq(ap_mutate(unlimit_of("x")), 'u');
+  cr_expect_eq(sh_int(&s, "SELECT until FROM limits WHERE account = 'x'"), s.now);
+}
+
 Test(apply, limits_that_are_long_over_are_deleted) {
   const int64_t month = 30 * 24 * INT64_C(3600000);
   struct ck_mutation over = limit_of("over", 9000, 500);
