@@ -1,5 +1,6 @@
 /* The kind `exec`: the launcher runs the program that the settings name (launcher.h). What comes of
- * it is the result that it prints last, or else its exit code: 0 done, 75 try again, else failed.
+ * it is the result that it prints last, its own or that of Claude Code or Codex; or else its exit
+ * code: 0 done, 75 try again, else failed.
  * A program that is ended by a signal, or made to end, may have delivered: unknown, unless it has
  * printed its result before. */
 #include "renewd/channel.h"
@@ -10,6 +11,7 @@
 #include "proto/clock.h"
 #include "renewd/command.h"
 #include "renewd/launcher.h"
+#include "renewd/program_end.h"
 #include "renewd/result_line.h"
 
 #define EXIT_TRY_AGAIN 75 /* EX_TEMPFAIL */
@@ -116,8 +118,16 @@ static void judge_end(struct run *r, const struct renew_launched *e) {
 
 static void judge(struct run *r, const struct renew_launched *e) {
   r->is_over = true;
-  if (!renew_result_line(&r->result, e->last, ck_now_ms())) judge_end(r, e);
-  if (e->end == RENEW_COMMAND_EXITED) r->result.exit_code = e->code;
+  int64_t now = ck_now_ms();
+  bool exited = e->end == RENEW_COMMAND_EXITED;
+  const struct renew_printed printed = {.last = e->last,
+                                        .alone = e->alone && exited,
+                                        .said = e->said,
+                                        .refusal = e->refusal,
+                                        .failed = exited && e->code != 0};
+  if (!renew_result_line(&r->result, e->last, now) && !renew_program_end(&r->result, &printed, now))
+    judge_end(r, e);
+  if (exited) r->result.exit_code = e->code;
 }
 
 static struct run *run_of(struct exec *x, uint64_t id) {

@@ -134,9 +134,15 @@ bool renew_launcher_ended(struct renew_launcher *l, struct renew_launched *ended
     return false;
   }
   memcpy(&r, l->report, sizeof r);
-  const char *last = l->report + sizeof r;
-  *ended = (struct renew_launched){
-      r.id, r.end, r.code, {last, r.last_bytes}, {last + r.last_bytes, r.said_bytes}, r.never_will};
+  const char *last = l->report + sizeof r, *said = last + r.last_bytes;
+  *ended = (struct renew_launched){.id = r.id,
+                                   .end = r.end,
+                                   .code = r.code,
+                                   .last = {last, r.last_bytes},
+                                   .alone = r.alone,
+                                   .said = {said, r.said_bytes},
+                                   .refusal = {said + r.said_bytes, r.refusal_bytes},
+                                   .never_will = r.never_will};
   return true;
 }
 

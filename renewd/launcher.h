@@ -45,10 +45,13 @@ struct renew_launched {
   uint64_t id;
   enum renew_command_end end;
   int code;
-  struct ck_str last; /* the last line of its standard output; of one that is longer than 64 KiB
-                         the first 32 bytes */
-  struct ck_str said; /* the last line that it printed, on standard error if there is one */
-  bool never_will;    /* of RENEW_COMMAND_NOT_RUN: trying again would not help */
+  struct ck_str last;    /* the last line of its standard output; of one that is longer than 64 KiB
+                            the first 32 bytes */
+  bool alone;            /* nothing else is there */
+  struct ck_str said;    /* the last line that it printed, on standard error if there is one */
+  struct ck_str refusal; /* among the newest 64 KiB of its standard output, the last line of at most
+                            4 KiB with "rate_limit_event" in it (program_end.h); empty: none */
+  bool never_will;       /* of RENEW_COMMAND_NOT_RUN: trying again would not help */
 };
 /* The next run that has ended; texts are valid until the next call. False: none has. */
 bool renew_launcher_ended(struct renew_launcher *l, struct renew_launched *ended);

@@ -22,15 +22,15 @@ struct launch_request {
   char name[LAUNCH_NAME_MAX];           /* of RUN, terminated */
 };
 
-/* After it come `last` and `said`. */
+/* After it come `last`, `said` and `refusal`. */
 struct launch_report {
   uint64_t id;
   enum renew_command_end end;
   int code;
-  bool never_will;
-  size_t last_bytes, said_bytes;
+  bool never_will, alone;
+  size_t last_bytes, said_bytes, refusal_bytes;
 };
-#define LAUNCH_REPORT_MAX (sizeof(struct launch_report) + LAUNCH_OUT_MAX + LAUNCH_ERR_MAX)
+#define LAUNCH_REPORT_MAX (sizeof(struct launch_report) + LAUNCH_OUT_MAX + 2 * LAUNCH_ERR_MAX)
 
 /* ---- launcher_loop.c: the life of the launcher ---- */
 

@@ -92,14 +92,32 @@ static struct ck_str last_line(const struct tail *t, bool *whole) {
   return (struct ck_str){all.s + from, all.n - from};
 }
 
+/* The last whole line that may say that a limit has refused the turn. */
+static struct ck_str refusal_in(const struct tail *t) {
+  static const char name[] = "\"rate_limit_event\"";
+  struct ck_str all = ck_buf_view(&t->bytes), found = {0};
+  const char *end = all.s + all.n, *at = all.s;
+  while (all.n && (at = memmem(at, (size_t)(end - at), name, sizeof name - 1))) {
+    const char *before = memrchr(all.s, '\n', (size_t)(at - all.s)),
+               *from = before ? before + 1 : all.s, *to = memchr(at, '\n', (size_t)(end - at));
+    if (!to) to = end;
+    if ((before || !t->cut) && to - from <= LAUNCH_ERR_MAX)
+      found = (struct ck_str){from, (size_t)(to - from)};
+    at = to;
+  }
+  return found;
+}
+
 /* ---- reports ---- */
 
 /* Blocks if renewd does not read; it then has nothing to do with other ends either. */
-static void send_report(const struct launch_report *r, struct ck_str last, struct ck_str said) {
+static void send_report(const struct launch_report *r, struct ck_str last, struct ck_str said,
+                        struct ck_str refusal) {
   struct iovec parts[] = {{(void *)(uintptr_t)r, sizeof *r},
                           {(void *)(uintptr_t)last.s, last.n},
-                          {(void *)(uintptr_t)said.s, said.n}};
-  struct msghdr m = {.msg_iov = parts, .msg_iovlen = 3};
+                          {(void *)(uintptr_t)said.s, said.n},
+                          {(void *)(uintptr_t)refusal.s, refusal.n}};
+  struct msghdr m = {.msg_iov = parts, .msg_iovlen = 4};
   ssize_t sent;
   while ((sent = sendmsg(SOCKET_FD, &m, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
   }
@@ -111,16 +129,27 @@ static void report(const struct run *r, int code) {
   bool whole, ignored;
   struct ck_str last = last_line(&r->out, &whole), said = last_line(&r->err, &ignored);
   /* Of a line that is too long, its beginning tells what it was. */
+  bool alone = whole && !r->out.cut && last.n == ck_trim(ck_buf_view(&r->out.bytes)).n;
   if (!whole || last.n > LAUNCH_OUT_MAX) last = (struct ck_str){r->out.head, r->out.heads};
   if (!said.n) said = last_line(&r->out, &ignored);
   if (said.n > LAUNCH_ERR_MAX) said.n = LAUNCH_ERR_MAX;
-  send_report(&(struct launch_report){r->id, r->end, code, false, last.n, said.n}, last, said);
+  struct ck_str refusal = refusal_in(&r->out);
+  send_report(&(struct launch_report){.id = r->id,
+                                      .end = r->end,
+                                      .code = code,
+                                      .alone = alone,
+                                      .last_bytes = last.n,
+                                      .said_bytes = said.n,
+                                      .refusal_bytes = refusal.n},
+              last, said, refusal);
 }
 
 static void report_not_run(uint64_t id, bool never_will, const char *why) {
   struct ck_str said = ck_str_of(why);
-  send_report(&(struct launch_report){id, RENEW_COMMAND_NOT_RUN, 0, never_will, 0, said.n},
-              CK_LIT(""), said);
+  send_report(
+      &(struct launch_report){
+          .id = id, .end = RENEW_COMMAND_NOT_RUN, .never_will = never_will, .said_bytes = said.n},
+      CK_LIT(""), said, CK_LIT(""));
 }
 
 /* ---- runs ---- */

@@ -139,12 +139,27 @@ static struct renew_limit told_limit(const struct renew_core *core, const struct
   return renew_limit_of(ck_str_of(r->text), &told, true, core->now.wall, &clocks);
 }
 
+/* Without an account a limit is the job's own. */
+static void wait_alone(const struct renew_core *core, const struct renew_result *r,
+                       struct renew_verdict *v) {
+  const struct renew_limit told = told_limit(core, r);
+  struct renew_limited own = {0};
+  if (told.kind == RENEW_LIMIT_LASTS) {
+    *v = (struct renew_verdict){.outcome = RENEW_FAILED};
+    snprintf(v->why, sizeof v->why, "nothing was sent; waiting does not cure it");
+  } else if (!r->limit_until && told.until) { /* else it waits so long already */
+    renew_limit_take(&own, told.until, core->now.wall);
+    if (own.until > v->next_attempt_at) v->next_attempt_at = own.until;
+  }
+}
+
 /* What follows for the attempt's account, if it has one. True: *m is what the store is told of it.
  */
 static bool judge_account(struct renew_core *core, const struct renew_job *j,
                           const struct renew_result *r, struct renew_verdict *v,
                           struct ck_mutation *m) {
   struct ck_str account = renew_lane_account(j->slot);
+  if (!account.n && r->limit && v->outcome == RENEW_RELEASED) wait_alone(core, r, v);
   if (!account.n) return false;
   if (!r->limit)
     return v->outcome == RENEW_DONE &&

@@ -260,3 +260,31 @@ T_STORY(renewal_limits, what_waiting_does_not_cure, 90) {
   T_CHECK(notices_of("\"kind\":\"limit\"") == 1, "it was told again");
   T_CHECK(t_sql_int("artifact.db", "SELECT over FROM limits") == 1, "it is not over");
 }
+
+/* What it prints counts, not its exit code. */
+T_STORY(renewal_limits, claude_code_is_refused, 60) {
+  const char *target = "{'kind': 'exec', 'id': 'claude', 'payload': {'home': '/home/ada/.claude'}}";
+  char script[500];
+  int64_t until = r_now_plus(7200000) / 1000;
+  snprintf(script, sizeof script,
+           "#!/bin/sh\n"
+           "echo '{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"rejected\","
+           "\"resetsAt\":%lld}}'\n"
+           "echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":true,\"result\":"
+           "\"Not now\",\"total_cost_usd\":0}'\n",
+           (long long)until);
+  t_write_text("../out/claude.sh", script);
+  T_CHECK(chmod("../out/claude.sh", 0700) == 0, "no chmod");
+  t_setf("renew.exec.claude", "%s/out/claude.sh", t_folder());
+  t_up();
+  struct t_producer *p = t_producer("hand");
+  job_to(p, "a", target);
+  T_UNTIL(5000, was_released("hand-a"), "the limit was not met");
+  T_UNTIL(5000, is_uncharged("a"), "the attempt was charged");
+  json_t *rows = t_query("limits", "{}", 20, 0);
+  T_CHECK(json_array_size(rows) == 1 && t_int_at(rows, "0.until", 0) == 1000 * until &&
+              strcmp(t_text_at(rows, "0.reason"), "Not now") == 0 &&
+              strstr(t_text_at(rows, "0.account"), ":/home/ada/.claude"),
+          "%s", json_dumps(rows, 0));
+  json_decref(rows);
+}

@@ -47,6 +47,35 @@ static struct renew_result run_with(const char *lines, const char *body, const c
   return r;
 }
 
+/* What Claude Code says counts, not its exit code; an earlier line says until when. */
+Test(renewd_exec, the_end_of_claude_code, .init = test_deliver_begin, .fini = test_deliver_end) {
+  struct renew_result r =
+      run("echo '{\"type\":\"system\"}'\n"
+          "echo '{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"allowed\"}}'\n"
+          "echo '{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"rejected\","
+          "\"resetsAt\":4102444800}}'\n"
+          "echo '{\"type\":\"result\",\"is_error\":true,\"result\":\"Not now\"}'\nexit 0",
+          "{}");
+  test_result_is(r, RENEW_RELEASED, "Not now");
+  cr_expect(r.limit);
+  cr_expect_eq(r.limit_until, INT64_C(4102444800000));
+  cr_expect_eq(r.exit_code, 0);
+  r = run("echo '\"rate_limit_event\" is what it says'\n"
+          "echo '{\"type\":\"result\",\"is_error\":false,\"result\":\"Yes\"}'\nexit 1",
+          "{}");
+  test_result_is(r, RENEW_DONE, "");
+  cr_expect_str_eq(r.text, "Yes");
+  for (int code = 0; code < 2; code++) {
+    r = run(code ? "echo \"You've hit your session limit\"; exit 1"
+                 : "echo; echo \"You've hit your session limit\"",
+            "{}");
+    test_result_is(r, RENEW_RELEASED, "You've hit your session limit");
+    cr_expect(r.limit);
+  }
+  test_result_is(run("echo This is what I saw:; echo \"You've hit your session limit\"", "{}"),
+                 RENEW_DONE, "");
+}
+
 Test(renewd_exec, exit_codes, .init = test_deliver_begin, .fini = test_deliver_end) {
   test_result_is(run("cat >/dev/null; exit 0", "{}"), RENEW_DONE, "");
   test_result_is(run("exit 75", "{}"), RENEW_RETRY, "exit 75");

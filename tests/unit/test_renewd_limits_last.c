@@ -152,6 +152,32 @@ Test(renewd_limits_last, after_a_restart, .init = core_new, .fini = core_end) {
   claims("a");
 }
 
+/* It is the job's own, and ends as that. */
+Test(renewd_limits_last, without_an_account, .init = core_begin, .fini = core_end) {
+  row_job((struct row_of_job){.id = "a", .of = "a", .message = "a"});
+  claims("a");
+  struct renew_result r = refused(MONEY, 0);
+  const struct renew_effect *send = sends("a", TARGET);
+  renew_step(&core, &(struct renew_event){RENEW_RESULT, send->ticket, {.result = &r}}, at,
+             &effects);
+  const struct renew_effect *end = told(CK_OP_END);
+  cr_assert(end && ck_str_is(end->as.tell.mutation.as.end.outcome, "failed"));
+  cr_expect_null(end->as.tell.limit);
+}
+
+/* The words have its end. */
+Test(renewd_limits_last, a_time_without_an_account, .init = core_begin, .fini = core_end) {
+  row_job((struct row_of_job){.id = "a", .of = "a", .message = "a"});
+  claims("a");
+  struct renew_result r = refused("You've hit your usage limit. Try again in 3 hours.", 0);
+  const struct renew_effect *send = sends("a", TARGET);
+  renew_step(&core, &(struct renew_event){RENEW_RESULT, send->ticket, {.result = &r}}, at,
+             &effects);
+  const struct renew_effect *end = told(CK_OP_END);
+  cr_assert(end && ck_str_is(end->as.tell.mutation.as.end.outcome, "released"));
+  cr_expect_eq(end->as.tell.mutation.as.end.next_attempt_at, at.wall + 3 * HOUR);
+}
+
 /* One that was under way says nothing of it, whatever it says. */
 Test(renewd_limits_last, what_was_under_way, .init = core_begin, .fini = core_end) {
   job("b");
