@@ -4,8 +4,6 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "renewd/core/limit.h"
-
 /* How long a limit without an end that is to come is left alone, without an account. */
 #define LIMIT_MS 900000
 #define SECONDS_MAX INT64_C(9999999999) /* the year 2286 */
