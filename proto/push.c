@@ -178,19 +178,33 @@ static void give_counts(struct ck_push *p, struct ck_reader *list, uint32_t *lef
   }
 }
 
+/* Likewise what its claim found. */
+static void give_claimed(struct ck_push *p, struct ck_reader *list, uint32_t *left,
+                         uint64_t number) {
+  struct ck_claimed claimed;
+  for (struct ck_reader next = *list; *left && ck_claimed_decode(&next, &claimed, NULL) == 0;) {
+    if (claimed.number > number) return;
+    *list = next;
+    --*left;
+    if (claimed.number == number) p->unacked.claimed(p->unacked.self, &claimed);
+  }
+}
+
 /* What RECEIPT and WELCOME say of the last numbers. */
 struct said {
   uint64_t first, applied;
-  struct ck_str results, refused, counts;
+  struct ck_str results, refused, counts, claims;
 };
 
 static void release(struct ck_push *p, const struct said *said) {
-  struct ck_reader reasons = ck_reader_of(said->refused), counts = ck_reader_of(said->counts);
-  uint32_t left = 0, counted = 0;
+  struct ck_reader reasons = ck_reader_of(said->refused), counts = ck_reader_of(said->counts),
+                   claims = ck_reader_of(said->claims);
+  uint32_t left = 0, counted = 0, claimed = 0;
   uint64_t first = said->first, applied = said->applied;
   struct ck_str results = said->results;
   if (ck_read_array(&reasons, &left)) left = 0;
   if (!p->unacked.counts || ck_read_array(&counts, &counted)) counted = 0;
+  if (!p->unacked.claimed || ck_read_array(&claims, &claimed)) claimed = 0;
   uint64_t last = p->unacked.last(p->unacked.self);
   uint64_t until = applied < last ? applied : last;
   for (uint64_t n = p->unacked.first(p->unacked.self); n <= until; ++n) {
@@ -198,6 +212,7 @@ static void release(struct ck_push *p, const struct said *said) {
     char result = known ? results.s[n - first] : '?';
     struct ck_str reason = result == 'r' ? reason_of(&reasons, &left, n) : (struct ck_str){0};
     if (counted) give_counts(p, &counts, &counted, n);
+    if (claimed) give_claimed(p, &claims, &claimed, n);
     p->unacked.receipt(p->unacked.self, n, result, reason);
     p->progress_at = ck_boot_ms();
     p->patience = QUIET_MS;
@@ -239,7 +254,8 @@ static void take_welcome(struct ck_push *p, const struct ck_welcome *w) {
   }
   bool unbound = p->unacked.first(p->unacked.self) == 0;
   if (greeting && !unbound) applied = believed(p, applied);
-  if (!unbound) release(p, &(struct said){w->first, applied, w->results, w->refused, w->counts});
+  if (!unbound)
+    release(p, &(struct said){w->first, applied, w->results, w->refused, w->counts, {0}});
   if (p->state == PUSH_USURPED) return;
   if (p->unacked.skip && (unbound || w->applied > p->unacked.last(p->unacked.self)))
     p->unacked.skip(p->unacked.self, w->applied);
@@ -283,7 +299,7 @@ static void take_feed(struct ck_push *p, struct ck_str bytes) {
   const struct ck_receipt *r = &m.as.receipt;
   if (!ck_str_is(r->producer, p->producer) || r->epoch != p->epoch) return;
   p->version = r->version;
-  release(p, &(struct said){r->first, r->applied, r->results, r->refused, r->counts});
+  release(p, &(struct said){r->first, r->applied, r->results, r->refused, r->counts, r->claims});
 }
 
 static void drain(struct ck_push *p) {
@@ -396,6 +412,7 @@ struct kept {
 
 struct ck_memory_unacked {
   void (*done)(void *self, uint64_t number, char result, struct ck_str reason);
+  void (*claimed)(void *self, const struct ck_claimed *claimed);
   void *self;
   struct kept *head, **tail;
   /* Where the last get() ended: numbers are asked for in order. */
@@ -413,6 +430,11 @@ struct ck_memory_unacked *ck_memory_unacked_new(void (*done)(void *self, uint64_
   k->self = self;
   k->tail = &k->head;
   return k;
+}
+
+void ck_memory_unacked_claims(struct ck_memory_unacked *k,
+                              void (*claimed)(void *self, const struct ck_claimed *claimed)) {
+  k->claimed = claimed;
 }
 
 static void drop_head(struct ck_memory_unacked *k) {
@@ -469,6 +491,11 @@ static void memory_receipt(void *self, uint64_t number, char result, struct ck_s
   k->done(k->self, number, result, reason);
 }
 
+static void memory_claimed(void *self, const struct ck_claimed *claimed) {
+  struct ck_memory_unacked *k = self;
+  k->claimed(k->self, claimed);
+}
+
 static void memory_skip(void *self, uint64_t applied) {
   struct ck_memory_unacked *k = self;
   k->base = applied + 1;
@@ -476,8 +503,9 @@ static void memory_skip(void *self, uint64_t applied) {
 }
 
 struct ck_unacked ck_memory_unacked_ops(struct ck_memory_unacked *unacked) {
-  return (struct ck_unacked){unacked,        memory_first, memory_last, memory_get,
-                             memory_receipt, memory_skip,  NULL,        NULL};
+  return (struct ck_unacked){unacked,    memory_first,   memory_last,
+                             memory_get, memory_receipt, memory_skip,
+                             NULL,       NULL,           unacked->claimed ? memory_claimed : NULL};
 }
 
 /* ---- producer ids that last ---- */

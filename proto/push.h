@@ -48,6 +48,9 @@ struct ck_unacked {
   /* Called before `receipt` for a number whose result does not tell what became of its messages, if
    * the store still remembers its counts. NULL where nobody counts. */
   void (*counts)(void *self, const struct ck_counts *counts);
+  /* Called before `receipt` for a number that was a claim of renewd's, if the store tells what it
+   * found; texts are borrowed. NULL where nobody claims. */
+  void (*claimed)(void *self, const struct ck_claimed *claimed);
 };
 
 struct ck_push;
@@ -102,6 +105,9 @@ struct ck_memory_unacked;
 struct ck_memory_unacked *ck_memory_unacked_new(void (*done)(void *self, uint64_t number,
                                                              char result, struct ck_str reason),
                                                 void *self);
+/* From now on `claimed` (ck_unacked.claimed) is called too, before `done` of the same number. */
+void ck_memory_unacked_claims(struct ck_memory_unacked *unacked,
+                              void (*claimed)(void *self, const struct ck_claimed *claimed));
 void ck_memory_unacked_free(struct ck_memory_unacked **unacked);
 /* For ck_push_new; valid as long as unacked. */
 struct ck_unacked ck_memory_unacked_ops(struct ck_memory_unacked *unacked);

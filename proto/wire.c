@@ -331,6 +331,38 @@ int ck_counts_decode(struct ck_reader *r, struct ck_counts *counts, struct ck_er
   return whole ? 0 : ck_fail(err, "counts must be an array of a number and three counts");
 }
 
+#define CLAIMED_FIELDS 13
+
+void ck_claimed_encode(struct ck_buf *b, const struct ck_claimed *c) {
+  ck_put_array(b, CLAIMED_FIELDS);
+  ck_put_uint(b, c->number);
+  ck_put_str(b, c->job_id);
+  ck_put_str(b, c->token);
+  ck_put_int(b, c->attempt);
+  ck_put_int(b, c->max_attempts);
+  ck_put_int(b, c->unreached);
+  ck_put_int(b, c->unreached_since);
+  ck_put_str(b, c->message_id);
+  ck_put_str(b, c->payload);
+  ck_put_str(b, c->payload_kind);
+  ck_put_str(b, c->target_snapshot);
+  ck_put_str(b, c->automation_status);
+  ck_put_str(b, c->last_message_id);
+}
+
+int ck_claimed_decode(struct ck_reader *r, struct ck_claimed *c, struct ck_err *err) {
+  uint32_t n;
+  bool whole =
+      ck_read_array(r, &n) == 0 && n == CLAIMED_FIELDS && ck_read_uint(r, &c->number) == 0 &&
+      ck_read_str(r, &c->job_id) == 0 && ck_read_str(r, &c->token) == 0 &&
+      ck_read_int(r, &c->attempt) == 0 && ck_read_int(r, &c->max_attempts) == 0 &&
+      ck_read_int(r, &c->unreached) == 0 && ck_read_int(r, &c->unreached_since) == 0 &&
+      ck_read_str(r, &c->message_id) == 0 && ck_read_str(r, &c->payload) == 0 &&
+      ck_read_str(r, &c->payload_kind) == 0 && ck_read_str(r, &c->target_snapshot) == 0 &&
+      ck_read_str(r, &c->automation_status) == 0 && ck_read_str(r, &c->last_message_id) == 0;
+  return whole ? 0 : ck_fail(err, "a claim must be an array of %d fields", CLAIMED_FIELDS);
+}
+
 void ck_failure_encode(struct ck_buf *b, const struct ck_failure *failure) {
   ck_put_array(b, 2);
   ck_put_str(b, failure->place);

@@ -73,10 +73,12 @@
  *            cursor has reached it has seen everything that the numbers up to `applied` changed
  *   counts   array of [number, added, updated, unchanged], ascending: what became of the messages
  *            of each number that had more than one and was not refused, or had one that was there
- *            while something else was inserted */
+ *            while something else was inserted
+ *   claims   array of what renewd's claims among these numbers found, ascending (struct ck_claimed):
+ *            it is told once, and not of large jobs */
 #define CK_RECEIPT_FIELDS(F) \
   F(TEXT, producer) F(UINT, epoch) F(UINT, first) F(UINT, applied) F(TEXT, results) \
-  F(RAW, refused) F(UINT, version) F(RAW, counts)
+  F(RAW, refused) F(UINT, version) F(RAW, counts) F(RAW, claims)
 
 /* Producer → store, snapshot: begins a new epoch for this producer. Answered with WELCOME.
  *
@@ -89,7 +91,7 @@
  * or with PROBLEM `epoch` when another run has said HELLO since: this run must stop. */
 #define CK_LAST_FIELDS(F) F(UINT, request) F(TEXT, producer) F(UINT, epoch)
 
-/* Store → producer. The last fields are those of RECEIPT, for the last numbers applied. The store
+/* Store → producer. The last fields are those of RECEIPT but `claims`, for the last numbers applied. The store
  * remembers 512 to 1,024 letters for each producer, so the results of older numbers may be lost. */
 #define CK_WELCOME_FIELDS(F) \
   F(UINT, request) F(TEXT, store_id) F(UINT, epoch) F(UINT, first) F(UINT, applied) \
@@ -811,6 +813,22 @@ struct ck_counts {
 void ck_counts_encode(struct ck_buf *b, const struct ck_counts *counts);
 /* Reads the next entry of a list. 0, or -1 with the reason: it is not such an array. */
 int ck_counts_decode(struct ck_reader *r, struct ck_counts *counts, struct ck_err *err);
+
+/* ---- the entries of `claims` in RECEIPT, arrays of these fields ---- */
+
+/* What the store had in the transaction of a claim by renewd, and with that made durable. */
+struct ck_claimed {
+  uint64_t number;             /* the changeset's */
+  struct ck_str job_id, token; /* when decoded, all texts are borrowed from the reader's bytes */
+  int64_t attempt, max_attempts;
+  int64_t unreached, unreached_since; /* as in the table `unreached`; 0: it is not there */
+  struct ck_str message_id, payload, payload_kind, target_snapshot;
+  struct ck_str automation_status, last_message_id; /* of its conversation */
+};
+
+void ck_claimed_encode(struct ck_buf *b, const struct ck_claimed *claimed);
+/* Reads the next entry of a list. 0, or -1 with the reason: it is not such an array. */
+int ck_claimed_decode(struct ck_reader *r, struct ck_claimed *claimed, struct ck_err *err);
 
 /* ---- failures: the entries of `failures` in IMPORTED, [place, reason] ---- */
 

@@ -19,6 +19,8 @@
 
 #define PAGE 200
 #define AGAIN_MS 1000
+/* Rows that come meanwhile are written together, with one sync. */
+#define GATHER_MS 100
 /* The end of a file that is looked through for its last line; a line is shorter: the store cuts its
  * texts. */
 #define TAIL (64u << 10)
@@ -228,7 +230,11 @@ static void asked(void *self, const char *problem) {
   if (problem) later(l);
 }
 
-void renew_log_look(struct renew_log *l) { l->look = true; }
+void renew_log_look(struct renew_log *l) {
+  int64_t at = ck_boot_ms() + GATHER_MS;
+  if (!l->look && l->at < at) l->at = at;
+  l->look = true;
+}
 
 void renew_log_step(struct renew_log *l) {
   if (!l->look || l->asking || ck_boot_ms() < l->at) return;

@@ -70,11 +70,15 @@ static void beat(void *self, const struct ck_beat *b) {
 }
 
 static void receipted(void *self, uint64_t ticket, char result, struct ck_str reason,
-                      uint64_t version) {
+                      uint64_t version, const struct ck_claimed *claimed) {
   struct renewd *r = self;
+  struct renew_answer answer;
+  if (claimed) answer = renew_answer_of_claim(claimed, version);
   renew_log_look(r->log);
   renew_happens(
-      r, &(struct renew_event){RENEW_RECEIPT, ticket, {.receipt = {result, reason, version}}});
+      r, &(struct renew_event){RENEW_RECEIPT,
+                               ticket,
+                               {.receipt = {result, reason, version, claimed ? &answer : NULL}}});
 }
 
 /* ---- start and end ---- */
@@ -163,7 +167,7 @@ static void notice_connection(struct renewd *r) {
 static void work(struct renewd *r) {
   do {
     r->follow_wait = ck_follow_step(r->follow);
-    r->outcomes_wait = renew_outcomes_step(r->outcomes);
+    r->outcomes_wait = renew_outcomes_step(r->outcomes, ck_follow_cursor(r->follow));
     renew_paused_step(r->paused);
     r->queries_wait = renew_queries_step(r->queries);
     renew_sending_step(r);

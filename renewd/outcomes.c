@@ -9,6 +9,8 @@
 /* Changesets sent ahead of their receipts: a few for each delivery slot, the rest for recovery at
  * the start. */
 #define WINDOW 64
+/* How long a receipt waits for its changes, which come right behind it. */
+#define FOLLOWED_MS 50
 /* The most bytes that a frame has besides the mutations. */
 #define FRAME_REST 1024
 
@@ -20,6 +22,9 @@ struct expected {
   char result;
   char *reason;
   uint64_t version;
+  int64_t until;             /* boot: how long it waits for what it says that a claim has found */
+  struct ck_claimed claimed; /* without a job_id: nothing */
+  struct ck_arena texts;     /* of that */
 };
 
 struct renew_outcomes {
@@ -35,6 +40,20 @@ struct renew_outcomes {
 static struct expected *next_waiting(struct expected *e) {
   while (e && e->there) e = e->next;
   return e;
+}
+
+static void claim_found(void *self, const struct ck_claimed *found) {
+  struct renew_outcomes *o = self;
+  struct expected *e = o->waiting;
+  if (!e) return;
+  struct ck_claimed *c = &e->claimed;
+  *c = *found;
+  struct ck_str *const texts[] = {
+      &c->job_id,       &c->token,           &c->message_id,        &c->payload,
+      &c->payload_kind, &c->target_snapshot, &c->automation_status, &c->last_message_id};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    *texts[i] = ck_arena_copy(&e->texts, *texts[i]);
+  e->until = ck_boot_after(FOLLOWED_MS);
 }
 
 /* Receipts come in the order in which changesets were added. They are passed on later, from the
@@ -60,6 +79,7 @@ struct renew_outcomes *renew_outcomes_new(const struct ck_settings *s, renew_rec
   o->receipted = receipted;
   o->self = self;
   o->unacked = ck_memory_unacked_new(receipt_came, o);
+  ck_memory_unacked_claims(o->unacked, claim_found);
   struct ck_unacked unacked = ck_memory_unacked_ops(o->unacked);
   o->push = ck_push_new(s, producer, &unacked, WINDOW, err);
   if (!o->push) renew_outcomes_free(&o);
@@ -71,6 +91,7 @@ static void drop_head(struct renew_outcomes *o) {
   o->head = e->next;
   if (!o->head) o->tail = &o->head;
   free(e->reason);
+  ck_arena_free(&e->texts);
   free(e);
 }
 
@@ -139,22 +160,30 @@ size_t renew_outcomes_pending(const struct renew_outcomes *o) {
   return ck_memory_unacked_pending(o->unacked);
 }
 
-/* True if there was any. */
-static bool pass_on(struct renew_outcomes *o) {
-  bool any = false;
-  for (; o->head && o->head->there; any = true) {
-    struct expected e = *o->head;
-    o->head->reason = NULL;
-    drop_head(o);
-    if (e.result == 'r')
-      ck_log(CK_DEBUG, "-", "refused", "what=%s reason=%s", e.what, ck_quotedz(e.reason));
-    if (e.ticket) o->receipted(o->self, e.ticket, e.result, ck_str_of(e.reason), e.version);
-    free(e.reason);
-  }
-  return any;
+/* Its changes are still on their way. */
+static bool waits(const struct expected *e, uint64_t followed) {
+  return e->claimed.job_id.n && e->version > followed && ck_boot_ms() < e->until;
 }
 
-int renew_outcomes_step(struct renew_outcomes *o) {
+static void pass_on_first(struct renew_outcomes *o) {
+  struct expected e = *o->head;
+  o->head->reason = NULL;
+  o->head->texts = (struct ck_arena){0};
+  drop_head(o);
+  if (e.result == 'r')
+    ck_log(CK_DEBUG, "-", "refused", "what=%s reason=%s", e.what, ck_quotedz(e.reason));
+  if (e.ticket)
+    o->receipted(o->self, e.ticket, e.result, ck_str_of(e.reason), e.version,
+                 e.claimed.job_id.n ? &e.claimed : NULL);
+  free(e.reason);
+  ck_arena_free(&e.texts);
+}
+
+int renew_outcomes_step(struct renew_outcomes *o, uint64_t followed) {
   int wait = ck_push_step(o->push);
-  return pass_on(o) ? ck_push_step(o->push) : wait;
+  bool any = false;
+  for (; o->head && o->head->there && !waits(o->head, followed); any = true) pass_on_first(o);
+  if (any) wait = ck_push_step(o->push);
+  bool held = o->head && o->head->there;
+  return held && (wait < 0 || wait > FOLLOWED_MS) ? FOLLOWED_MS : wait;
 }

@@ -10,9 +10,10 @@ struct renew_outcomes;
 
 /* ticket: that of the effect. result and reason: as for ck_unacked.receipt. version: a follower
  * that has reached it has seen everything that the changeset changed; 0 when it changed nothing.
- * Called only from renew_outcomes_step. */
+ * claimed: of a CLAIM, what the receipt says that it found; NULL: nothing. Called only from
+ * renew_outcomes_step. */
 typedef void renew_receipted(void *self, uint64_t ticket, char result, struct ck_str reason,
-                             uint64_t version);
+                             uint64_t version, const struct ck_claimed *claimed);
 
 /* receipted: called with self for each receipt. NULL with the reason: no producer id is free, or a
  * door cannot be connected. */
@@ -29,7 +30,9 @@ void renew_outcomes_tell(struct renew_outcomes *o, const struct renew_effect *te
 struct ck_push *renew_outcomes_push(struct renew_outcomes *o);
 /* How many changesets have no receipt yet. */
 size_t renew_outcomes_pending(const struct renew_outcomes *o);
-/* As ck_push_step; all receipts are passed on from here. */
-int renew_outcomes_step(struct renew_outcomes *o);
+/* As ck_push_step; all receipts are passed on from here. followed: up to which version the store is
+ * followed. What a claim found is passed on once all up to it is: for a moment its receipt, and
+ * those behind it, wait for that. */
+int renew_outcomes_step(struct renew_outcomes *o, uint64_t followed);
 
 #endif

@@ -223,9 +223,10 @@ static void make(struct plan *p, const struct ck_row *given) {
 static void give_receipt(struct plan *p, uint64_t ticket, char result) {
   uint64_t version = p->r.core.version;
   if (ticket)
-    renew_happens(&p->r, &(struct renew_event){RENEW_RECEIPT,
-                                               ticket,
-                                               {.receipt = {result, (struct ck_str){0}, version}}});
+    renew_happens(&p->r,
+                  &(struct renew_event){RENEW_RECEIPT,
+                                        ticket,
+                                        {.receipt = {result, (struct ck_str){0}, version, NULL}}});
 }
 
 /* The store ends it unless a person wants it anyway. */

@@ -211,6 +211,24 @@ static void doubts_came(void *self, const struct renew_reply *reply) {
   a->answer.doubts = page_of(a, reply, sizeof *a->answer.doubts, fill_doubt);
 }
 
+struct renew_answer renew_answer_of_claim(const struct ck_claimed *c, uint64_t head) {
+  return (struct renew_answer){.head = head,
+                               .paused = ck_str_is(c->automation_status, "paused"),
+                               .manual = !ck_str_is(c->automation_status, "paused") &&
+                                         !ck_str_is(c->automation_status, "auto"),
+                               .last_message_id = c->last_message_id,
+                               .lease = {.running = true, .token = c->token, .attempt = c->attempt},
+                               .unreached = c->unreached,
+                               .unreached_since = c->unreached_since,
+                               .job = {.head = head,
+                                       .message_id = c->message_id,
+                                       .payload = c->payload,
+                                       .payload_kind = c->payload_kind,
+                                       .snapshot = c->target_snapshot,
+                                       .attempt_count = c->attempt,
+                                       .max_attempts = c->max_attempts}};
+}
+
 /* ---- the parts ---- */
 
 enum key { NO_KEY, JOB, CONVERSATION, MESSAGE };

@@ -333,7 +333,8 @@ struct ck_unacked ingest_spool_unacked(struct ingest_spool *s) {
                              unacked_receipt,
                              unacked_skip,
                              unacked_believe,
-                             unacked_counts};
+                             unacked_counts,
+                             NULL};
 }
 
 int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {

@@ -107,23 +107,6 @@ void renew_past_known(struct renew_core *core, struct renew_job *j, const struct
 
 /* ---- the lease ---- */
 
-void renew_claim_receipted(struct renew_core *core, struct renew_job *j,
-                           const struct renew_event *e) {
-  if (e->as.receipt.result == 'r') {
-    renew_say_text(core->out, renew_say(core->out, RENEW_SAY_WARN, j->node.id, "claim_refused"),
-                   "reason", e->as.receipt.reason);
-    j->hold = core->now.boot + RENEW_AGAIN_MS;
-    renew_job_follow(core, j, e->as.receipt.version);
-    return;
-  }
-  /* The result may be '?', unknown. The lease tells: it has our token, or it has not. */
-  renew_query(core->out, renew_job_await(core, j, RENEW_LEASING),
-              &(struct renew_question){.parts = RENEW_ABOUT_LEASE | RENEW_ABOUT_UNREACHED |
-                                                RENEW_ABOUT_JOB | RENEW_ABOUT_CONVERSATION,
-                                       .job_id = ck_str_of(j->node.id),
-                                       .conversation_id = ck_str_of(j->of->node.id)});
-}
-
 void renew_attempt_cancelled(struct renew_core *core, struct renew_job *j) {
   if (!j->trying || j->trying->cancelled || j->phase == RENEW_ENDING) return;
   j->trying->cancelled = true;
@@ -280,8 +263,8 @@ static void end_unasked(struct renew_core *core, struct renew_job *j, const char
   end_as(core, j, RENEW_RELEASED, problem);
 }
 
-void renew_lease_known(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
-  const struct renew_answer *a = e->as.answer;
+static void lease_known(struct renew_core *core, struct renew_job *j,
+                        const struct renew_answer *a) {
   struct renew_trying *t = j->trying;
   if (a->problem) {
     end_unasked(core, j, a->problem);
@@ -300,6 +283,32 @@ void renew_lease_known(struct renew_core *core, struct renew_job *j, const struc
                                   .unreached_since = a->unreached_since};
   t->snapshot = ck_str_dup(a->job.snapshot);
   send_or_release(core, j, a);
+}
+
+void renew_lease_known(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
+  lease_known(core, j, e->as.answer);
+}
+
+void renew_claim_receipted(struct renew_core *core, struct renew_job *j,
+                           const struct renew_event *e) {
+  if (e->as.receipt.result == 'r') {
+    renew_say_text(core->out, renew_say(core->out, RENEW_SAY_WARN, j->node.id, "claim_refused"),
+                   "reason", e->as.receipt.reason);
+    j->hold = core->now.boot + RENEW_AGAIN_MS;
+    renew_job_follow(core, j, e->as.receipt.version);
+    return;
+  }
+  /* What came before the claim is followed, and so may be what came after it. */
+  if (e->as.receipt.claimed && core->live && e->as.receipt.version <= core->version) {
+    lease_known(core, j, e->as.receipt.claimed);
+    return;
+  }
+  /* The result may be '?', unknown. The lease tells: it has our token, or it has not. */
+  renew_query(core->out, renew_job_await(core, j, RENEW_LEASING),
+              &(struct renew_question){.parts = RENEW_ABOUT_LEASE | RENEW_ABOUT_UNREACHED |
+                                                RENEW_ABOUT_JOB | RENEW_ABOUT_CONVERSATION,
+                                       .job_id = ck_str_of(j->node.id),
+                                       .conversation_id = ck_str_of(j->of->node.id)});
 }
 
 /* ---- the end ---- */

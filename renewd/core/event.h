@@ -124,6 +124,8 @@ struct renew_event {
       char result;          /* as in RECEIPT: r is refused, = changed nothing, ? is not known */
       struct ck_str reason; /* of r */
       uint64_t version;     /* whoever has followed up to it has seen what came of it */
+      const struct renew_answer *claimed; /* what a CLAIM found: its lease, job and conversation in
+                                             its transaction; NULL: it is not said */
     } receipt;
     const struct renew_result *result;
     struct {

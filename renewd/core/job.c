@@ -2,7 +2,7 @@
  *
  *   WAITS        TURN: QUERIED            RUNNING: LOOKING
  *   QUERIED      ANSWERED: CLAIMING, READING, or FOLLOWING if it runs; rest if it must wait
- *   CLAIMING     RECEIPTED: LEASING; FOLLOWING if refused
+ *   CLAIMING     RECEIPTED: LEASING, or at once what follows from it; FOLLOWING if refused
  *   LEASING      ANSWERED: SENDING; ENDING if nothing is to be sent; FOLLOWING if not ours
  *   SENDING      RESULTED: ENDING
  *   ENDING       RECEIPTED: FOLLOWING

@@ -119,6 +119,7 @@ static void start_changeset(struct apply *a, int64_t now) {
   a->knows = false;
   a->counts = (struct ck_counts){0};
   a->counted = NULL;
+  a->claimed = (struct ck_claimed){0};
   a->recounts_before = a->recount_count;
   a->published_before = a->published_count;
   a->ended_before = a->ended_count;
@@ -179,6 +180,7 @@ char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
       return 0;
     }
     a->counts = (struct ck_counts){0};
+    a->claimed = (struct ck_claimed){0};
     return 'r';
   }
   if (accept_changeset(a, reason)) return 0;
@@ -189,6 +191,10 @@ char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
 
 const struct ck_counts *apply_counts(const struct apply *a) {
   return messages_of(&a->counts) > 1 || is_known_with_news(a) ? &a->counts : NULL;
+}
+
+const struct ck_claimed *apply_claimed(const struct apply *a) {
+  return a->claimed.job_id.n ? &a->claimed : NULL;
 }
 
 /* ---- the batch ---- */

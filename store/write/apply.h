@@ -43,6 +43,9 @@ char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
  * one, or one that was there and something new came with it; else NULL. Executions count with their
  * message. Valid until the next changeset. */
 const struct ck_counts *apply_counts(const struct apply *a);
+/* What the last changeset's claim of renewd found, without its number; NULL: it has none. Valid
+ * until the next changeset. */
+const struct ck_claimed *apply_claimed(const struct apply *a);
 /* Writes the changed records, the producers and the counts, and commits. 0: the batch is durable.
  * -1: everything since apply_begin is undone, on disk and in memory; err says why. *constraint: the
  * cause was a constraint of the database, so the changesets should be applied one by one. */

@@ -77,8 +77,10 @@ struct apply {
   int64_t back[CK_TABLES];  /* among them: somebody had deleted them */
   bool knows; /* it has put a message that was there before, even if it was deleted since */
   bool inserted, updated;
-  struct ck_counts counts; /* of its messages */
-  uint64_t *counted;       /* the one of them that has its last message; NULL: no message yet */
+  struct ck_counts counts;   /* of its messages */
+  struct ck_claimed claimed; /* by renewd; without a job_id: nothing. Texts are of the cache and of
+                                the changeset */
+  uint64_t *counted;         /* the one of them that has its last message; NULL: no message yet */
   size_t published_before, ended_before, recounts_before;
   uint64_t backfill, backfill_before; /* once this batch is durable, a backfill begins, up to this
                                      version; 0: none */

@@ -189,6 +189,30 @@ static int check_claimable(struct apply *a, const struct ck_row *job, struct ck_
   return check_wanted(a, job, err);
 }
 
+/* What renewd would ask about next: the receipt tells it. */
+static int note_claim(struct apply *a, const struct ck_claim *m, const struct entry *job,
+                      struct ck_err *err) {
+  const struct entry *c = conversation_of(a, &job->row, err);
+  if (!c) return -1;
+  a->claimed = (struct ck_claimed){
+      .job_id = m->job_id,
+      .token = m->token,
+      .attempt = ck_row_int(&job->row, CK_JOBS_ATTEMPT_COUNT, 0),
+      .max_attempts = ck_row_int(&job->row, CK_JOBS_MAX_ATTEMPTS, 1),
+      .message_id = ck_row_text(&job->row, CK_JOBS_MESSAGE_ID),
+      .payload = ck_row_text(&job->row, CK_JOBS_PAYLOAD),
+      .payload_kind = ck_row_text(&job->row, CK_JOBS_PAYLOAD_KIND),
+      .target_snapshot = ck_row_text(&job->row, CK_JOBS_TARGET_SNAPSHOT),
+      .automation_status = ck_row_text(&c->row, CK_CONVERSATIONS_AUTOMATION_STATUS),
+      .last_message_id = ck_row_text(&c->row, CK_CONVERSATIONS_LAST_MESSAGE_ID)};
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_UNREACHED_GET, "s", m->job_id);
+  int rc = system_step(a->system, s, err);
+  if (rc > 0) a->claimed.unreached = sqlite3_column_int64(s, 0);
+  if (rc > 0) a->claimed.unreached_since = sqlite3_column_int64(s, 1);
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : 0;
+}
+
 int mutate_claim(struct apply *a, const struct ck_claim *m, struct ck_err *err) {
   struct entry *e = apply_find_pending(a, m->job_id, err);
   if (!e || check_claimable(a, &e->row, err)) return -1;
@@ -209,8 +233,8 @@ int mutate_claim(struct apply *a, const struct ck_claim *m, struct ck_err *err) 
   if (system_run(a->system, SYSTEM_LEASE_SAVE, err, "sisisii", m->job_id, attempt, m->token, at,
                  client.client, client.until, client.rest))
     return apply_failed(a);
-  if (attempt_begins(a, &row, m, at, err)) return -1;
-  return apply_change(a, e, &row, err);
+  if (attempt_begins(a, &row, m, at, err) || apply_change(a, e, &row, err)) return -1;
+  return m->client.n ? 0 : note_claim(a, m, e, err);
 }
 
 /* How each outcome changes the job. */

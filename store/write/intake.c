@@ -30,7 +30,7 @@ struct intake {
   void *socket;
   struct pending *batch;
   size_t count, max;
-  struct ck_buf refused, counts;
+  struct ck_buf refused, counts, claims;
   struct ck_err failure; /* the last failed commit's */
   bool leases_ended;     /* by this commit */
   bool failing;          /* the last commit failed */
@@ -54,6 +54,7 @@ void intake_close(struct intake **intake) {
   producers_free(&i->producers);
   ck_buf_free(&i->refused);
   ck_buf_free(&i->counts);
+  ck_buf_free(&i->claims);
   free(i->batch);
   free(i);
   *intake = NULL;
@@ -143,6 +144,8 @@ static int apply_one(struct intake *i, const struct ck_changeset *c, int64_t now
     ck_log(CK_WARN, p->id, "refused", "number=%llu reason=%s", (unsigned long long)c->number,
            ck_quotedz(reason.text));
   producer_result(p, c->number, letter, ck_str_of(reason.text), apply_counts(i->parts.apply));
+  const struct ck_claimed *claimed = apply_claimed(i->parts.apply);
+  if (claimed) producer_claimed(p, c->number, claimed);
   return 0;
 }
 
@@ -196,7 +199,8 @@ static void send_receipts(struct intake *i) {
     struct ck_receipt r;
     ck_buf_clear(&i->refused);
     ck_buf_clear(&i->counts);
-    producer_receipt(p, &r, &i->refused, &i->counts);
+    ck_buf_clear(&i->claims);
+    producer_receipt(p, &r, &i->refused, &i->counts, &i->claims);
     r.version = atomic_load(&i->parts.context->head);
     feed_receipt(i->parts.feed, &r);
   }

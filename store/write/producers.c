@@ -98,6 +98,7 @@ void producers_free(struct producers **p) {
   if (!*p) return;
   for (size_t i = 0; i < (*p)->count; ++i) {
     ck_buf_free(&(*p)->list[i]->refusals);
+    ck_buf_free(&(*p)->list[i]->claims);
     free((*p)->list[i]->counts);
     free((*p)->list[i]->id);
     free((*p)->list[i]);
@@ -131,6 +132,19 @@ void producer_result(struct producer *p, uint64_t number, char result, struct ck
   ck_refusal_encode(&p->refusals, &(struct ck_refusal){number, reason});
 }
 
+/* renewd asks about what is left out. */
+#define CLAIM_MAX (32u << 10)
+#define CLAIMS_MAX (512u << 10)
+
+void producer_claimed(struct producer *p, uint64_t number, const struct ck_claimed *claimed) {
+  struct ck_claimed numbered = *claimed;
+  size_t bytes = claimed->payload.n + claimed->target_snapshot.n;
+  if (bytes > CLAIM_MAX || p->claims.len > CLAIMS_MAX) return;
+  numbered.number = number;
+  ck_claimed_encode(&p->claims, &numbered);
+  ++p->claim_count;
+}
+
 int producers_save(struct producers *p, struct system_tables *l, struct ck_err *err) {
   struct ck_buf counts = {0};
   int rc = 0;
@@ -148,7 +162,7 @@ int producers_save(struct producers *p, struct system_tables *l, struct ck_err *
 }
 
 void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_buf *refused,
-                      struct ck_buf *counts) {
+                      struct ck_buf *counts, struct ck_buf *claims) {
   uint64_t first = p->owes_from;
   if (first == 0 || p->applied < first || p->applied - first + 1 > p->tail_len)
     first = p->applied + 1 - p->tail_len;
@@ -156,13 +170,16 @@ void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_
   ck_put_array(refused, p->refusal_count);
   ck_buf_str(refused, ck_buf_view(&p->refusals));
   encode_counts(counts, p, first);
+  ck_put_array(claims, p->claim_count);
+  ck_buf_str(claims, ck_buf_view(&p->claims));
   *r = (struct ck_receipt){.producer = ck_str_of(p->id),
                            .epoch = p->epoch,
                            .first = first,
                            .applied = p->applied,
                            .results = {p->tail + p->tail_len - letters, letters},
                            .refused = ck_buf_view(refused),
-                           .counts = ck_buf_view(counts)};
+                           .counts = ck_buf_view(counts),
+                           .claims = ck_buf_view(claims)};
 }
 
 int producer_welcome(const struct producer *p, struct system_tables *l, struct ck_welcome *w,
@@ -196,5 +213,7 @@ void producers_receipted(struct producers *p) {
     one->owes_from = 0;
     one->refusal_count = 0;
     ck_buf_clear(&one->refusals);
+    one->claim_count = 0;
+    ck_buf_clear(&one->claims);
   }
 }

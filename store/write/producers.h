@@ -23,6 +23,8 @@ struct producer {
   uint64_t owes_from;     /* the first number it covers */
   struct ck_buf refusals; /* encoded [number, reason] of this batch */
   uint32_t refusal_count;
+  struct ck_buf claims; /* encoded struct ck_claimed of this batch */
+  uint32_t claim_count;
   struct ck_counts *counts; /* of the numbers in `tail` that have some, ascending */
   unsigned counts_len, counts_cap;
 };
@@ -40,13 +42,15 @@ struct producer *producers_at(struct producers *p, size_t i); /* NULL: no more *
  * counts: see apply_counts. */
 void producer_result(struct producer *p, uint64_t number, char result, struct ck_str reason,
                      const struct ck_counts *counts);
+/* What that number's claim found, for the receipt of this batch; left out if it is large. */
+void producer_claimed(struct producer *p, uint64_t number, const struct ck_claimed *claimed);
 /* Writes the dirty ones, inside the transaction. 0, or -1 with the reason. */
 int producers_save(struct producers *p, struct system_tables *l, struct ck_err *err);
 
 /* Fill in a RECEIPT or a WELCOME, except for its `version`. The message views the producer, until
  * its next change, and the buffers. */
 void producer_receipt(const struct producer *p, struct ck_receipt *r, struct ck_buf *refused,
-                      struct ck_buf *counts);
+                      struct ck_buf *counts, struct ck_buf *claims);
 int producer_welcome(const struct producer *p, struct system_tables *l, struct ck_welcome *w,
                      struct ck_buf *refused, struct ck_buf *counts, struct ck_err *err);
 /* To be called when the receipts of a batch are out: nothing is dirty or owed any more. */

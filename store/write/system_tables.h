@@ -97,7 +97,7 @@
   L(UNREACHED_SAVE, "INSERT INTO unreached VALUES (?1, 1, ?2) ON CONFLICT (job_id) DO UPDATE" \
                     " SET count = count + 1") \
   L(UNREACHED_END, "DELETE FROM unreached WHERE job_id = ?1") \
-  L(UNREACHED_GET, "SELECT count FROM unreached WHERE job_id = ?1") \
+  L(UNREACHED_GET, "SELECT count, since FROM unreached WHERE job_id = ?1") \
   L(LIMIT_SAVE, \
     "INSERT INTO limits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (account) DO UPDATE SET" \
     " until = ?2, since = ?3, times = ?4, over = ?5, reason = ?6, at = ?7 WHERE at <= ?7") \

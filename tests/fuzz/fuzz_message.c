@@ -41,6 +41,23 @@ static void counts(struct ck_str list, struct ck_err *err) {
   }
 }
 
+static void claims(struct ck_str list, struct ck_err *err) {
+  struct ck_reader r = ck_reader_of(list);
+  struct ck_claimed one, back;
+  uint32_t count;
+  if (ck_read_array(&r, &count)) return;
+  for (; count && ck_claimed_decode(&r, &one, err) == 0; count--) {
+    struct ck_buf b = {0};
+    ck_claimed_encode(&b, &one);
+    struct ck_reader again = ck_reader_of(ck_buf_view(&b));
+    if (ck_claimed_decode(&again, &back, err) || back.number != one.number ||
+        back.attempt != one.attempt || !ck_str_eq(back.payload, one.payload) ||
+        !ck_str_eq(back.last_message_id, one.last_message_id))
+      abort();
+    ck_buf_free(&b);
+  }
+}
+
 static void failures(struct ck_str list, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(list);
   struct ck_failure one, back;
@@ -193,6 +210,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   if (m.kind == CK_MSG_RECEIPT) refusals(m.as.receipt.refused, &err);
   if (m.kind == CK_MSG_WELCOME) refusals(m.as.welcome.refused, &err);
   if (m.kind == CK_MSG_RECEIPT) counts(m.as.receipt.counts, &err);
+  if (m.kind == CK_MSG_RECEIPT) claims(m.as.receipt.claims, &err);
   if (m.kind == CK_MSG_WELCOME) counts(m.as.welcome.counts, &err);
   if (m.kind == CK_MSG_IMPORTED) failures(m.as.imported.failures, &err);
   if (m.kind == CK_MSG_HAD) kept(m.as.had.had, &err);

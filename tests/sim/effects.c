@@ -47,12 +47,16 @@ static struct telling *tell(enum tell kind, uint64_t ticket, int job) {
   return t;
 }
 
-void sim_receipt(unsigned run, uint64_t number, char result) {
-  if (!renewd.up || run != renewd.run) return;
+void sim_receipt(unsigned run, uint64_t number, char result, struct question *found) {
+  if (!renewd.up || run != renewd.run) {
+    sim_question_free(found);
+    return;
+  }
   struct event *e = sim_between(RECEIPT, one_in(300) ? chance(5 * SECOND) : chance(5));
   e->number = number;
   e->result = result;
   e->version = store.version;
+  e->question = found;
 }
 
 /* ---- effects ---- */

@@ -15,8 +15,7 @@ struct event *sim_add(enum kind kind, int64_t in, int id) {
 }
 
 void sim_event_free(struct event *e) {
-  if (e->question) free(e->question->offers);
-  free(e->question);
+  sim_question_free(e->question);
   free(e->outcome);
   free(e);
 }

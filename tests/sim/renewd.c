@@ -98,25 +98,32 @@ static void resulted(const struct event *e) {
   sim_step(&(struct renew_event){RENEW_RESULT, e->ticket, {.result = e->outcome}});
 }
 
-static void receipted_stage(const struct telling *t, char result, uint64_t version) {
+/* It knows all that led to the claim. */
+static bool has_followed(uint64_t version) { return renewd.core.live && renewd.cursor >= version; }
+
+static void receipted_stage(const struct telling *t, char result, uint64_t version, bool found) {
   bool refused = result == 'r';
   if (t->job >= 0 && refused) sim_held(world.j[t->job].conversation, SECOND);
   bool goes_on = t->kind == TELL_CLAIM || t->kind == TELL_OFFER || t->kind == TELL_END ||
                  t->kind == TELL_WITHDRAW;
   if (!goes_on || !sim_stage_answered(t->job, t->ticket)) return;
+  if (found && has_followed(version)) {
+    sim_set_stage(t->job, STAGE_LEASING);
+    sim_stage_answered(t->job, t->ticket);
+  }
   if (t->kind == TELL_OFFER) sim_set_stage(t->job, refused ? STAGE_NONE : STAGE_OPEN);
   if (t->kind == TELL_END || t->kind == TELL_WITHDRAW) sim_follows(t->job, version);
 }
 
-/* Of the oldest telling. */
-static void receipt(char result, uint64_t version) {
+/* Of the oldest telling. found: what its claim has found; NULL: it does not say. */
+static void receipt(char result, uint64_t version, const struct question *found) {
   struct telling *t = renewd.head;
-  receipted_stage(t, result, version);
+  receipted_stage(t, result, version, found);
   renewd.head = t->next;
   if (!renewd.head) renewd.tail = &renewd.head;
   struct ck_str reason = result == 'r' ? CK_LIT("refused") : (struct ck_str){0};
   const struct renew_event event = {
-      RENEW_RECEIPT, t->ticket, {.receipt = {result, reason, version}}};
+      RENEW_RECEIPT, t->ticket, {.receipt = {result, reason, version, found ? &found->a : NULL}}};
   if (t->ticket) sim_step(&event);
   if (t->kind == TELL_CLAIM) sim_stage_settles(t->job, version);
   if (t->ticket && one_in(300)) {
@@ -144,7 +151,7 @@ static void notice(void) {
 
 /* Those that the store had made durable have a receipt, of which the result is not known. */
 static void take_receipts(void) {
-  while (renewd.head && renewd.head->number <= store.last) receipt('?', store.version);
+  while (renewd.head && renewd.head->number <= store.last) receipt('?', store.version, NULL);
 }
 
 static void connects(void) {
@@ -245,7 +252,8 @@ void sim_renewd_event(struct event *e) {
     if (!gone && e->version > renewd.cursor) sim_follow(e->version, false);
     break;
   case RECEIPT:
-    if (!gone && renewd.head && renewd.head->number == e->number) receipt(e->result, e->version);
+    if (!gone && renewd.head && renewd.head->number == e->number)
+      receipt(e->result, e->version, e->question);
     break;
   case NOTICES:
     notice();

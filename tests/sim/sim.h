@@ -213,7 +213,8 @@ struct telling {
   enum renew_outcome outcome;
   char token[33];
   uint64_t version;
-  char result; /* as RECEIPT says it */
+  char result;            /* as RECEIPT says it */
+  struct question *found; /* what a claim has found, on the heap; NULL: the receipt does not tell */
 };
 
 /* ---- events ---- */
@@ -357,6 +358,7 @@ int sim_new_job(int conversation, int message, bool automatic, int target, int64
 /* Nobody wants the job any more. */
 bool sim_is_superseded(const struct job *j);
 
+/* A question about a job, a message or a conversation (-1: none), and its answer. */
 struct question {
   struct renew_question q; /* its texts are below */
   int job, conversation, message;
@@ -367,6 +369,9 @@ struct question {
 };
 /* What the store says now. */
 void sim_answer(struct question *q);
+/* What the receipt of a claim tells; on the heap. */
+struct question *sim_found(int job);
+void sim_question_free(struct question *q);
 
 /* ---- store_tell.c: mutations, commits, death ---- */
 
@@ -424,7 +429,8 @@ void sim_do_effect(const struct renew_effect *e);
 void sim_send_window(void);
 /* The telling with that number; NULL: it has its receipt. */
 const struct telling *sim_telling(unsigned run, uint64_t number);
-void sim_receipt(unsigned run, uint64_t number, char result);
+/* found: what the claim found; the event frees it. */
+void sim_receipt(unsigned run, uint64_t number, char result, struct question *found);
 
 /* The connection to the store is gone. */
 void sim_disconnect(void);

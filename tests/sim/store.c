@@ -265,3 +265,19 @@ void sim_answer(struct question *q) {
   }
   if (parts & RENEW_ABOUT_OFFERS) about_offers(q);
 }
+
+struct question *sim_found(int job) {
+  struct question *q = ck_zalloc(sizeof *q);
+  q->q.parts =
+      RENEW_ABOUT_LEASE | RENEW_ABOUT_UNREACHED | RENEW_ABOUT_JOB | RENEW_ABOUT_CONVERSATION;
+  q->job = job;
+  q->message = -1;
+  q->conversation = world.j[job].conversation;
+  sim_answer(q);
+  return q;
+}
+
+void sim_question_free(struct question *q) {
+  if (q) free(q->offers);
+  free(q);
+}

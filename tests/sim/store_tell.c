@@ -194,11 +194,15 @@ static void commit_all(bool tells) {
   struct telling *done = inbox, *t;
   inbox = NULL;
   inbox_tail = &inbox;
-  for (t = done; t; t = t->next) t->result = apply(t);
+  for (t = done; t; t = t->next) {
+    t->result = apply(t);
+    bool claimed = t->kind == TELL_CLAIM && t->result == 'u';
+    if (claimed && tells && !one_in(20)) t->found = sim_found(t->job);
+  }
   for (t = done; t; t = done) {
     done = t->next;
     if (t->run == store.producer) store.last = t->number;
-    if (tells) sim_receipt(t->run, t->number, t->result);
+    if (tells) sim_receipt(t->run, t->number, t->result, t->found);
     free(t);
   }
   sim_feed();

@@ -62,6 +62,41 @@ Test(renewd_attempt, an_unknown_receipt_is_no_lease, .init = begin, .fini = core
   cr_assert_null(sent());
 }
 
+Test(renewd_attempt, what_the_claim_found_is_not_asked_about, .init = begin, .fini = core_end) {
+  answer(past_query(), (struct renew_answer){0});
+  const struct renew_effect *claim = told(CK_OP_CLAIM);
+  follow(3);
+  receipt_found(claim, 3, leased("j", TARGET));
+  cr_assert_null(queried(LEASE));
+  cr_assert_eq(phase("j"), RENEW_SENDING);
+  const struct renew_effect *send = sent();
+  cr_assert_not_null(send);
+  result(send, RENEW_DONE);
+  cr_assert_eq(end_told("done")->attempt, 1);
+}
+
+/* What came before the claim, such as an answer, may not be known yet. */
+Test(renewd_attempt, what_the_claim_found_is_not_enough_before_it_is_followed, .init = begin,
+     .fini = core_end) {
+  answer(past_query(), (struct renew_answer){0});
+  const struct renew_effect *claim = told(CK_OP_CLAIM);
+  follow(2);
+  receipt_found(claim, 3, leased("j", TARGET));
+  cr_assert_null(sent());
+  answer(queried(LEASE), leased("j", TARGET));
+  cr_assert_not_null(sent());
+}
+
+Test(renewd_attempt, what_another_s_claim_found, .init = begin, .fini = core_end) {
+  answer(past_query(), (struct renew_answer){0});
+  struct renew_answer a = leased("j", TARGET);
+  a.lease.token = CK_LIT("another's");
+  follow(3);
+  receipt_found(told(CK_OP_CLAIM), 3, a);
+  cr_assert_null(sent());
+  cr_assert(said("not_leased"));
+}
+
 Test(renewd_attempt, a_refused_claim_is_left_alone_for_a_while, .init = begin, .fini = core_end) {
   answer(past_query(), (struct renew_answer){0});
   receipt(told(CK_OP_CLAIM), 'r', 0);

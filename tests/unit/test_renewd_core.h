@@ -30,6 +30,8 @@ void follow(uint64_t version);
 /* No answer: problem. */
 void answer(const struct renew_effect *query, struct renew_answer a);
 void receipt(const struct renew_effect *tell, char result, uint64_t version);
+/* Of a claim, with what it found. */
+void receipt_found(const struct renew_effect *claim, uint64_t version, struct renew_answer found);
 void result(const struct renew_effect *send, enum renew_outcome outcome);
 
 void row_message(const char *id, const char *text);

@@ -94,7 +94,14 @@ void answer(const struct renew_effect *query, struct renew_answer a) {
 void receipt(const struct renew_effect *tell, char letter, uint64_t upto) {
   cr_assert_not_null(tell, "nothing was told");
   struct ck_str reason = letter == 'r' ? CK_LIT("refused") : (struct ck_str){0};
-  step(&(struct renew_event){RENEW_RECEIPT, tell->ticket, {.receipt = {letter, reason, upto}}});
+  step(&(struct renew_event){
+      RENEW_RECEIPT, tell->ticket, {.receipt = {letter, reason, upto, NULL}}});
+}
+
+void receipt_found(const struct renew_effect *claim, uint64_t upto, struct renew_answer a) {
+  cr_assert_not_null(claim, "nothing was claimed");
+  step(&(struct renew_event){
+      RENEW_RECEIPT, claim->ticket, {.receipt = {'u', (struct ck_str){0}, upto, &a}}});
 }
 
 void result(const struct renew_effect *send, enum renew_outcome outcome) {

@@ -44,6 +44,51 @@ Test(apply, a_job_is_updated_only_if_it_exists) {
   sh_is(&s, CK_JOBS, "j1", "created_at", "1000");
 }
 
+/* In a batch that goes on. */
+static void mutate(struct ck_mutation m, char letter) {
+  sh_mutate(&s, &m);
+  cr_assert_eq(sh_apply(&s), letter);
+}
+
+/* *c: the next of what the receipt says that claims have found. */
+static bool found(struct ck_reader *claims, struct ck_claimed *c) {
+  struct ck_err err;
+  return claims->p < claims->end && ck_claimed_decode(claims, c, &err) == 0;
+}
+
+Test(apply, the_receipt_of_a_claim_says_what_it_found) {
+  struct ck_claimed c;
+  one_job("");
+  sh_update(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','automation_status':'auto'}");
+  cr_assert_eq(sh_apply(&s), 'u');
+  mutate(ap_claim_of("j1", "t1", 2000), 'u');
+  mutate(ap_end_of("j1", 1, "t1", "unreached"), 'u');
+  mutate(ap_claim_of("j1", "t2", 3000), 'u');
+  mutate(ap_claim_of("j1", "t3", 3000), 'r');
+  struct ck_reader r = ck_reader_of(ck_buf_view(&s.producer->claims));
+  cr_assert(found(&r, &c));
+  cr_expect(ck_str_is(c.token, "t1") && c.attempt == 1 && c.unreached == 0);
+  cr_assert(found(&r, &c));
+  cr_expect_eq(c.number, s.number - 1);
+  cr_expect(ck_str_is(c.job_id, "j1") && ck_str_is(c.token, "t2"));
+  cr_expect(c.attempt == 1 && c.max_attempts == 3);
+  cr_expect(c.unreached == 1 && c.unreached_since > 0);
+  cr_expect(ck_str_is(c.message_id, "m1") && c.payload.n > 0);
+  cr_expect(ck_str_is(c.payload_kind, "text") && ck_str_is(c.automation_status, "auto"));
+  cr_expect_not(found(&r, &c), "nothing of what is refused");
+  producers_receipted(s.producers);
+  cr_expect_eq(s.producer->claim_count, 0, "it is said once");
+}
+
+Test(apply, a_receipt_does_not_carry_large_jobs) {
+  char *payload = ck_sprintf("%040000d", 7), *json = ck_sprintf(",'payload':'%s'", payload);
+  one_job(json);
+  mutate(ap_claim_of("j1", "t1", 2000), 'u');
+  cr_expect_eq(s.producer->claim_count, 0);
+  free(payload);
+  free(json);
+}
+
 Test(apply, a_job_s_life) {
   one_job("");
   ap_refused(ap_end_of("j1", 1, "t1", "done"),

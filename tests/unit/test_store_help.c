@@ -233,6 +233,8 @@ char sh_apply(struct sh_store *s) {
   if (letter)
     producer_result(s->producer, c.number, letter, ck_str_of(s->reason.text),
                     apply_counts(s->apply));
+  const struct ck_claimed *claimed = apply_claimed(s->apply);
+  if (claimed) producer_claimed(s->producer, c.number, claimed);
   /* Nothing may borrow from the frame after this. */
   if (all.len) memset(all.data, 0xee, all.len);
   ck_buf_free(&all);

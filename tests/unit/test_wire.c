@@ -213,6 +213,32 @@ Test(wire, refusals_failures_and_dead_letters_are_read_whole_or_refused) {
   cr_expect_eq(ck_counts_decode(&r, &counts, &err), -1);
   r = packed(&b, 4, (const char *const[]){NULL, NULL, "7", NULL});
   cr_expect_eq(ck_counts_decode(&r, &counts, &err), -1);
+  const struct ck_claimed claim = {.number = 7,
+                                   .job_id = CK_LIT("j"),
+                                   .token = CK_LIT("t"),
+                                   .attempt = 1,
+                                   .max_attempts = 2,
+                                   .unreached = 3,
+                                   .unreached_since = 4,
+                                   .message_id = CK_LIT("m"),
+                                   .payload = CK_LIT("p"),
+                                   .payload_kind = CK_LIT("k"),
+                                   .target_snapshot = CK_LIT("s"),
+                                   .automation_status = CK_LIT("a"),
+                                   .last_message_id = CK_LIT("l")};
+  struct ck_claimed back;
+  ck_buf_clear(&b);
+  ck_claimed_encode(&b, &claim);
+  r = ck_reader_of(ck_buf_view(&b));
+  cr_assert_eq(ck_claimed_decode(&r, &back, &err), 0);
+  cr_expect(back.number == 7 && back.attempt == 1 && back.max_attempts == 2 &&
+            back.unreached == 3 && back.unreached_since == 4);
+  cr_expect(ck_str_is(back.job_id, "j") && ck_str_is(back.token, "t") &&
+            ck_str_is(back.message_id, "m") && ck_str_is(back.payload, "p") &&
+            ck_str_is(back.payload_kind, "k") && ck_str_is(back.target_snapshot, "s") &&
+            ck_str_is(back.automation_status, "a") && ck_str_is(back.last_message_id, "l"));
+  r = packed(&b, 2, (const char *const[]){NULL, "j"});
+  cr_expect_eq(ck_claimed_decode(&r, &back, &err), -1);
   struct ck_failure failure;
   r = packed(&b, 2, (const char *const[]){"line 7", "why"});
   cr_assert_eq(ck_failure_decode(&r, &failure, &err), 0);
