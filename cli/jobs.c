@@ -377,7 +377,7 @@ static const struct cli_option options[] = {
               struct wish, status, "all jobs in this state, instead of one"),
     CLI_VALUE("platform", CLI_PLATFORM, "PLATFORM", struct wish, platform,
               "of these only those of a platform's conversations"),
-    CLI_VALUE("conversation", CLI_CONVERSATION, "CONVERSATION", struct wish, conversation,
+    CLI_VALUE("local-conversation-id", CLI_CONVERSATION, "CONVERSATION", struct wish, conversation,
               "of these only those of a conversation"),
     CLI_FLAG("yes", struct wish, yes, "does not ask"),
     {0}};

@@ -54,7 +54,7 @@ T_STORY(jobs, many_are_snoozed, 60) {
 T_STORY(jobs, many_are_cancelled_and_sent, 60) {
   t_up();
   three_jobs();
-  t_do(0, "jobs", "cancel", "--status", "waiting", "--conversation", "y:c2", "--yes");
+  t_do(0, "jobs", "cancel", "--status", "waiting", "--local-conversation-id", "y:c2", "--yes");
   T_CHECK(r_has_status("m2", "failed") && r_has_status("m0", "pending"),
           "not the conversation's jobs alone are cancelled");
   t_do(0, "jobs", "cancel", "--status", "stopped", "--yes");
