@@ -54,7 +54,8 @@ static void name_of(struct ck_buf *name, const json_t *conversation, const json_
                                                    .kind = text(o, kind),
                                                    .id = text(o, id),
                                                    .client_id = text(o, "client_id"),
-                                                   .payload = ck_str_of(json)});
+                                                   .payload = ck_str_of(json),
+                                                   .known = text(o, "account")});
   ck_renewal_free(&own);
   free(json);
 }

@@ -52,8 +52,10 @@ static struct ck_str client_of(const struct ck_account_facts *f) {
 void ck_account_name(struct ck_buf *b, const struct ck_account_facts *f) {
   json_t *o = f->own.n ? NULL : payload_of(f->payload);
   struct ck_str account = member(o, "account"), home = member(o, "home"),
-                organization = member(o, "organization_id"), client = client_of(f);
+                organization = member(o, "organization_id"), known = ck_trim(f->known),
+                client = client_of(f);
   size_t begin = b->len;
+  if (!home.n && !organization.n && known.n && known.s[0] == '/') home = known;
   while (home.n > 1 && home.s[home.n - 1] == '/') home.n--;
   if (f->own.n)
     ck_buf_str(b, f->own);
@@ -63,6 +65,8 @@ void ck_account_name(struct ck_buf *b, const struct ck_account_facts *f) {
     put(b, f->platform, home);
   else if (organization.n)
     put(b, f->platform, organization);
+  else if (known.n)
+    put(b, f->platform, known);
   else if (client.n)
     put(b, CK_LIT("client"), client);
   bound(b, begin);

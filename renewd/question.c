@@ -96,7 +96,8 @@ struct renew_link renew_link_of(struct ck_str row) {
                              .page_title = ck_map_str(row, "page_title"),
                              .route_path = ck_map_str(row, "route_path"),
                              .route_pattern = ck_map_str(row, "route_pattern"),
-                             .route_params = ck_map_str(row, "route_params")};
+                             .route_params = ck_map_str(row, "route_params"),
+                             .account = ck_map_str(row, "account")};
 }
 
 static void link_came(void *self, const struct renew_reply *reply) {

@@ -24,7 +24,7 @@ static bool by_limit(struct renew_held *h, const struct renew_core *core, const 
                      struct renew_now now) {
   const struct renew_account *a = renew_job_limit(core, j);
   const struct renew_gate *g = j->lane->gates[RENEW_GATE_ACCOUNT];
-  if (!a || (a->until <= now.boot && g->ours == 0)) return false;
+  if (!a || (a->until <= now.boot && g->ours + j->lane->theirs == 0)) return false;
   *h = (struct renew_held){"limited", a->why, a->until};
   return true;
 }

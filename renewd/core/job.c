@@ -38,8 +38,14 @@ struct renew_job *renew_core_job(const struct renew_core *core, struct ck_str id
 
 /* ---- phases ---- */
 
+/* It is offered, or its client has it, or that is about to be so or over. */
+static bool is_left_to_client(const struct renew_job *j) {
+  return j->client && !j->slot && j->phase != RENEW_WAITS && j->phase != RENEW_QUERIED;
+}
+
 /* Adds what the job counts for, or takes it away. */
 static void count(struct renew_core *core, const struct renew_job *j, size_t one) {
+  if (is_left_to_client(j)) renew_pace_leave_to_client(&core->pace, j->lane, one == 1);
   if (j->slot && j->phase != RENEW_FOLLOWING) core->unfinished += one;
   if (j->phase == RENEW_LOOKING || (j->phase == RENEW_ENDING && !j->slot)) core->recovering += one;
 }
@@ -246,7 +252,8 @@ static struct to to_of(const struct ck_row *row) {
                                                        .kind = ck_str_of(target.kind),
                                                        .id = ck_str_of(target.id),
                                                        .client_id = ck_str_of(target.client_id),
-                                                       .payload = ck_str_of(target.payload)});
+                                                       .payload = ck_str_of(target.payload),
+                                                       .known = ck_str_of(target.account)});
   if (client) to.client = ck_strdup(client);
   if (account.len) to.account = ck_str_dup(ck_buf_view(&account));
   ck_buf_free(&account);
@@ -264,25 +271,30 @@ static struct renew_lane *join_lane(struct renew_core *core, struct ck_str key,
   return lane;
 }
 
-static void enter_lane(struct renew_core *core, struct renew_job *j, struct renew_lane *lane) {
+/* client: of the lane. */
+static void enter_lane(struct renew_core *core, struct renew_job *j, struct renew_lane *lane,
+                       char *client) {
+  count(core, j, (size_t)-1);
   if (j->lane && j->of->lane == j->lane) renew_conversation_unplace(core, j->of);
   if (j->lane) renew_pace_part(&core->pace, j->lane);
   j->lane = lane;
+  j->client = client;
+  count(core, j, 1);
 }
 
 static void take_lane(struct renew_core *core, struct renew_job *j, const struct ck_row *row) {
   struct to to = to_of(row);
-  free(j->client);
+  char *before = j->client;
   free(j->account);
-  j->client = to.client;
   j->account = to.account;
-  enter_lane(core, j, join_lane(core, ck_buf_view(&to.key), j->of, j->account));
+  enter_lane(core, j, join_lane(core, ck_buf_view(&to.key), j->of, j->account), to.client);
+  free(before);
   ck_buf_free(&to.key);
 }
 
 void renew_job_change_lane(struct renew_core *core, struct renew_job *j) {
   struct ck_str key = ck_str_of(j->lane->gates[RENEW_GATE_TARGET]->node.id);
-  enter_lane(core, j, join_lane(core, key, j->of, j->account));
+  enter_lane(core, j, join_lane(core, key, j->of, j->account), j->client);
 }
 
 /* An attempt that another run of renewd made a moment ago: its target and its account are to be

@@ -50,7 +50,7 @@ const struct renew_gate *renew_pace_full(const struct renew_pace *p, const struc
   for (int which = 0; which < RENEW_GATES; which++) {
     const struct renew_gate *g = l->gates[which];
     unsigned slots = g ? slots_of(p, g, which) : 0;
-    if (slots && g->ours >= slots) return g;
+    if (slots && g->ours + (g->limited ? l->theirs : 0) >= slots) return g;
   }
   return NULL;
 }
@@ -119,6 +119,13 @@ void renew_pace_limit(struct renew_pace *p, struct ck_str account, bool limited,
   g->limited = limited;
   g->until = until;
   for (struct renew_lane *l = g->lanes; l; l = l->next_of[RENEW_GATE_ACCOUNT]) place(p, l);
+}
+
+void renew_pace_leave_to_client(struct renew_pace *p, struct renew_lane *l, bool one_more) {
+  const struct renew_gate *g = l->gates[RENEW_GATE_ACCOUNT];
+  assert(one_more || l->theirs > 0);
+  l->theirs += one_more ? 1 : (unsigned)-1;
+  if (g && g->limited) place(p, l);
 }
 
 void renew_pace_part(struct renew_pace *p, struct renew_lane *l) {

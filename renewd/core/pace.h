@@ -37,6 +37,7 @@ struct renew_lane {
   struct ck_heap *in;     /* that this timer is in */
   unsigned jobs;          /* that belong to it */
   unsigned ours;          /* deliveries under way */
+  unsigned theirs;        /* jobs that are left to their client: offered, or claimed by it */
   uint64_t served;        /* its last turn, or when it came, by renew_pace.turns */
 };
 
@@ -62,6 +63,9 @@ void renew_pace_part(struct renew_pace *p, struct renew_lane *l);
 /* The account's limit: none begins before `until`, then one at a time. Not limited: it is over. An
  * account without lanes is not known here. */
 void renew_pace_limit(struct renew_pace *p, struct ck_str account, bool limited, int64_t until);
+/* One more of its jobs is left to its client, or one less. They take no slots; but until the limit
+ * of an account is known to be over, there is one in each lane. */
+void renew_pace_leave_to_client(struct renew_pace *p, struct renew_lane *l, bool one_more);
 /* The slots of the target or of the account are all taken. NULL: no. */
 const struct renew_gate *renew_pace_full(const struct renew_pace *p, const struct renew_lane *l);
 

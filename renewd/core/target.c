@@ -43,6 +43,7 @@ void renew_snapshot(struct ck_buf *out, const struct renew_link *link) {
   put_text(o, "client_id", link->client_id);
   put_text(o, "platform", link->platform);
   put_text(o, "remote_conversation_id", link->remote_conversation_id);
+  put_text(o, "account", link->account);
   if (ck_kind_is_clients(kind)) put_page(o, link);
   char *text = dump(o);
   ck_buf_text(out, text ? text : "{}");
@@ -74,6 +75,7 @@ int renew_target_parse(struct renew_target *t, struct ck_str snapshot, struct ck
   t->client_id = take_text(o, "client_id");
   t->platform = take_text(o, "platform");
   t->remote_conversation_id = take_text(o, "remote_conversation_id");
+  t->account = take_text(o, "account");
   t->payload = take_json(o, "payload");
   t->page_url = take_text(o, "page_url");
   t->page_title = take_text(o, "page_title");
@@ -90,6 +92,7 @@ void renew_target_free(struct renew_target *t) {
   free(t->client_id);
   free(t->platform);
   free(t->remote_conversation_id);
+  free(t->account);
   free(t->payload);
   free(t->page_url);
   free(t->page_title);

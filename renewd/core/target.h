@@ -9,6 +9,7 @@
 /* The parts of a snapshot, on the heap; NULL for those that it does not have. */
 struct renew_target {
   char *kind, *id, *client_id, *platform, *remote_conversation_id;
+  char *account; /* whose the conversation is, as far as is known (proto/account.h) */
   char *payload; /* JSON text */
   /* Of a client's target: the page that it has open. */
   char *page_url, *page_title, *route_path, *route_pattern;
@@ -19,11 +20,12 @@ struct renew_target {
 struct renew_link {
   struct ck_str target_kind, target_id, target_payload, client_id, platform, remote_conversation_id;
   struct ck_str page_url, page_title, route_path, route_pattern, route_params;
+  struct ck_str account;
 };
 /* Appends the snapshot of a link, one JSON object: kind, id, payload, client_id, platform,
- * remote_conversation_id, for a client also page_url, page_title, route_path, route_pattern,
- * route_params, without those that are empty. A link without a kind but with a client is of kind
- * `feed`. */
+ * remote_conversation_id, account, for a client also page_url, page_title, route_path,
+ * route_pattern, route_params, without those that are empty. A link without a kind but with a
+ * client is of kind `feed`. */
 void renew_snapshot(struct ck_buf *json, const struct renew_link *link);
 
 /* Reads a snapshot. 0; or -1 with the reason: it is not a JSON object. Either way the caller frees

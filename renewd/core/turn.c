@@ -198,8 +198,8 @@ static void account_of(const struct renew_answer *a, const struct ck_renewal *ow
   const struct renew_link *l = &a->link;
   struct ck_account_facts f = {.own = ck_str_of(own->account)};
   if (a->has_link)
-    f = (struct ck_account_facts){f.own,        l->platform,  l->target_kind,
-                                  l->target_id, l->client_id, l->target_payload};
+    f = (struct ck_account_facts){f.own,        l->platform,       l->target_kind, l->target_id,
+                                  l->client_id, l->target_payload, l->account};
   ck_account_name(name, &f);
 }
 

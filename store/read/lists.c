@@ -57,8 +57,7 @@ static const struct list lists[] = {
      "until",
      "job_id", NULL, NULL, 0},
     {"unreached", "job_id, count, since", "job_id", NULL, NULL, 0},
-    {"limits", "account, until, since, times, over, reason, at", "until DESC, account", NULL, NULL,
-     0},
+    {"limits", "account, until, since, times, over, reason, at", "account", NULL, NULL, 0},
     {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, NULL, 0},
     {"pauses", "kind, name, at, until", "at, kind, name", NULL, NULL, 0},
     /* As the lines of the log of attempts, which have a greatest length (renewd/attempts.c): ids
@@ -109,6 +108,16 @@ static const struct list lists[] = {
      " '" CK_PLACE_ATTACHMENTS "/' || substr(hash, 1, 2) || '/' || hash AS path",
      "n.added_at DESC, name, hash", NULL, "attachment_names n JOIN attachments USING (hash)", 0},
 };
+
+/* Besides its columns a link has the account that what is known of its conversation names: the
+ * organization of its newest message, else what an export or a log says (details). */
+#define LINK_ACCOUNT \
+  ", coalesce((SELECT m.organization_id FROM messages m" \
+  "  WHERE m.conversation_id = conversation_links.remote_conversation_id" \
+  "  AND +m.platform = conversation_links.platform ORDER BY m.observed_at DESC LIMIT 1)," \
+  " (SELECT CASE WHEN json_valid(c.details) THEN c.details ->> '$.account' END" \
+  "  FROM local_conversations c" \
+  "  WHERE c.local_conversation_id = conversation_links.local_conversation_id)) AS account"
 
 /* The order of jobs that are due by a given time. */
 #define DUE_ORDER "next_attempt_at, created_at, job_id"
@@ -342,6 +351,7 @@ static void add_columns(struct ck_buf *sql, const struct list *l, enum ck_table 
     ck_buf_text(sql, l->columns);
   else
     db_columns(sql, t, "");
+  if (!l->columns && t == CK_LINKS) ck_buf_text(sql, LINK_ACCOUNT);
 }
 
 /* For the six tables, versions are sorted first and the rows fetched afterwards. Sorting whole rows

@@ -288,3 +288,28 @@ T_STORY(renewal_limits, claude_code_is_refused, 60) {
           "%s", json_dumps(rows, 0));
   json_decref(rows);
 }
+
+/* Its target says nothing, but its messages do: a pause of that account holds, and is lifted. */
+T_STORY(renewal_limits, the_organization_of_a_capture, 60) {
+  char any[160];
+  t_set("renew.spacing", "0s");
+  struct t_http *h = r_web("200", any);
+  t_up();
+  t_import_lines(0,
+                 "{'platform': 'claude', 'conversation_id': 'conv-9', 'message_id': 'm9', 'role': "
+                 "'assistant', 'text': 't', 'organization_id': 'org-1', 'target': %s}\n",
+                 any);
+  t_do(0, "pause", "--account", "claude:org-1");
+  t_do(0, "renew", "claude:conv-9", "--payload", "go on");
+  json_t *job = r_job_of("m9");
+  T_UNTIL(5000,
+          is_said("jobs", "why", t_text_at(job, "job_id"), "paused: the account claude:org-1"),
+          "it is not paused");
+  r_check_quiet(h, 0, 300);
+  t_do(0, "set", "claude:conv-9", "--automation", "auto");
+  T_UNTIL(5000, is_said("list", "accounts", NULL, "claude:org-1"), "the account is not listed");
+  t_do(0, "resume", "--account", "claude:org-1");
+  r_wait_status("m9", "done", 5000);
+  json_decref(job);
+  t_http_stop(&h);
+}

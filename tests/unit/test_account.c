@@ -27,6 +27,24 @@ Test(account, names) {
   is((struct ck_account_facts){.client_id = CK_LIT("firefox-1")}, "client:firefox-1");
 }
 
+/* What is known besides goes before the client, and after what the target says. */
+Test(account, what_is_known) {
+  const struct ck_account_facts f = {
+      .platform = CK_LIT("claude"), .client_id = CK_LIT("ff"), .known = CK_LIT(" o1 ")};
+  is(f, "claude:o1");
+  struct ck_account_facts other = f;
+  other.payload = CK_LIT("{\"organization_id\":\"o2\"}");
+  is(other, "claude:o2");
+  other.payload = CK_LIT("{\"account\":\"mine\"}");
+  is(other, "mine");
+  other.payload = CK_LIT("{\"home\":\"/h\"}");
+  is(other, "claude:/h");
+  other.own = CK_LIT("work");
+  is(other, "work");
+  is((struct ck_account_facts){.platform = CK_LIT("codex"), .known = CK_LIT("/home/x/.codex/")},
+     "codex:/home/x/.codex");
+}
+
 Test(account, a_client_is_one_of_a_clients_target) {
   is((struct ck_account_facts){.kind = CK_LIT("feed"), .id = CK_LIT("ff")}, "client:ff");
   is((struct ck_account_facts){.kind = CK_LIT("browser.tab"),

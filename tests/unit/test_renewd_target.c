@@ -24,9 +24,11 @@ Test(renewd_target, snapshot_of_a_link) {
                                    .client_id = CK_LIT("tab"),
                                    .platform = CK_LIT("claude"),
                                    .remote_conversation_id = CK_LIT("r1"),
-                                   .page_url = CK_LIT("https://x/c/r1")},
+                                   .page_url = CK_LIT("https://x/c/r1"),
+                                   .account = CK_LIT("o1")},
               "{\"kind\":\"webhook\",\"id\":\"hook\",\"payload\":{\"url\":\"http://a/b\"},"
-              "\"client_id\":\"tab\",\"platform\":\"claude\",\"remote_conversation_id\":\"r1\"}");
+              "\"client_id\":\"tab\",\"platform\":\"claude\",\"remote_conversation_id\":\"r1\","
+              "\"account\":\"o1\"}");
   snapshot_is(&(struct renew_link){.client_id = CK_LIT("tab"), .platform = CK_LIT("x")},
               "{\"kind\":\"feed\",\"client_id\":\"tab\",\"platform\":\"x\"}");
   snapshot_is(&(struct renew_link){.platform = CK_LIT("x")}, "{\"platform\":\"x\"}");

@@ -2,6 +2,8 @@
 #include "store/read/has_words.h"
 #include "test_store_help.h"
 
+#include "proto/map.h"
+
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -39,7 +41,8 @@ static const char *list_after(const char *table, const char *filters, uint64_t l
               ? json_string_value(json_object_get(row, ck_tables[t].fields[ck_tables[t].key].name))
               : json_string_value(json_object_iter_value(json_object_iter(row)));
       if (t < CK_TABLES)
-        cr_expect_eq(json_object_size(row), ck_tables[t].columns, "all columns, and no other");
+        cr_expect_eq(json_object_size(row), ck_tables[t].columns + (t == CK_LINKS),
+                     "all columns, a link's account, and no other");
       snprintf(out + strlen(out), sizeof out - strlen(out), "%s%s", i ? " " : "", key);
     }
     json_decref(all);
@@ -250,6 +253,45 @@ Test(lists, places_and_bodies) {
   expect("executed", "{'message_id':['m1','m3']}", 1, 0, "e1");
   cr_expect_str_eq(list_on("executed", "{'message_id':['m1','m3']}", 0), "e3");
   expect_refused("places", "{'raw_text':'x'}", 0, 0, "unknown_filter");
+}
+
+/* The account of the link's row in the answer; empty: none. */
+static void account_is(const char *link, const char *account) {
+  struct ck_buf map = {0}, rows = {0};
+  struct ck_err err;
+  const char *code;
+  char *filters = ck_sprintf("{'link_id':'%s'}", link);
+  sh_pack(&map, filters);
+  struct list_answer answer = {&rows, &cursor};
+  struct ck_query q = {.table = CK_LIT("links"), .filters = ck_buf_view(&map)};
+  cr_assert_eq(sh_query(&s, &q, &answer, &code, &err), 0, "%s", err.text);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
+  uint32_t n;
+  struct ck_str row;
+  cr_assert(ck_read_array(&r, &n) == 0 && n == 1 && ck_read_raw(&r, &row) == 0);
+  cr_expect(ck_str_is(ck_map_str(row, "account"), account), "%s", link);
+  free(filters);
+  ck_buf_free(&map), ck_buf_free(&rows);
+}
+
+/* That of its newest message, else of its conversation. */
+Test(lists, the_account_of_a_link) {
+  sh_conversation(&s, "c1", ",'details':{'account':'a1'}");
+  sh_conversation(&s, "c2", "");
+  sh_conversation(&s, "c3", ",'details':'no JSON'");
+  sh_link(&s, "l1", "c1", "r1", "");
+  sh_link(&s, "l2", "c2", "r2", "");
+  sh_link(&s, "l3", "c3", "r3", "");
+  account_is("l1", "a1");
+  account_is("l2", "");
+  account_is("l3", "");
+  sh_message(&s, "m1", 10, ",'conversation_id':'r2','organization_id':'o1'");
+  sh_message(&s, "m2", 20, ",'conversation_id':'r2','organization_id':'o2'");
+  sh_message(&s, "m3", 30, ",'conversation_id':'r1'");
+  account_is("l1", "a1");
+  account_is("l2", "o2");
+  sh_message(&s, "m4", 40, ",'conversation_id':'r1','organization_id':'o1'");
+  account_is("l1", "o1");
 }
 
 Test(lists, links) {
