@@ -170,6 +170,23 @@ static void alarm_line(struct cli_table *t, const json_t *sync) {
   ck_buf_free(&text);
 }
 
+/* The mirror's witness does not fit this store: nothing is written until a person decides. */
+static const char *witness_reason(const json_t *sync) {
+  return *cli_member(sync, "alarm") ? cli_member(json_object_get(sync, "witness"), "reason") : "";
+}
+
+static void witness_lines(struct cli_table *t, const json_t *sync) {
+  struct ck_buf text = {0};
+  if (!*witness_reason(sync)) return;
+  ck_buf_printf(&text, "%s: ", cli_member(sync, "alarm"));
+  cli_safe_text(&text, ck_str_of(witness_reason(sync)), false);
+  cli_line(t, "mirror alarm", CLI_RED, &text);
+  ck_buf_text(&text, "nothing is written to it, and follow-ups were paused; what to do:"
+                     " docs/operations.md, \"When the mirror does not fit\"");
+  cli_line(t, "", CLI_RED, &text);
+  ck_buf_free(&text);
+}
+
 void cli_sync_lines(struct cli_table *t, const json_t *info) {
   const json_t *sync = json_object_get(info, "sync");
   struct ck_buf text = {0};
@@ -179,7 +196,8 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
   ck_buf_text(&text, cli_member(sync, "sink"));
   ck_buf_text(&text, ", ");
   if (pending) ck_buf_count(&text, (uint64_t)pending);
-  ck_buf_text(&text, pending == 0
+  ck_buf_text(&text, *witness_reason(sync) && !pending ? "not this store's"
+                     : pending == 0
                          ? "up to date"
                          : ck_noun((uint64_t)pending, " record behind", " records behind"));
   if (pending && behind >= 1000) {
@@ -202,6 +220,7 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
                                       : CLI_GREEN,
            &text);
   alarm_line(t, sync);
+  witness_lines(t, sync);
   ck_buf_printf(&text, "%lld", (long long)dead);
   if (dead) {
     ck_buf_printf(&text, " %s refused by the mirror; convkeep list dead-letters",

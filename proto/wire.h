@@ -158,14 +158,24 @@
  *   changes     as in CHANGES
  *   parents     `changes` is followed by every message and conversation that its records point to
  *               and that has a version outside the range, so no record has to wait for another
- *               batch. Set once a worker has reported that the sink checks foreign keys (HELD). */
+ *               batch. Set once a worker has reported that the sink checks foreign keys (HELD).
+ *   run         of the store, which the mirror's witness gets with each of the batch's requests:
+ *               (store_id, run, upto); "": the sink keeps none
+ *   before      the witness that was there when this run began, as STORE_ID/RUN; "": none was;
+ *               CK_WITNESS_ANY: whichever it is
+ *   least       the version that the witness has at least. Unless it is that of `run` or `before`,
+ *               with this version, the request changes nothing, and the worker says WITNESS. */
 #define CK_BATCH_FIELDS(F) \
   F(TEXT, store_id) F(TEXT, sink) F(UINT, generation) F(UINT, after) F(UINT, upto) \
-  F(RAW, changes) F(BOOL, parents)
+  F(RAW, changes) F(BOOL, parents) F(TEXT, run) F(TEXT, before) F(UINT, least)
 #define CK_TOKEN_MS 10000
+#define CK_WITNESS_ANY "*"
 
-/* Store → syncd: the right to send `tokens` requests within the next `ms` milliseconds. */
-#define CK_GRANT_FIELDS(F) F(UINT, request) F(UINT, tokens) F(UINT, ms)
+/* Store → syncd: the right to send `tokens` requests within the next `ms` milliseconds.
+ *
+ *   run  unless "": one of them is to read the mirror's witness, which WITNESS tells; until then no
+ *        worker gets a batch */
+#define CK_GRANT_FIELDS(F) F(UINT, request) F(UINT, tokens) F(UINT, ms) F(TEXT, run)
 
 /* syncd → store: what becomes of the worker's leases. Sent every second, and at once when the
  * worker gives one up. Not answered. Each list is an array of leases (ck_lease_encode), at most
@@ -525,9 +535,24 @@
 
 /* syncd: the leased range is in the sink. Refused unless the generation is the lease's current one.
  *
- *   dead  dead letters, records that the sink refuses: array of [table, key, version, reason] */
+ *   dead     dead letters, records that the sink refuses: array of [table, key, version, reason]
+ *   witness  the version that the mirror's witness has now, or a lower one; 0: nothing was written */
 #define CK_SYNCED_FIELDS(F) \
-  F(TEXT, sink) F(UINT, generation) F(UINT, after) F(UINT, upto) F(RAW, dead)
+  F(TEXT, sink) F(UINT, generation) F(UINT, after) F(UINT, upto) F(RAW, dead) F(UINT, witness)
+
+/* syncd: the witness that is in the mirror. The store compares it with its own account, and hands
+ * out batches if it fits; else it raises an alarm (docs/syncd.md).
+ *
+ *   run       of the store, as in the GRANT that asked for it or the BATCH that did not fit;
+ *             refused unless it is the present one
+ *   there     false: there is none, and the rest is empty
+ *   store_id, of_run, version  as it stands there */
+#define CK_WITNESS_FIELDS(F) \
+  F(TEXT, sink) F(TEXT, run) F(BOOL, there) F(TEXT, store_id) F(TEXT, of_run) F(UINT, version)
+
+/* A person: this store fills the mirror from now on, whatever its witness says. Everything is sent
+ * to it again, as by BACKFILL. */
+#define CK_TAKEOVER_FIELDS(F) F(TEXT, sink)
 
 /* syncd: what it has spent since its last SPENT. Added to the day (UTC) on which the store applies
  * it.
@@ -684,7 +709,9 @@
   M(LIMIT, limit, 25) \
   M(UNLIMIT, unlimit, 26) \
   M(RESOLVE, resolve, 27) \
-  M(CAPTURED, captured, 28)
+  M(CAPTURED, captured, 28) \
+  M(WITNESS, witness, 33) \
+  M(TAKEOVER, takeover, 34)
 
 /* clang-format on */
 

@@ -25,6 +25,7 @@ struct trouble {
 struct tasks;
 struct backup_copy;
 struct meter;
+struct fit;
 struct lag;
 struct wal_guard;
 
@@ -36,6 +37,7 @@ struct context {
   struct tasks *tasks;             /* tasks that a person asks for (task.h) */
   struct backup_copy *backup_copy; /* copies of the database, made by the writer (backup_copy.h) */
   struct meter *meter;             /* counts requests to the sink (meter.h) */
+  struct fit *fit;                 /* whether the mirror's witness fits (fit.h) */
   struct lag *lag;                 /* how far the mirror is behind (lag.h) */
   struct wal_guard *wal;           /* limits the WAL (wal_guard.h) */
   struct pace pace;                /* how fast files and batches are made (pace.h) */

@@ -16,6 +16,7 @@
 #include "store/database/backup_copy.h"
 #include "store/database/names.h"
 #include "store/write/intake.h"
+#include "store/mirror/fit.h"
 #include "store/mirror/meter.h"
 #include "store/mirror/lag.h"
 #include "store/format/migrations.h"
@@ -120,6 +121,15 @@ static int read_version(struct store *s, enum system_statement name, uint64_t *v
   return rc < 0 ? -1 : 0;
 }
 
+/* No run before this one goes on. */
+static int end_runs(struct store *s, uint64_t head, struct ck_err *err) {
+  char *sql =
+      ck_sprintf("UPDATE runs SET last = %llu WHERE last IS NULL", (unsigned long long)head);
+  int rc = db_exec(s->db, sql, err);
+  free(sql);
+  return rc;
+}
+
 static int open_database(struct store *s, struct ck_err *err) {
   uint64_t head, cursor, goal;
   /* SQLite's memory statistics are not used, and cost a lock at every allocation. */
@@ -127,7 +137,8 @@ static int open_database(struct store *s, struct ck_err *err) {
   if (db_open_writer(&s->db, store_migrations, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE),
                      err) ||
       db_grow_wal(s->db, err) || restore_rewound(s->db, &s->restored, err) ||
-      read_identity(s, err) || db_head(s->db, &head, err) || begin_run(s, head, err))
+      read_identity(s, err) || db_head(s->db, &head, err) || begin_run(s, head, err) ||
+      end_runs(s, head, err))
     return -1;
   if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) ||
       checkpoint_start(s->checkpoint, err))
@@ -141,9 +152,11 @@ static int open_database(struct store *s, struct ck_err *err) {
   if (cursor < goal) leases_add_backlog(s->leases, head); /* a backfill continues */
   s->context.meter = meter_new(requests_allowed(s->settings), ck_boot_ms());
   s->context.lag = lag_new(head, ck_boot_ms());
+  s->context.fit = fit_new(strcmp(ck_set_text(s->settings, CK_SET_SYNC_SINK), "null") != 0);
   s->reports = reports_new();
   s->apply = apply_new(s->db, s->system, s->leases, head, err);
   if (s->apply) apply_set_mirror(s->apply, s->mirror);
+  if (s->apply) apply_set_fit(s->apply, s->context.store_id, s->context.fit);
   if (s->apply) apply_watch_schema(s->apply, store_migrations);
   return s->apply ? 0 : -1;
 }
@@ -205,6 +218,7 @@ static void end(void *self) {
   leases_free(&s->leases);
   meter_free(&s->context.meter);
   lag_free(&s->context.lag);
+  fit_free(&s->context.fit);
   wal_guard_free(&s->context.wal);
   reports_free(&s->reports);
   system_free(&s->system);

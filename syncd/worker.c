@@ -16,6 +16,7 @@
 #include "syncd/demand.h"
 #include "syncd/held.h"
 #include "syncd/sinks/sink.h"
+#include "syncd/witness.h"
 
 #define REPORT_MS 1000
 #define HELD_MS 1000
@@ -45,6 +46,7 @@ struct worker {
   char id[96];
   struct sync_query probe; /* a request that changes nothing: does anything get through? */
   bool probing;
+  struct sync_witness witness;
   int64_t rate_left; /* requests left, as the sink said; -1: it did not say */
   int64_t push_due, held_due, report_due, reported_at, stopping_at;
   const char *reported_state;
@@ -152,7 +154,16 @@ static void say_held_if_due(struct worker *w) {
 static void outcome_receipted(void *self, uint64_t number, char result, struct ck_str reason) {
   struct worker *w = self;
   (void)number;
+  if (!ck_memory_unacked_pending(w->outcomes)) w->witness.telling = false;
   if (result == 'r') ck_log(CK_INFO, w->id, "outcome_refused", "reason=%s", ck_quoted(reason));
+}
+
+static void say_witness(struct worker *w) {
+  ck_buf_clear(&w->out);
+  sync_witness_encode(&w->witness, w->sink->name, &w->out);
+  ck_memory_unacked_add(w->outcomes, ck_buf_view(&w->out));
+  w->push_due = 0;
+  w->witness.telling = true;
 }
 
 static void say_outcome(struct worker *w, const struct sync_batch *batch) {
@@ -160,8 +171,12 @@ static void say_outcome(struct worker *w, const struct sync_batch *batch) {
   struct ck_mutation m = {.kind = CK_OP_SYNCED};
   ck_put_array(&dead, batch->dead_letter_count);
   ck_buf_str(&dead, ck_buf_view(&batch->dead_letters));
-  m.as.synced = (struct ck_synced){ck_str_of(w->sink->name), batch->generation, batch->after,
-                                   batch->upto, ck_buf_view(&dead)};
+  m.as.synced = (struct ck_synced){ck_str_of(w->sink->name),
+                                   batch->generation,
+                                   batch->after,
+                                   batch->upto,
+                                   ck_buf_view(&dead),
+                                   batch->witnessed ? batch->upto : 0};
   ck_buf_clear(&w->out);
   ck_put_array(&w->out, 1);
   ck_mutation_encode(&w->out, &m);
@@ -211,6 +226,7 @@ static void take_batch(struct worker *w, struct ck_str bytes) {
     refuse(w, "batch_left", err.text);
   } else {
     sync_demand_batch(&w->demand, batch.n > 0, ck_boot_ms());
+    memcpy(w->witness.run, batch.witness.run, sizeof batch.witness.run);
     sync_pipeline_add(&w->pipeline, &batch, &frame, ck_boot_ms());
   }
   sync_batch_free(&batch);
@@ -235,6 +251,7 @@ static void on_frame(struct worker *w, struct ck_str bytes) {
     refuse(w, "frame_refused", err.text);
   } else if (m.kind == CK_MSG_GRANT) {
     sync_demand_grant(&w->demand, &m.as.grant, ck_boot_ms());
+    sync_witness_want(&w->witness, m.as.grant.run);
   } else if (m.kind == CK_MSG_PROBLEM) {
     char *reason = ck_str_dup(m.as.problem.reason);
     refuse(w, "no_work", reason);
@@ -252,11 +269,18 @@ static void take_all(struct worker *w) {
   }
 }
 
+/* If it could not be read, it is tried again when the sink as a whole is. */
+static bool may_ask_witness(const struct worker *w, int64_t now) {
+  return w->witness.wanted && now >= w->pipeline.again;
+}
+
 static void say_demand(struct worker *w) {
   struct ck_message m = {.kind = CK_MSG_DEMAND};
   int64_t now = ck_boot_ms();
-  unsigned room = w->stopping_at ? 0 : sync_pipeline_room(&w->pipeline),
+  bool waits = sync_witness_open(&w->witness);
+  unsigned room = w->stopping_at || waits ? 0 : sync_pipeline_room(&w->pipeline),
            ready = w->stopping_at ? 0 : sync_pipeline_ready(&w->pipeline, TOKENS_AHEAD, now);
+  ready += may_ask_witness(w, now) && !w->stopping_at;
   bool probe = !w->stopping_at && sync_pipeline_probe(&w->pipeline, now);
   if (!sync_demand_say(&w->demand, room, ready, probe, now, &m.as.demand)) return;
   m.as.demand.worker = ck_str_of(w->id);
@@ -283,32 +307,62 @@ static void probed(struct worker *w, const struct sync_answer *a) {
   obey_rate(w, a, ck_boot_ms());
 }
 
+static void ask_witness(struct worker *w) {
+  w->witness.wanted = false;
+  w->witness.asking = true;
+  w->witness.query.restart(w->witness.query.self);
+  w->sink->query(w->sink_self, &w->witness.query);
+}
+
+static void witness_read(struct worker *w, const struct sync_answer *a) {
+  int64_t now = ck_boot_ms();
+  w->witness.asking = false;
+  w->witness.wanted = a->class != SYNC_DONE;
+  if (a->class != SYNC_DONE) complain(w, sync_class_name(a->class), "sink_failed", a->text);
+  sync_pipeline_witness(&w->pipeline, a, now, DAY_MS - ck_now_ms() % DAY_MS);
+  obey_rate(w, a, now);
+  if (a->class == SYNC_DONE) say_witness(w);
+}
+
 static void answered(struct worker *w, const struct sync_answer *a, size_t rows) {
   if (a->class == SYNC_DONE) {
     w->spent.rows += rows;
     w->spent.written += a->written;
+    w->pipeline.sent_batch->witnessed = ck_mirror_witness_kept(w->pipeline.sent->witness);
   } else {
     complain(w, sync_class_name(a->class), "sink_failed", a->text);
   }
   sync_pipeline_answer(&w->pipeline, a, ck_boot_ms(), DAY_MS - ck_now_ms() % DAY_MS);
   obey_rate(w, a, ck_boot_ms());
+  if (w->pipeline.unfit) w->witness.wanted = true;
+  w->pipeline.unfit = false;
 }
 
 static void step(struct worker *w) {
   struct sync_answer a;
-  size_t rows = w->probing ? 0 : w->pipeline.sent->n;
+  size_t rows = w->pipeline.sent ? w->pipeline.sent->n : 0;
   if (!w->sink->step(w->sink_self, &a)) return;
-  if (w->probing)
+  if (w->witness.asking)
+    witness_read(w, &a);
+  else if (w->probing)
     probed(w, &a);
   else
     answered(w, &a, rows);
 }
 
-static bool sink_is_busy(const struct worker *w) { return w->pipeline.sent || w->probing; }
+static bool sink_is_busy(const struct worker *w) {
+  return w->pipeline.sent || w->probing || w->witness.asking;
+}
 
 static void begin(struct worker *w) {
   int64_t now = ck_boot_ms();
   if (w->stopping_at || !sync_demand_may_send(&w->demand, now)) return;
+  if (may_ask_witness(w, now)) {
+    ask_witness(w);
+    sync_demand_sent(&w->demand);
+    ++w->spent.requests;
+    return;
+  }
   struct sync_slice *slice = sync_pipeline_pick(&w->pipeline, now);
   w->probing = !slice && sync_pipeline_probe(&w->pipeline, now);
   if (slice)
@@ -375,6 +429,7 @@ int sync_worker_start(void **self, const struct ck_settings *s, struct ck_err *e
   w->rate_left = -1;
   w->probe = (struct sync_query){
       .kind = SYNC_QUERY_SQL, .sql = "SELECT 1", .row = no_row, .timeout = PROBE_MS};
+  sync_witness_init(&w->witness);
   if (open_all(w, s, err) == 0) return 0;
   sync_worker_end(w);
   *self = NULL;
@@ -393,6 +448,7 @@ void sync_worker_wait(void *self, struct ck_wait *wait) {
   int n = ck_push_items(w->push, items);
   for (int i = 0; i < n; ++i) ck_wait_for(wait, items[i].socket, items[i].fd, items[i].events);
   ck_wait_for(wait, w->work, -1, ZMQ_POLLIN);
+  if (w->pipeline.unread) ck_wait_until(wait, w->pipeline.again);
   if (w->demand.batches || w->demand.tokens || w->demand.probe) ck_wait_until(wait, w->demand.due);
   ck_wait_until(wait, w->push_due);
   ck_wait_until(wait, w->held_due);

@@ -102,6 +102,12 @@ static int sync_status(struct cli *c) {
   return CLI_DONE;
 }
 
+/* What is there may have any version, so only a comparison of every column makes it right. */
+static int adopt(struct cli *c) {
+  int rc = cli_sync_backfill(c, true);
+  return rc == CLI_DONE ? cli_sync_check(c, true, true) : rc;
+}
+
 struct wish {
   bool old, apply, deep;
 };
@@ -118,7 +124,8 @@ static int run(struct cli *c, int argc, char **argv) {
     return cli_usage_error(c, "--old", "not with --apply, which sees what kind of database it is");
   if (w.deep && !check) return cli_usage_error(c, "--deep", "only for sync verify and sync repair");
   if (strcmp(argv[1], "retry") == 0) return cli_sync_retry(c, argc > 2 ? argv[2] : NULL);
-  if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c);
+  if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c, false);
+  if (strcmp(argv[1], "adopt") == 0 && argc == 2) return adopt(c);
   if (argc > 2) return cli_usage_error(c, argv[2], "unexpected argument");
   if (check) return cli_sync_check(c, mend, w.deep);
   if (schema) return w.apply ? cli_sync_apply(c) : cli_sync_print(c, w.old);
@@ -126,7 +133,7 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 static const struct cli_argument arguments[] = {
-    CLI_ARGUMENT("status|verify|repair|retry|backfill|schema", CLI_CHOICE, 0),
+    CLI_ARGUMENT("status|verify|repair|retry|backfill|schema|adopt", CLI_CHOICE, 0),
     CLI_ARGUMENT("KEY", CLI_ID, CLI_OPTIONAL),
     {0}};
 static const struct cli_option options[] = {
@@ -155,6 +162,8 @@ const struct cli_command cli_sync = {
     "  backfill  fills an empty or old mirror: sends every record once more, alongside new\n"
     "            changes; if the command is interrupted, the ring continues; running it again\n"
     "            waits for the end\n"
-    "  schema    prints the SQL that prepares an empty database as the mirror",
+    "  schema    prints the SQL that prepares an empty database as the mirror\n"
+    "  adopt     takes over a mirror that does not fit this store (`status` says so): sends\n"
+    "            everything, then `repair --deep`, which also deletes rows of another store",
     run,
     NULL};

@@ -13,7 +13,8 @@ int cli_sync_print(struct cli *c, bool old);
 /* Has the store send dead letters again: all, or those of the record `key` (if not NULL). */
 int cli_sync_retry(struct cli *c, const char *key);
 
-/* Has the store send everything to the mirror once more, and waits, showing progress. */
-int cli_sync_backfill(struct cli *c);
+/* Has the store send everything to the mirror once more, and waits, showing progress. adopt: also
+ * if its witness does not fit. */
+int cli_sync_backfill(struct cli *c, bool adopt);
 
 #endif

@@ -15,12 +15,16 @@
 /* How long to wait without any worker before giving up. */
 #define ALONE_MS 10000
 
-static int begin(struct cli *c) {
+static int begin(struct cli *c, bool adopt) {
   struct ck_buf mutations = {0};
-  struct ck_mutation m = {.kind = CK_OP_BACKFILL};
+  struct ck_mutation m = {.kind = adopt ? CK_OP_TAKEOVER : CK_OP_BACKFILL};
   struct ck_err err;
   char result;
-  m.as.backfill = (struct ck_backfill){ck_str_of(ck_set_text(c->settings, CK_SET_SYNC_SINK))};
+  struct ck_str sink = ck_str_of(ck_set_text(c->settings, CK_SET_SYNC_SINK));
+  if (adopt)
+    m.as.takeover = (struct ck_takeover){sink};
+  else
+    m.as.backfill = (struct ck_backfill){sink};
   ck_put_array(&mutations, 1);
   ck_mutation_encode(&mutations, &m);
   int rc = cli_write(c, ck_buf_view(&mutations), &result, &err);
@@ -80,11 +84,11 @@ static int await(struct cli *c, struct wait *w) {
   return rc;
 }
 
-int cli_sync_backfill(struct cli *c) {
+int cli_sync_backfill(struct cli *c, bool adopt) {
   struct wait w = {.goal = -1, .first = -1, .alone_since = ck_boot_ms()};
   int64_t began = ck_boot_ms();
   int rc = cli_connect(c, false, CLI_PART(CLI_STORE) | CLI_PART(CLI_SYNCD));
-  if (rc == CLI_GO_ON) rc = begin(c);
+  if (rc == CLI_GO_ON) rc = begin(c, adopt);
   if (rc == CLI_GO_ON) rc = await(c, &w);
   if (rc != CLI_DONE) return rc;
   if (c->json) {

@@ -126,7 +126,7 @@ static void people_result(const struct task *t, bool mend) {
 int cli_sync_check(struct cli *c, bool mend, bool deep) {
   struct task t = {.c = c};
   const char *words[] = {mend ? "repair" : "verify", deep ? "deep" : NULL, NULL};
-  int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  int rc = c->client ? CLI_GO_ON : cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = run_task(&t, mend ? "repairing" : "comparing", words, check_line);
   if (rc == CLI_GO_ON) {
     int64_t wrong = cli_member_int(t.result, "missing", 0) + cli_member_int(t.result, "other", 0) +

@@ -79,6 +79,14 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * attachments: files that lay beside conversations (store/files/attachments.h), by their SHA-256.
  * attachment_names: by which names they came. file: the id by which messages name it; "": unknown.
  *
+ * sinks: each mirror. written: the version that its witness has at least. taken: a person has said
+ * that it is this store's, whatever its witness says. alarm: why the witness does not fit, a word
+ * and a sentence; "": it does, as far as is known.
+ *
+ * runs: those in which a mirror was written to (store/write/apply_witness.c). first, last: the head
+ * when that began, and when the next run began; last NULL: the present one. run "*": any of that
+ * store, up to `last`.
+ *
  * spent: what each mirror has cost, by day (UTC, days since 1970). */
 static const char system_tables[] =
     "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), store_id TEXT NOT NULL,"
@@ -117,7 +125,10 @@ static const char system_tables[] =
         " (coalesce(newest_at, last_message_at, created_at), platform, title);"
         "CREATE INDEX jobs_superseded ON renewal_jobs (status)"
         " WHERE last_error GLOB '" CK_SUPERSEDED "*';"
-        "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL,"
+        " written INTEGER NOT NULL DEFAULT 0, taken INTEGER NOT NULL DEFAULT 0,"
+        " alarm TEXT NOT NULL DEFAULT '', alarm_at INTEGER NOT NULL DEFAULT 0)"
+        " STRICT, WITHOUT ROWID;"
         "CREATE TABLE spent (sink TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL,"
         " rows INTEGER NOT NULL, written INTEGER NOT NULL,"
         " PRIMARY KEY (sink, day)) STRICT, WITHOUT ROWID;"
@@ -139,6 +150,10 @@ static const char account_tables[] =
     "CREATE TABLE limits (account TEXT PRIMARY KEY, until INTEGER NOT NULL,"
     " since INTEGER NOT NULL, times INTEGER NOT NULL, over INTEGER NOT NULL,"
     " reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
+static const char mirror_tables[] =
+    "CREATE TABLE runs (number INTEGER PRIMARY KEY, run TEXT NOT NULL, store_id TEXT NOT NULL,"
+    " first INTEGER NOT NULL, last INTEGER, UNIQUE (run, store_id)) STRICT;";
 
 static const char attempt_tables[] =
     "CREATE TABLE attempts (number INTEGER PRIMARY KEY, version INTEGER NOT NULL,"
@@ -165,6 +180,7 @@ static void first_format(struct ck_buf *sql) {
     if (ck_indexes[i].where & CK_INDEX_STORE) create_index(sql, &ck_indexes[i]);
   ck_buf_text(sql, system_tables);
   ck_buf_text(sql, account_tables);
+  ck_buf_text(sql, mirror_tables);
   ck_buf_text(sql, attempt_tables);
   ck_buf_text(sql, keys_schema);
   ck_buf_text(sql, originals_schema);

@@ -25,8 +25,10 @@
 struct former {
   bool known; /* it could be read */
   char store_id[33];
-  int64_t runs;
-  uint64_t highest; /* version that it gave, or that a sink or a follower has seen of it */
+  int64_t starts;
+  uint64_t highest;   /* version that it gave, or that a sink or a follower has seen of it */
+  bool noted;         /* the folder's note is of store_id, and the database itself is not known */
+  struct ck_buf runs; /* SQL that takes over its runs: what its mirror was filled in */
   char alarm[sizeof((struct ck_err *)0)->text]; /* how it was noticed to be gone; "": on purpose */
 };
 
@@ -103,6 +105,25 @@ static int identity_of(sqlite3 *db, char id[33], int64_t *runs, struct ck_err *e
   return rc;
 }
 
+/* Which runs of it filled a mirror, so that its mirror is known to the copy. */
+static int read_runs(sqlite3 *db, struct former *f, struct ck_err *err) {
+  sqlite3_stmt *s =
+      db_prepare(db, "SELECT run, store_id, first, coalesce(last, ?1) FROM runs", err);
+  if (!s) return -1;
+  sqlite3_bind_int64(s, 1, (sqlite3_int64)f->highest);
+  int rc;
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+    char *one = sqlite3_mprintf(
+        "INSERT OR REPLACE INTO runs (run, store_id, first, last) VALUES (%Q, %Q, %lld, %lld);",
+        sqlite3_column_text(s, 0), sqlite3_column_text(s, 1), sqlite3_column_int64(s, 2),
+        sqlite3_column_int64(s, 3));
+    ck_buf_text(&f->runs, one ? one : "");
+    sqlite3_free(one);
+  }
+  sqlite3_finalize(s);
+  return rc == SQLITE_DONE ? 0 : db_fail(db, "runs", err);
+}
+
 /* Also checkpoints the WAL, so that the former database is one file. If it cannot be read, its WAL
  * is left to be moved aside with it. */
 static void read_database(struct former *f) {
@@ -111,8 +132,8 @@ static void read_database(struct former *f) {
   bool open = sqlite3_open_v2(DB_FILE, &db, DB_OPEN_FLAGS, NULL) == SQLITE_OK;
   if (open) db_harden(db);
   f->known = open && db_migrate(db, store_migrations, &err) == 0 &&
-             identity_of(db, f->store_id, &f->runs, &err) == 0 &&
-             highest_of(db, &f->highest, &err) == 0;
+             identity_of(db, f->store_id, &f->starts, &err) == 0 &&
+             highest_of(db, &f->highest, &err) == 0 && read_runs(db, f, &err) == 0;
   if (f->known)
     db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", &err);
   else
@@ -130,7 +151,9 @@ static void read_former(const struct ck_settings *s, struct former *f) {
   if (r.there) read_database(f);
   if (r.version > f->highest) f->highest = r.version;
   if (w.version > f->highest) f->highest = w.version;
-  if ((int64_t)w.run > f->runs) f->runs = (int64_t)w.run;
+  if ((int64_t)w.run > f->starts) f->starts = (int64_t)w.run;
+  f->noted = !f->known && w.store_id[0];
+  if (f->noted) snprintf(f->store_id, sizeof f->store_id, "%s", w.store_id);
 }
 
 /* ---- the copy becomes a store of its own ---- */
@@ -187,6 +210,25 @@ static int renew_identity(sqlite3 *db, int64_t runs, uint64_t version, const cha
   return rc;
 }
 
+/* The mirror that the former database filled is the copy's: its runs are known to it. Of a database
+ * that only witnesses know, all runs are, as far as it can have come. */
+static int take_runs(sqlite3 *db, const struct former *f, const char *id, uint64_t backup_version,
+                     uint64_t version, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  bool any = f->alarm[0] || (f->noted && strcmp(f->store_id, id) == 0);
+  ck_buf_printf(&sql, "UPDATE runs SET last = %llu WHERE last IS NULL;",
+                (unsigned long long)backup_version);
+  ck_buf_str(&sql, ck_buf_view(&f->runs));
+  if (any)
+    ck_buf_printf(&sql,
+                  "INSERT OR REPLACE INTO runs (run, store_id, first, last)"
+                  " SELECT '*', store_id, 0, %llu FROM store;",
+                  (unsigned long long)version);
+  int rc = db_exec(db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  return rc;
+}
+
 static int make_own(sqlite3 *db, const struct former *f, struct restored *r, struct ck_err *err) {
   char id[33];
   int64_t runs;
@@ -196,12 +238,13 @@ static int make_own(sqlite3 *db, const struct former *f, struct restored *r, str
     return -1;
   bool same = f->known && strcmp(f->store_id, id) == 0;
   if (f->highest > highest) highest = f->highest;
-  if (f->runs > runs) runs = f->runs;
+  if (f->starts > runs) runs = f->starts;
   r->version = highest + (same ? 1 : RESTORE_JUMP);
   runs += same ? 1 : RUNS_JUMP;
   r->paused = 0;
   if (db_exec(db, "BEGIN IMMEDIATE", err)) return -1;
   if (pause_all(db, &r->version, &r->paused, err) == 0 &&
+      take_runs(db, f, id, r->backup_version, r->version, err) == 0 &&
       renew_identity(db, runs, r->version, f->alarm, err) == 0 &&
       witness_accept_spool(db, err) == 0 && db_exec(db, "COMMIT", err) == 0)
     return 0;
@@ -212,7 +255,7 @@ static int make_own(sqlite3 *db, const struct former *f, struct restored *r, str
 /* Checks the staged copy and makes it ready; it is one durable file afterwards. */
 static int prepare(const struct ck_settings *s, struct restored *r, struct ck_err *err) {
   sqlite3 *db = NULL;
-  struct former f;
+  struct former f = {0};
   if (ck_no_other_kind(AT_FDCWD, RESTORE_STAGED, err)) return -1;
   int rc = sqlite3_open_v2(RESTORE_STAGED, &db, DB_OPEN_FLAGS, NULL) == SQLITE_OK
                ? 0
@@ -226,6 +269,7 @@ static int prepare(const struct ck_settings *s, struct restored *r, struct ck_er
   if (rc == 0) rc = check_copy(db, err);
   if (rc == 0) read_former(s, &f);
   if (rc == 0) rc = make_own(db, &f, r, err);
+  ck_buf_free(&f.runs);
   db_close(&db);
   return rc;
 }

@@ -8,6 +8,7 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "proto/wire.h"
+#include "store/mirror/fit.h"
 #include "store/mirror/held.h"
 #include "store/mirror/meter.h"
 #include "store/mirror/parents.h"
@@ -104,13 +105,18 @@ static int gather(struct work *w, struct batch *b, struct ck_err *err) {
 static bool send_batch(struct work *w, struct demand *to, const struct lease *l, bool all_parents) {
   context_trouble(w->context, TROUBLE_BATCHES, NULL);
   struct ck_message m = {.kind = CK_MSG_BATCH};
+  struct fit_view fit;
+  fit_read(w->context->fit, &fit);
   m.as.batch = (struct ck_batch){.store_id = ck_str_of(w->context->store_id),
                                  .sink = ck_str_of(w->sink),
                                  .generation = l->generation,
                                  .after = l->after,
                                  .upto = l->upto,
                                  .changes = ck_buf_view(&w->changes),
-                                 .parents = all_parents};
+                                 .parents = all_parents,
+                                 .run = ck_str_of(fit_run(w->context->fit)),
+                                 .before = ck_str_of(fit.before),
+                                 .least = fit.least};
   if (!send_to(w, to, &m)) {
     leases_return(w->leases, l->generation);
     demands_forget(&w->demands, to); /* gone, or not reading; if it is there, it asks again */
@@ -187,13 +193,15 @@ static int64_t backlog_at(struct work *w, int64_t now, uint64_t *after, uint64_t
   return leases_backlog_next(w->leases, true, after, upto) ? until : INT64_MAX;
 }
 
+static bool fits(const struct work *w) { return fit_ask_at(w->context->fit) == INT64_MAX; }
+
 /* Gives one batch; true: there may be another. New changes and backlog take turns, so that neither
  * waits for the end of the other. */
 static bool give_batch(struct work *w) {
   int64_t now = ck_boot_ms();
   struct demand *to = demands_batch(&w->demands, now);
   struct lease again;
-  if (!to || pace_next(&w->context->pace, w->granted_at) > now ||
+  if (!to || !fits(w) || pace_next(&w->context->pace, w->granted_at) > now ||
       meter_batch_at(w->meter, now) > now)
     return false;
   if (leases_regrant(w->leases, now, &again)) return grant_again(w, to, &again);
@@ -212,7 +220,7 @@ static bool give_batch(struct work *w) {
 static int64_t there_at(struct work *w, int64_t now) {
   size_t in_flight;
   uint64_t after, upto;
-  if (!demands_batch(&w->demands, now)) return INT64_MAX;
+  if (!demands_batch(&w->demands, now) || !fits(w)) return INT64_MAX;
   if (leases_full(w->leases)) return leases_deadline(w->leases);
   if (leases_next(w->leases, &in_flight) < atomic_load(&w->context->head)) return now;
   return earlier(backlog_at(w, now, &after, &upto), leases_deadline(w->leases));
@@ -229,9 +237,9 @@ static bool is_tokens_turn(struct work *w, int64_t now) {
   return !w->batch_turn || work_at(w, now) > now;
 }
 
-static bool grant(struct work *w, struct demand *to, unsigned tokens) {
+static bool grant(struct work *w, struct demand *to, unsigned tokens, const char *run) {
   struct ck_message m = {.kind = CK_MSG_GRANT};
-  m.as.grant = (struct ck_grant){to->request, tokens, CK_TOKEN_MS};
+  m.as.grant = (struct ck_grant){to->request, tokens, CK_TOKEN_MS, ck_str_of(run)};
   demands_served(&w->demands, to);
   if (!send_to(w, to, &m)) demands_forget(&w->demands, to);
   return true;
@@ -244,7 +252,7 @@ static bool give_tokens(struct work *w) {
   if (!n) return false;
   to->tokens -= n;
   w->batch_turn = true;
-  return grant(w, to, n);
+  return grant(w, to, n, "");
 }
 
 /* While the sink is down, the workers probe it in turn, so that all of them together cost no more
@@ -255,7 +263,21 @@ static bool give_probe(struct work *w) {
   if (!to || !meter_tokens(w->meter, 1, now)) return false;
   w->probe_at = now + PROBE_MS;
   to->probe = false;
-  return grant(w, to, 1);
+  return grant(w, to, 1, "");
+}
+
+/* When a worker that wants batches is to read the mirror's witness first. */
+static int64_t witness_at(struct work *w, int64_t now) {
+  int64_t at = demands_batch(&w->demands, now) ? fit_ask_at(w->context->fit) : INT64_MAX;
+  return at == INT64_MAX ? at : later(at, meter_token_at(w->meter, now));
+}
+
+static bool ask_witness(struct work *w) {
+  int64_t now = ck_boot_ms();
+  struct demand *to = witness_at(w, now) <= now ? demands_batch(&w->demands, now) : NULL;
+  if (!to || !meter_tokens(w->meter, 1, now)) return false;
+  fit_asked(w->context->fit, now);
+  return grant(w, to, 1, fit_run(w->context->fit));
 }
 
 /* ---- what comes in ---- */
@@ -334,6 +356,7 @@ static int wait_ms(struct work *w) {
     due = earlier(due, meter_token_at(w->meter, now));
   if (demands_probe(&w->demands, now))
     due = earlier(due, later(w->probe_at, meter_token_at(w->meter, now)));
+  due = earlier(due, witness_at(w, now));
   if (due == INT64_MAX) return -1;
   /* Due now, and yet it was not given: the reason has been logged. */
   return due <= now ? AGAIN_MS : due - now < 60000 ? (int)(due - now) : 60000;
@@ -343,7 +366,8 @@ static void *run(void *self) {
   struct work *w = self;
   while (!atomic_load(&w->context->stop)) {
     take_frames(w);
-    while (!atomic_load(&w->context->stop) && (give_tokens(w) || give_probe(w) || give_batch(w)))
+    while (!atomic_load(&w->context->stop) &&
+           (give_tokens(w) || give_probe(w) || ask_witness(w) || give_batch(w)))
       take_frames(w);
     /* Do not hold a batch's megabytes while no worker wants one. */
     ck_buf_free(&w->changes);

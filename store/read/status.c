@@ -2,12 +2,14 @@
 #include "store/read/status.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "proto/clock.h"
 #include "proto/map.h"
 #include "proto/daemon.h"
 #include "proto/hostname.h"
+#include "store/mirror/fit.h"
 #include "store/mirror/meter.h"
 #include "store/mirror/lag.h"
 #include "store/database/wal_guard.h"
@@ -265,6 +267,35 @@ static const char *alarm_of(const struct gathered *g, unsigned workers, int64_t 
   return behind >= STUCK_MS && lag_since_moved(lag, now) >= STUCK_MS ? "stuck" : NULL;
 }
 
+/* The mirror's witness: whether it fits this store (fit.h), and what a task needs to write. The
+ * alarm is a word and a sentence; *word: the word, on the heap, NULL if there is none. */
+static int put_witness(struct ck_map *m, sqlite3 *db, const struct context *context, char **word,
+                       struct ck_err *err) {
+  static const char *const states[] = {"unknown", "fits", "alarm"};
+  struct fit_view fit;
+  char *mirror = ck_settings_mirror(context->settings);
+  sqlite3_stmt *s = db_prepare(db, "SELECT alarm FROM sinks WHERE name = ?1", err);
+  if (s) db_bind_str(s, 1, ck_str_of(mirror));
+  struct ck_str alarm = s && sqlite3_step(s) == SQLITE_ROW ? db_str(s, 0) : (struct ck_str){0};
+  const char *colon = alarm.n ? memchr(alarm.s, ':', alarm.n) : NULL;
+  fit_read(context->fit, &fit);
+  struct ck_map witness = ck_pair_map(m, "witness");
+  ck_pair_text(&witness, "state", states[fit.state]);
+  ck_pair_text(&witness, "run", fit_run(context->fit));
+  ck_pair_text(&witness, "before", fit.before);
+  ck_pair_uint(&witness, "least", fit.least);
+  if (colon)
+    ck_pair_str(&witness, "reason",
+                (struct ck_str){colon + 2, (size_t)(alarm.s + alarm.n - colon - 2)});
+  else
+    ck_pair_nil(&witness, "reason");
+  ck_map_close(&witness);
+  if (colon) *word = ck_str_dup((struct ck_str){alarm.s, (size_t)(colon - alarm.s)});
+  sqlite3_finalize(s);
+  free(mirror);
+  return s ? 0 : -1;
+}
+
 /* How far the mirror is. */
 struct mirrored {
   const char *sink;
@@ -299,7 +330,10 @@ static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context
   ck_pair_uint(&sync, "workers", to->workers);
   put_rate(&sync, context->meter, g);
   put_paused(&sync, g);
-  ck_pair_text_or_nil(&sync, "alarm", to->alarm);
+  char *word = NULL;
+  if (put_witness(&sync, db, context, &word, err)) return -1;
+  ck_pair_text_or_nil(&sync, "alarm", word ? word : to->alarm);
+  free(word);
   if (g->sync_error.len)
     ck_pair_str(&sync, "last_error", ck_buf_view(&g->sync_error));
   else

@@ -204,7 +204,7 @@ static int name_strangers(struct mirror *m, struct ck_err *err) {
   ck_buf_text(&sql,
               "SELECT group_concat(what, ', ') FROM (SELECT type || ' ' || substr(name, 1, 60)"
               " AS what FROM mirror.sqlite_schema WHERE type IN ('table', 'view', 'trigger')"
-              " AND name NOT GLOB 'sqlite_*' AND name NOT IN (''");
+              " AND name NOT GLOB 'sqlite_*' AND name NOT IN ('convkeep_mirror'");
   for (int t = 0; t < CK_TABLES; ++t)
     ck_buf_printf(&sql, ", '%s', '%s_iso'", ck_tables[t].name, ck_tables[t].name);
   ck_buf_printf(&sql, ") ORDER BY type, name LIMIT %d)", STRANGERS_SHOWN);
@@ -234,11 +234,31 @@ static int compare(struct mirror *m, struct ck_err *err) {
   return 0;
 }
 
+#define WITNESS_ADVICE \
+  "docs/operations.md, \"When the mirror does not fit\"; `convkeep sync adopt` takes it over"
+
+/* The mirror's witness did not fit. 1: it is said; 0: it fits, or is not known yet. */
+static int say_witness(struct doctor *d, struct ck_err *err) {
+  char *mirror = ck_settings_mirror(d->task->context->settings);
+  sqlite3_stmt *s =
+      db_prepare(d->db, "SELECT alarm FROM sinks WHERE name = ?1 AND alarm <> ''", err);
+  if (s) db_bind_str(s, 1, ck_str_of(mirror));
+  int rc = s ? sqlite3_step(s) : SQLITE_ERROR;
+  if (rc == SQLITE_ROW)
+    doctor_say(d, "mirror", CK_FOUND_WRONG, WITNESS_ADVICE, "%s", sqlite3_column_text(s, 0));
+  int said = !s ? -1 : rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : db_fail(d->db, "sinks", err);
+  sqlite3_finalize(s);
+  free(mirror);
+  return said;
+}
+
 int doctor_mirror(struct doctor *d, struct ck_err *err) {
   const struct ck_settings *s = d->task->context->settings;
   struct mirror m = {.d = d,
                      .sink = ck_set_text(s, CK_SET_SYNC_SINK),
                      .file = ck_set_text(s, CK_SET_SYNC_SQLITE_FILE)};
+  int said = say_witness(d, err);
+  if (said) return said < 0 ? -1 : 0;
   if (strcmp(m.sink, "sqlite") != 0) {
     doctor_say(d, "mirror", CK_FOUND_NOTE, "", "not compared: sync.sink is %s", m.sink);
     return 0;

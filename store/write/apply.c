@@ -44,6 +44,11 @@ void apply_free(struct apply **a) {
 
 void apply_set_mirror(struct apply *a, const char *mirror) { a->mirror = mirror; }
 
+void apply_set_fit(struct apply *a, const char *store_id, struct fit *fit) {
+  a->store_id = store_id;
+  a->fit = fit;
+}
+
 void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t first_layer) {
   keys_resize(tables_keys(a->tables), memory, merge, first_layer);
 }
@@ -124,6 +129,7 @@ static void start_changeset(struct apply *a, int64_t now) {
   a->published_before = a->published_count;
   a->ended_before = a->ended_count;
   a->backfill_before = a->backfill;
+  a->fit_before = a->fit_news;
   ck_arena_reset(&a->frame);
 }
 
@@ -134,6 +140,7 @@ static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
   a->published_count = a->published_before;
   take_back_ended(a, a->ended_before);
   a->backfill = a->backfill_before;
+  a->fit_news = a->fit_before;
   if (!a->savepoint) return 0;
   return system_run(a->system, SYSTEM_UNDO, err, "") ||
                  system_run(a->system, SYSTEM_RELEASE, err, "")
@@ -206,6 +213,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
   a->recount_count = a->published_count = a->ended_count = 0;
   a->pauses_changed = false;
   a->backfill = 0;
+  a->fit_news = (struct fit_news){0};
   ck_arena_reset(&a->batch);
   return system_run(a->system, SYSTEM_BEGIN, err, "") || check_writers(a, err) ? -1 : 0;
 }
@@ -219,6 +227,7 @@ void apply_abandon(struct apply *a) {
   a->head = a->committed;
   a->published_count = 0;
   a->backfill = 0;
+  a->fit_news = (struct fit_news){0};
   take_back_ended(a, 0);
 }
 
@@ -295,6 +304,7 @@ int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct 
     keys_committed(tables_keys(a->tables));
     if (a->ended_count) leases_committed(a->leases);
     if (a->backfill) leases_restart(a->leases, a->backfill);
+    witness_committed(a);
     return 0;
   }
   apply_abandon(a);
@@ -314,6 +324,8 @@ const struct ck_delivery *apply_published(const struct apply *a, size_t *n) {
 
 uint64_t apply_pauses(const struct apply *a) { return a->pauses; }
 
-bool apply_ended_leases(const struct apply *a) { return a->ended_count > 0 || a->backfill > 0; }
+bool apply_ended_leases(const struct apply *a) {
+  return a->ended_count > 0 || a->backfill > 0 || a->fit_news.what != FIT_NEWS_NONE;
+}
 
 void apply_release_changes(struct apply *a) { cache_committed(a->cache); }

@@ -2,11 +2,12 @@
  * apply_sessions.c (what sessions count), apply_update.c (the owner's writes), apply_identity.c
  * (ids that two conversations use), apply_adopt.c (rows of another database), apply_jobs.c
  * (mutations of jobs), apply_pauses.c (pauses), apply_offers.c (jobs that clients deliver),
- * apply_attempts.c (the rows of attempts), apply_resolve.c (unknown ends) and apply_system.c
- * (mutations of the store's own tables). For no other file. */
+ * apply_attempts.c (the rows of attempts), apply_resolve.c (unknown ends), apply_witness.c (the
+ * mirror's witness) and apply_system.c (mutations of the store's own tables). For no other file. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
+#include "store/mirror/fit.h"
 #include "store/originals/originals.h"
 #include "store/write/apply.h"
 #include "store/write/rules.h"
@@ -45,11 +46,20 @@ struct identity {
   struct ck_buf parents; /* uint32_t each */
 };
 
+/* What this batch finds about the mirror's witness. */
+struct fit_news {
+  enum { FIT_NEWS_NONE, FIT_NEWS_FITS, FIT_NEWS_ALARM, FIT_NEWS_FORGET } what;
+  char before[FIT_BEFORE];
+  uint64_t least;
+  uint64_t written; /* the witness has this version at least; 0: nothing new */
+};
+
 struct apply {
   sqlite3 *db;
   struct system_tables *system;
   struct leases *leases;
-  const char *mirror;
+  const char *mirror, *store_id;
+  struct fit *fit; /* NULL: there is no witness */
   struct tables *tables;
   struct originals *originals;
   struct attachments *attachments;
@@ -84,7 +94,8 @@ struct apply {
   size_t published_before, ended_before, recounts_before;
   uint64_t backfill, backfill_before; /* once this batch is durable, a backfill begins, up to this
                                      version; 0: none */
-  uint64_t pauses;                    /* another number with each change of the table */
+  struct fit_news fit_news, fit_before;
+  uint64_t pauses;     /* another number with each change of the table */
   bool pauses_changed; /* in this batch, or perhaps not: a changeset of it may have been undone */
   struct ck_delivery *published;
   size_t published_count, published_cap;
@@ -226,6 +237,9 @@ int end_attempt(struct apply *a, const struct ck_end *said, bool known, struct c
 
 /* ---- apply_pauses.c ---- */
 
+/* Pauses everything, until a person ends it. 0 or -1. */
+int pause_everything(struct apply *a, struct ck_err *err);
+
 /* The job is over: its pause, if it has one, is forgotten. 0 or -1. */
 int pause_ends(struct apply *a, struct ck_str job_id, struct ck_err *err);
 
@@ -248,6 +262,13 @@ int attempt_ends(struct apply *a, const struct ck_end *end, struct ck_str outcom
                  bool known, struct ck_err *err);
 /* The job stops running: its attempt ends as unknown if nobody has ended it. 0 or -1. */
 int attempt_taken(struct apply *a, struct ck_str job_id, struct ck_err *err);
+
+/* ---- apply_witness.c ---- */
+
+/* Does the witness not fit, as far as is known? */
+bool witness_alarm(const struct apply *a);
+/* The batch is durable: what it found about the witness holds. */
+void witness_committed(struct apply *a);
 
 /* mutate_NAME: one function for each mutation. 0, or -1 with the reason. */
 #define APPLY_MUTATE(NAME, name, number) \

@@ -63,6 +63,10 @@ int mutate_pause(struct apply *a, const struct ck_pause *m, struct ck_err *err) 
              : 0;
 }
 
+int pause_everything(struct apply *a, struct ck_err *err) {
+  return mutate_pause(a, &(struct ck_pause){.kind = CK_LIT("everything")}, err);
+}
+
 int mutate_unpause(struct apply *a, const struct ck_unpause *m, struct ck_err *err) {
   if (check(m->kind, m->name, "unpause", err)) return -1;
   int rc = holds(a, m->kind, m->name, INT64_MIN, err);

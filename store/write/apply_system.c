@@ -40,8 +40,11 @@ int mutate_synced(struct apply *a, const struct ck_synced *m, struct ck_err *err
   remember_ended(a, m->generation);
   if (system_run(a->system, SYSTEM_DEAD_PASSED, err, "s", m->sink)) return apply_failed(a);
   struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
-  if (system_run(a->system, SYSTEM_SINK_SAVE, err, "si", mirror, (int64_t)cursor))
+  uint64_t witness = m->witness < m->upto ? m->witness : m->upto;
+  if (system_run(a->system, SYSTEM_SINK_SAVE, err, "sii", mirror, (int64_t)cursor,
+                 (int64_t)witness))
     return apply_failed(a);
+  if (witness > a->fit_news.written) a->fit_news.written = witness;
   return 0;
 }
 
@@ -76,12 +79,13 @@ int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err 
   if (stored_version(a, SYSTEM_BACKFILL_GET, mirror, &goal, err) ||
       stored_version(a, SYSTEM_SINK_GET, mirror, &cursor, err))
     return -1;
-  if (cursor < goal || a->head == 0 || a->backfill) return 0;
+  if ((cursor < goal && !witness_alarm(a)) || a->head == 0 || a->backfill) return 0;
   if (apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_SINK_SAVE, err, "si", mirror, (int64_t)0) ||
+  if (system_run(a->system, SYSTEM_SINK_RESTART, err, "s", mirror) ||
       system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", mirror, (int64_t)a->head))
     return apply_failed(a);
   a->backfill = a->head;
+  a->fit_news.what = FIT_NEWS_FORGET; /* an emptied mirror fits from now on */
   return 0;
 }
 

@@ -115,7 +115,24 @@
                " WHERE kind = ?1 AND name = ?2 AND (until IS NULL OR until > ?3)") \
   L(SENT_SAVE, "INSERT OR IGNORE INTO sent VALUES (?1, ?2, ?3)") \
   L(SINK_GET, "SELECT cursor FROM sinks WHERE name = ?1") \
-  L(SINK_SAVE, "INSERT INTO sinks VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2") \
+  L(SINK_SAVE, "INSERT INTO sinks (name, cursor, written) VALUES (?1, ?2, ?3)" \
+               " ON CONFLICT (name) DO UPDATE SET cursor = ?2, written = max(written, ?3)") \
+  L(SINK_WITNESS, "SELECT written, taken, alarm FROM sinks WHERE name = ?1") \
+  L(SINK_FITS, "INSERT INTO sinks (name, cursor) VALUES (?1, 0) ON CONFLICT (name) DO UPDATE" \
+               " SET alarm = '', taken = 0") \
+  L(SINK_ALARM, "INSERT INTO sinks (name, cursor, alarm, alarm_at) VALUES (?1, 0, ?2, ?3)" \
+                " ON CONFLICT (name) DO UPDATE SET alarm = ?2, alarm_at = ?3") \
+  L(SINK_RESTART, "INSERT INTO sinks (name, cursor) VALUES (?1, 0) ON CONFLICT (name) DO UPDATE" \
+                  " SET cursor = 0, written = 0") \
+  L(SINK_TAKE, "INSERT INTO sinks (name, cursor, taken) VALUES (?1, 0, 1)" \
+               " ON CONFLICT (name) DO UPDATE SET cursor = 0, written = 0, taken = 1") \
+  L(RUN_GET, "SELECT coalesce(last, ?3) FROM runs WHERE run = ?1 AND store_id = ?2 UNION ALL" \
+             " SELECT last FROM runs WHERE run = '*' AND store_id = ?2 AND last >= ?4 LIMIT 1") \
+  L(RUN_SAVE, "INSERT INTO runs (run, store_id, first) VALUES (?1, ?2, ?3)" \
+              " ON CONFLICT DO NOTHING") \
+  L(RUNS_PRUNE, "DELETE FROM runs WHERE number <= (SELECT max(number) FROM runs) - 4096") \
+  L(RUNS_OF, "SELECT 1 FROM runs WHERE store_id = ?1") \
+  L(FLOOR_RAISE, "UPDATE store SET version_floor = max(version_floor, ?1)") \
   L(SPENT_ADD, "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (sink, day) DO UPDATE" \
                " SET requests = requests + ?3, rows = rows + ?4, written = written + ?5") \
   L(DEAD_SAVE, "INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \

@@ -4,10 +4,11 @@
 #include <string.h>
 
 static const char *const names[SYNC_CLASSES] = {
-    [SYNC_DONE] = "done",   [SYNC_UNKNOWN] = "unknown", [SYNC_NOT_APPLIED] = "not_applied",
-    [SYNC_LESS] = "less",   [SYNC_SPLIT] = "split",     [SYNC_WAIT] = "wait",
-    [SYNC_QUOTA] = "quota", [SYNC_STOP] = "stop",       [SYNC_TABLE] = "table",
-    [SYNC_EARLY] = "early", [SYNC_ROW] = "row",         [SYNC_ODD] = "odd",
+    [SYNC_DONE] = "done",       [SYNC_UNKNOWN] = "unknown", [SYNC_NOT_APPLIED] = "not_applied",
+    [SYNC_LESS] = "less",       [SYNC_SPLIT] = "split",     [SYNC_WAIT] = "wait",
+    [SYNC_QUOTA] = "quota",     [SYNC_STOP] = "stop",       [SYNC_TABLE] = "table",
+    [SYNC_EARLY] = "early",     [SYNC_ROW] = "row",         [SYNC_ODD] = "odd",
+    [SYNC_WITNESS] = "witness",
 };
 
 const char *sync_class_name(enum sync_class c) {

@@ -15,6 +15,7 @@ enum sync_class {
   SYNC_WAIT,        /* wait as long as the sink says */
   SYNC_QUOTA,       /* wait until the day ends (UTC) */
   SYNC_STOP,        /* it needs a person: try again every 30 s */
+  SYNC_WITNESS,     /* its witness is not as expected: the store has to say what follows */
 
   /* About what was sent: other slices may get through. */
   SYNC_SPLIT, /* too much for one request: send half */

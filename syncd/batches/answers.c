@@ -251,6 +251,13 @@ static void on_stop(struct turn *t) {
   t->p->again = t->now + (max < STOPPED_MS ? max : STOPPED_MS);
 }
 
+/* What is held besides was planned for the same mirror. */
+static void on_witness(struct turn *t) {
+  t->p->unfit = true;
+  sync_pipeline_return(t->p, t->batch);
+  sync_pipeline_return_all(t->p);
+}
+
 /* ---- the fault of a table, of a row, or unknown ---- */
 
 static void on_table(struct turn *t) {
@@ -323,10 +330,11 @@ static void on_odd(struct turn *t) {
 /* ---- by class ---- */
 
 static void (*const handlers[SYNC_CLASSES])(struct turn *) = {
-    [SYNC_DONE] = on_done,   [SYNC_UNKNOWN] = on_again, [SYNC_NOT_APPLIED] = on_again,
-    [SYNC_LESS] = on_less,   [SYNC_SPLIT] = on_split,   [SYNC_WAIT] = on_wait,
-    [SYNC_QUOTA] = on_quota, [SYNC_STOP] = on_stop,     [SYNC_TABLE] = on_table,
-    [SYNC_EARLY] = on_early, [SYNC_ROW] = on_row,       [SYNC_ODD] = on_odd,
+    [SYNC_DONE] = on_done,       [SYNC_UNKNOWN] = on_again, [SYNC_NOT_APPLIED] = on_again,
+    [SYNC_LESS] = on_less,       [SYNC_SPLIT] = on_split,   [SYNC_WAIT] = on_wait,
+    [SYNC_QUOTA] = on_quota,     [SYNC_STOP] = on_stop,     [SYNC_TABLE] = on_table,
+    [SYNC_EARLY] = on_early,     [SYNC_ROW] = on_row,       [SYNC_ODD] = on_odd,
+    [SYNC_WITNESS] = on_witness,
 };
 
 static bool any_waits(const struct sync_pipeline *p) {
@@ -352,4 +360,26 @@ void sync_pipeline_answer(struct sync_pipeline *p, const struct sync_answer *a, 
     memcpy(p->last_error, a->text, sizeof p->last_error);
   else if (!any_waits(p))
     p->last_error[0] = '\0';
+}
+
+void sync_pipeline_witness(struct sync_pipeline *p, const struct sync_answer *a, int64_t now,
+                           int64_t today_left) {
+  struct turn t = {.p = p, .a = a, .now = now, .today_left = today_left};
+  p->unread = a->class != SYNC_DONE;
+  if (a->class == SYNC_DONE) {
+    p->tries = 0;
+    p->again = 0;
+    p->stopped = false;
+    p->last_error[0] = '\0';
+    return;
+  }
+  memcpy(p->last_error, a->text, sizeof p->last_error);
+  if (a->class == SYNC_WAIT)
+    on_wait(&t);
+  else if (a->class == SYNC_QUOTA)
+    on_quota(&t);
+  else if (a->class == SYNC_UNKNOWN || a->class == SYNC_NOT_APPLIED || a->class == SYNC_LESS)
+    back_off(p, now, PROBE_MS + PROBE_MORE_MS);
+  else /* no access, or its table is missing */
+    on_stop(&t);
 }

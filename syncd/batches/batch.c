@@ -58,6 +58,9 @@ int sync_batch_decode(struct sync_batch *b, struct ck_str frame, struct ck_err *
   b->upto = m.as.batch.upto;
   b->parents = m.as.batch.parents;
   if (b->upto < b->after) return ck_fail(err, "upto: is less than after");
+  if (ck_mirror_witness_set(&b->witness, m.as.batch.store_id, m.as.batch.run, m.as.batch.before,
+                            m.as.batch.least, b->upto, err))
+    return -1;
   return decode_rows(b, m.as.batch.changes, err);
 }
 

@@ -11,7 +11,8 @@
 struct sync_batch {
   char *sink; /* on the heap */
   uint64_t generation, after, upto;
-  bool parents; /* the parents of its rows came with it, complete */
+  bool parents;                     /* the parents of its rows came with it, complete */
+  struct ck_mirror_witness witness; /* goes with each of its requests */
   struct ck_arena arena;
   struct ck_buf json; /* where the rows' json is */
   struct sync_row *rows;
@@ -25,6 +26,7 @@ struct sync_batch {
   uint32_t dead_letter_count;
   size_t bytes;   /* of its rows; set by sync_batch_shrink */
   bool postponed; /* it is returned because it needs a person */
+  bool witnessed; /* one of its requests has written the witness */
 };
 
 enum sync_batch_state {

@@ -87,6 +87,7 @@ static void plan(struct sync_batch *b, const struct sync_limits *limits, int64_t
   for (size_t i = 0; i < slices.n; ++i) {
     last = sync_batch_insert(b, last, slices.at[i]);
     last->not_before = now;
+    last->witness = &b->witness;
   }
   free(slices.at);
 }
@@ -241,6 +242,7 @@ struct sync_slice *sync_pipeline_pick(struct sync_pipeline *p, int64_t now) {
 }
 
 const char *sync_pipeline_state(const struct sync_pipeline *p, int64_t now) {
+  if (p->unread) return p->stopped ? "stopped" : "waiting";
   if (!p->first) return "idle";
   if (p->stopped) return "stopped";
   return p->sent || ready_at(p) <= now ? "working" : "waiting";

@@ -11,9 +11,9 @@
  * An answer about the sink as a whole (down, overloaded, rate limit, no access) moves no slice: it
  * holds everything back until `again`.
  *
- * A batch is returned to the store in three cases: a foreign key stops it for the first time (it
- * comes again with what its rows point to); the worker ends; or it is postponed, because it needs a
- * person and enough such batches are held already. */
+ * A batch is returned to the store in four cases: a foreign key stops it for the first time (it
+ * comes again with what its rows point to); the mirror's witness is not as expected; the worker
+ * ends; or it is postponed, because it needs a person and enough such batches are held already. */
 #ifndef SYNCD_PIPELINE_H
 #define SYNCD_PIPELINE_H
 
@@ -61,6 +61,8 @@ struct sync_pipeline {
   int64_t probe_at; /* nothing gets through: when to send the cheap request; 0: never */
   uint64_t through; /* requests that got through */
   bool stopped;     /* it needs a person */
+  bool unfit;       /* a witness was not as expected: it is to be read, and the store to be told */
+  bool unread;      /* it could not be read; until `again` nothing is tried */
   int64_t table_again[CK_TABLES]; /* the table is paused until this; 0: it is not paused */
   int64_t early_again;            /* no EARLY slice is sent before this */
   int early_tries;
@@ -102,6 +104,11 @@ void sync_pipeline_answer(struct sync_pipeline *p, const struct sync_answer *a, 
  * sync_pipeline_probed: its answer, which ends the wait or sets the time of the next probe. */
 bool sync_pipeline_probe(const struct sync_pipeline *p, int64_t now);
 void sync_pipeline_probed(struct sync_pipeline *p, const struct sync_answer *a, int64_t now);
+
+/* The answer to the question for the witness, which holds everything back if there is none; as
+ * sync_pipeline_answer. */
+void sync_pipeline_witness(struct sync_pipeline *p, const struct sync_answer *a, int64_t now,
+                           int64_t today_left);
 
 /* Postpones BLOCKED batches, except the first few, so that later changes can proceed however many
  * batches are blocked. */

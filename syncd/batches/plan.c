@@ -228,9 +228,19 @@ static void put_statement(struct ck_buf *body, const struct sync_slice *s,
   ck_buf_free(&sql);
 }
 
+static void put_witness(struct ck_buf *body, const struct ck_mirror_witness *w) {
+  struct ck_buf sql = {0};
+  ck_mirror_witness_write(&sql, w);
+  ck_buf_text(body, ",{\"sql\":");
+  ck_buf_json_str(body, ck_buf_view(&sql));
+  ck_buf_text(body, "}");
+  ck_buf_free(&sql);
+}
+
 void sync_plan_body(struct ck_buf *body, const struct sync_slice *s,
                     const struct sync_statement *st, size_t n) {
-  if (n == 1) {
+  bool witness = ck_mirror_witness_kept(s->witness);
+  if (n == 1 && !witness) {
     put_statement(body, s, st);
     return;
   }
@@ -239,5 +249,6 @@ void sync_plan_body(struct ck_buf *body, const struct sync_slice *s,
     if (i) ck_buf_add(body, ",", 1);
     put_statement(body, s, &st[i]);
   }
+  if (witness) put_witness(body, s->witness);
   ck_buf_text(body, "]}");
 }

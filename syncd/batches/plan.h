@@ -60,7 +60,8 @@ void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st);
 struct sync_statement sync_compare_statement(const struct sync_slice *s,
                                              const struct sync_limits *limits);
 
-/* Appends the request's body: {"sql","params"} for one statement, {"batch":[…]} for several. */
+/* Appends the request's body: {"sql","params"} for one statement, {"batch":[…]} for several. The
+ * last one is that of the witness, if the slice has one. */
 void sync_plan_body(struct ck_buf *body, const struct sync_slice *s,
                     const struct sync_statement *st, size_t n);
 

@@ -12,6 +12,7 @@
  *   wait           =           =           =           =           =
  *   quota          =           =           =           =           =
  *   stop           =           =           =           =           =
+ *   witness      g =           =           =           =           =
  *   table        d PAUSED      PAUSED      PAUSED      PAUSED      PAUSED
  *   early        e EARLY       EARLY       EARLY       EARLY       EARLY
  *   row          c SUSPECT, or GONE        GONE        GONE        GONE
@@ -30,6 +31,7 @@
  *   e  A single row, after it was sent with more caution, and halved. After 5 minutes it is GONE,
  *      a dead letter. At the first foreign key the whole batch is returned to the store instead.
  *   f  A single row, after 8 tries, and halved.
+ *   g  Its batch is returned to the store.
  *
  * slice.c has the moves as data, and sync_slice_move() asserts them. */
 #ifndef SYNCD_SLICE_H
@@ -38,6 +40,7 @@
 #include "proto/wire.h"
 #include "syncd/batches/answer.h"
 #include "syncd/sql/mirror.h"
+#include "syncd/sql/mirror_witness.h"
 
 enum sync_row_state {
   SYNC_ROW_OPEN,
@@ -71,13 +74,14 @@ enum sync_slice_state {
   SYNC_SLICE_STATES
 };
 
-/* The rows belong to the batch, the array to the slice. Verify and the sinks use only the rows and
- * the caution; the rest is the pipeline's. */
+/* The rows belong to the batch, the array to the slice. Verify and the sinks use only the rows, the
+ * caution and the witness; the rest is the pipeline's. */
 struct sync_slice {
   struct sync_row **rows;
   size_t n;
   enum ck_mirror_caution caution;
-  struct sync_slice *next; /* of the same batch */
+  const struct ck_mirror_witness *witness; /* of its batch; NULL: none is written */
+  struct sync_slice *next;                 /* of the same batch */
   enum sync_slice_state state;
   int tries;          /* sets the wait before the next one */
   int64_t not_before; /* not sent before; boot ms */

@@ -49,14 +49,15 @@ static bool take_orphans(const json_t *result, struct sync_slice *slice,
 static bool take_results(struct sync_answer *a, const json_t *root, struct sync_slice *slice,
                          const struct sync_statement *st, size_t n) {
   const json_t *results = json_object_get(root, "result");
-  if (json_array_size(results) != n) return false;
-  for (size_t i = 0; i < n; ++i) {
+  size_t all = n + ck_mirror_witness_kept(slice->witness);
+  if (json_array_size(results) != all) return false;
+  for (size_t i = 0; i < all; ++i) {
     const json_t *result = json_array_get(results, i);
     if (!json_is_true(json_object_get(result, "success"))) return false;
     json_int_t written =
         json_integer_value(json_object_get(json_object_get(result, "meta"), "rows_written"));
     if (written > 0) a->written += (uint64_t)written;
-    if (st[i].kind == SYNC_ORPHANS && !take_orphans(result, slice, &st[i])) return false;
+    if (i < n && st[i].kind == SYNC_ORPHANS && !take_orphans(result, slice, &st[i])) return false;
   }
   return true;
 }

@@ -35,6 +35,7 @@ static void put_statement(struct ck_buf *sql, struct ck_buf *param,
   ck_buf_text(param, "[");
   if (query->kind == SYNC_QUERY_RESET || query->kind == SYNC_QUERY_DELETE) {
     ck_mirror_reset(sql, query->table, query->kind == SYNC_QUERY_DELETE);
+    if (ck_mirror_witness_kept(query->witness)) ck_mirror_witness_holds(sql, query->witness);
     put_known(param, query);
   } else {
     if (query->kind == SYNC_QUERY_DIGESTS)

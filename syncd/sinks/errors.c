@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "syncd/sql/mirror_witness.h"
+
 #define SECOND 1000
 #define MINUTE (60 * SECOND)
 
@@ -13,6 +15,8 @@ static const struct known {
   enum sync_class class;
   int64_t wait_ms;
 } known[] = {
+    /* Its table is missing, or its column may not be NULL */
+    {CK_MIRROR_WITNESS, SYNC_WITNESS, 0},
     /* Specific resets, before "caused object to be reset" */
     {"storage operation exceeded timeout", SYNC_SPLIT, 0},
     {"exceeded its memory limit", SYNC_SPLIT, 0},
@@ -228,6 +232,8 @@ static enum sync_class classify_connection(struct ck_str message) {
 enum sync_class sync_classify_postgres(const char *state, struct ck_str message, int64_t *wait_ms) {
   if (wait_ms) *wait_ms = 0;
   if (!state) return classify_connection(message);
+  if (message.n && memmem(message.s, message.n, CK_MIRROR_WITNESS, sizeof CK_MIRROR_WITNESS - 1))
+    return SYNC_WITNESS;
   for (size_t i = 0; i < COUNT(sqlstates); ++i) {
     if (strncmp(state, sqlstates[i].begins, strlen(sqlstates[i].begins)) != 0) continue;
     if (wait_ms) *wait_ms = sqlstates[i].wait_ms;

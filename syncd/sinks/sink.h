@@ -51,7 +51,9 @@ struct sync_query {
   size_t known_count;
   struct sync_slice *slice;
   const char *sql;
-  int64_t timeout; /* ms; 0: the sink's own */
+  const struct ck_mirror_witness *witness; /* RESET, DELETE: nothing is done unless it is as
+                                              expected; NULL: whatever it is */
+  int64_t timeout;                         /* ms; 0: the sink's own */
   /* Texts are valid during the call; the text of a NULL cell is empty. restart (may be NULL): the
    * caller of query() calls it before each try, because one that failed halfway may have called
    * back already. */

@@ -172,6 +172,17 @@ static bool send_rows(PGconn *conn, struct pg_request *r, size_t from, size_t n)
   return sent;
 }
 
+/* The last one before COMMIT: its row is locked for that long only, and other workers write it too.
+ */
+static bool send_witness(PGconn *conn, struct pg_request *r, const struct ck_mirror_witness *w) {
+  struct ck_buf sql = {0};
+  ck_mirror_witness_write(&sql, w);
+  expect(r, PG_WRITTEN, 0, 0);
+  bool sent = send(conn, &sql, NULL);
+  ck_buf_free(&sql);
+  return sent;
+}
+
 static bool send_slice(PGconn *conn, struct pg_request *r) {
   const struct sync_slice *s = r->slice;
   bool sent = send_plain(conn, r, "BEGIN");
@@ -180,6 +191,7 @@ static bool send_slice(PGconn *conn, struct pg_request *r) {
     }
     sent = send_rows(conn, r, from, to - from);
   }
+  if (sent && ck_mirror_witness_kept(s->witness)) sent = send_witness(conn, r, s->witness);
   return sent && send_plain(conn, r, "COMMIT");
 }
 
@@ -200,6 +212,7 @@ static void query_sql(struct ck_buf *sql, struct params *p, const struct sync_qu
   case SYNC_QUERY_RESET:
   case SYNC_QUERY_DELETE:
     ck_pg_reset(sql, query->table, query->kind == SYNC_QUERY_DELETE);
+    if (ck_mirror_witness_kept(query->witness)) ck_mirror_witness_holds(sql, query->witness);
     put_known(p, query);
     break;
   case SYNC_QUERY_SQL:

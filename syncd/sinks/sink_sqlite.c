@@ -256,9 +256,22 @@ static enum sync_class run(struct sqlite_sink *k, const char *sql, struct sync_a
   return say_why(k, a);
 }
 
+static enum sync_class write_witness(struct sqlite_sink *k, struct sync_answer *a) {
+  struct ck_buf sql = {0};
+  int before = sqlite3_total_changes(k->db);
+  if (!ck_mirror_witness_kept(k->slice->witness)) return SYNC_DONE;
+  ck_mirror_witness_write(&sql, k->slice->witness);
+  enum sync_class c = run(k, ck_buf_cstr(&sql), a);
+  a->written += (uint64_t)(sqlite3_total_changes(k->db) - before);
+  ck_buf_free(&sql);
+  return c;
+}
+
 static void transaction(struct sqlite_sink *k, struct sync_answer *a) {
   if (run(k, "BEGIN IMMEDIATE", a) != SYNC_DONE) return;
-  if (apply_rows(k, a) == SYNC_DONE && run(k, "COMMIT", a) == SYNC_DONE) return;
+  if (apply_rows(k, a) == SYNC_DONE && write_witness(k, a) == SYNC_DONE &&
+      run(k, "COMMIT", a) == SYNC_DONE)
+    return;
   if (!sqlite3_get_autocommit(k->db)) sqlite3_exec(k->db, "ROLLBACK", NULL, NULL, NULL);
   a->written = 0;
   for (size_t i = 0; i < k->slice->n; ++i) sync_row_mark(k->slice->rows[i], SYNC_ROW_OPEN, NULL);
@@ -343,6 +356,7 @@ static int query_known(struct sqlite_sink *k, struct sync_query *query) {
   bool gone = query->kind == SYNC_QUERY_DELETE;
   ck_buf_printf(&sql, "%s %s%s WHERE %s = ?1 AND version = ?2", gone ? "DELETE FROM" : "UPDATE",
                 info->name, gone ? "" : " SET version = 0", info->fields[info->key].name);
+  if (ck_mirror_witness_kept(query->witness)) ck_mirror_witness_holds(&sql, query->witness);
   int rc = prepare_once(k, &sql, &st);
   for (size_t i = 0; i < query->known_count && rc == SQLITE_OK; ++i) {
     rc = bind_text(st, 1, query->known[i].key);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "syncd/sql/mirror_internal.h"
+#include "syncd/sql/mirror_witness.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -52,6 +53,10 @@ static void create_table(struct ck_buf *sql, const struct dialect *d, enum ck_ta
     ck_buf_text(sql, ")");
   }
   ck_buf_printf(sql, "\n%s;\n", d->table_end);
+}
+
+static void create_witness(struct ck_buf *sql, const struct dialect *d) {
+  ck_mirror_witness_table(sql, d->integer, d->text, d->table_end);
 }
 
 static bool is_mirrored(const struct ck_index *index) { return index->where & CK_INDEX_MIRROR; }
@@ -105,9 +110,11 @@ void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool o
   const struct dialect *d = &dialects[dialect];
   if (old) {
     for (enum ck_table t = 0; t < CK_TABLES; ++t) bring_up(sql, d, t);
+    create_witness(sql, d);
     return;
   }
   for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, d, t);
+  create_witness(sql, d);
   for (size_t i = 0; i < CK_INDEXES; ++i)
     if (is_mirrored(&ck_indexes[i])) create_index(sql, &ck_indexes[i]);
   for (enum ck_table t = 0; t < CK_TABLES && d->for_people; ++t) create_iso_view(sql, t);
@@ -115,13 +122,14 @@ void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool o
 
 /* ---- what exists, and what is missing ---- */
 
-/* Only the six tables are named: D1 has tables of its own, which may not be looked at. */
+/* Only the tables of the schema are named: D1 has tables of its own, which may not be looked at. */
 void ck_mirror_what_is_there(struct ck_buf *sql) {
   ck_buf_text(sql, "WITH t (name, strict) AS"
                    " (SELECT l.name, l.strict FROM json_each('[");
   for (int t = 0; t < CK_TABLES; ++t)
     ck_buf_printf(sql, "%s\"%s\"", t ? "," : "", ck_tables[t].name);
-  ck_buf_text(sql, "]') n CROSS JOIN pragma_table_list(n.value) l WHERE l.schema = 'main')"
+  ck_buf_text(sql, ",\"" CK_MIRROR_WITNESS
+                   "\"]') n CROSS JOIN pragma_table_list(n.value) l WHERE l.schema = 'main')"
                    " SELECT 'column' AS kind, t.name AS tbl, c.name AS name,"
                    " CAST(t.strict AS TEXT) AS more"
                    " FROM t CROSS JOIN pragma_table_xinfo(t.name) c"
@@ -197,6 +205,12 @@ static void add_uniques(struct missing *m, enum ck_table t, const struct ck_mirr
   if (!at->unique[0]) add_unique(m, t, 0, key_of(t));
   if (names.len && !at->unique[1]) add_unique(m, t, 1, ck_buf_cstr(&names));
   ck_buf_free(&names);
+}
+
+bool ck_mirror_witness_missing(struct ck_buf *sql, enum ck_mirror_dialect dialect,
+                               const struct ck_mirror_there *there) {
+  if (!there->witness) create_witness(sql, &dialects[dialect]);
+  return !there->witness;
 }
 
 unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirror_dialect dialect,

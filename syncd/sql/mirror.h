@@ -33,6 +33,7 @@ struct ck_mirror_table {
 };
 struct ck_mirror_there {
   struct ck_mirror_table table[CK_TABLES];
+  bool witness; /* the table of mirror_witness.h */
 };
 /* Appends the query of what there is in a SQLite database. Its rows are kind, table, name, more. */
 void ck_mirror_what_is_there(struct ck_buf *sql);
@@ -44,6 +45,10 @@ void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str ki
  * there are. */
 unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirror_dialect dialect,
                            enum ck_table t, const struct ck_mirror_there *m);
+
+/* Appends the table of the witness if it is missing. Returns whether it is. */
+bool ck_mirror_witness_missing(struct ck_buf *sql, enum ck_mirror_dialect dialect,
+                               const struct ck_mirror_there *m);
 
 /* Appends the upsert of many rows. ?1: a JSON array of arrays, each with the columns in the list's
  * order and then the version. Existing rows with the same or a higher version stay. */

@@ -1,5 +1,6 @@
 /* Every statement for PostgreSQL, except the schema (mirror_postgres.h). */
 #include "syncd/sql/mirror_postgres.h"
+#include "syncd/sql/mirror_witness.h"
 
 #include "proto/digest.h"
 #include "syncd/sql/mirror_internal.h"
@@ -198,9 +199,8 @@ void ck_pg_reset(struct ck_buf *sql, enum ck_table t, bool gone) {
 
 static void ours(struct ck_buf *sql, const char *column) {
   ck_buf_printf(sql, "%s IN (", column);
-  for (int t = 0; t < CK_TABLES; ++t)
-    ck_buf_printf(sql, "%s'%s'", t ? ", " : "", ck_tables[t].name);
-  ck_buf_text(sql, ")");
+  for (int t = 0; t < CK_TABLES; ++t) ck_buf_printf(sql, "'%s', ", ck_tables[t].name);
+  ck_buf_text(sql, "'" CK_MIRROR_WITNESS "')");
 }
 
 void ck_pg_what_is_there(struct ck_buf *sql) {

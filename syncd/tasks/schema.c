@@ -6,6 +6,7 @@
 
 #include "syncd/sql/mirror.h"
 #include "syncd/sql/mirror_postgres.h"
+#include "syncd/sql/mirror_witness.h"
 
 struct schema {
   struct sync_task *t;
@@ -15,6 +16,7 @@ struct schema {
 static void note(void *self, const struct ck_str *cells, size_t n) {
   struct schema *s = self;
   if (n < 4) return;
+  if (ck_str_is(cells[1], CK_MIRROR_WITNESS)) s->there.witness = true;
   enum ck_table t = ck_table_named(cells[1]);
   if (t == CK_TABLES || !ck_str_is(cells[1], ck_tables[t].name)) return;
   ck_mirror_note(&s->there, t, cells[0], cells[2], cells[3]);
@@ -31,9 +33,9 @@ static int run_query(struct schema *s, struct sync_query *a, struct ck_err *err)
   return answer.class == SYNC_DONE ? 0 : sync_task_refused(&answer, err);
 }
 
-static void say_did(struct sync_task *t, enum ck_table table, const char *what) {
+static void say_did(struct sync_task *t, const char *table, const char *what) {
   struct ck_buf *line = sync_task_line(t);
-  ck_buf_printf(line, "{\"did\":{\"table\":\"%s\",\"what\":", ck_tables[table].name);
+  ck_buf_printf(line, "{\"did\":{\"table\":\"%s\",\"what\":", table);
   sync_task_text(line, ck_str_of(what));
   ck_buf_text(line, "}}");
   sync_task_say(t);
@@ -45,13 +47,24 @@ static int bring_up(struct schema *s, unsigned *done, struct ck_err *err) {
     unsigned n = ck_mirror_missing(&sql, &what, s->t->sink->dialect, (enum ck_table)t, &s->there);
     struct sync_query run = {.kind = SYNC_QUERY_SQL, .sql = ck_buf_cstr(&sql)};
     int rc = n ? run_query(s, &run, err) : 0;
-    if (rc == 0 && n) say_did(s->t, (enum ck_table)t, ck_buf_cstr(&what));
+    if (rc == 0 && n) say_did(s->t, ck_tables[t].name, ck_buf_cstr(&what));
     *done += n;
     ck_buf_free(&sql);
     ck_buf_free(&what);
     if (rc) return ck_fail_in(err, "%s", ck_tables[t].name);
   }
   return 0;
+}
+
+static int make_witness(struct schema *s, unsigned *done, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  bool missing = ck_mirror_witness_missing(&sql, s->t->sink->dialect, &s->there);
+  struct sync_query run = {.kind = SYNC_QUERY_SQL, .sql = ck_buf_cstr(&sql)};
+  int rc = missing ? run_query(s, &run, err) : 0;
+  if (rc == 0 && missing) say_did(s->t, CK_MIRROR_WITNESS, "table");
+  *done += missing;
+  ck_buf_free(&sql);
+  return rc ? ck_fail_in(err, CK_MIRROR_WITNESS) : 0;
 }
 
 void sync_schema_print(struct sync_task *t, bool old) {
@@ -79,7 +92,8 @@ int sync_schema(struct sync_task *t, struct ck_err *err) {
   unsigned done = 0;
   /* With own_schema, open() has made what was missing. */
   int rc = t->sink->own_schema ? 0 : run_query(&s, &read, err);
-  if (rc == 0 && !t->sink->own_schema) rc = bring_up(&s, &done, err);
+  if (rc == 0 && !t->sink->own_schema)
+    rc = bring_up(&s, &done, err) || make_witness(&s, &done, err) ? -1 : 0;
   ck_buf_free(&sql);
   if (rc) return -1;
   struct ck_buf *line = sync_task_line(t);

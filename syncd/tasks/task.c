@@ -133,7 +133,7 @@ static void step(struct sync_task *t, struct sync_answer *a) {
 }
 
 int sync_task_refused(const struct sync_answer *a, struct ck_err *err) {
-  if (a->class == SYNC_TABLE)
+  if (a->class == SYNC_TABLE || a->class == SYNC_WITNESS)
     return ck_fail(err, "the mirror: %s; convkeep sync schema --apply makes what is missing",
                    a->text);
   return ck_fail(err, "the mirror: %s", a->text[0] ? a->text : sync_class_name(a->class));
@@ -147,10 +147,11 @@ static const enum turn {
   CALLER,
   GIVE_UP
 } turns[SYNC_CLASSES] = {
-    [SYNC_DONE] = CALLER,   [SYNC_UNKNOWN] = AGAIN, [SYNC_NOT_APPLIED] = AGAIN,
-    [SYNC_LESS] = AGAIN,    [SYNC_SPLIT] = CALLER,  [SYNC_WAIT] = AFTER,
-    [SYNC_QUOTA] = GIVE_UP, [SYNC_STOP] = GIVE_UP,  [SYNC_TABLE] = CALLER,
-    [SYNC_EARLY] = CALLER,  [SYNC_ROW] = CALLER,    [SYNC_ODD] = AGAIN,
+    [SYNC_DONE] = CALLER,    [SYNC_UNKNOWN] = AGAIN, [SYNC_NOT_APPLIED] = AGAIN,
+    [SYNC_LESS] = AGAIN,     [SYNC_SPLIT] = CALLER,  [SYNC_WAIT] = AFTER,
+    [SYNC_QUOTA] = GIVE_UP,  [SYNC_STOP] = GIVE_UP,  [SYNC_TABLE] = CALLER,
+    [SYNC_EARLY] = CALLER,   [SYNC_ROW] = CALLER,    [SYNC_ODD] = AGAIN,
+    [SYNC_WITNESS] = CALLER,
 };
 
 struct patience {

@@ -27,7 +27,8 @@ struct sync_task {
                       anything that is asked of the sink from now on */
   uint64_t head;   /* the database's version, likewise */
   char store_id[33];
-  uint64_t requests; /* sent to the sink */
+  uint64_t requests;                /* sent to the sink */
+  struct ck_mirror_witness witness; /* what writes; set by sync_task_witness */
   struct ck_random random;
   struct ck_buf line;
 };
@@ -58,6 +59,10 @@ int sync_task_write(struct sync_task *t, struct sync_slice *slice, struct sync_a
                     struct ck_err *err);
 /* Fills err with an answer that nothing can be done about. Returns -1. */
 int sync_task_refused(const struct sync_answer *a, struct ck_err *err);
+
+/* To be called before anything is written: the mirror's witness is compared by the store, and
+ * t->witness set. -1 with the reason if it does not fit. (witness.c) */
+int sync_task_witness(struct sync_task *t, struct ck_err *err);
 
 /* Waits for that long. */
 void sync_task_pause(int64_t ms);

@@ -291,6 +291,7 @@ static int read_old(struct verify *v, struct ck_err *err) {
 }
 
 static int look_at_all(struct verify *v, struct ck_err *err) {
+  if (v->repair && sync_task_witness(v->t, err)) return -1;
   int rc = read_status(v, err) || read_old(v, err) || verify_read_dead_letters(v, err) ? -1 : 0;
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
     v->table = (enum ck_table)t;

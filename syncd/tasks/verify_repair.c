@@ -13,7 +13,7 @@
 int verify_batch(struct sync_batch *b, struct ck_buf *frame, const struct ck_ranges *a,
                  struct ck_err *err) {
   struct ck_message m = {.kind = CK_MSG_BATCH};
-  m.as.batch = (struct ck_batch){a->store_id, CK_LIT(""), 0, 0, INT64_MAX, a->ranges, false};
+  m.as.batch = (struct ck_batch){.store_id = a->store_id, .upto = INT64_MAX, .changes = a->ranges};
   ck_buf_clear(frame);
   ck_message_encode(frame, &m);
   return sync_batch_decode(b, ck_buf_view(frame), err);
@@ -56,12 +56,13 @@ static int write_halves(struct verify *v, struct sync_slice *s, struct ck_err *e
 /* A row that cannot be written stays as it is: the final pass reports it. */
 static int write_slice(struct verify *v, struct sync_slice *s, struct ck_err *err) {
   struct sync_answer a;
+  s->witness = &v->t->witness;
   if (sync_task_write(v->t, s, &a, err)) return -1;
   if (a.class == SYNC_DONE) {
     for (size_t i = 0; i < s->n; ++i) v->written += s->rows[i]->state == SYNC_ROW_OPEN;
     return 0;
   }
-  if (a.class == SYNC_TABLE) return sync_task_refused(&a, err);
+  if (a.class == SYNC_TABLE || a.class == SYNC_WITNESS) return sync_task_refused(&a, err);
   if (a.class == SYNC_EARLY && s->caution != CK_CAUTION_PARENTS &&
       ck_has_parents(s->rows[0]->row.table)) {
     ++s->caution;
@@ -103,7 +104,8 @@ static int write_found(struct verify *v, const struct verify_range *range,
 
 static int query_known(struct verify *v, enum sync_query_kind kind, const struct sync_known *known,
                        size_t n, struct ck_err *err) {
-  struct sync_query query = {.kind = kind, .table = v->table, .known = known, .known_count = n};
+  struct sync_query query = {
+      .kind = kind, .table = v->table, .known = known, .known_count = n, .witness = &v->t->witness};
   struct sync_answer a;
   if (n == 0) return 0;
   if (sync_task_query(v->t, &query, &a, err)) return -1;
@@ -111,7 +113,7 @@ static int query_known(struct verify *v, enum sync_query_kind kind, const struct
     if (kind == SYNC_QUERY_DELETE) v->written += n;
     return 0;
   }
-  if (a.class == SYNC_TABLE) return sync_task_refused(&a, err);
+  if (a.class == SYNC_TABLE || a.class == SYNC_WITNESS) return sync_task_refused(&a, err);
   size_t half = n / 2;
   if (n == 1) return 0; /* another row points to it: the final pass reports it */
   return query_known(v, kind, known, half, err) || query_known(v, kind, known + half, n - half, err)

@@ -352,9 +352,12 @@ T_STORY(hostile, the_work, 120) {
     struct ck_mutation lie = {.kind = CK_OP_SYNCED};
     struct ck_buf none = {0};
     ck_put_array(&none, 0);
-    lie.as.synced =
-        (struct ck_synced){i == 2 ? CK_LIT("nowhere") : CK_LIT("sqlite"), i ? 1u : UINT64_MAX,
-                           (uint64_t)cursor, (uint64_t)head, ck_buf_view(&none)};
+    lie.as.synced = (struct ck_synced){i == 2 ? CK_LIT("nowhere") : CK_LIT("sqlite"),
+                                       i ? 1u : UINT64_MAX,
+                                       (uint64_t)cursor,
+                                       (uint64_t)head,
+                                       ck_buf_view(&none),
+                                       0};
     t_mutate(p, &lie);
     T_CHECK(t_commit(p) == 'r', "a lie about generation %" PRIu64 " was believed",
             lie.as.synced.generation);

@@ -67,6 +67,9 @@ void mirror_settle(int ms);
 /* … and then checks that every row and column of the six tables is the same there. */
 void mirror_same(const struct mirror *m, int ms);
 
+/* Whether the mirror's witness was read in this run of the store, and fits. */
+bool mirror_fits(void);
+
 /* The report of the first syncd, in a static buffer. */
 const char *mirror_last_error(void);
 const char *mirror_state(void);

@@ -142,6 +142,14 @@ void mirror_same(const struct mirror *m, int ms) {
   m->compare();
 }
 
+bool mirror_fits(void) {
+  json_t *s = t_status(2000);
+  const char *state = t_text_at(s, "sync.witness.state");
+  bool fits = state && strcmp(state, "fits") == 0;
+  json_decref(s);
+  return fits;
+}
+
 int64_t mirror_dead(void) { return t_status_int("sync.dead_letters", -1); }
 
 void mirror_none_dead(void) {

@@ -40,6 +40,13 @@ void story_the_places_of_messages_come_to_an_older_mirror(const struct mirror *m
  * nor key. messages: what the task must say about it. */
 void story_a_missing_unique_constraint_is_made(const struct mirror *m, const char *messages);
 
+/* witness.c */
+void story_another_store_has_the_mirror(const struct mirror *m);
+void story_a_folder_that_was_set_back(const struct mirror *m);
+void story_a_mirror_that_was_set_back(const struct mirror *m);
+void story_a_mirror_that_was_emptied(const struct mirror *m);
+void story_a_mirror_that_fits_again(const struct mirror *m);
+
 /* values.c; CONVKEEP_LONG=1: a million */
 void story_values_are_the_same(const struct mirror *m);
 void story_bad_bytes_in_the_database_are_dead_letters(const struct mirror *m);

@@ -13,8 +13,8 @@ static struct lease grant(struct leases *l, uint64_t upto, int64_t now) {
 static struct ck_mutation synced(struct lease l) {
   static const unsigned char none = 0x90;
   struct ck_mutation m = {.kind = CK_OP_SYNCED};
-  m.as.synced =
-      (struct ck_synced){CK_LIT("sqlite"), l.generation, l.after, l.upto, {(const char *)&none, 1}};
+  m.as.synced = (struct ck_synced){
+      CK_LIT("sqlite"), l.generation, l.after, l.upto, {(const char *)&none, 1}, 0};
   return m;
 }
 

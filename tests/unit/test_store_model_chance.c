@@ -416,7 +416,7 @@ struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row) {
   if (m->kind == CK_OP_CURSOR) w.as.cursor = m->cursor;
   if (m->kind == CK_OP_WITHDRAW) w.as.withdraw.job_id = CK_LIT("j");
   if (m->kind == CK_OP_SYNCED)
-    w.as.synced = (struct ck_synced){CK_LIT("null"), 7, 0, 1, CK_LIT("\x90")};
+    w.as.synced = (struct ck_synced){CK_LIT("null"), 7, 0, 1, CK_LIT("\x90"), 0};
   if (m->kind != CK_OP_PUT && m->kind != CK_OP_COPY && m->kind != CK_OP_UPDATE) return w;
   ck_buf_clear(row);
   ck_put_map(row, (uint32_t)m->fields);

@@ -248,11 +248,13 @@ Test(restore, what_could_send_is_paused_and_nothing_is_mirrored) {
   sh_conversation(&s, "ended", "");
   sh_job(&s, "j1", "due", "m0", "");
   sh_job(&s, "j2", "ended", "m1", ", 'status':'done'");
-  cr_assert_eq(db_exec(s.db,
-                       "INSERT INTO sinks VALUES ('sqlite', 5); INSERT INTO dead_letters VALUES "
-                       "('sqlite', 'messages', 'm1', 2, 'why', 1)",
-                       &s.reason),
-               0);
+  cr_assert_eq(
+      db_exec(
+          s.db,
+          "INSERT INTO sinks (name, cursor) VALUES ('sqlite', 5); INSERT INTO dead_letters VALUES "
+          "('sqlite', 'messages', 'm1', 2, 'why', 1)",
+          &s.reason),
+      0);
   back_up(&s, RESTORE_STAGED);
   int64_t head = sh_int(&s, "SELECT max(version) FROM renewal_jobs");
   struct restored r = restore(&s);

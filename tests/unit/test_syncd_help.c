@@ -33,8 +33,13 @@ struct ck_str help_close(struct help_batch *h, const char *sink, uint64_t genera
                          uint64_t after, uint64_t upto) {
   struct ck_message m = {.kind = CK_MSG_BATCH};
   ck_close_array(&h->changes, h->opened, h->n);
-  m.as.batch = (struct ck_batch){CK_LIT("store"),          ck_str_of(sink), generation, after, upto,
-                                 ck_buf_view(&h->changes), h->parents};
+  m.as.batch = (struct ck_batch){.store_id = CK_LIT("store"),
+                                 .sink = ck_str_of(sink),
+                                 .generation = generation,
+                                 .after = after,
+                                 .upto = upto,
+                                 .changes = ck_buf_view(&h->changes),
+                                 .parents = h->parents};
   ck_message_encode(&h->frame, &m);
   return ck_buf_view(&h->frame);
 }

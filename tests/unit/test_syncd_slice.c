@@ -18,6 +18,7 @@ static const char *const drawn[SYNC_CLASSES][SYNC_SLICE_STATES] = {
     [SYNC_WAIT] = {"", "", "", "", "", ""},
     [SYNC_QUOTA] = {"", "", "", "", "", ""},
     [SYNC_STOP] = {"", "", "", "", "", ""},
+    [SYNC_WITNESS] = {"", "", "", "", "", ""},
     [SYNC_TABLE] = {"P", "P", "P", "P", "P", ""},
     [SYNC_EARLY] = {"EG", "EG", "EG", "EG", "EG", ""},
     [SYNC_ROW] = {"SG", "G", "G", "G", "G", ""},

@@ -1,0 +1,79 @@
+/* See fit.h. */
+#include "store/mirror/fit.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/text.h"
+
+#define AGAIN_MS 2500        /* a worker that was asked has not told it */
+#define AGAIN_ALARM_MS 60000 /* somebody may have put things right */
+
+struct fit {
+  pthread_mutex_t lock;
+  char run[FIT_RUN];
+  struct fit_view view;
+  int64_t ask_at; /* while it does not fit */
+};
+
+struct fit *fit_new(bool kept) {
+  struct fit *f = ck_zalloc(sizeof *f);
+  char id[33];
+  pthread_mutex_init(&f->lock, NULL);
+  ck_random_id(id);
+  if (kept)
+    snprintf(f->run, sizeof f->run, "%.16s", id);
+  else
+    f->view.state = FIT_YES;
+  return f;
+}
+
+void fit_free(struct fit **f) {
+  if (!*f) return;
+  pthread_mutex_destroy(&(*f)->lock);
+  free(*f);
+  *f = NULL;
+}
+
+const char *fit_run(const struct fit *f) { return f->run; }
+
+void fit_read(struct fit *f, struct fit_view *v) {
+  pthread_mutex_lock(&f->lock);
+  *v = f->view;
+  pthread_mutex_unlock(&f->lock);
+}
+
+void fit_compared(struct fit *f, bool fits, const char *before, uint64_t least) {
+  pthread_mutex_lock(&f->lock);
+  f->view.state = fits ? FIT_YES : FIT_NO;
+  f->view.least = least;
+  snprintf(f->view.before, sizeof f->view.before, "%s", before);
+  pthread_mutex_unlock(&f->lock);
+}
+
+void fit_forget(struct fit *f) {
+  pthread_mutex_lock(&f->lock);
+  f->view.state = f->run[0] ? FIT_UNKNOWN : FIT_YES;
+  f->ask_at = 0;
+  pthread_mutex_unlock(&f->lock);
+}
+
+void fit_confirmed(struct fit *f, uint64_t version) {
+  pthread_mutex_lock(&f->lock);
+  if (version > f->view.least) f->view.least = version;
+  pthread_mutex_unlock(&f->lock);
+}
+
+int64_t fit_ask_at(struct fit *f) {
+  pthread_mutex_lock(&f->lock);
+  int64_t at = f->view.state == FIT_YES ? INT64_MAX : f->ask_at;
+  pthread_mutex_unlock(&f->lock);
+  return at;
+}
+
+void fit_asked(struct fit *f, int64_t now) {
+  pthread_mutex_lock(&f->lock);
+  f->ask_at = now + (f->view.state == FIT_NO ? AGAIN_ALARM_MS : AGAIN_MS);
+  pthread_mutex_unlock(&f->lock);
+}

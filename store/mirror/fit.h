@@ -1,0 +1,53 @@
+/* Does the mirror's witness fit this store? The witness is a row of the mirror: which store filled
+ * it, in which run, and up to which version. A worker reads it once in each run of the store, and
+ * again if it was not there as expected when something was to be written; the writer compares it
+ * with the store's own account (store/write/apply_witness.c). No batch is handed out unless it
+ * fits. Locked inside; `now` is ck_boot_ms. */
+#ifndef CK_STORE_FIT_H
+#define CK_STORE_FIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FIT_RUN 17    /* bytes of a run's id, with its end */
+#define FIT_BEFORE 80 /* … of STORE_ID/RUN */
+
+struct fit;
+
+enum fit_state {
+  FIT_UNKNOWN, /* it was not read in this run, or somebody has taken the mirror over since */
+  FIT_YES,
+  FIT_NO /* an alarm; it is read again from time to time */
+};
+
+struct fit_view {
+  enum fit_state state;
+  char before[FIT_BEFORE]; /* as in BATCH */
+  uint64_t least;
+};
+
+/* Begins a run with an id of its own. kept: the sink keeps a witness; else it always fits. */
+struct fit *fit_new(bool kept);
+void fit_free(struct fit **f);
+
+/* The run's id; "" if the sink keeps no witness. */
+const char *fit_run(const struct fit *f);
+void fit_read(struct fit *f, struct fit_view *v);
+
+/* ---- the writer, once it is durable ---- */
+
+/* The witness was compared. before, least: as in BATCH, if it fits. */
+void fit_compared(struct fit *f, bool fits, const char *before, uint64_t least);
+/* It is to be read anew. */
+void fit_forget(struct fit *f);
+/* The witness has this version at least. */
+void fit_confirmed(struct fit *f, uint64_t version);
+
+/* ---- the work thread ---- */
+
+/* When a worker is to be asked to read it; INT64_MAX: never. */
+int64_t fit_ask_at(struct fit *f);
+/* One was asked. */
+void fit_asked(struct fit *f, int64_t now);
+
+#endif

@@ -1,0 +1,210 @@
+/* The mirror's witness against the store's own account: the table `runs` (in which runs it wrote to
+ * a mirror, and which versions it had then) and sinks.written (what the witness must have at
+ * least).
+ *
+ * A version that a mirror got in a run was durable here before it was handed out. So a witness of a
+ * run that is not known, or of a version beyond the end of its run, was written by another store or
+ * by a later state of this one: the database was set back, also where the head has passed that
+ * version since. A witness below what was confirmed was itself set back.
+ *
+ * What does not fit is treated as a restored backup is: no follow-up begins until a person says so,
+ * and the next versions are above all that the mirror can have. */
+#include "store/write/apply_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/log.h"
+
+/* How many versions another store, or a later state of this one, may have given after the witness
+ * was written. */
+#define VERSIONS_JUMP UINT64_C(1000000000)
+/* No store comes so far; what is beyond was written by hand. */
+#define VERSION_MAX (UINT64_C(1) << 60)
+#define STORE_ID 32
+
+struct account {
+  uint64_t written;
+  bool taken;
+  char alarm[sizeof((struct ck_err *)0)->text];
+};
+
+static int read_account(struct apply *a, struct ck_str mirror, struct account *out,
+                        struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_SINK_WITNESS, "s", mirror);
+  int rc = system_step(a->system, s, err);
+  *out = (struct account){0};
+  if (rc > 0) {
+    struct ck_str alarm = db_str(s, 2);
+    out->written = (uint64_t)sqlite3_column_int64(s, 0);
+    out->taken = sqlite3_column_int(s, 1) != 0;
+    snprintf(out->alarm, sizeof out->alarm, "%.*s", (int)alarm.n, alarm.n ? alarm.s : "");
+  }
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : 0;
+}
+
+/* 1: the run is known, and *last is the newest version that it can have handed out. 0: it is not.
+ * -1: the database failed. */
+static int run_known(struct apply *a, const struct ck_witness *m, uint64_t *last,
+                     struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_RUN_GET, "ssii", m->of_run, m->store_id,
+                                 (int64_t)a->committed, (int64_t)m->version);
+  int rc = system_step(a->system, s, err);
+  if (rc > 0) *last = (uint64_t)sqlite3_column_int64(s, 0);
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : rc;
+}
+
+/* 1: it is the id of this store, or of one that it was before a restore. */
+static int is_own(struct apply *a, struct ck_str store_id, struct ck_err *err) {
+  if (ck_str_is(store_id, a->store_id)) return 1;
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_RUNS_OF, "s", store_id);
+  int rc = system_step(a->system, s, err);
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : rc;
+}
+
+static bool is_id(struct ck_str s, size_t most) {
+  for (size_t i = 0; i < s.n; ++i)
+    if (!memchr("0123456789abcdef", s.s[i], 16)) return false;
+  return s.n > 0 && s.n <= most;
+}
+
+/* What a comparison gives; -1: the database failed. */
+enum compared {
+  FITS,
+  MIRROR_LOST, /* the mirror is not what it was, and this store is right */
+  FOREIGN      /* what was written there is not of this store's history */
+};
+
+static int of_unknown_run(struct apply *a, const struct ck_witness *m, struct ck_err *why,
+                          struct ck_err *err) {
+  int own = is_own(a, m->store_id, err);
+  unsigned long long version = m->version;
+  if (own < 0) return -1;
+  if (own)
+    ck_fail(why,
+            "set_back: a run of this store that it does not know has filled the mirror up to "
+            "version %llu: this database is an older copy, or a copy of it is in use elsewhere",
+            version);
+  else
+    ck_fail(why, "other_store: the store %.*s… has filled the mirror, up to version %llu",
+            is_id(m->store_id, STORE_ID) && m->store_id.n >= 8 ? 8 : 0, m->store_id.n >= 8 ? m->store_id.s : "", version);
+  return FOREIGN;
+}
+
+static int compare(struct apply *a, const struct ck_witness *m, uint64_t written,
+                   struct ck_err *why, struct ck_err *err) {
+  uint64_t last = 0;
+  if (!m->there) {
+    if (!written) return FITS;
+    ck_fail(why,
+            "mirror_new: the mirror is empty or new, though versions up to %llu were written to it",
+            (unsigned long long)written);
+    return MIRROR_LOST;
+  }
+  int known = run_known(a, m, &last, err);
+  if (known < 0) return -1;
+  if (!known) return of_unknown_run(a, m, why, err);
+  if (m->version > last) {
+    ck_fail(why,
+            "set_back: the mirror was filled up to version %llu in a run that ends at %llu here: "
+            "this database is an older copy, or has lost its newest changes",
+            (unsigned long long)m->version, (unsigned long long)last);
+    return FOREIGN;
+  }
+  if (m->version >= written) return FITS;
+  ck_fail(why, "mirror_set_back: the mirror is at version %llu, and had come to %llu",
+          (unsigned long long)m->version, (unsigned long long)written);
+  return MIRROR_LOST;
+}
+
+static void name_before(struct apply *a, const struct ck_witness *m) {
+  char *before = a->fit_news.before;
+  if (!m->there)
+    *before = '\0';
+  else if (is_id(m->store_id, STORE_ID) && is_id(m->of_run, FIT_RUN - 1))
+    snprintf(before, FIT_BEFORE, "%.*s/%.*s", (int)m->store_id.n, m->store_id.s, (int)m->of_run.n,
+             m->of_run.s);
+  else
+    snprintf(before, FIT_BEFORE, CK_WITNESS_ANY); /* written by hand, and taken over */
+}
+
+static int accept(struct apply *a, struct ck_str mirror, const struct ck_witness *m,
+                  const struct account *account, struct ck_err *err) {
+  if (account->alarm[0])
+    ck_log(CK_INFO, "mirror", "witness_fits", "was=%s", ck_quotedz(account->alarm));
+  if (system_run(a->system, SYSTEM_SINK_FITS, err, "s", mirror) ||
+      system_run(a->system, SYSTEM_RUN_SAVE, err, "ssi", ck_str_of(fit_run(a->fit)),
+                 ck_str_of(a->store_id), (int64_t)a->committed) ||
+      system_run(a->system, SYSTEM_RUNS_PRUNE, err, ""))
+    return apply_failed(a);
+  a->fit_news.what = FIT_NEWS_FITS;
+  a->fit_news.least = account->written;
+  name_before(a, m);
+  return 0;
+}
+
+/* Above all that the mirror can have. */
+static int raise_versions(struct apply *a, uint64_t version, struct ck_err *err) {
+  if (version > VERSION_MAX || a->head >= version + VERSIONS_JUMP) return 0;
+  a->head = version + VERSIONS_JUMP;
+  return system_run(a->system, SYSTEM_FLOOR_RAISE, err, "i", (int64_t)a->head) ? apply_failed(a)
+                                                                               : 0;
+}
+
+/* It pauses once: a person may end the pause before the witness fits. */
+static int raise_alarm(struct apply *a, struct ck_str mirror, const char *before,
+                       const struct ck_err *why, struct ck_err *err) {
+  a->fit_news.what = FIT_NEWS_ALARM;
+  if (strcmp(before, why->text) == 0) return 0;
+  ck_log(CK_ERROR, "mirror", "witness", "reason=%s", ck_quotedz(why->text));
+  if (system_run(a->system, SYSTEM_SINK_ALARM, err, "ssi", mirror, ck_str_of(why->text), a->now))
+    return apply_failed(a);
+  return *before ? 0 : pause_everything(a, err);
+}
+
+int mutate_witness(struct apply *a, const struct ck_witness *m, struct ck_err *err) {
+  struct account account;
+  struct ck_err why = {{0}};
+  struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
+  if (!a->fit || !ck_str_is(m->run, fit_run(a->fit)))
+    return ck_fail(err, "witness.run: is not the store's present one");
+  if (apply_savepoint(a, err) || read_account(a, mirror, &account, err)) return -1;
+  int found = account.taken ? FITS : compare(a, m, account.written, &why, err);
+  if (found < 0) return -1;
+  if (found == FITS) return accept(a, mirror, m, &account, err);
+  if (found == FOREIGN && raise_versions(a, m->version, err)) return -1;
+  return raise_alarm(a, mirror, account.alarm, &why, err);
+}
+
+int mutate_takeover(struct apply *a, const struct ck_takeover *m, struct ck_err *err) {
+  struct ck_str mirror = ck_str_of(a->mirror);
+  if (m->sink.n == 0 || m->sink.n > mirror.n || memcmp(mirror.s, m->sink.s, m->sink.n) != 0)
+    return ck_fail(err, "takeover.sink: the store's mirror is %s, not %s",
+                   a->mirror ? a->mirror : "none", ck_quoted(m->sink));
+  if (apply_savepoint(a, err)) return -1;
+  if (system_run(a->system, SYSTEM_SINK_TAKE, err, "s", mirror) ||
+      system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", mirror, (int64_t)a->head))
+    return apply_failed(a);
+  a->backfill = a->head;
+  a->fit_news.what = FIT_NEWS_FORGET;
+  return 0;
+}
+
+bool witness_alarm(const struct apply *a) {
+  struct fit_view v = {.state = FIT_YES};
+  if (a->fit) fit_read(a->fit, &v);
+  return v.state == FIT_NO;
+}
+
+void witness_committed(struct apply *a) {
+  const struct fit_news *n = &a->fit_news;
+  if (!a->fit) return;
+  if (n->what == FIT_NEWS_FORGET)
+    fit_forget(a->fit);
+  else if (n->what != FIT_NEWS_NONE)
+    fit_compared(a->fit, n->what == FIT_NEWS_FITS, n->before, n->least);
+  if (n->written) fit_confirmed(a->fit, n->written);
+}

@@ -1,0 +1,31 @@
+/* The mirror's witness in D1 and in mirror.db. */
+#include "tests/d1/d1.h"
+#include "tests/mirror/stories.h"
+
+T_STORY(d1_witness, another_store_has_the_mirror, 60) {
+  story_another_store_has_the_mirror(&mirror_d1);
+}
+T_STORY(d1_witness, a_folder_that_was_set_back, 60) {
+  story_a_folder_that_was_set_back(&mirror_d1);
+}
+T_STORY(d1_witness, a_mirror_that_was_set_back, 60) {
+  story_a_mirror_that_was_set_back(&mirror_d1);
+}
+T_STORY(d1_witness, a_mirror_that_was_emptied, 60) { story_a_mirror_that_was_emptied(&mirror_d1); }
+T_STORY(d1_witness, a_mirror_that_fits_again, 60) { story_a_mirror_that_fits_again(&mirror_d1); }
+
+T_STORY(d1_witness, another_store_has_the_mirror_in_mirror_db, 60) {
+  story_another_store_has_the_mirror(&mirror_sqlite);
+}
+T_STORY(d1_witness, a_folder_that_was_set_back_in_mirror_db, 60) {
+  story_a_folder_that_was_set_back(&mirror_sqlite);
+}
+T_STORY(d1_witness, a_mirror_that_was_set_back_in_mirror_db, 60) {
+  story_a_mirror_that_was_set_back(&mirror_sqlite);
+}
+T_STORY(d1_witness, a_mirror_that_was_emptied_in_mirror_db, 60) {
+  story_a_mirror_that_was_emptied(&mirror_sqlite);
+}
+T_STORY(d1_witness, a_mirror_that_fits_again_in_mirror_db, 60) {
+  story_a_mirror_that_fits_again(&mirror_sqlite);
+}

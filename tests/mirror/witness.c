@@ -1,0 +1,157 @@
+/* The mirror's witness: a mirror that another store fills, that was set back or emptied, or a
+ * database that was, is an alarm within one batch. Nothing is written until a person decides. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/mirror/stories.h"
+
+static bool alarm_is(const char *word) {
+  json_t *s = t_status(2000);
+  const char *said = t_text_at(s, "sync.alarm");
+  bool is = word ? said && strcmp(said, word) == 0 : s && !said;
+  json_decref(s);
+  return is;
+}
+
+static const char *alarm_said(void) {
+  static char text[400];
+  json_t *s = t_status(2000);
+  const char *word = t_text_at(s, "sync.alarm"), *reason = t_text_at(s, "sync.witness.reason");
+  snprintf(text, sizeof text, "%s: %s", word ? word : "none", reason ? reason : "");
+  json_decref(s);
+  return text;
+}
+
+static bool paused(void) {
+  json_t *rows = t_query("pauses", NULL, 10, 0);
+  const char *kind = t_text_at(rows, "0.kind");
+  bool is = kind && strcmp(kind, "everything") == 0;
+  json_decref(rows);
+  return is;
+}
+
+static int64_t of_variant(const struct mirror *m, int v) {
+  char sql[100];
+  snprintf(sql, sizeof sql,
+           "SELECT count(*) AS n FROM local_conversations WHERE title = 'title %d'", v);
+  return m->number(sql);
+}
+
+static void shell(const char *command) { T_CHECK(system(command) == 0, "%s", command); }
+
+/* The alarm has come, and was taken for what it is: nothing of this variant is in the mirror,
+ * follow-ups are paused, status and doctor say it, and neither repair nor backfill writes. */
+static void check_alarm(const struct mirror *m, const char *word, int variant) {
+  T_UNTIL(10000, alarm_is(word), "the alarm is %s", alarm_said());
+  T_CHECK(of_variant(m, variant) == 0, "%lld rows were written all the same",
+          (long long)of_variant(m, variant));
+  T_CHECK(paused(), "follow-ups are not paused");
+  t_says(0, word, "status");
+  t_says(0, word, "sync", "status");
+  t_doctor_finds(1, "mirror", "wrong", word);
+  t_says(1, "not this store's", "sync", "repair");
+  T_CHECK(of_variant(m, variant) == 0, "repair has written");
+}
+
+/* A person takes it over. */
+static void adopt(const struct mirror *m) {
+  t_do(0, "sync", "adopt");
+  T_CHECK(alarm_is(NULL), "the alarm is still %s", alarm_said());
+  mirror_same(m, 20000);
+}
+
+static void begin(const struct mirror *m, struct t_producer **p) {
+  mirror_ring(m);
+  *p = t_producer("test");
+  mirror_write(*p, 1, 10, 0);
+  mirror_same(m, 10000);
+  T_CHECK(alarm_is(NULL) && !paused(), "an alarm where all is well: %s", alarm_said());
+  T_CHECK(m->number("SELECT count(*) AS n FROM convkeep_mirror") == 1, "there is no witness");
+  T_CHECK(m->number("SELECT version AS n FROM convkeep_mirror") == t_status_int("version", -1),
+          "the witness is not at the head");
+}
+
+void story_another_store_has_the_mirror(const struct mirror *m) {
+  struct t_producer *p;
+  begin(m, &p);
+  m->sql("UPDATE convkeep_mirror SET store_id = 'f00d', run = 'beef', version = version + 5000");
+  m->sql("UPDATE messages SET raw_text = 'theirs', version = version + 5000 WHERE id = 'm3-1'");
+  m->sql("DELETE FROM messages WHERE id = 'm4-1'");
+  mirror_write(p, 1, 10, 1);
+  check_alarm(m, "other_store", 1);
+  T_CHECK(t_status_int("version", -1) > 1000000000, "the versions are not above the mirror's");
+  T_CHECK(m->number("SELECT count(*) AS n FROM messages WHERE raw_text = 'theirs'") == 1 &&
+              m->number("SELECT count(*) AS n FROM messages WHERE id = 'm4-1'") == 0,
+          "something of the other store was repaired away");
+  t_down();
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  T_UNTIL(10000, alarm_is("other_store"), "after a restart the alarm is %s", alarm_said());
+  adopt(m);
+  mirror_write(t_producer("test"), 1, 10, 2);
+  mirror_same(m, 10000);
+  mirror_stop(m);
+}
+
+/* The database, and all beside it but the mirror, is as it was before; then it comes farther than
+ * it had come. */
+void story_a_folder_that_was_set_back(const struct mirror *m) {
+  struct t_producer *p;
+  begin(m, &p);
+  t_ring_forget();
+  t_down();
+  shell("mkdir ../out/older && cp -a artifact.db witness artifacts spool search.db ../out/older/");
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  mirror_write(t_producer("test"), 5, 10, 1);
+  mirror_same(m, 10000);
+  t_ring_forget();
+  t_down();
+  shell("rm -rf artifact.db* witness artifacts spool search.db* && cp -a ../out/older/* .");
+  t_daemon("store", NULL);
+  p = t_producer("test");
+  mirror_write(p, 5, 40, 2);
+  t_daemon("syncd", NULL);
+  check_alarm(m, "set_back", 2);
+  adopt(m);
+  mirror_stop(m);
+}
+
+void story_a_mirror_that_was_set_back(const struct mirror *m) {
+  struct t_producer *p;
+  begin(m, &p);
+  m->sql(
+      "UPDATE convkeep_mirror SET version = version - 1; DELETE FROM messages WHERE id = 'm9-2'");
+  mirror_write(p, 1, 10, 1);
+  check_alarm(m, "mirror_set_back", 1);
+  adopt(m);
+  mirror_stop(m);
+}
+
+void story_a_mirror_that_was_emptied(const struct mirror *m) {
+  struct t_producer *p;
+  begin(m, &p);
+  m->sql("DELETE FROM convkeep_mirror; DELETE FROM executions; DELETE FROM messages");
+  mirror_write(p, 1, 10, 1);
+  check_alarm(m, "mirror_new", 1);
+  adopt(m);
+  mirror_stop(m);
+}
+
+/* What was wrong may be put right without us: the other store lets go of it, or the mirror is set
+ * forth again. */
+void story_a_mirror_that_fits_again(const struct mirror *m) {
+  struct t_producer *p;
+  begin(m, &p);
+  m->sql("UPDATE convkeep_mirror SET version = version - 1");
+  mirror_write(p, 1, 10, 1);
+  T_UNTIL(10000, alarm_is("mirror_set_back"), "the alarm is %s", alarm_said());
+  m->sql("UPDATE convkeep_mirror SET version = version + 1");
+  t_down();
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  mirror_same(m, 10000);
+  T_CHECK(alarm_is(NULL), "the alarm is still %s", alarm_said());
+  mirror_stop(m);
+}

@@ -1,0 +1,19 @@
+/* The mirror's witness in PostgreSQL. */
+#include "tests/mirror/stories.h"
+#include "tests/postgres/postgres.h"
+
+T_STORY(postgres_witness, another_store_has_the_mirror, 60) {
+  story_another_store_has_the_mirror(&mirror_postgres);
+}
+T_STORY(postgres_witness, a_folder_that_was_set_back, 60) {
+  story_a_folder_that_was_set_back(&mirror_postgres);
+}
+T_STORY(postgres_witness, a_mirror_that_was_set_back, 60) {
+  story_a_mirror_that_was_set_back(&mirror_postgres);
+}
+T_STORY(postgres_witness, a_mirror_that_was_emptied, 60) {
+  story_a_mirror_that_was_emptied(&mirror_postgres);
+}
+T_STORY(postgres_witness, a_mirror_that_fits_again, 60) {
+  story_a_mirror_that_fits_again(&mirror_postgres);
+}

@@ -1,0 +1,165 @@
+/* The mirror's witness against the store's own account, start after start. */
+#include <stdio.h>
+#include <string.h>
+
+#include "store/mirror/fit.h"
+#include "test_store_apply.h"
+
+static struct fit *fit;
+static char id[33];
+static char alarm_text[300];
+
+static void begin_run(void) {
+  struct ck_err err;
+  sqlite3_stmt *q = db_prepare(s.db, "SELECT store_id FROM store", &err);
+  cr_assert_eq(sqlite3_step(q), SQLITE_ROW);
+  snprintf(id, sizeof id, "%s", (const char *)sqlite3_column_text(q, 0));
+  sqlite3_finalize(q);
+  fit = fit_new(true);
+  apply_set_mirror(s.apply, "sqlite");
+  apply_set_fit(s.apply, id, fit);
+}
+
+/* As at the next start. */
+static void next_run(void) {
+  struct ck_err err;
+  char sql[100];
+  sh_reopen(&s);
+  snprintf(sql, sizeof sql, "UPDATE runs SET last = %lld WHERE last IS NULL",
+           (long long)apply_head(s.apply));
+  cr_assert_eq(db_exec(s.db, sql, &err), 0, "%s", err.text);
+  fit_free(&fit);
+  begin_run();
+}
+
+/* A worker tells it. */
+static void tell(bool there, const char *store_id, const char *run, uint64_t version) {
+  struct ck_mutation m = {.kind = CK_OP_WITNESS};
+  m.as.witness = (struct ck_witness){CK_LIT("sqlite"),    ck_str_of(fit_run(fit)), there,
+                                     ck_str_of(store_id), ck_str_of(run),          version};
+  cr_expect_neq(ap_mutate(m), 'r', "%s", s.reason.text);
+}
+
+static enum fit_state state(void) {
+  struct fit_view v;
+  fit_read(fit, &v);
+  return v.state;
+}
+
+/* The alarm's word; "" if there is none. */
+static const char *alarm_word(void) {
+  struct ck_err err;
+  sqlite3_stmt *q = db_prepare(s.db, "SELECT alarm FROM sinks WHERE name = 'sqlite'", &err);
+  bool is = sqlite3_step(q) == SQLITE_ROW;
+  snprintf(alarm_text, sizeof alarm_text, "%s", is ? (const char *)sqlite3_column_text(q, 0) : "");
+  sqlite3_finalize(q);
+  alarm_text[strcspn(alarm_text, ":")] = '\0';
+  return alarm_text;
+}
+
+static int64_t paused(void) {
+  return sh_int(&s, "SELECT count(*) FROM pauses WHERE kind = 'everything'");
+}
+
+static void written(uint64_t version) {
+  char sql[100];
+  struct ck_err err;
+  snprintf(sql, sizeof sql, "UPDATE sinks SET written = %llu", (unsigned long long)version);
+  cr_assert_eq(db_exec(s.db, sql, &err), 0, "%s", err.text);
+}
+
+static void expect_fits(void) {
+  cr_expect_eq(state(), FIT_YES);
+  cr_expect_str_eq(alarm_word(), "");
+  cr_expect_eq(paused(), 0);
+}
+
+static void expect_alarm(const char *word) {
+  cr_expect_eq(state(), FIT_NO);
+  cr_expect_str_eq(alarm_word(), word);
+  cr_expect_eq(paused(), 1);
+}
+
+Test(apply, a_witness_of_a_former_run_fits_within_what_that_run_had) {
+  char run[FIT_RUN];
+  begin_run();
+  cr_expect_eq(state(), FIT_UNKNOWN);
+  tell(false, "", "", 0);
+  expect_fits();
+  sh_message(&s, "m1", 1, "");
+  sh_message(&s, "m2", 1, "");
+  written(1);
+  snprintf(run, sizeof run, "%s", fit_run(fit));
+  next_run();
+  sh_message(&s, "m3", 1, "");
+  tell(true, id, run, 2);
+  expect_fits();
+  struct fit_view v;
+  fit_read(fit, &v);
+  cr_expect_eq(v.least, 1);
+  cr_expect_eq(strlen(v.before), 32 + 1 + 16, "%s", v.before);
+  next_run();
+  tell(true, id, run, 1);
+  expect_fits();
+  next_run();
+  tell(true, id, run, 3); /* that run ended at 2 */
+  expect_alarm("set_back");
+}
+
+Test(apply, a_witness_that_does_not_fit_is_an_alarm_and_pauses_once) {
+  struct ck_mutation unpause = {.kind = CK_OP_UNPAUSE};
+  unpause.as.unpause.kind = CK_LIT("everything");
+  begin_run();
+  tell(false, "", "", 0);
+  sh_message(&s, "m1", 1, "");
+  written(1);
+  next_run();
+  tell(true, "f00df00d", "beef", 77);
+  expect_alarm("other_store");
+  cr_expect_eq(apply_head(s.apply), 77 + 1000000000);
+  cr_expect_eq(sh_int(&s, "SELECT version_floor FROM store"), 77 + 1000000000);
+  cr_expect_neq(ap_mutate(unpause), 'r');
+  tell(true, "f00df00d", "beef", 77);
+  cr_expect_eq(paused(), 0, "a pause that a person ended begins again");
+  cr_expect_eq(apply_head(s.apply), 77 + 1000000000);
+  next_run();
+  tell(true, id, "beef", 5);
+  cr_expect_str_eq(alarm_word(), "set_back");
+  tell(false, "", "", 0);
+  cr_expect_str_eq(alarm_word(), "mirror_new");
+  cr_expect_eq(state(), FIT_NO);
+}
+
+Test(apply, a_takeover_accepts_whatever_is_there) {
+  struct ck_mutation m = {.kind = CK_OP_TAKEOVER};
+  struct fit_view v;
+  m.as.takeover.sink = CK_LIT("sqlite");
+  begin_run();
+  sh_message(&s, "m1", 1, "");
+  tell(true, "f00df00d", "beef", 77);
+  expect_alarm("other_store");
+  cr_expect_neq(ap_mutate(m), 'r', "%s", s.reason.text);
+  cr_expect_eq(state(), FIT_UNKNOWN);
+  tell(true, "f00df00d", "beef", 78);
+  fit_read(fit, &v);
+  cr_expect_eq(v.state, FIT_YES);
+  cr_expect_str_eq(v.before, "f00df00d/beef");
+  cr_expect_eq(v.least, 0);
+  cr_expect_str_eq(alarm_word(), "");
+  /* What was written by hand is no text for a statement. */
+  cr_expect_neq(ap_mutate(m), 'r', "%s", s.reason.text);
+  tell(true, "'; DROP TABLE messages; --", "x", 1);
+  fit_read(fit, &v);
+  cr_expect_str_eq(v.before, CK_WITNESS_ANY);
+  m.as.takeover.sink = CK_LIT("d1");
+  ap_refused(m, "takeover.sink");
+}
+
+Test(apply, a_witness_for_a_former_run_is_refused) {
+  struct ck_mutation m = {.kind = CK_OP_WITNESS};
+  begin_run();
+  m.as.witness.sink = CK_LIT("sqlite");
+  m.as.witness.run = CK_LIT("0123456789abcdef");
+  ap_refused(m, "witness.run");
+  cr_expect_eq(state(), FIT_UNKNOWN);
+}
