@@ -90,7 +90,8 @@ static int of_unknown_run(struct apply *a, const struct ck_witness *m, struct ck
             version);
   else
     ck_fail(why, "other_store: the store %.*s… has filled the mirror, up to version %llu",
-            is_id(m->store_id, STORE_ID) && m->store_id.n >= 8 ? 8 : 0, m->store_id.n >= 8 ? m->store_id.s : "", version);
+            is_id(m->store_id, STORE_ID) && m->store_id.n >= 8 ? 8 : 0,
+            m->store_id.n >= 8 ? m->store_id.s : "", version);
   return FOREIGN;
 }
 

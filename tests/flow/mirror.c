@@ -76,6 +76,7 @@ T_STORY(mirror, nothing_else_is_in_it, 60) {
   size_t i;
   json_array_foreach(tables, i, row) {
     const char *name = t_text_at(row, "name");
+    if (strcmp(name, "convkeep_mirror") == 0) continue; /* its witness */
     enum ck_table t = ck_table_named(ck_str_of(name));
     T_CHECK(t != CK_TABLES && strcmp(ck_tables[t].name, name) == 0, "the mirror has a table %s",
             name);
@@ -86,7 +87,7 @@ T_STORY(mirror, nothing_else_is_in_it, 60) {
             "%s has %zu columns in the mirror", name, json_array_size(columns));
     json_decref(columns);
   }
-  T_CHECK(json_array_size(tables) == 6, "the mirror has %zu tables", json_array_size(tables));
+  T_CHECK(json_array_size(tables) == 7, "the mirror has %zu tables", json_array_size(tables));
   json_decref(tables);
 }
 

@@ -13,6 +13,7 @@
 #include "proto/wire.h"
 #include "store/database/db.h"
 #include "tests/unit/test_store_help.h"
+#include "store/mirror/fit.h"
 #include "store/mirror/meter.h"
 #include "store/mirror/work.h"
 
@@ -75,6 +76,7 @@ static void enter(void) {
   sh_thread_open(folder, &db, &context);
   cr_assert_eq(mkdir("run", 0700), 0);
   context.meter = meter_new(0, ck_boot_ms());
+  context.fit = fit_new(false);
   leases = leases_new(0, 1);
   cr_assert_not_null(work = work_start(&context, leases, &err), "%s", err.text);
   cr_assert_not_null(worker = ck_door_connect(context.settings, CK_DOOR_WORK, &err), "%s",
@@ -88,6 +90,7 @@ static void leave(void) {
   ck_door_close(&worker, 0);
   leases_free(&leases);
   meter_free(&context.meter);
+  fit_free(&context.fit);
   sh_thread_close(folder, &db, &context);
 }
 
