@@ -16,7 +16,7 @@
 #include "syncd/demand.h"
 #include "syncd/held.h"
 #include "syncd/sinks/sink.h"
-#include "syncd/witness.h"
+#include "syncd/sinks/witness_query.h"
 
 #define REPORT_MS 1000
 #define HELD_MS 1000

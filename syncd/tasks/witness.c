@@ -8,7 +8,7 @@
 #include "proto/clock.h"
 #include "proto/map.h"
 #include "proto/push.h"
-#include "syncd/witness.h"
+#include "syncd/sinks/witness_query.h"
 
 #define RECEIPT_MS 60000 /* a store that is restarted is back by then */
 #define STEP_MS 100

@@ -1,7 +1,7 @@
 /* The mirror's witness as a worker or a task reads it, and tells it to the store
  * (sql/mirror_witness.h). */
-#ifndef SYNCD_WITNESS_H
-#define SYNCD_WITNESS_H
+#ifndef SYNCD_WITNESS_QUERY_H
+#define SYNCD_WITNESS_QUERY_H
 
 #include "syncd/sinks/sink.h"
 

@@ -1,5 +1,5 @@
-/* See witness.h. */
-#include "syncd/witness.h"
+/* See witness_query.h. */
+#include "syncd/sinks/witness_query.h"
 
 #include <stdio.h>
 #include <stdlib.h>
