@@ -13,6 +13,7 @@
 #define CONNECT_MS_MAX 10000
 #define ANSWER_MAX 65536 /* bytes of an answer that are read */
 #define ANSWER_KEPT 300
+#define SPARE 64 /* handles that are kept: as many as there are deliveries at once */
 
 struct post {
   struct webhook *webhook;
@@ -30,6 +31,8 @@ struct webhook {
   const struct ck_settings *settings;
   struct ck_curl_loop *loop;
   struct post *all;
+  CURL *spare[SPARE]; /* handles of deliveries that are over; their connections are closed */
+  size_t spares;
 };
 
 /* ---- the channel ---- */
@@ -43,12 +46,26 @@ static void *webhook_open(const struct renew_channel_env *env, struct ck_err *er
   return w;
 }
 
+static CURL *easy_get(struct webhook *w) {
+  if (!w->spares) return curl_easy_init();
+  CURL *easy = w->spare[--w->spares];
+  curl_easy_reset(easy);
+  return easy;
+}
+
+static void easy_put(struct webhook *w, CURL *easy) {
+  if (easy && w->spares < SPARE)
+    w->spare[w->spares++] = easy;
+  else
+    curl_easy_cleanup(easy);
+}
+
 static void post_free(struct post *p) {
   struct post **at = &p->webhook->all;
   while (*at != p) at = &(*at)->next;
   *at = p->next;
   if (p->added) ck_curl_remove(p->webhook->loop, p->easy);
-  curl_easy_cleanup(p->easy);
+  easy_put(p->webhook, p->easy);
   curl_url_cleanup(p->url);
   curl_slist_free_all(p->headers);
   ck_buf_free(&p->body);
@@ -59,6 +76,7 @@ static void post_free(struct post *p) {
 static void webhook_close(void *channel) {
   struct webhook *w = channel;
   while (w->all) post_free(w->all);
+  while (w->spares) curl_easy_cleanup(w->spare[--w->spares]);
   ck_curl_loop_free(&w->loop);
   free(w);
 }
@@ -188,7 +206,7 @@ static struct post *post_new(struct webhook *w, const struct renew_parcel *parce
   struct curl_slist *longer = curl_slist_append(p->headers, "Expect:");
   if (longer) p->headers = longer;
   p->url = curl_url();
-  p->easy = curl_easy_init();
+  p->easy = easy_get(w);
   if (p->easy && p->url &&
       curl_url_set(p->url, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK) {
     set_up(p);

@@ -275,13 +275,13 @@ static struct renew_query query_of(const struct part *p, const struct renew_ques
     query.limit = RENEW_PAGE;
     query.offset = q->page * RENEW_PAGE;
   }
-  if (p->part == RENEW_ABOUT_PAST) {
-    query.filters[1] = (struct renew_filter){"message_id", ck_text(q->message_id)};
-    query.filters[2] = (struct renew_filter){"in_a_row", ck_int(q->rules->in_a_row)};
-    query.filters[3] = (struct renew_filter){"per_day", ck_int(q->rules->per_day)};
-    query.filters[4] = (struct renew_filter){"alike", ck_int(q->rules->alike)};
-    query.filters[5] = (struct renew_filter){"job_id", ck_text(q->job_id)};
-  }
+  if (p->part != RENEW_ABOUT_PAST) return query;
+  query.filters[1] = (struct renew_filter){"job_id", ck_text(q->job_id)};
+  if (!q->rules) return query;
+  query.filters[2] = (struct renew_filter){"in_a_row", ck_int(q->rules->in_a_row)};
+  query.filters[3] = (struct renew_filter){"per_day", ck_int(q->rules->per_day)};
+  query.filters[4] = (struct renew_filter){"alike", ck_int(q->rules->alike)};
+  query.filters[5] = (struct renew_filter){"message_id", ck_text(q->message_id)};
   return query;
 }
 

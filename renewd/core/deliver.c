@@ -13,7 +13,7 @@
 
 void renew_trying_free(struct renew_job *j) {
   if (!j->trying) return;
-  free(j->trying->snapshot);
+  free(j->trying->channel);
   free(j->trying);
   j->trying = NULL;
 }
@@ -27,12 +27,13 @@ void renew_query_past(struct renew_core *core, struct renew_job *j, const struct
   (void)e;
   renew_job_take_slot(core, j);
   j->of->changed = false;
-  renew_query(core->out, renew_job_await(core, j, RENEW_QUERIED),
-              &(struct renew_question){.parts = RENEW_ABOUT_PAST,
-                                       .job_id = ck_str_of(j->node.id),
-                                       .conversation_id = ck_str_of(j->of->node.id),
-                                       .message_id = ck_str_of(j->of->last.id),
-                                       .rules = &core->set.stops});
+  struct renew_question q = {.parts = RENEW_ABOUT_PAST,
+                             .job_id = ck_str_of(j->node.id),
+                             .conversation_id = ck_str_of(j->of->node.id)};
+  /* Only the brake holds up what a person made. */
+  if (j->automatic) q.message_id = ck_str_of(j->of->last.id);
+  if (j->automatic) q.rules = &core->set.stops;
+  renew_query(core->out, renew_job_await(core, j, RENEW_QUERIED), &q);
   renew_conversation_place(core, j->of);
 }
 
@@ -163,17 +164,14 @@ static void resulted(struct renew_core *core, struct renew_job *j,
       renew_judge(&core->set.rules, &core->random, result, &t->count, core->now.wall);
   bool limited = judge_account(core, j, result, &v, &limit);
   int64_t took = t->started_at ? core->now.boot - t->started_at : -1;
-  struct renew_target target;
-  renew_target_parse(&target, ck_str_of(t->snapshot), NULL);
   struct renew_line *l =
       renew_say(core->out, v.outcome == RENEW_DONE ? RENEW_SAY_INFO : RENEW_SAY_WARN, j->node.id,
                 "attempted");
   renew_say_number(l, "attempt", t->count.attempt);
-  renew_say_word(core->out, l, "channel", target.kind && t->started_at ? target.kind : "-");
+  renew_say_word(core->out, l, "channel", t->channel ? t->channel : "-");
   renew_say_word(core->out, l, "outcome", renew_outcome_name(v.outcome));
   renew_say_number(l, "took_ms", took);
   renew_say_text(core->out, l, "error", ck_str_of(result->error));
-  renew_target_free(&target);
   const struct renew_lease lease = {.token = ck_str_of(t->token), .attempt = t->count.attempt};
   if (t->cancelled) {
     if (limited) renew_tell(core->out, 0, &limit);
@@ -232,6 +230,7 @@ static void deliver(struct renew_core *core, struct renew_job *j, const struct r
   } else {
     renew_job_begin(core, j);
     j->trying->started_at = core->now.boot;
+    j->trying->channel = ck_strdup(target->kind);
     renew_send(core->out, renew_job_await(core, j, RENEW_SENDING), ck_str_of(j->node.id),
                a->job.snapshot, ck_buf_view(&body), a->job.payload);
   }
@@ -243,9 +242,9 @@ static void send_or_release(struct renew_core *core, struct renew_job *j,
   struct ck_err err;
   struct renew_target target;
   const char *held = held_back(core, j, a);
-  renew_target_parse(&target, a->job.snapshot, NULL);
   /* Its row may have changed since the claim. */
-  if (renew_resolve_snapshot(&core->set, a->job.snapshot, &err))
+  if (renew_target_parse(&target, a->job.snapshot, &err) ||
+      renew_resolve_target(&core->set, &target, &err))
     end_as(core, j, RENEW_RELEASED, err.text);
   else if (held)
     hold_back(core, j, held);
@@ -281,7 +280,6 @@ static void lease_known(struct renew_core *core, struct renew_job *j,
                                   .max_attempts = a->job.max_attempts,
                                   .unreached = a->unreached,
                                   .unreached_since = a->unreached_since};
-  t->snapshot = ck_str_dup(a->job.snapshot);
   send_or_release(core, j, a);
 }
 

@@ -37,8 +37,8 @@ enum renew_part {
 struct renew_question {
   unsigned parts;
   struct ck_str job_id, conversation_id, message_id;
-  const struct renew_stop_rules *rules;
-  uint64_t page; /* from 0 */
+  const struct renew_stop_rules *rules; /* NULL: none is asked about */
+  uint64_t page;                        /* from 0 */
 };
 
 /* How many rows a page has; one with fewer is the last. */

@@ -300,6 +300,8 @@ void renew_job_change_lane(struct renew_core *core, struct renew_job *j) {
 /* An attempt that another run of renewd made a moment ago: its target and its account are to be
  * left alone for the rest of their spacing. */
 static void note_attempt(struct renew_core *core, const struct ck_row *row) {
+  const struct renew_job *known = renew_core_job(core, ck_row_key(row));
+  if (known && known->slot) return; /* it is this run's */
   int64_t ago = core->now.wall - ck_row_int(row, CK_JOBS_LAST_ATTEMPT_AT, 0);
   if (ago < 0 || (ago >= core->pace.spacing && ago >= core->pace.account_spacing)) return;
   struct to to = to_of(row);
@@ -358,7 +360,8 @@ void renew_job_row(struct renew_core *core, const struct ck_row *row) {
   }
   struct renew_job *j = job_get(core, row);
   renew_doubt_end(core, j);
-  take_lane(core, j, row);
+  /* One that runs has no turn before it has another row. */
+  if (!running || !j->lane) take_lane(core, j, row);
   take_times(core, j, row);
   j->status = running ? RENEW_RUNNING : RENEW_PENDING;
   if (!running) renew_account_wished(core, j);

@@ -1,8 +1,8 @@
 /* See resolve.h. */
 #include "renewd/core/resolve.h"
 
-static int served(const struct renew_settings *set, const struct renew_target *t,
-                  struct ck_err *err) {
+int renew_resolve_target(const struct renew_settings *set, const struct renew_target *t,
+                         struct ck_err *err) {
   if (!t->kind)
     return ck_fail(err, "its active link names no target: import an observation of it with "
                         "`target` or `client_id`");
@@ -16,7 +16,7 @@ int renew_resolve_snapshot(const struct renew_settings *set, struct ck_str snaps
                            struct ck_err *err) {
   struct renew_target t;
   int rc = renew_target_parse(&t, snapshot, err);
-  if (rc == 0) rc = served(set, &t, err);
+  if (rc == 0) rc = renew_resolve_target(set, &t, err);
   renew_target_free(&t);
   return rc;
 }
@@ -31,7 +31,7 @@ int renew_resolve_link(const struct renew_settings *set, const struct renew_link
   struct ck_str appended = {snapshot->data + from, snapshot->len - from};
   struct renew_target t;
   int rc = renew_target_parse(&t, appended, err);
-  if (rc == 0) rc = served(set, &t, err);
+  if (rc == 0) rc = renew_resolve_target(set, &t, err);
   if (!t.kind) snapshot->len = from;
   renew_target_free(&t);
   return rc;

@@ -9,6 +9,9 @@
 /* 0 when something serves this snapshot (target.h) with these settings; -1 with what is missing. */
 int renew_resolve_snapshot(const struct renew_settings *set, struct ck_str snapshot,
                            struct ck_err *err);
+/* The same for its target. */
+int renew_resolve_target(const struct renew_settings *set, const struct renew_target *t,
+                         struct ck_err *err);
 /* The same for a link; NULL: there is no active one. It appends the link's snapshot if that names a
  * target, served or not. */
 int renew_resolve_link(const struct renew_settings *set, const struct renew_link *link,

@@ -65,7 +65,7 @@ enum renew_phase {
 struct renew_trying {
   char token[33];
   struct renew_count count;
-  char *snapshot;
+  char *channel;      /* its target's kind; NULL: nothing was sent */
   int64_t started_at; /* boot; 0: nothing was sent */
   bool cancelled;     /* a person ended the job meanwhile: the store knows no end of the attempt */
 };

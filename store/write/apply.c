@@ -211,7 +211,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
   memset(a->returned, 0, sizeof a->returned);
   a->failed = false;
   a->recount_count = a->published_count = a->ended_count = 0;
-  a->pauses_changed = false;
+  a->pauses_changed = a->pruned = false;
   a->backfill = 0;
   a->fit_news = (struct fit_news){0};
   ck_arena_reset(&a->batch);

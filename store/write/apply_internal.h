@@ -75,6 +75,7 @@ struct apply {
   int64_t added[CK_TABLES];    /* inserted in this transaction, without what came back */
   struct recount *recounts;    /* of this transaction */
   size_t recount_count, recount_cap;
+  bool pruned;     /* in this batch old attempts were deleted */
   bool savepoint;  /* the present changeset has changed the store's own tables */
   bool failed;     /* the database failed; false if a rule was broken */
   bool met_damage; /* ever: it is damaged */

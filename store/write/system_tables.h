@@ -90,7 +90,7 @@
     "UPDATE attempts SET version = ?2, ended = ?3, at = ?3, outcome = 'unknown', why = ?4" \
     " WHERE ended IS NULL AND " SYSTEM_NEWEST_ATTEMPT) \
   L(ATTEMPTS_PRUNE, "DELETE FROM attempts WHERE begun < ?1 AND number IN" \
-                    " (SELECT number FROM attempts ORDER BY number LIMIT 16)") \
+                    " (SELECT number FROM attempts ORDER BY number LIMIT 64)") \
   L(ANYWAY_ON, "INSERT OR IGNORE INTO anyway VALUES (?1)") \
   L(ANYWAY_GET, "SELECT 1 FROM anyway WHERE job_id = ?1") \
   L(ANYWAY_OFF, "DELETE FROM anyway WHERE job_id = ?1") \

@@ -165,8 +165,6 @@ static int in_a_row(const struct conversation *c, int most) {
 static void about_past(struct question *q) {
   const struct conversation *c = &world.c[q->conversation];
   struct renew_past *p = &q->a.past;
-  int most = c->in_a_row ? c->in_a_row : (int)q->q.rules->in_a_row, alike = (int)q->q.rules->alike,
-      day = (int)q->q.rules->per_day;
   memcpy(q->renewal, c->renewal, sizeof q->renewal);
   p->renewal = ck_str_of(q->renewal);
   p->has_sixtieth = c->attempts_n >= HOURLY;
@@ -174,6 +172,10 @@ static void about_past(struct question *q) {
     q->sixtieth = c->attempts[c->attempts_n - HOURLY];
     p->sixtieth_at = q->sixtieth.at;
   }
+  p->anyway = q->job >= 0 && world.j[q->job].anyway;
+  if (!q->q.rules) return;
+  int most = c->in_a_row ? c->in_a_row : (int)q->q.rules->in_a_row, alike = (int)q->q.rules->alike,
+      day = (int)q->q.rules->per_day;
   if (day && c->attempts_n >= day) {
     p->per_day = day;
     q->oldest = c->attempts[c->attempts_n - day];
@@ -181,7 +183,6 @@ static void about_past(struct question *q) {
   }
   if (in_a_row(c, most) >= most) p->in_a_row = most;
   if (c->alike >= alike) p->alike = alike;
-  p->anyway = q->job >= 0 && world.j[q->job].anyway;
   if (q->message < 0) return;
   const struct message *m = &world.m[q->message];
   p->text = ck_str_of(text_of(q, m));
