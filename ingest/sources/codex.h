@@ -33,7 +33,7 @@ struct codex {
   bool paginated;                   /* but not in such a history */
   bool thoughts;                    /* likewise */
   struct codex_limits limits;
-  struct ck_buf failure; /* with what the turn has failed; empty: it has not */
+  struct ck_buf failure; /* what an event said last of why the turn has failed; empty: nothing */
 };
 
 /* An item or event. */

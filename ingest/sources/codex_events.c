@@ -80,14 +80,14 @@ static void read_started(struct codex_line *l) {
   ck_buf_clear(&l->f->failure);
 }
 
-/* error: the event that says it, or what the end of a turn says of it, which may be the same. */
-static void fail(struct codex_line *l, const json_t *error) {
+/* error: the event that says it, or what the end of a turn says of it. */
+static void fail(struct codex_line *l, const json_t *error, bool at_end) {
   struct codex *f = l->f;
   const json_t *inner = json_object_get(error, "error");
   struct ck_str text = ck_trim(ingest_json_text(error, "message"));
   if (!text.n) text = ck_trim(ingest_json_text(inner, "message"));
   if (!text.n) text = ingest_json_any(error, &f->code.passing);
-  if (ck_str_eq(text, ck_buf_view(&f->failure))) return;
+  if (at_end && ck_str_eq(text, ck_buf_view(&f->failure))) return; /* an event has said it */
   ck_buf_clear(&f->failure);
   ck_buf_str(&f->failure, text);
   struct code_limit limit = codex_limit_of(l, error, text);
@@ -97,7 +97,7 @@ static void fail(struct codex_line *l, const json_t *error) {
 
 static void read_complete(struct codex_line *l) {
   const json_t *error = json_object_get(l->payload, "error");
-  if (json_is_object(error)) fail(l, error);
+  if (json_is_object(error)) fail(l, error, true);
   end_turn(l, CK_LIT("end_turn"));
 }
 
@@ -139,7 +139,7 @@ static void read_name(struct codex_line *l) {
 static void read_compacted(struct codex_line *l) { code_note(&l->code, "context compacted"); }
 
 /* The turn has failed. */
-static void read_error(struct codex_line *l) { fail(l, l->payload); }
+static void read_error(struct codex_line *l) { fail(l, l->payload, false); }
 
 /* It is tried again by itself. */
 static void read_stream_error(struct codex_line *l) { code_note(&l->code, "error of the API"); }
