@@ -71,9 +71,17 @@ static bool is_id(struct ck_str s, size_t most) {
   return s.n > 0 && s.n <= most;
 }
 
+/* Tables were made anew by `sync schema --apply` or by syncd. Of an own mirror only; if the table
+ * of the witness was one of them, nobody's name is there. */
+static int is_refill(struct apply *a, const struct ck_witness *m, struct ck_err *err) {
+  if (!ck_str_is(m->of_run, CK_WITNESS_REFILL) || m->version > a->committed) return 0;
+  return m->store_id.n ? is_own(a, m->store_id, err) : 1;
+}
+
 /* What a comparison gives; -1: the database failed. */
 enum compared {
   FITS,
+  REFILL,      /* it fits, and tables were made anew */
   MIRROR_LOST, /* the mirror is not what it was, and this store is right */
   FOREIGN      /* what was written there is not of this store's history */
 };
@@ -105,6 +113,8 @@ static int compare(struct apply *a, const struct ck_witness *m, uint64_t written
             (unsigned long long)written);
     return MIRROR_LOST;
   }
+  int refill = is_refill(a, m, err);
+  if (refill) return refill < 0 ? -1 : REFILL;
   int known = run_known(a, m, &last, err);
   if (known < 0) return -1;
   if (!known) return of_unknown_run(a, m, why, err);
@@ -125,6 +135,8 @@ static void name_before(struct apply *a, const struct ck_witness *m) {
   char *before = a->fit_news.before;
   if (!m->there)
     *before = '\0';
+  else if (m->store_id.n == 0 && ck_str_is(m->of_run, CK_WITNESS_REFILL))
+    snprintf(before, FIT_BEFORE, "/" CK_WITNESS_REFILL);
   else if (is_id(m->store_id, STORE_ID) && is_id(m->of_run, FIT_RUN - 1))
     snprintf(before, FIT_BEFORE, "%.*s/%.*s", (int)m->store_id.n, m->store_id.s, (int)m->of_run.n,
              m->of_run.s);
@@ -144,6 +156,15 @@ static int accept(struct apply *a, struct ck_str mirror, const struct ck_witness
   a->fit_news.what = FIT_NEWS_FITS;
   a->fit_news.least = account->written;
   name_before(a, m);
+  return 0;
+}
+
+static int fill_again(struct apply *a, struct ck_str mirror, struct ck_err *err) {
+  if (system_run(a->system, SYSTEM_SINK_RESTART, err, "s", mirror) ||
+      system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", mirror, (int64_t)a->head))
+    return apply_failed(a);
+  ck_log(CK_INFO, "mirror", "filled_again", "upto=%llu", (unsigned long long)a->head);
+  a->backfill = a->head;
   return 0;
 }
 
@@ -175,7 +196,11 @@ int mutate_witness(struct apply *a, const struct ck_witness *m, struct ck_err *e
   if (apply_savepoint(a, err) || read_account(a, mirror, &account, err)) return -1;
   int found = account.taken ? FITS : compare(a, m, account.written, &why, err);
   if (found < 0) return -1;
-  if (found == FITS) return accept(a, mirror, m, &account, err);
+  if (found == REFILL && account.written) {
+    if (fill_again(a, mirror, err)) return -1;
+    account.written = 0;
+  }
+  if (found == FITS || found == REFILL) return accept(a, mirror, m, &account, err);
   if (found == FOREIGN && raise_versions(a, m->version, err)) return -1;
   return raise_alarm(a, mirror, account.alarm, &why, err);
 }

@@ -111,6 +111,32 @@ static int bring_up(struct sqlite_sink *k) {
   return rc;
 }
 
+/* How many tables of the mirror there are. */
+static int count_tables(struct sqlite_sink *k) {
+  struct ck_buf sql = {0};
+  sqlite3_stmt *s = NULL;
+  ck_buf_text(&sql, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ("
+                    "'" CK_MIRROR_WITNESS "'");
+  for (int t = 0; t < CK_TABLES; ++t) ck_buf_printf(&sql, ", '%s'", ck_tables[t].name);
+  ck_buf_text(&sql, ")");
+  sqlite3_prepare_v2(k->db, ck_buf_cstr(&sql), -1, &s, NULL);
+  int n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) : 0;
+  sqlite3_finalize(s);
+  ck_buf_free(&sql);
+  return n;
+}
+
+/* A table that somebody has dropped is made anew, and to be filled again. An empty file is not, as
+ * long as nobody says so. */
+static int refill(struct sqlite_sink *k, int tables) {
+  struct ck_buf sql = {0};
+  if (tables == 0 || tables == CK_TABLES + 1) return SQLITE_OK;
+  ck_mirror_witness_refill(&sql, false);
+  int rc = sqlite3_exec(k->db, ck_buf_cstr(&sql), NULL, NULL, NULL);
+  ck_buf_free(&sql);
+  return rc;
+}
+
 static int prepare(struct sqlite_sink *k) {
   struct sqlite3 *db = k->db;
   sqlite3_busy_timeout(db, BUSY_MS);
@@ -122,8 +148,10 @@ static int prepare(struct sqlite_sink *k) {
            " PRAGMA cache_size = -%d; BEGIN IMMEDIATE",
            CACHE_KIB);
   int rc = sqlite3_exec(db, begin, NULL, NULL, NULL);
+  int tables = rc == SQLITE_OK ? count_tables(k) : 0;
   if (rc == SQLITE_OK) rc = make(k);
   if (rc == SQLITE_OK) rc = bring_up(k);
+  if (rc == SQLITE_OK) rc = refill(k, tables);
   return rc == SQLITE_OK ? sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) : rc;
 }
 

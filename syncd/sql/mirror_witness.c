@@ -48,6 +48,14 @@ void ck_mirror_witness_table(struct ck_buf *sql, const char *integer, const char
                 integer, text, text, integer, table_end);
 }
 
+void ck_mirror_witness_refill(struct ck_buf *sql, bool made) {
+  if (made)
+    ck_buf_text(sql, "INSERT INTO " TABLE
+                     " (id, store_id, run, version) VALUES (1, '', '" CK_WITNESS_REFILL "', 0);\n");
+  else
+    ck_buf_text(sql, "UPDATE " TABLE " SET run = '" CK_WITNESS_REFILL "';\n");
+}
+
 static void expected(struct ck_buf *sql, const struct ck_mirror_witness *w) {
   if (strcmp(w->before, CK_WITNESS_ANY) == 0) {
     ck_buf_text(sql, "(1 = 1)");

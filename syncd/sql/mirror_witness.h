@@ -30,6 +30,9 @@ bool ck_mirror_witness_kept(const struct ck_mirror_witness *w);
 /* Appends the table. integer, text, table_end: as the dialect has them. */
 void ck_mirror_witness_table(struct ck_buf *sql, const char *integer, const char *text,
                              const char *table_end);
+/* Appends the statements that say, in the transaction that makes tables, that the mirror is to be
+ * filled again. made: the witness's own table is one of them. */
+void ck_mirror_witness_refill(struct ck_buf *sql, bool made);
 /* Appends the statement that brings it up to date. It fails, and with it its transaction, if the
  * witness is not as expected: NULL is not allowed in its column store_id. */
 void ck_mirror_witness_write(struct ck_buf *sql, const struct ck_mirror_witness *w);

@@ -29,3 +29,9 @@ T_STORY(d1_witness, a_mirror_that_was_emptied_in_mirror_db, 60) {
 T_STORY(d1_witness, a_mirror_that_fits_again_in_mirror_db, 60) {
   story_a_mirror_that_fits_again(&mirror_sqlite);
 }
+T_STORY(d1_witness, a_table_that_is_made_anew_is_filled_again, 60) {
+  story_a_table_that_is_made_anew_is_filled_again(&mirror_d1);
+}
+T_STORY(d1_witness, a_table_that_is_made_anew_is_filled_again_in_mirror_db, 60) {
+  story_a_table_that_is_made_anew_is_filled_again(&mirror_sqlite);
+}

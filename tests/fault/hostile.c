@@ -115,7 +115,7 @@ static void sample_others(struct ck_str row, struct ck_str map, struct ck_str ob
   SAMPLE(OBSERVE, observe, 1, observation);
   SAMPLE(OPEN, open, 1, CK_LIT("x.json"), false, false, 0);
   SAMPLE(PIECE, piece, 1, 1, true, row);
-  SAMPLE(RECEIPT, receipt, CK_LIT("good"), 1, 1, 9, CK_LIT("nnnnnnnnn"), map, 9, map);
+  SAMPLE(RECEIPT, receipt, CK_LIT("good"), 1, 1, 9, CK_LIT("nnnnnnnnn"), map, 9, map, map);
   SAMPLE(BEAT, beat, CK_LIT("other"), 1000000, 0, 1, 0);
 }
 

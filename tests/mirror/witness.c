@@ -155,3 +155,30 @@ void story_a_mirror_that_fits_again(const struct mirror *m) {
   T_CHECK(alarm_is(NULL), "the alarm is still %s", alarm_said());
   mirror_stop(m);
 }
+
+/* A table that is made anew is filled again by itself, while the ring runs, or with the next one.
+ */
+static void check_filled_again(const struct mirror *m, const char *schema) {
+  if (schema) t_do(0, "sync", "schema", schema);
+  T_UNTIL(10000, m->number("SELECT count(*) AS n FROM executions") > 0, "it is not filled again");
+  mirror_same(m, 20000);
+  T_CHECK(alarm_is(NULL) && !paused(), "an alarm: %s", alarm_said());
+}
+
+void story_a_table_that_is_made_anew_is_filled_again(const struct mirror *m) {
+  struct t_producer *p;
+  begin(m, &p);
+  bool own = strcmp(m->name, "sqlite") == 0;
+  t_ring_forget();
+  t_down();
+  m->sql("DROP TABLE executions");
+  t_daemon("store", NULL);
+  if (!own) t_do(0, "sync", "schema", "--apply");
+  t_daemon("syncd", NULL);
+  check_filled_again(m, NULL);
+  if (!own) {
+    m->sql("DROP TABLE executions");
+    check_filled_again(m, "--apply");
+  }
+  mirror_stop(m);
+}

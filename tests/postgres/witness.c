@@ -17,3 +17,6 @@ T_STORY(postgres_witness, a_mirror_that_was_emptied, 60) {
 T_STORY(postgres_witness, a_mirror_that_fits_again, 60) {
   story_a_mirror_that_fits_again(&mirror_postgres);
 }
+T_STORY(postgres_witness, a_table_that_is_made_anew_is_filled_again, 60) {
+  story_a_table_that_is_made_anew_is_filled_again(&mirror_postgres);
+}
