@@ -48,9 +48,9 @@ static int answer(struct cli *c, const char *job_id) {
 
 static int put_job(struct cli *c, const char *conversation, const char *message,
                    const char *snapshot, const struct wish *w) {
-  char random[33], job_id[40], result;
+  char random[33], job_id[sizeof CK_JOB_BY_HAND + 32], result;
   ck_random_id(random);
-  snprintf(job_id, sizeof job_id, "job_%s", random);
+  snprintf(job_id, sizeof job_id, CK_JOB_BY_HAND "%s", random);
   struct ck_row row = {.table = CK_JOBS};
   row.v[CK_JOBS_JOB_ID] = ck_textz(job_id);
   row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(conversation);

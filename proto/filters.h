@@ -60,6 +60,9 @@ enum ck_filter_by {
   L(local_conversations, since, NULL, CK_BY_SINCE) \
   L(local_conversations, until, NULL, CK_BY_UNTIL) \
   L(conversation_links, begins, "remote_conversation_id", CK_BY_BEGINNING) \
+  L(upcoming, next_attempt_at_min, "next_attempt_at", CK_BY_LEAST) \
+  L(begun, since, NULL, CK_BY_SINCE) \
+  L(begun, until, NULL, CK_BY_UNTIL) \
   L(attempts, since, "at", CK_BY_LEAST) \
   L(attempts, version_min, "version", CK_BY_LEAST)
 

@@ -39,6 +39,7 @@ struct ck_follow {
   struct ck_follow_ops ops;
   unsigned tables, also; /* also: added to tables once it has been live */
   bool was_live;
+  uint64_t brief; /* as in SINCE */
   void *feed, *snapshot;
   enum follow_state state;
   char *store_id;
@@ -74,7 +75,8 @@ static int feed_open(struct ck_follow *f, struct ck_err *err) {
 static void catch_up(struct ck_follow *f) {
   become(f, CATCHUP);
   struct ck_message m = {.kind = CK_MSG_SINCE};
-  m.as.since = (struct ck_since){++f->request, ck_str_of(f->store_id), f->cursor, followed(f)};
+  m.as.since = (struct ck_since){++f->request, ck_str_of(f->store_id), f->cursor, followed(f),
+                                 f->was_live ? 0 : f->brief};
   struct ck_buf out = {0};
   ck_message_encode(&out, &m);
   ck_send(f->snapshot, ck_buf_view(&out));
@@ -96,11 +98,13 @@ struct ck_follow *ck_follow_new(const struct ck_settings *s, const struct ck_fol
     ck_follow_free(&f);
     return NULL;
   }
-  catch_up(f);
+  f->asked_at = ck_boot_ms() - ANSWER_MS; /* the first step asks */
   return f;
 }
 
 void ck_follow_also(struct ck_follow *f, unsigned tables) { f->also = tables; }
+
+void ck_follow_brief(struct ck_follow *f) { f->brief = UINT64_MAX; }
 
 void ck_follow_free(struct ck_follow **follow) {
   struct ck_follow *f = *follow;
@@ -129,6 +133,7 @@ static void start_over(struct ck_follow *f, struct ck_str store_id) {
   f->store_id = ck_str_dup(store_id);
   f->cursor = 0;
   f->was_live = false;
+  if (f->brief) f->brief = UINT64_MAX;
   f->ops.reset(f->ops.self, f->store_id);
   catch_up(f);
 }
@@ -193,6 +198,8 @@ static void take_changes(struct ck_follow *f, const struct ck_changes *c) {
     return;
   }
   if (c->after != f->cursor || c->upto < c->after) return;
+  /* What has changed since the first answer may have been handed over as it was before. */
+  if (f->brief == UINT64_MAX) f->brief = c->head;
   hand_over(f, c);
   /* The list was broken: ask again after ANSWER_MS, not at once. */
   if (f->cursor != c->upto) return;

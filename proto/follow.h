@@ -29,8 +29,8 @@ struct ck_follow_ops {
 
 struct ck_follow;
 
-/* Connects to the feed and the snapshot door and asks for the first changes. *ops and store_id are
- * copied; s must outlive the follower. tables: bit mask of enum ck_table, 0 for all; only their
+/* Connects to the feed and the snapshot door; the first step asks for changes. *ops and store_id
+ * are copied; s must outlive the follower. tables: bit mask of enum ck_table, 0 for all; only their
  * changes are handed over. store_id, cursor: where to go on; "" and 0 for the beginning. NULL with
  * the reason: a door cannot be connected. */
 struct ck_follow *ck_follow_new(const struct ck_settings *s, const struct ck_follow_ops *ops,
@@ -40,6 +40,10 @@ struct ck_follow *ck_follow_new(const struct ck_settings *s, const struct ck_fol
  * changes from then on, without the history of tables of which that is not needed. To be called
  * before the first step. After a reset it holds again from the moment at which it is live. */
 void ck_follow_also(struct ck_follow *f, unsigned tables);
+/* Of what does not change any more until the follower is live, only conversations and jobs without
+ * which follow-ups cannot be scheduled are handed over (SINCE, wire.h). To be called before the
+ * first step, of a follower from the beginning. */
+void ck_follow_brief(struct ck_follow *f);
 /* Sets *f to NULL; *f may be NULL. Calls nothing. */
 void ck_follow_free(struct ck_follow **f);
 

@@ -370,8 +370,8 @@ struct ck_str ck_derived_id(struct ck_arena *arena, struct ck_str id, const stru
 
 void ck_job_id(char out[37], struct ck_str message_id) {
   const struct ck_str parts[] = {CK_LIT("renew"), message_id};
-  memcpy(out, "job_", 4);
-  ck_hash_id(out + 4, parts, 2);
+  memcpy(out, CK_JOB_OF_RENEWD, sizeof CK_JOB_OF_RENEWD - 1);
+  ck_hash_id(out + sizeof CK_JOB_OF_RENEWD - 1, parts, 2);
 }
 
 bool ck_job_is_automatic(struct ck_str job_id, struct ck_str message_id) {

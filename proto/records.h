@@ -421,8 +421,13 @@ struct ck_str ck_row_key_in(enum ck_table table, struct ck_str map);
 struct ck_str ck_derived_id(struct ck_arena *arena, struct ck_str id, const struct ck_str *parts,
                             size_t n);
 
-/* The id of the job that renewd makes for a message: "job_" and a hash of the message's id,
- * terminated. A person made every job that has another id. */
+/* How the ids of jobs begin: those that renewd makes, and those that `convkeep renew` makes. Jobs
+ * of other programs may begin with either. */
+#define CK_JOB_OF_RENEWD "job_"
+#define CK_JOB_BY_HAND "hand_"
+
+/* The id of the job that renewd makes for a message: CK_JOB_OF_RENEWD and a hash of the message's
+ * id, terminated. A person made every job that has another id. */
 void ck_job_id(char out[37], struct ck_str message_id);
 /* True for a job that renewd made. */
 bool ck_job_is_automatic(struct ck_str job_id, struct ck_str message_id);

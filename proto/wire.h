@@ -124,8 +124,12 @@
  * again from its `upto` until that reaches `head`. PROBLEM `store_id`: the store has another id, or
  * was restored from a backup older than `after`; start over with after 0.
  *
- *   tables  bit mask of enum ck_table, 0 for all */
-#define CK_SINCE_FIELDS(F) F(UINT, request) F(TEXT, store_id) F(UINT, after) F(UINT, tables)
+ *   tables  bit mask of enum ck_table, 0 for all
+ *   brief   of conversations and jobs that have not changed after this version, only those without
+ *           which follow-ups cannot be scheduled: conversations that are not on manual; jobs that
+ *           run, and pending ones that were tried or may be renewd's (CK_JOB_OF_RENEWD). 0: all */
+#define CK_SINCE_FIELDS(F) \
+  F(UINT, request) F(TEXT, store_id) F(UINT, after) F(UINT, tables) F(UINT, brief)
 
 /* Store → client, feed, topic delivery/CLIENT/: a job was offered to it. The offer also waits in
  * the table `offers`, so a client that was away misses nothing.

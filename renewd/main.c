@@ -131,6 +131,7 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
     return -1;
   }
   ck_follow_also(r->follow, 1u << CK_LINKS | 1u << CK_MESSAGES);
+  ck_follow_brief(r->follow);
   r->channels.env = (struct renew_channel_env){s, r->launcher};
   *self = r;
   return 0;

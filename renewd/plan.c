@@ -167,7 +167,10 @@ static void answered(void *self, uint64_t ticket, const struct renew_answer *ans
   if (m && (q->parts & RENEW_ABOUT_JOB)) give_made(&a, m);
   if (q->parts & RENEW_ABOUT_LEASE)
     give_lease(p, &a, renew_core_job(&p->r.core, ck_str_of(q->job_id)));
-  if (q->parts & RENEW_ABOUT_OFFERS) a.n = 0; /* what is offered is offered once more */
+  if (q->parts & RENEW_ABOUT_OFFERS) { /* what is offered is offered once more */
+    a.n = 0;
+    a.cursor = (struct ck_str){0};
+  }
   if (a.problem) ck_fail(&p->error, "%s", a.problem);
   happens_with(p, RENEW_ANSWER, ticket, &a);
   free(q->job_id);
@@ -399,6 +402,7 @@ int renew_plan_main(const struct ck_settings *s, int argc, char **argv) {
   if (!p.error.text[0]) p.r.queries = renew_queries_new(s, &p.error);
   if (p.r.queries)
     p.r.follow = ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, &p.error);
+  if (p.r.follow) ck_follow_brief(p.r.follow);
   if (p.r.follow) begin(&p);
   if (p.r.follow) run(&p, until);
   bool failed = p.error.text[0];

@@ -152,7 +152,8 @@ static void add(struct renew_queries *queries, const struct renew_query *query,
                                  .table = ck_str_of(query->table),
                                  .filters = ck_buf_view(&map),
                                  .limit = query->limit ? query->limit : 1,
-                                 .offset = query->offset};
+                                 .offset = query->offset,
+                                 .cursor = query->cursor};
   ck_message_encode(&q->frame, &m);
   ck_buf_free(&map);
   if (!queries->unsent.head && !queries->sent.head) queries->heard_at = ck_boot_ms();
@@ -194,7 +195,7 @@ static void answer(struct pending *q, const struct renew_reply *reply) {
 static void take_rows(struct renew_queries *queries, const struct ck_rows *rows) {
   struct pending *q = take_sent(queries, rows->request);
   if (!q) return;
-  struct renew_reply reply = {.head = rows->head, .all = rows->rows};
+  struct renew_reply reply = {.head = rows->head, .all = rows->rows, .cursor = rows->cursor};
   struct ck_reader r = ck_reader_of(rows->rows);
   if (ck_read_array(&r, &reply.rows)) reply.rows = 0;
   if (reply.rows && ck_read_raw(&r, &reply.first)) reply.rows = 0;

@@ -20,7 +20,8 @@ struct renew_reply {
   uint32_t rows;       /* how many there are */
   struct ck_str
       first; /* the row, a map from column to value (proto/map.h); empty when there is none */
-  struct ck_str all; /* the array of all rows */
+  struct ck_str all;    /* the array of all rows */
+  struct ck_str cursor; /* for the rows after these; empty: there are none */
 };
 
 /* The column must have this value. */
@@ -35,7 +36,8 @@ struct renew_filter {
 struct renew_query {
   const char *table;
   struct renew_filter filters[RENEW_FILTERS];
-  uint64_t limit, offset;                                    /* limit 0: one row */
+  uint64_t limit, offset; /* limit 0: one row */
+  struct ck_str cursor;   /* of a reply: the rows after its own; empty: from the first on */
   void (*take)(void *self, const struct renew_reply *reply); /* copies what it needs */
 };
 

@@ -8,6 +8,9 @@
 
 #include "proto/map.h"
 
+/* The most that a QUERY may ask for. */
+#define JOBS_PAGE 1000
+
 struct asked {
   uint64_t ticket;
   struct renew_answer answer;
@@ -177,15 +180,6 @@ static void *page_of(struct asked *a, const struct renew_reply *reply, size_t si
   return all;
 }
 
-static void fill_offer(struct asked *a, struct ck_str row, void *one) {
-  *(struct ck_str *)one = text(a, row, "job_id");
-}
-
-static void offers_came(void *self, const struct renew_reply *reply) {
-  struct asked *a = self;
-  a->answer.offers = page_of(a, reply, sizeof *a->answer.offers, fill_offer);
-}
-
 static void fill_limit(struct asked *a, struct ck_str row, void *one) {
   *(struct renew_limit_row *)one =
       (struct renew_limit_row){.account = text(a, row, "account"),
@@ -230,9 +224,31 @@ struct renew_answer renew_answer_of_claim(const struct ck_claimed *c, uint64_t h
                                        .max_attempts = c->max_attempts}};
 }
 
+/* Columns of the list that are not the table's, and those that the list leaves out, do not matter.
+ */
+static void fill_job(struct asked *a, struct ck_str row, void *one) {
+  struct renew_job_row *r = one;
+  *r = (struct renew_job_row){.version = (uint64_t)ck_map_int(row, "version", 0),
+                              .row = {.table = CK_JOBS}};
+  for (int c = 0; c < ck_tables[CK_JOBS].columns; c++) {
+    const struct ck_field *f = &ck_tables[CK_JOBS].fields[c];
+    int64_t number = ck_map_int(row, f->name, INT64_MIN);
+    struct ck_str s = text(a, row, f->name);
+    if (ck_kind_is_int(f->kind) && number != INT64_MIN) r->row.v[c] = ck_int(number);
+    if (!ck_kind_is_int(f->kind) && s.n) r->row.v[c] = ck_text(s);
+  }
+}
+
+static void jobs_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  a->answer.jobs = page_of(a, reply, sizeof *a->answer.jobs, fill_job);
+  a->answer.cursor = ck_arena_copy(&a->arena, reply->cursor);
+}
+
 /* ---- the parts ---- */
 
-enum key { NO_KEY, JOB, CONVERSATION, MESSAGE };
+/* JOBS: pages of these, from a time on. */
+enum key { NO_KEY, JOB, CONVERSATION, MESSAGE, JOBS };
 
 static const struct part {
   enum renew_part part;
@@ -250,9 +266,11 @@ static const struct part {
     {RENEW_ABOUT_LEASE, "leases", "job_id", JOB, lease_came},
     {RENEW_ABOUT_UNREACHED, "unreached", "job_id", JOB, unreached_came},
     {RENEW_ABOUT_JOB, "renewal_jobs", "job_id", JOB, job_came},
-    {RENEW_ABOUT_OFFERS, "offers", NULL, NO_KEY, offers_came},
     {RENEW_ABOUT_LIMITS, "limits", NULL, NO_KEY, limits_came},
     {RENEW_ABOUT_DOUBTS, "doubts", NULL, NO_KEY, doubts_came},
+    {RENEW_ABOUT_OFFERS, "offered", NULL, JOBS, jobs_came},
+    {RENEW_ABOUT_UPCOMING, "upcoming", "next_attempt_at_min", JOBS, jobs_came},
+    {RENEW_ABOUT_BEGUN, "begun", "since", JOBS, jobs_came},
 };
 
 /* The store lists links by observed_at, newest first, and a query takes the first. */
@@ -269,7 +287,13 @@ static struct renew_query query_of(const struct part *p, const struct renew_ques
       [JOB] = q->job_id, [CONVERSATION] = q->conversation_id, [MESSAGE] = q->message_id};
   if (p->part == RENEW_ABOUT_LINK) return renew_link_query(q->conversation_id, p->take);
   struct renew_query query = {.table = p->table, .take = p->take};
-  if (p->key != NO_KEY) {
+  if (p->key == JOBS) {
+    if (p->column) query.filters[0] = (struct renew_filter){p->column, ck_int(q->since)};
+    if (p->part == RENEW_ABOUT_BEGUN)
+      query.filters[1] = (struct renew_filter){"until", ck_int(q->until)};
+    query.limit = JOBS_PAGE;
+    query.cursor = q->cursor;
+  } else if (p->key != NO_KEY) {
     query.filters[0] = (struct renew_filter){p->column, ck_text(keys[p->key])};
   } else {
     query.limit = RENEW_PAGE;

@@ -16,6 +16,7 @@ void renew_core_init(struct renew_core *core, const struct renew_settings *set, 
   core->pace.account_spacing = set->account_spacing;
   core->pace.account_slots = set->account_slots;
   core->random.state = seed;
+  renew_upcoming_init(&core->upcoming);
 }
 
 void renew_core_error(struct renew_core *core, const char *what) {
@@ -52,6 +53,8 @@ static void take_followed(struct renew_core *core, const struct renew_event *e) 
 static void take_reset(struct renew_core *core) {
   renew_jobs_reset(core);
   renew_conversations_reset(core);
+  renew_upcoming_reset(core);
+  renew_begun_reset(core);
   renew_offers_reset(core);
   renew_limits_reset(core);
   core->recovered = core->live = false;
@@ -93,6 +96,12 @@ static void take_waited_for(struct renew_core *core, const struct renew_event *e
     break;
   case RENEW_OF_DOUBTS:
     renew_doubts_page(core, e->as.answer);
+    break;
+  case RENEW_OF_UPCOMING:
+    renew_upcoming_page(core, e->as.answer);
+    break;
+  case RENEW_OF_BEGUN:
+    renew_begun_page(core, e->as.answer);
     break;
   case RENEW_OF_RESOLVE:
     renew_resolve_receipted(core, OWNER(renew_job, proposal), e);
@@ -150,9 +159,10 @@ static void take(struct renew_core *core, const struct renew_event *e) {
 
 static bool begins(const struct renew_core *core) { return core->connected && !core->stopping; }
 
-/* Everything that a dead run has left is known, and has been dealt with. */
+/* Everything that is due is known, and what a dead run has left has been dealt with. */
 static bool may_claim(const struct renew_core *core) {
-  return core->recovered && !core->recovering && core->offers.loaded && core->limits.loaded;
+  return core->recovered && !core->recovering && core->upcoming.ready && core->begun.loaded &&
+         core->offers.loaded && core->limits.loaded;
 }
 
 static struct renew_job *of_timer(struct ck_timer *t) {
@@ -175,6 +185,8 @@ static void begin(struct renew_core *core) {
   renew_conversations_follow_clock(core);
   core->clock_at = core->now.boot;
   look_at_leases(core);
+  renew_upcoming_step(core);
+  renew_begun_load(core);
   renew_offers_load(core);
   renew_limits_load(core);
   renew_touched_step(core);
@@ -211,12 +223,16 @@ int64_t renew_core_wakes(const struct renew_core *core) {
   if (!begins(core)) return at;
   const struct renew_offers *o = &core->offers;
   const struct renew_doubts *d = &core->doubts;
-  if (core->calendars) at = core->clock_at + CLOCK_LOOK_MS;
+  const struct renew_begun *b = &core->begun;
+  int64_t page_at;
+  if (renew_upcoming_waits(core, &page_at) || core->calendars) at = core->clock_at + CLOCK_LOOK_MS;
+  sooner(&at, page_at);
   if (may_claim(core)) sooner(&at, renew_core_due(core));
   if (renew_turns_may_settle(core)) sooner(&at, top(&core->unsettled));
   sooner(&at, top(&core->taken));
   if (d->jobs && !d->ticket.number) sooner(&at, d->at);
-  if (core->recovered && !core->recovering && !o->loaded && !o->ticket.number) sooner(&at, o->at);
+  if (core->recovered && !b->loaded && !b->ticket.number) sooner(&at, b->at);
+  if (renew_offers_are_wanted(core)) sooner(&at, o->at);
   if (renew_limits_look(core)) sooner(&at, core->limits.look_at);
   return at;
 }
@@ -236,6 +252,8 @@ void renew_core_free(struct renew_core *core) {
   renew_index_free(&core->conversations);
   renew_index_free(&core->lasts);
   renew_limits_free(core);
+  renew_upcoming_reset(core);
+  renew_begun_reset(core);
   renew_pace_free(&core->pace);
   renew_pauses_free(&core->pauses);
   renew_tickets_free(&core->tickets);

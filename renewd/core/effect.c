@@ -27,6 +27,7 @@ void renew_query(struct renew_effects *out, uint64_t ticket, const struct renew_
   keep(out, &copy->job_id);
   keep(out, &copy->conversation_id);
   keep(out, &copy->message_id);
+  keep(out, &copy->cursor);
 }
 
 /* Those that renewd sends. */

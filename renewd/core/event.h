@@ -28,20 +28,24 @@ enum renew_part {
   RENEW_ABOUT_LEASE = 1 << 6,          /* (job) */
   RENEW_ABOUT_UNREACHED = 1 << 7,      /* (job) */
   RENEW_ABOUT_JOB = 1 << 8,            /* (job) */
-  RENEW_ABOUT_OFFERS = 1 << 9,         /* a page of the offers that wait (page) */
+  RENEW_ABOUT_OFFERS = 1 << 9,         /* jobs that are offered (cursor) */
   RENEW_ABOUT_LIMITS = 1 << 10,        /* a page of the limits of accounts (page) */
-  RENEW_ABOUT_DOUBTS = 1 << 11         /* a page of what may tell unknown ends (page) */
+  RENEW_ABOUT_DOUBTS = 1 << 11,        /* a page of what may tell unknown ends (page) */
+  RENEW_ABOUT_UPCOMING = 1 << 12,      /* jobs by hand that were not tried (time, cursor) */
+  RENEW_ABOUT_BEGUN = 1 << 13          /* jobs with attempts that have begun (times, cursor) */
 };
-#define RENEW_PARTS 12
+#define RENEW_PARTS 14
 
 struct renew_question {
   unsigned parts;
   struct ck_str job_id, conversation_id, message_id;
   const struct renew_stop_rules *rules; /* NULL: none is asked about */
   uint64_t page;                        /* from 0 */
+  int64_t since, until; /* wall: what is due, or has begun, since then; and before that */
+  struct ck_str cursor; /* of the page before; empty: from the first on */
 };
 
-/* How many rows a page has; one with fewer is the last. */
+/* How many rows a page by number has; one with fewer is the last. */
 #define RENEW_PAGE 200
 
 /* The lease of a job. */
@@ -68,6 +72,12 @@ struct renew_doubt {
   int64_t captured; /* wall: up to when a source has told all of the conversation; 0: none has */
 };
 
+/* Without payload. */
+struct renew_job_row {
+  uint64_t version;
+  struct ck_row row;
+};
+
 /* Of what was not asked about, or is not there, the facts are 0. */
 struct renew_answer {
   const char *problem; /* NULL; or why the store did not answer some part */
@@ -86,10 +96,11 @@ struct renew_answer {
   struct renew_lease lease;
   int64_t unreached, unreached_since; /* as in struct renew_count */
   struct renew_row job;
-  const struct ck_str *offers; /* job ids */
   const struct renew_limit_row *limits;
   const struct renew_doubt *doubts;
-  size_t n; /* of the page */
+  const struct renew_job_row *jobs;
+  size_t n;             /* of the page */
+  struct ck_str cursor; /* of jobs: for the next page; empty: this is the last one */
 };
 
 /* ---- events ---- */

@@ -111,6 +111,11 @@ typedef void renew_job_rule(struct renew_core *core, struct renew_job *j,
 void renew_job_step(struct renew_core *core, struct renew_job *j, enum renew_job_event what,
                     const struct renew_event *e);
 void renew_job_row(struct renew_core *core, const struct ck_row *row);
+/* The same of one that is not over, and is held, however far it is. */
+void renew_job_take(struct renew_core *core, const struct ck_row *row);
+/* The row says when an attempt began: its target and its account are to be left alone for the rest
+ * of their spacing. */
+void renew_job_begun(struct renew_core *core, const struct ck_row *row);
 /* Enters a phase, which waits for nothing yet. */
 void renew_job_enter(struct renew_core *core, struct renew_job *j, enum renew_phase next);
 /* Enters it, and gives the ticket for what it waits for. */
@@ -211,10 +216,38 @@ void renew_doubts_page(struct renew_core *core, const struct renew_answer *a);
 void renew_resolve_receipted(struct renew_core *core, struct renew_job *j,
                              const struct renew_event *e);
 
+/* ---- upcoming.c: jobs by hand that were not tried yet ---- */
+
+void renew_upcoming_init(struct renew_upcoming *u);
+/* The job is one of them; and it is counted as held from now on, or not any more. */
+bool renew_upcoming_is(const struct renew_job *j);
+void renew_upcoming_count(struct renew_core *core, struct renew_job *j, bool counts);
+/* One that is due then (wall) need not be held: it comes with a page. */
+bool renew_upcoming_is_far(struct renew_core *core, int64_t due);
+/* A job's row came, and says that it is over, or not. */
+void renew_upcoming_over(struct renew_core *core, struct ck_str job_id, bool over);
+/* A row of a page, which is taken unless a newer one has come, or will. Returns the job; NULL: it
+ * is not known. */
+struct renew_job *renew_upcoming_take(struct renew_core *core, const struct renew_job_row *r);
+/* Asks for a page. */
+void renew_upcoming_step(struct renew_core *core);
+/* Some are not held: then a step of the wall clock matters. *at: when a page is to be asked for. */
+bool renew_upcoming_waits(const struct renew_core *core, int64_t *at);
+void renew_upcoming_page(struct renew_core *core, const struct renew_answer *a);
+void renew_upcoming_reset(struct renew_core *core);
+
+/* ---- begun.c ---- */
+
+void renew_begun_load(struct renew_core *core);
+void renew_begun_page(struct renew_core *core, const struct renew_answer *a);
+void renew_begun_reset(struct renew_core *core);
+
 /* ---- offer.c ---- */
 
 /* Asks for the offers that a former run made. Nothing is claimed before they are there. */
 void renew_offers_load(struct renew_core *core);
+/* It does, from offers.at on: the jobs that can have been offered are known. */
+bool renew_offers_are_wanted(const struct renew_core *core);
 void renew_offers_page(struct renew_core *core, const struct renew_answer *a);
 void renew_offers_reset(struct renew_core *core);
 

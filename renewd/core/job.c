@@ -99,6 +99,7 @@ static void job_free(struct renew_core *core, struct renew_job *j) {
   renew_trying_free(j);
   renew_ticket_drop(&core->tickets, &j->proposal);
   renew_doubt_end(core, j);
+  renew_upcoming_count(core, j, false);
   renew_index_remove(&core->jobs, &j->node);
   if (j->of->lane == j->lane) renew_conversation_unplace(core, j->of);
   renew_pace_part(&core->pace, j->lane);
@@ -297,9 +298,7 @@ void renew_job_change_lane(struct renew_core *core, struct renew_job *j) {
   enter_lane(core, j, join_lane(core, key, j->of, j->account), j->client);
 }
 
-/* An attempt that another run of renewd made a moment ago: its target and its account are to be
- * left alone for the rest of their spacing. */
-static void note_attempt(struct renew_core *core, const struct ck_row *row) {
+void renew_job_begun(struct renew_core *core, const struct ck_row *row) {
   const struct renew_job *known = renew_core_job(core, ck_row_key(row));
   if (known && known->slot) return; /* it is this run's */
   int64_t ago = core->now.wall - ck_row_int(row, CK_JOBS_LAST_ATTEMPT_AT, 0);
@@ -330,6 +329,7 @@ static void take_times(struct renew_core *core, struct renew_job *j, const struc
 
 static void row_over(struct renew_core *core, struct renew_job *j) {
   j->status = RENEW_OVER;
+  renew_upcoming_count(core, j, false);
   renew_job_step(core, j, RENEW_JOB_OVER, NULL);
 }
 
@@ -343,21 +343,8 @@ static void client_worked(struct renew_core *core, const struct renew_job *j,
     renew_tell(core->out, 0, &m);
 }
 
-void renew_job_row(struct renew_core *core, const struct ck_row *row) {
-  struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
-  bool running = ck_str_is(status, "running");
-  struct renew_conversation *c =
-      renew_core_conversation(core, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
-  if (c && c->last.id && ck_str_is(ck_row_text(row, CK_JOBS_MESSAGE_ID), c->last.id))
-    renew_turn_step(core, c, RENEW_TURN_HAS_JOB, NULL);
-  note_attempt(core, row);
-  if (!running && !ck_str_is(status, "pending")) {
-    struct renew_job *known = renew_core_job(core, ck_row_key(row));
-    if (known && ck_str_is(status, "done")) client_worked(core, known, row);
-    if (known && ck_str_is(status, "failed")) renew_attempt_cancelled(core, known);
-    if (known) row_over(core, known);
-    return;
-  }
+void renew_job_take(struct renew_core *core, const struct ck_row *row) {
+  bool running = ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running");
   struct renew_job *j = job_get(core, row);
   renew_doubt_end(core, j);
   /* One that runs has no turn before it has another row. */
@@ -365,11 +352,41 @@ void renew_job_row(struct renew_core *core, const struct ck_row *row) {
   take_times(core, j, row);
   j->status = running ? RENEW_RUNNING : RENEW_PENDING;
   if (!running) renew_account_wished(core, j);
+  renew_upcoming_count(core, j, renew_upcoming_is(j));
   if (!running) renew_address_job(core, j, ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT));
   /* A person may want it anyway. */
   if (!running && j->automatic && !j->anyway) renew_conversation_unbrake(j->of);
   renew_job_step(core, j, running ? RENEW_JOB_RUNNING : RENEW_JOB_PENDING, NULL);
   renew_conversation_touch(core, j->of);
+}
+
+/* Not known, and not to be. */
+static bool is_far(struct renew_core *core, const struct ck_row *row) {
+  struct ck_str id = ck_row_key(row);
+  if (renew_core_job(core, id) || ck_row_int(row, CK_JOBS_ATTEMPT_COUNT, 0) > 0) return false;
+  if (ck_str_starts(id, CK_JOB_OF_RENEWD)) return false; /* no page has it (SINCE, wire.h) */
+  return renew_upcoming_is_far(core,
+                               renew_clamp(ck_row_int(row, CK_JOBS_NEXT_ATTEMPT_AT, RENEW_NEVER)));
+}
+
+void renew_job_row(struct renew_core *core, const struct ck_row *row) {
+  struct ck_str status = ck_row_text(row, CK_JOBS_STATUS);
+  bool running = ck_str_is(status, "running");
+  bool over = !running && !ck_str_is(status, "pending");
+  struct renew_conversation *c =
+      renew_core_conversation(core, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
+  if (c && c->last.id && ck_str_is(ck_row_text(row, CK_JOBS_MESSAGE_ID), c->last.id))
+    renew_turn_step(core, c, RENEW_TURN_HAS_JOB, NULL);
+  renew_job_begun(core, row);
+  renew_upcoming_over(core, ck_row_key(row), over);
+  if (over) {
+    struct renew_job *known = renew_core_job(core, ck_row_key(row));
+    if (known && ck_str_is(status, "done")) client_worked(core, known, row);
+    if (known && ck_str_is(status, "failed")) renew_attempt_cancelled(core, known);
+    if (known) row_over(core, known);
+  } else if (running || !is_far(core, row)) {
+    renew_job_take(core, row);
+  }
 }
 
 /* ---- all of them ---- */

@@ -3,6 +3,8 @@
  * Meanwhile the conversation has no other delivery. */
 #include "renewd/core/inner.h"
 
+#include <stdlib.h>
+
 /* Its turn has come. It needs no slot while it waits. */
 void renew_offer_begin(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
   (void)e;
@@ -102,36 +104,50 @@ void renew_withdraw_receipted(struct renew_core *core, struct renew_job *j,
 
 /* ---- offers that a former run made ---- */
 
+bool renew_offers_are_wanted(const struct renew_core *core) {
+  const struct renew_offers *o = &core->offers;
+  return !o->loaded && !o->ticket.number && core->recovered && !core->recovering &&
+         core->upcoming.ready;
+}
+
 void renew_offers_load(struct renew_core *core) {
   struct renew_offers *o = &core->offers;
-  if (o->loaded || o->ticket.number || !core->recovered || core->recovering) return;
-  if (core->now.boot < o->at) return;
-  renew_query(core->out, renew_ticket_take(&core->tickets, &o->ticket, RENEW_OF_OFFERS),
-              &(struct renew_question){.parts = RENEW_ABOUT_OFFERS, .page = o->page});
+  if (!renew_offers_are_wanted(core) || core->now.boot < o->at) return;
+  renew_query(
+      core->out, renew_ticket_take(&core->tickets, &o->ticket, RENEW_OF_OFFERS),
+      &(struct renew_question){.parts = RENEW_ABOUT_OFFERS, .cursor = ck_str_of(o->cursor)});
+}
+
+static void set_cursor(struct renew_offers *o, struct ck_str cursor) {
+  free(o->cursor);
+  o->cursor = cursor.n ? ck_str_dup(cursor) : NULL;
+}
+
+/* One that is not due yet has been due by a clock that was set back since. */
+static void take(struct renew_core *core, const struct renew_job_row *r) {
+  struct renew_job *j = renew_upcoming_take(core, r);
+  if (!j || j->status != RENEW_PENDING || j->phase != RENEW_WAITS) return;
+  renew_job_enter(core, j, RENEW_OPEN);
+  /* The row of a conversation on manual is not kept: what its account and platform are, after
+   * which it may have to wait, comes with its past. */
+  if (j->of->automation == RENEW_MANUAL) renew_job_step(core, j, RENEW_JOB_HELD, NULL);
+  renew_conversation_touch(core, j->of);
 }
 
 void renew_offers_page(struct renew_core *core, const struct renew_answer *a) {
   struct renew_offers *o = &core->offers;
   if (a->problem) {
     renew_core_error(core, a->problem);
-    o->page = 0;
     o->at = core->now.boot + RENEW_AGAIN_MS;
     return;
   }
-  o->page++;
-  o->loaded = a->n < RENEW_PAGE;
-  for (size_t i = 0; i < a->n; i++) {
-    struct renew_job *j = renew_core_job(core, a->offers[i]);
-    if (!j || j->status != RENEW_PENDING || j->phase != RENEW_WAITS) continue;
-    renew_job_enter(core, j, RENEW_OPEN);
-    /* The row of a conversation on manual is not kept: what its account and platform are, after
-     * which it may have to wait, comes with its past. */
-    if (j->of->automation == RENEW_MANUAL) renew_job_step(core, j, RENEW_JOB_HELD, NULL);
-    renew_conversation_touch(core, j->of);
-  }
+  for (size_t i = 0; i < a->n; i++) take(core, &a->jobs[i]);
+  set_cursor(o, a->cursor);
+  o->loaded = !o->cursor;
 }
 
 void renew_offers_reset(struct renew_core *core) {
   renew_ticket_drop(&core->tickets, &core->offers.ticket);
+  free(core->offers.cursor);
   core->offers = (struct renew_offers){0};
 }

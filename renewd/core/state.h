@@ -24,6 +24,7 @@ struct renew_settings {
   struct renew_stop_rules stops;
   int64_t delay, spacing, account_spacing; /* milliseconds */
   unsigned account_slots;
+  size_t ahead; /* jobs by hand that are held though they are not due yet */
   const char *payload;
   enum ck_payload_kind payload_kind;
   /* Pure functions of the settings: what they say of a target that renewd itself delivers to. */
@@ -107,6 +108,7 @@ struct renew_job {
   int64_t released; /* how often in a row its target has said that nothing was sent */
   char *client;     /* who delivers it (target.h); NULL: renewd does */
   char *no_target;  /* why nothing can be sent (resolve.h); NULL: it has a target */
+  bool upcoming;    /* it counts as held in struct renew_upcoming */
 };
 
 /* ---- conversations ---- */
@@ -184,12 +186,33 @@ struct renew_queue {
 
 /* ---- the whole ---- */
 
+/* Jobs by hand that were not tried yet. upcoming.c has what is held of them. */
+#define RENEW_NO_HORIZON INT64_MIN
+struct renew_upcoming {
+  struct renew_ticket ticket;
+  int64_t horizon; /* wall: what is due by then is held; RENEW_NEVER: whatever has a time */
+  char *cursor;    /* where the next page begins; NULL: at the horizon */
+  size_t held;
+  bool ready; /* at some time everything that was due was held */
+  int64_t at; /* boot: no page before */
+  /* Jobs that were over since a page was asked for, which may have them nevertheless. */
+  struct renew_index over;
+};
+
+/* Attempts that a former run began. begun.c */
+struct renew_begun {
+  struct renew_ticket ticket;
+  bool loaded;
+  char *cursor; /* where the next page begins; NULL: at the first */
+  int64_t at;   /* boot: not before */
+};
+
 /* The offers that a former run made. */
 struct renew_offers {
   struct renew_ticket ticket;
   bool loaded;
-  uint64_t page; /* the next one */
-  int64_t at;    /* boot: not before */
+  char *cursor; /* where the next page begins; NULL: at the first */
+  int64_t at;   /* boot: not before */
 };
 
 /* An account that has had a limit. limits.c has what follows. */
@@ -238,6 +261,8 @@ struct renew_core {
   struct renew_limits limits;
   struct renew_offers offers;
   struct renew_doubts doubts;
+  struct renew_upcoming upcoming;
+  struct renew_begun begun;
 
   bool connected, live, stopping;
   bool recovered;   /* this history's rows are all there, and what runs was looked at */

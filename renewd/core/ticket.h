@@ -16,6 +16,8 @@ enum renew_owner {
   RENEW_OF_OFFERS,   /* struct renew_offers: a page of them */
   RENEW_OF_LIMITS,   /* struct renew_limits: a page of them */
   RENEW_OF_DOUBTS,   /* struct renew_doubts: a page of them */
+  RENEW_OF_UPCOMING, /* struct renew_upcoming: a page of them */
+  RENEW_OF_BEGUN,    /* struct renew_begun: a page of them */
   RENEW_OF_RESOLVE   /* struct renew_job: the receipt of a RESOLVE, in `proposal` */
 };
 

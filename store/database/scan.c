@@ -9,27 +9,54 @@
 #define CHANGES_BYTES (CK_FRAME_MAX - 1024u)
 
 struct cursor {
-  sqlite3_stmt *stmt;
-  uint64_t version; /* of the current row; 0: after the last */
+  sqlite3_stmt *all, *some; /* some: of the brief part; NULL: there is none */
+  sqlite3_stmt *at;         /* the one under way */
+  uint64_t version;         /* of the current row; 0: after the last */
 };
 
 struct scan {
   sqlite3 *db;
   struct cursor at[CK_TABLES];
-  int stepped; /* the table whose row was returned last, or -1 */
+  int stepped;    /* the table whose row was returned last, or -1 */
+  uint64_t brief; /* up to this version not all rows are wanted */
 };
+
+/* Which rows are in the brief part, and the index that has them. */
+#define RENEWED_CONVERSATIONS "automation_status <> 'manual'"
+#define RENEWED_JOBS \
+  "status = 'running' OR (status = 'pending'" \
+  " AND (attempt_count > 0 OR job_id GLOB '" CK_JOB_OF_RENEWD "*'))"
+static const struct {
+  const char *index, *rows;
+} briefs[CK_TABLES] = {[CK_CONVERSATIONS] = {"conversations_renewed", RENEWED_CONVERSATIONS},
+                       [CK_JOBS] = {"jobs_renewed", RENEWED_JOBS}};
+const char scan_schema[] = "CREATE INDEX conversations_renewed ON local_conversations (version)"
+                           " WHERE " RENEWED_CONVERSATIONS ";"
+                           "CREATE INDEX jobs_renewed ON renewal_jobs (version)"
+                           " WHERE " RENEWED_JOBS ";";
+
+static sqlite3_stmt *prepare(struct scan *s, enum ck_table t, bool brief, struct ck_err *err) {
+  struct ck_buf sql = {0};
+  ck_buf_text(&sql, "SELECT version, ");
+  db_columns(&sql, t, "");
+  ck_buf_printf(&sql, " FROM %s", ck_tables[t].name);
+  if (brief) ck_buf_printf(&sql, " INDEXED BY %s", briefs[t].index);
+  ck_buf_text(&sql, " WHERE version > ?1");
+  if (brief) ck_buf_printf(&sql, " AND version <= ?2 AND (%s)", briefs[t].rows);
+  ck_buf_text(&sql, " ORDER BY version");
+  sqlite3_stmt *stmt = db_prepare(s->db, ck_buf_cstr(&sql), err);
+  ck_buf_free(&sql);
+  return stmt;
+}
 
 struct scan *scan_new(sqlite3 *db, struct ck_err *err) {
   struct scan *s = ck_zalloc(sizeof *s);
   s->db = db;
-  for (int t = 0; t < CK_TABLES; ++t) {
-    struct ck_buf sql = {0};
-    ck_buf_text(&sql, "SELECT version, ");
-    db_columns(&sql, (enum ck_table)t, "");
-    ck_buf_printf(&sql, " FROM %s WHERE version > ?1 ORDER BY version", ck_tables[t].name);
-    s->at[t].stmt = db_prepare(db, ck_buf_cstr(&sql), err);
-    ck_buf_free(&sql);
-    if (!s->at[t].stmt) {
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+    struct cursor *c = &s->at[t];
+    c->at = c->all = prepare(s, t, false, err);
+    if (c->all && briefs[t].rows) c->some = prepare(s, t, true, err);
+    if (!c->all || (briefs[t].rows && !c->some)) {
       scan_free(&s);
       return NULL;
     }
@@ -39,19 +66,39 @@ struct scan *scan_new(sqlite3 *db, struct ck_err *err) {
 
 void scan_free(struct scan **scan) {
   if (!*scan) return;
-  for (int t = 0; t < CK_TABLES; ++t) sqlite3_finalize((*scan)->at[t].stmt);
+  for (int t = 0; t < CK_TABLES; ++t) {
+    sqlite3_finalize((*scan)->at[t].all);
+    sqlite3_finalize((*scan)->at[t].some);
+  }
   free(*scan);
   *scan = NULL;
 }
 
+void scan_brief(struct scan *s, uint64_t upto) { s->brief = upto > INT64_MAX ? INT64_MAX : upto; }
+
+static void begin(struct scan *s, struct cursor *c, uint64_t after) {
+  c->at = c->some && after < s->brief ? c->some : c->all;
+  sqlite3_bind_int64(c->at, 1, (sqlite3_int64)after);
+  if (c->at == c->some) sqlite3_bind_int64(c->at, 2, (sqlite3_int64)s->brief);
+}
+
 static int advance(struct scan *s, int t, struct ck_err *err) {
-  int rc = sqlite3_step(s->at[t].stmt);
-  s->at[t].version = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(s->at[t].stmt, 0) : 0;
+  struct cursor *c = &s->at[t];
+  int rc = sqlite3_step(c->at);
+  if (rc == SQLITE_DONE && c->at == c->some) {
+    begin(s, c, s->brief);
+    rc = sqlite3_step(c->at);
+  }
+  c->version = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(c->at, 0) : 0;
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(s->db, ck_tables[t].name, err);
 }
 
 void scan_end(struct scan *s) {
-  for (int t = 0; t < CK_TABLES; ++t) sqlite3_reset(s->at[t].stmt);
+  for (int t = 0; t < CK_TABLES; ++t) {
+    sqlite3_reset(s->at[t].all);
+    sqlite3_reset(s->at[t].some);
+  }
+  s->brief = 0;
   sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
 }
 
@@ -63,7 +110,7 @@ int scan_begin(struct scan *s, uint64_t after, unsigned tables, uint64_t *head,
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
     s->at[t].version = 0;
     if (tables && !(tables & 1u << t)) continue;
-    sqlite3_bind_int64(s->at[t].stmt, 1, (sqlite3_int64)after);
+    begin(s, &s->at[t], after);
     rc = advance(s, t, err);
   }
   if (rc) scan_end(s);
@@ -78,7 +125,7 @@ int scan_next(struct scan *s, uint64_t *version, struct ck_row *row, struct ck_e
   s->stepped = least;
   if (least < 0) return 0;
   *version = s->at[least].version;
-  db_row(s->at[least].stmt, 1, (enum ck_table)least, row);
+  db_row(s->at[least].at, 1, (enum ck_table)least, row);
   return 1;
 }
 

@@ -11,6 +11,12 @@ struct scan; /* belongs to one connection */
 struct scan *scan_new(sqlite3 *db, struct ck_err *err);
 void scan_free(struct scan **s);
 
+/* The indexes that it needs. */
+extern const char scan_schema[];
+
+/* For the next scan_begin: of the rows up to that version, only those without which follow-ups
+ * cannot be scheduled (SINCE, proto/wire.h). */
+void scan_brief(struct scan *s, uint64_t upto);
 /* Opens a read transaction before the first record above version `after`. tables: bit mask of
  * enum ck_table; 0: all. *head: the newest version in this transaction. -1 with the reason; then
  * scan_end must not be called. */

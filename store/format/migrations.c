@@ -15,6 +15,7 @@
 
 #include "proto/records.h"
 #include "proto/wire.h"
+#include "store/database/scan.h"
 #include "store/keys/keys.h"
 #include "store/originals/originals.h"
 
@@ -184,6 +185,7 @@ static void first_format(struct ck_buf *sql) {
   ck_buf_text(sql, attempt_tables);
   ck_buf_text(sql, keys_schema);
   ck_buf_text(sql, originals_schema);
+  ck_buf_text(sql, scan_schema);
 }
 
 migration *const store_migrations[] = {first_format, NULL};

@@ -18,6 +18,10 @@
 /* At most so many characters of an id. */
 #define CUT(id) "substr(" id ", 1, 400)"
 
+#define RENEWED_COLUMNS \
+  "job_id, local_conversation_id, message_id, status, target_snapshot, attempt_count," \
+  " next_attempt_at, last_attempt_at, created_at, updated_at, version"
+
 struct list {
   const char *name;
   const char *columns; /* NULL: one of the six tables, with all its columns */
@@ -60,6 +64,18 @@ static const struct list lists[] = {
     {"limits", "account, until, since, times, over, reason, at", "account", NULL, NULL, 0},
     {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, NULL, 0},
     {"pauses", "kind, name, at, until", "at, kind, name", NULL, NULL, 0},
+    /* Jobs as renewd needs them, without payloads: those by hand that were not tried yet, in the
+     * order in which they are due; those that are offered; and by the beginning of their attempts.
+     */
+    {"upcoming", RENEWED_COLUMNS, "next_attempt_at, created_at, job_id", NULL,
+     "(SELECT * FROM renewal_jobs WHERE status = 'pending' AND attempt_count = 0"
+     " AND job_id NOT GLOB '" CK_JOB_OF_RENEWD "*')",
+     PART_BYTES},
+    {"offered", RENEWED_COLUMNS, "job_id", NULL,
+     "(SELECT j.* FROM offers JOIN renewal_jobs j USING (job_id))", PART_BYTES},
+    {"begun", RENEWED_COLUMNS, "begun, number", "begun",
+     "(SELECT j.*, a.number, a.begun FROM attempts a JOIN renewal_jobs j USING (job_id))",
+     PART_BYTES},
     /* As the lines of the log of attempts, which have a greatest length (renewd/attempts.c): ids
      * are cut, the texts are already. A token is shown to nobody. */
     {"attempts",

@@ -51,6 +51,7 @@ static void problem(struct ck_message *m, uint64_t request, const char *code,
 /* Every record above `after`, in version order, until the chunk is full. */
 static int gather_changes(struct snapshot *s, const struct ck_since *q, struct ck_changes *c,
                           struct ck_err *err) {
+  scan_brief(s->scan, q->brief);
   if (scan_begin(s->scan, q->after, (unsigned)q->tables, &c->head, err)) return -1;
   size_t open = ck_open_array(&s->body);
   uint32_t n = 0;

@@ -85,7 +85,13 @@ static void row_of_conversation(const struct change *x) {
   sim_step(&(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
 }
 
-static void row_of_job(const struct change *x) {
+/* Those that renewd needs at its start, as SINCE has them; it asks for the others. */
+static bool is_brief(const struct change *x) {
+  return x->status == RUNNING ||
+         (x->status == PENDING && (x->attempts > 0 || world.j[x->id].automatic));
+}
+
+static void row_of_job(const struct change *x, bool brief) {
   static const char *const words[] = {"pending", "running", "done"};
   char conversation[24], of[32];
   const struct job *j = &world.j[x->id];
@@ -103,6 +109,7 @@ static void row_of_job(const struct change *x) {
   if (x->target >= 0) row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_textz(world.t[x->target].snapshot);
   row.v[CK_JOBS_UPDATED_AT] = ck_int(x->updated_at);
   sim_tells_job(x->id, x->version, x->status, x->next);
+  if (brief && !is_brief(x)) return;
   sim_step(&(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
 }
 
@@ -118,7 +125,7 @@ static void row_of_link(const struct change *x) {
 static void row_of(const struct change *x) {
   if (x->row == 'c') row_of_conversation(x);
   if (x->row == 'm') row_of_message(x);
-  if (x->row == 'j') row_of_job(x);
+  if (x->row == 'j') row_of_job(x, false);
   if (x->row == 'l') row_of_link(x);
 }
 
@@ -171,7 +178,8 @@ void sim_follow_all(void) {
                                   .next = j->next,
                                   .attempts = j->attempts,
                                   .last_attempt_at = j->last_attempt_at,
-                                  .updated_at = j->updated_at});
+                                  .updated_at = j->updated_at},
+                 true);
     }
     if (last) row_of_conversation(&of_c);
     if (pages && id == world.conversations_n / 2) followed(1, false);

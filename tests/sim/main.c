@@ -193,6 +193,7 @@ static void begin(uint64_t seed) {
                                                    .zone = zone},
                                          .delay = DELAY,
                                          .spacing = SPACING,
+                                         .ahead = (size_t)world.conversations_n / 20,
                                          .payload = "continue"};
   world.c = ck_zalloc((size_t)world.conversations_n * sizeof *world.c);
   store = (struct store){.up = true, .life = 1};

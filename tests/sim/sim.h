@@ -364,7 +364,8 @@ struct question {
   int job, conversation, message;
   struct renew_answer a;
   char texts[6][40], snapshot[96], renewal[96], said[48];
-  struct ck_str *offers;           /* on the heap; NULL: not asked for */
+  struct renew_job_row *rows;      /* on the heap; NULL: not asked for */
+  char cursor[48], next[48];       /* of the page before, and of the one after */
   struct attempt sixtieth, oldest; /* from which the rates count */
 };
 /* What the store says now. */
@@ -372,6 +373,8 @@ void sim_answer(struct question *q);
 /* What the receipt of a claim tells; on the heap. */
 struct question *sim_found(int job);
 void sim_question_free(struct question *q);
+/* pages.c: a page of jobs. */
+void sim_page(struct question *q);
 
 /* ---- store_tell.c: mutations, commits, death ---- */
 

@@ -239,15 +239,6 @@ static void about_link(struct question *q) {
     q->a.link.target_payload = ck_str_of(q->texts[5]);
 }
 
-/* By job. */
-static void about_offers(struct question *q) {
-  size_t from = q->q.page * RENEW_PAGE, seen = 0;
-  q->offers = ck_zalloc(RENEW_PAGE * sizeof *q->offers);
-  for (int id = 0; id < world.jobs && q->a.n < RENEW_PAGE; id++)
-    if (world.j[id].offer && seen++ >= from) q->offers[q->a.n++] = ck_str_of(world.j[id].name);
-  q->a.offers = q->offers;
-}
-
 void sim_answer(struct question *q) {
   unsigned parts = q->q.parts;
   q->a.head = store.version;
@@ -264,7 +255,7 @@ void sim_answer(struct question *q) {
     j->read.paused = world.c[j->conversation].automation == RENEW_PAUSED;
     j->read.superseded = sim_is_superseded(j);
   }
-  if (parts & RENEW_ABOUT_OFFERS) about_offers(q);
+  if (parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_UPCOMING | RENEW_ABOUT_BEGUN)) sim_page(q);
 }
 
 struct question *sim_found(int job) {
@@ -279,6 +270,6 @@ struct question *sim_found(int job) {
 }
 
 void sim_question_free(struct question *q) {
-  if (q) free(q->offers);
+  if (q) free(q->rows);
   free(q);
 }

@@ -44,17 +44,23 @@ TestSuite(follow, .init = open_it, .fini = close_it, .timeout = 60);
 
 /* ---- writing ---- */
 
-static void add(enum ck_table t, const char *json) {
+static void tell(enum ck_mutation_kind kind, enum ck_table t, const char *json) {
   struct ck_buf b = {0}, row = {0};
-  struct ck_mutation m = {.kind = CK_OP_PUT};
+  struct ck_mutation m = {.kind = kind};
   sh_pack(&row, json);
-  m.as.put = (struct ck_put){ck_str_of(ck_tables[t].name), ck_buf_view(&row), 0};
+  struct ck_str table = ck_str_of(ck_tables[t].name), map = ck_buf_view(&row);
+  if (kind == CK_OP_UPDATE)
+    m.as.update = (struct ck_update){table, map};
+  else
+    m.as.put = (struct ck_put){table, map, 0};
   ck_put_array(&b, 1);
   ck_mutation_encode(&b, &m);
   ck_memory_unacked_add(unacked, ck_buf_view(&b));
   ck_buf_free(&b);
   ck_buf_free(&row);
 }
+
+static void add(enum ck_table t, const char *json) { tell(CK_OP_PUT, t, json); }
 
 static void add_message(const char *id, const char *text) {
   char *json = ck_sprintf(
@@ -189,6 +195,93 @@ Test(follow, some_tables_only_from_the_present_on) {
   until(&s, 61, 10000);
   cr_expect_eq(s.changes, 41, "%zu changes", s.changes);
   ck_follow_free(&s.follow);
+}
+
+static void add_job(const char *id, const char *more) {
+  char *json = ck_sprintf("{'job_id':'%s','local_conversation_id':'manual','message_id':'%s',"
+                          "'payload_kind':'text'%s%s}",
+                          id, id, strstr(more, "'payload'") ? "" : ",'payload':'go on'", more);
+  add_message(id, "");
+  add(CK_JOBS, json);
+  free(json);
+}
+
+static void add_chat(const char *id, const char *automation) {
+  char *json = ck_sprintf("{'local_conversation_id':'%s','platform':'p','automation_status':'%s'}",
+                          id, automation);
+  add(CK_CONVERSATIONS, json);
+  free(json);
+}
+
+static void begin_brief(struct seen *s) {
+  begin(s, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0);
+  ck_follow_brief(s->follow);
+}
+
+/* Of what there is, only what follow-ups are scheduled by; of what comes, everything, also after
+ * the store was away. */
+Test(follow, in_brief) {
+  struct seen s;
+  add_chat("manual", "manual");
+  add_chat("auto", "auto");
+  add_chat("paused", "paused");
+  add_job("hand_1", ",'next_attempt_at':5");
+  add_job("job_1", ",'next_attempt_at':5");
+  add_job("tried", ",'next_attempt_at':5,'attempt_count':1");
+  add_job("over", ",'status':'done'");
+  add_job("over too", ",'status':'failed'");
+  add_job("runs", ",'status':'running'");
+  until(NULL, 0, 5000);
+  begin_brief(&s);
+  until(&s, 15, 5000);
+  cr_expect_eq(s.changes, 5, "%zu changes", s.changes);
+  add_job("hand_2", ",'next_attempt_at':5");
+  add_chat("new", "manual");
+  until(&s, 18, 5000);
+  cr_expect_eq(s.changes, 7, "%zu changes", s.changes);
+  sh_ring_stop(&r, SIGKILL);
+  sh_ring_start(&r);
+  add_job("hand_3", ",'next_attempt_at':5");
+  add_job("over 3", ",'status':'done'");
+  until(NULL, 0, 10000); /* the follower does not look meanwhile */
+  until(&s, 22, 10000);
+  cr_expect_eq(s.changes, 9, "%zu changes", s.changes);
+  ck_follow_free(&s.follow);
+}
+
+/* One that has run when the first answer was made, and is over by the third, is not left out of
+ * that: the first one had it. */
+Test(follow, what_changes_between_brief_answers) {
+  struct seen s;
+  size_t n = 800 << 10;
+  char *text = ck_alloc(n + 1);
+  memset(text, 'x', n);
+  text[n] = '\0';
+  add_chat("manual", "manual");
+  add_job("runs", ",'status':'running'");
+  for (int i = 0; i < 6; ++i) {
+    char id[8];
+    snprintf(id, sizeof id, "big%d", i);
+    char *more = ck_sprintf(",'attempt_count':1,'payload':'%s'", text);
+    add_job(id, more);
+    free(more);
+  }
+  until(NULL, 0, 10000);
+  begin_brief(&s);
+  while (s.changes == 0) {
+    zmq_pollitem_t items[2];
+    int wait = ck_follow_step(s.follow), k = ck_follow_items(s.follow, items);
+    if (s.changes == 0) zmq_poll(items, k, wait);
+  }
+  cr_assert_lt(s.cursor, 10);
+  size_t first = s.changes;
+  tell(CK_OP_UPDATE, CK_JOBS, "{'job_id':'runs','status':'done'}");
+  until(NULL, 0, 10000);
+  until(&s, 16, 10000);
+  cr_expect_str_eq(s.last_key, "runs");
+  cr_expect_eq(s.changes, 8, "%zu changes, %zu with the first answer", s.changes, first);
+  ck_follow_free(&s.follow);
+  free(text);
 }
 
 Test(follow, the_store_is_killed) {

@@ -44,6 +44,11 @@ struct row_of_job {
   struct ck_value next;
 };
 void row_job(struct row_of_job j);
+/* As a page has it, which was changed at that version. */
+struct renew_job_row listed(uint64_t version, struct row_of_job j);
+/* The question about jobs by hand, if there is one, is answered with those pending ones whose rows
+ * came before the core was live. */
+void page(void);
 void row_link(const char *of);
 
 /* The id of renewd's own job for the message; valid until the 64th call after it. */

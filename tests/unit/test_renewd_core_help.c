@@ -10,6 +10,9 @@ struct renew_effects effects;
 struct renew_now at;
 static bool found[100000]; /* of the effects */
 static uint64_t version;
+#define BEFORES 16
+static struct ck_row before[BEFORES]; /* of jobs, before the core was live */
+static size_t befores;
 
 static int serves(const void *self, const struct renew_target *t, struct ck_err *err) {
   (void)self;
@@ -37,6 +40,7 @@ void core_new(void) {
                                                .max_attempts = 3,
                                                .give_up = 3600000},
                                      .stops = {.in_a_row = 10, .question = true, .zone = no_zone},
+                                     .ahead = 100,
                                      .payload = "continue",
                                      .serves = serves,
                                      .repeatable = repeatable};
@@ -45,11 +49,13 @@ void core_new(void) {
   renew_core_init(&core, &set, 7);
   at = (struct renew_now){1000000, 5000};
   version = 0;
+  befores = 0;
 }
 
 void core_connect(void) {
   happen(RENEW_CONNECTED);
   follow(version);
+  page();
   const struct renew_effect *offers = queried(RENEW_ABOUT_OFFERS),
                             *limits = queried(RENEW_ABOUT_LIMITS);
   if (limits) answer(limits, (struct renew_answer){0});
@@ -132,7 +138,7 @@ void row_conversation(const char *id, const char *automation, const char *last,
   row(&r);
 }
 
-void row_job(struct row_of_job j) {
+static struct ck_row job_row(struct row_of_job j) {
   struct ck_row r = {.table = CK_JOBS};
   r.v[CK_JOBS_JOB_ID] = ck_textz(j.id);
   r.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(j.of);
@@ -143,7 +149,27 @@ void row_job(struct row_of_job j) {
   r.v[CK_JOBS_CREATED_AT] = ck_int(j.created_at ? j.created_at : 1000);
   r.v[CK_JOBS_TARGET_SNAPSHOT] = ck_textz(j.target ? j.target : TARGET);
   if (j.last_attempt_at) r.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(j.last_attempt_at);
+  return r;
+}
+
+void row_job(struct row_of_job j) {
+  struct ck_row r = job_row(j);
+  if (!core.recovered && befores < BEFORES) before[befores++] = r;
   row(&r);
+}
+
+struct renew_job_row listed(uint64_t upto, struct row_of_job j) {
+  return (struct renew_job_row){upto, job_row(j)};
+}
+
+void page(void) {
+  const struct renew_effect *query = queried(RENEW_ABOUT_UPCOMING);
+  struct renew_job_row rows[BEFORES];
+  size_t n = 0;
+  for (size_t i = 0; i < befores; i++)
+    if (ck_str_is(ck_row_text(&before[i], CK_JOBS_STATUS), "pending"))
+      rows[n++] = (struct renew_job_row){0, before[i]};
+  if (query) answer(query, (struct renew_answer){.jobs = rows, .n = n});
 }
 
 void row_link(const char *of) {

@@ -242,6 +242,7 @@ Test(renewd_limits, after_a_restart, .init = core_new, .fini = core_end) {
   job("c", Y);
   happen(RENEW_CONNECTED);
   follow(1);
+  page();
   answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
   claims(NULL);
   answer(queried(RENEW_ABOUT_LIMITS), stored(false, HOUR, 0));
@@ -282,6 +283,7 @@ Test(renewd_limits, many_of_them, .init = core_new, .fini = core_end) {
   }
   happen(RENEW_CONNECTED);
   follow(1);
+  page();
   answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
   for (int round = 0; round < 2; round++) {
     answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){.limits = rows, .n = RENEW_PAGE});
@@ -303,6 +305,7 @@ Test(renewd_limits, a_stored_end_in_another_century, .init = core_new, .fini = c
   job("a", X);
   happen(RENEW_CONNECTED);
   follow(1);
+  page();
   answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
   answer(queried(RENEW_ABOUT_LIMITS), stored(false, 40000 * DAY, 0));
   pass(8 * DAY);

@@ -42,6 +42,7 @@ Test(renewd_look, what_a_dead_run_left, .init = core_new, .fini = core_end) {
   cr_assert_null(queried(LOOK), "before all rows are there");
   follow(1);
   happen(RENEW_CONNECTED);
+  page();
   const struct renew_effect *q[2] = {queried(LOOK), queried(LOOK)};
   claims(NULL);
   for (int i = 0; i < 2; i++) {
@@ -266,10 +267,13 @@ Test(renewd_offer, of_a_former_run, .init = core_new, .fini = core_end) {
   row_conversation("j", "paused", "j", 0);
   happen(RENEW_CONNECTED);
   follow(1);
-  const struct ck_str ids[] = {CK_LIT("gone"), CK_LIT("j")};
+  page();
+  const struct renew_job_row rows[] = {
+      listed(9, (struct row_of_job){.id = "gone", .of = "gone", .target = CLIENTS}),
+      listed(0, (struct row_of_job){.id = "j", .of = "j", .message = "j", .target = CLIENTS})};
   claims(NULL);
   answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){0});
-  answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){.offers = ids, .n = 2});
+  answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){.jobs = rows, .n = 2});
   cr_assert_not_null(told(CK_OP_WITHDRAW), "it is paused");
   claims("other");
 }
@@ -279,10 +283,12 @@ Test(renewd_offer, of_a_former_run_on_manual, .init = core_new, .fini = core_end
   waits("j", CLIENTS);
   happen(RENEW_CONNECTED);
   follow(1);
-  const struct ck_str id = CK_LIT("j");
+  page();
+  const struct renew_job_row row =
+      listed(0, (struct row_of_job){.id = "j", .of = "j", .message = "j", .target = CLIENTS});
   claims(NULL);
   answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){0});
-  answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){.offers = &id, .n = 1});
+  answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){.jobs = &row, .n = 1});
   receipt(told(CK_OP_WITHDRAW), '=', 0);
   claims("j");
 }
