@@ -101,6 +101,7 @@ struct renew_log *renew_log_new(struct renew_queries *queries) {
   struct renew_log *l = ck_zalloc(sizeof *l);
   l->queries = queries;
   l->cursor = end_of_log(INT64_MAX);
+  l->look = true; /* what has changed while no renewd ran */
   return l;
 }
 

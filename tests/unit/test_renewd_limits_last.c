@@ -144,6 +144,7 @@ Test(renewd_limits_last, after_a_restart, .init = core_new, .fini = core_end) {
   job("a");
   happen(RENEW_CONNECTED);
   follow(1);
+  page();
   answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
   answer(queried(RENEW_ABOUT_LIMITS), stored(0));
   pass(30 * DAY);
@@ -226,6 +227,7 @@ Test(renewd_limits_last, a_job_by_hand_before_the_start, .init = core_new, .fini
   job_made("hand", at.wall + 1, at.wall);
   happen(RENEW_CONNECTED);
   follow(1);
+  page();
   answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
   answer(queried(RENEW_ABOUT_LIMITS), stored(0));
   claims("hand");
