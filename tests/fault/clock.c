@@ -237,3 +237,48 @@ T_STORY(clock, a_wait_is_rebased_at_the_start, 90) {
           (long long)apart(h, 0));
   t_http_stop(&h);
 }
+
+/* More jobs than renewd holds: those that it does not hold are delivered like the others, each
+ * once, after it was killed while it asked for them, too. */
+#define MANY 25000
+#define AT_ONCE 250
+
+static void put_far(struct t_producer *p, int i, int64_t at) {
+  char row[400];
+  snprintf(row, sizeof row,
+           "{'id': 'f%d', 'platform': 'x', 'conversation_id': 'f', 'role': 'assistant', "
+           "'raw_text': 't', 'observed_at': 1}",
+           i);
+  t_put(p, "messages", row);
+  snprintf(row, sizeof row, "{'local_conversation_id': 'x:f%d', 'platform': 'x'}", i);
+  t_put(p, "local_conversations", row);
+  snprintf(row, sizeof row,
+           "{'job_id': 'far-%d', 'local_conversation_id': 'x:f%d', 'message_id': 'f%d', 'payload': "
+           "'go on', 'target_snapshot': {'kind': 'null', 'id': 'n%d'}, 'next_attempt_at': %lld}",
+           i, i, i, i % 32, (long long)at);
+  t_put(p, "renewal_jobs", row);
+}
+
+T_STORY(clock, more_jobs_than_are_held, 240) {
+  struct t_http *h = up_with_web();
+  struct t_producer *p = t_producer("hand");
+  int64_t day = DAY * INT64_C(1000), begun = ck_now_ms();
+  for (int i = 0; i < MANY; i++) {
+    put_far(p, i, begun + day + i / 100);
+    if (i % AT_ONCE == AT_ONCE - 1) T_CHECK(t_commit(p) == 'n', "not put: %s", t_refusal(p));
+  }
+  job_at(p, "near", t_http_url(h), ck_now_ms());
+  job_at(p, "farther", t_http_url(h), begun + 2 * day);
+  T_UNTIL(8000, t_http_count(h) == 1, "the one that is due is not delivered");
+  step_clock(DAY + 3600);
+  T_UNTIL(60000 * T_SLOWER, t_status_int("jobs.done", 0) > MANY / 10, "few are delivered");
+  pid_t old = t_kill("renewd", SIGKILL);
+  t_wait_other("renewd", old, 20000);
+  T_UNTIL(120000 * T_SLOWER,
+          t_status_int("jobs.pending", 0) == 1 && t_status_int("jobs.running", 1) == 0,
+          "%lld are left", (long long)t_status_int("jobs.pending", 0));
+  T_CHECK(t_status_int("jobs.done", 0) == MANY + 1, "%lld are done, not %d",
+          (long long)t_status_int("jobs.done", 0), MANY + 1);
+  T_CHECK(t_http_count(h) == 1, "one came a day before its time");
+  t_http_stop(&h);
+}

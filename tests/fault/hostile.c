@@ -98,7 +98,7 @@ static void sample_store(struct ck_str row, struct ck_str map) {
   SAMPLE(CHANGESET, changeset, CK_LIT("hostile"), 1, 1, ck_buf_view(&mutations));
   SAMPLE(HELLO, hello, 1, CK_LIT("hostile"), 1);
   SAMPLE(LAST, last, 1, CK_LIT("hostile"), 1);
-  SAMPLE(SINCE, since, 1, CK_LIT(""), 0, 0);
+  SAMPLE(SINCE, since, 1, CK_LIT(""), 0, 0, UINT64_MAX);
   SAMPLE(QUERY, query, 1, CK_LIT("messages"), map, 20, 0, CK_LIT(""));
   SAMPLE(QUERY, query, 1, CK_LIT("executed"), (struct ck_str){"\x80", 1}, 20, 0, CK_LIT("91a16d"));
   SAMPLE(HAVE, have, 1, CK_LIT("chatgpt 1"), ck_buf_view(&ids));
