@@ -194,10 +194,17 @@ struct renew_conversation *renew_conversation_get(struct renew_core *core, struc
   return c;
 }
 
-void renew_conversation_platform(struct renew_conversation *c, struct ck_str platform) {
-  if (!platform.n || (c->platform && ck_str_is(platform, c->platform))) return;
-  free(c->platform);
-  c->platform = ck_str_dup(platform);
+/* There are few of them, and very many conversations. */
+void renew_conversation_platform(struct renew_core *core, struct renew_conversation *c,
+                                 struct ck_str platform) {
+  if (!platform.n) return;
+  struct renew_node *n = renew_index_find(&core->platforms, platform);
+  if (!n) {
+    n = ck_zalloc(sizeof *n);
+    n->id = ck_str_dup(platform);
+    renew_index_add(&core->platforms, n);
+  }
+  c->platform = n->id;
 }
 
 static void conversation_free(struct renew_core *core, struct renew_conversation *c) {
@@ -205,7 +212,6 @@ static void conversation_free(struct renew_core *core, struct renew_conversation
   renew_conversation_unplace(core, c);
   renew_index_remove(&core->conversations, &c->node);
   free(c->braked.why);
-  free(c->platform);
   free(c->account);
   free(c->node.id);
   free(c);
@@ -253,7 +259,7 @@ void renew_conversation_row(struct renew_core *core, const struct ck_row *row) {
   struct renew_conversation *c = renew_core_conversation(core, ck_row_key(row));
   if (!c && renew_automation_of(automation) == RENEW_MANUAL) return;
   if (!c) c = renew_conversation_get(core, ck_row_key(row));
-  renew_conversation_platform(c, ck_row_text(row, CK_CONVERSATIONS_PLATFORM));
+  renew_conversation_platform(core, c, ck_row_text(row, CK_CONVERSATIONS_PLATFORM));
   renew_turn_conversation_row(core, c, row);
   renew_conversation_account(core, c, ck_row_text(row, CK_CONVERSATIONS_RENEWAL));
   int64_t until = renew_clamp(ck_row_int(row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0));
@@ -284,4 +290,15 @@ static void forget(void *self, struct renew_node *n) {
 void renew_conversations_reset(struct renew_core *core) {
   core->touched = core->unaddressed = (struct renew_queue){0};
   renew_index_each(&core->conversations, forget, core);
+}
+
+static void free_platform(void *self, struct renew_node *n) {
+  (void)self;
+  free(n->id);
+  free(n);
+}
+
+void renew_platforms_free(struct renew_core *core) {
+  renew_index_each(&core->platforms, free_platform, NULL);
+  renew_index_free(&core->platforms);
 }

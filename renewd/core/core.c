@@ -251,6 +251,7 @@ void renew_core_free(struct renew_core *core) {
   renew_index_free(&core->jobs);
   renew_index_free(&core->conversations);
   renew_index_free(&core->lasts);
+  renew_platforms_free(core);
   renew_limits_free(core);
   renew_upcoming_reset(core);
   renew_begun_reset(core);

@@ -87,7 +87,7 @@ static struct renew_stop stop_of(struct renew_core *core, struct renew_job *j,
 void renew_past_known(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
   const struct renew_answer *a = e->as.answer;
   if (a->past.anyway) j->anyway = true;
-  renew_conversation_platform(j->of, a->past.platform);
+  renew_conversation_platform(core, j->of, a->past.platform);
   bool moved = !a->problem && renew_conversation_account(core, j->of, a->past.renewal);
   struct renew_stop stop = stop_of(core, j, &a->past);
   if (a->problem || core->stopping) {

@@ -26,7 +26,9 @@ void renew_conversation_row(struct renew_core *core, const struct ck_row *row);
 /* The conversation, known from now on. */
 struct renew_conversation *renew_conversation_get(struct renew_core *core, struct ck_str id);
 /* It is of this platform; empty: that is not known. */
-void renew_conversation_platform(struct renew_conversation *c, struct ck_str platform);
+void renew_conversation_platform(struct renew_core *core, struct renew_conversation *c,
+                                 struct ck_str platform);
+void renew_platforms_free(struct renew_core *core);
 /* Where it waits: in the lane of its next job, at that job's time; else nowhere. */
 void renew_conversation_place(struct renew_core *core, struct renew_conversation *c);
 /* It waits nowhere. */

@@ -149,10 +149,10 @@ struct renew_conversation {
   struct renew_lane *lane; /* the lane of that job, where the timer is; NULL: there is none */
   const struct renew_job *next; /* that job, to compare with only */
   enum renew_automation automation;
-  char *platform; /* NULL: not known; that of one on manual is asked for with its past */
+  const char *platform; /* one of `platforms`; NULL: not known; that of one on manual is asked for
+                           with its past */
   /* The last message; it has been unchanged for `delay` at boot time `settled`. */
   struct renew_node last; /* its id: NULL for none */
-  char last_job_id[37];   /* that of its automatic job */
   uint64_t last_text;     /* a hash of its text; 0: not known */
   int64_t settled;
   enum renew_turn turn;
@@ -249,7 +249,8 @@ struct renew_core {
   struct renew_settings set;
   struct ck_random random;
   struct renew_index conversations, jobs;
-  struct renew_index lasts; /* conversations by their last message */
+  struct renew_index lasts;     /* conversations by their last message */
+  struct renew_index platforms; /* each by its name */
   struct renew_pace pace;
   struct renew_pauses pauses;
   struct renew_tickets tickets;

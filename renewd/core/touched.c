@@ -5,7 +5,9 @@
 bool renew_job_is_superseded(const struct renew_job *j) {
   const struct renew_conversation *c = j->of;
   if (!j->automatic || j->anyway) return false;
-  return c->automation == RENEW_MANUAL || (c->last.id && strcmp(j->node.id, c->last_job_id) != 0);
+  struct ck_str id = ck_str_of(j->node.id);
+  return c->automation == RENEW_MANUAL ||
+         (c->last.id && !ck_job_is_automatic(id, ck_str_of(c->last.id)));
 }
 
 static void propose(struct renew_core *core, struct renew_job *j) {

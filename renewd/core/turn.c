@@ -79,11 +79,9 @@ static void set_last(struct renew_core *core, struct renew_conversation *c, stru
   if (is_indexed(core, c)) renew_index_remove(&core->lasts, &c->last);
   free(c->last.id);
   c->last.id = id.n ? ck_str_dup(id) : NULL;
-  c->last_job_id[0] = '\0';
   c->judged = false;
   set_declined(core, c, RENEW_NOT_DECLINED);
   if (!c->last.id) return;
-  ck_job_id(c->last_job_id, id);
   if (!renew_index_find(&core->lasts, id)) renew_index_add(&core->lasts, &c->last);
   c->last_text = core->seen.id == id_hash(id) ? core->seen.text : 0;
 }
@@ -226,6 +224,7 @@ static bool take_limit(struct renew_core *core, const struct renew_answer *a,
 static void make(struct renew_core *core, struct renew_conversation *c,
                  const struct renew_answer *a, const struct renew_limit *l) {
   struct ck_row row = {.table = CK_JOBS};
+  char job_id[37];
   struct ck_buf snapshot = {0}, filled = {0}, account = {0};
   struct ck_mutation limit;
   struct ck_renewal own;
@@ -235,7 +234,8 @@ static void make(struct renew_core *core, struct renew_conversation *c,
   account_of(a, &own, &account);
   bool limited = take_limit(core, a, l, ck_buf_view(&account), &due, &limit);
   renew_resolve_link(&core->set, a->has_link ? &a->link : NULL, &snapshot, NULL);
-  row.v[CK_JOBS_JOB_ID] = ck_textz(c->last_job_id);
+  ck_job_id(job_id, ck_str_of(c->last.id));
+  row.v[CK_JOBS_JOB_ID] = ck_textz(job_id);
   row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(c->node.id);
   row.v[CK_JOBS_MESSAGE_ID] = ck_textz(c->last.id);
   add_payload(core, &own, a, &row, &filled);
