@@ -385,3 +385,14 @@ double bench_memory(pid_t pid, const char *line) {
   if (kib < 0) bench_fail("%s: no %s: has the process died?", path, line);
   return kib / 1024;
 }
+
+double bench_waits(pid_t pid) {
+  char line[128], *path = ck_sprintf("/proc/%d/status", (int)pid);
+  FILE *f = fopen(path, "re");
+  double n = -1;
+  while (f && fgets(line, sizeof line, f)) sscanf(line, "voluntary_ctxt_switches: %lf", &n);
+  if (!f || n < 0) bench_fail("%s", path);
+  fclose(f);
+  free(path);
+  return n;
+}

@@ -95,6 +95,8 @@ double bench_run(const char *output, const char *const argv[]);
  * ended; of all children of this one that have ended and were waited for. */
 double bench_cpu(pid_t pid);
 double bench_cpu_children(void);
+/* How often the process's main thread has waited, in all. */
+double bench_waits(pid_t pid);
 /* The number that a query of the working directory's artifact.db gives; a program beside asks. */
 double bench_sql(const char *query);
 /* The bytes of this file after `zstd -3`. */

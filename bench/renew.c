@@ -29,6 +29,8 @@
 #define TARGETS 16
 #define AT_ONCE 64 /* deliveries, as renewd has */
 #define REST_SECONDS 20
+#define REST_WAKES 10.0
+#define REST_PERCENT 0.2
 #define PATIENCE_S 1800
 
 static struct bench_receiver *receiver;
@@ -321,12 +323,39 @@ static void measure_rate(void) {
   bench_free(&ours), bench_free(&bare), bench_free(&reused), bench_free(&ratio);
 }
 
+/* ---- rest ---- */
+
+static void measure_rest(void) {
+  enter("renew-rest");
+  pid_t store = bench_daemon("store"), renewd = bench_daemon("renewd");
+  put_jobs("far", 2, 2, ck_now_ms() + FAR_MS, 0);
+  sleep(3);
+  double wakes = bench_waits(renewd), cpu = bench_cpu(renewd), stores = bench_cpu(store);
+  sleep(REST_SECONDS);
+  wakes = (bench_waits(renewd) - wakes) / REST_SECONDS;
+  cpu = (bench_cpu(renewd) - cpu) * 100 / REST_SECONDS;
+  stores = (bench_cpu(store) - stores) * 100 / REST_SECONDS;
+  bench_stop(&renewd);
+  bench_stop(&store);
+  bench_leave();
+  printf(
+      "At rest, with two jobs that wait, renewd wakes up %s times a second (%s: a heartbeat is on "
+      "two sockets, five times a second) and takes %s %% of a processor (%s); the store takes "
+      "%s %%.\n\n",
+      bench_number(wakes, 1),
+      bench_verdict("Follow-ups: wake-ups of renewd at rest", wakes, false, REST_WAKES, ""),
+      bench_number(cpu, 2),
+      bench_verdict("Follow-ups: processor time of renewd at rest", cpu, false, REST_PERCENT, " %"),
+      bench_number(stores, 2));
+}
+
 int main(int argc, char **argv) {
   const char *part = argc > 1 ? argv[1] : "";
   receiver = bench_receiver_start(RATE);
   printf("## Follow-ups\n\n");
-  if (strcmp(part, "rate") != 0 && pending()) measure_pending();
-  if (strcmp(part, "pending") != 0) measure_rate();
+  if ((!part[0] || strcmp(part, "pending") == 0) && pending()) measure_pending();
+  if (strcmp(part, "pending") != 0 && strcmp(part, "rest") != 0) measure_rate();
+  if (!part[0] || strcmp(part, "rest") == 0) measure_rest();
   bench_receiver_stop(&receiver);
   return 0;
 }

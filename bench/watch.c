@@ -227,26 +227,14 @@ static void measure_lag(void) {
 
 /* ---- rest ---- */
 
-/* How often the process has waited, in all. */
-static double waits(pid_t pid) {
-  char line[128], *path = ck_sprintf("/proc/%d/status", (int)pid);
-  FILE *f = fopen(path, "re");
-  double n = -1;
-  while (f && fgets(line, sizeof line, f)) sscanf(line, "voluntary_ctxt_switches: %lf", &n);
-  if (!f || n < 0) bench_fail("%s", path);
-  fclose(f);
-  free(path);
-  return n;
-}
-
 static void measure_rest(bool on, double *wakes, double *cpu_ms) {
   bench_enter(on ? "watch-on" : "watch-off");
   follow(on);
   struct ring r = begin();
   sleep(2);
-  double before = waits(r.ingest), used = bench_cpu(r.ingest);
+  double before = bench_waits(r.ingest), used = bench_cpu(r.ingest);
   sleep(REST_SECONDS);
-  *wakes = (waits(r.ingest) - before) / REST_SECONDS;
+  *wakes = (bench_waits(r.ingest) - before) / REST_SECONDS;
   *cpu_ms = (bench_cpu(r.ingest) - used) * 1000 / REST_SECONDS;
   end(&r);
   bench_leave();

@@ -24,7 +24,7 @@
 #define STOP_MS 3000
 #define STOP_SPARE_MS 1000
 #define STOP_POLL_MS 50
-#define LOOK_MS 500 /* how often names are looked at; the loop wakes up for it */
+#define LOOK_MS 500 /* how often names are looked at, about */
 
 enum { EXIT_USAGE = 2, EXIT_OTHER_RUNS = 4, EXIT_STAY_DOWN = 5 };
 
@@ -38,6 +38,8 @@ void ck_wait_for(struct ck_wait *w, void *socket, int fd, short events) {
 void ck_wait_until(struct ck_wait *w, int64_t boot_ms) {
   if (boot_ms < w->until) w->until = boot_ms;
 }
+
+void ck_wait_lazily(struct ck_wait *w, int64_t boot_ms) { ck_wait_until(w, boot_ms + CK_LAZY_MS); }
 
 void ck_wait_within(struct ck_wait *w, int ms) {
   if (ms >= 0) ck_wait_until(w, ck_boot_ms() + ms);
@@ -192,7 +194,8 @@ void ck_daemon_failed(const char *event, const char *reason) {
 
 static void wait_once(const struct ck_daemon *d, void *self, int signals, bool stopping,
                       int64_t look_at) {
-  struct ck_wait w = {.until = look_at};
+  struct ck_wait w = {.until = INT64_MAX};
+  ck_wait_lazily(&w, look_at);
   ck_wait_for(&w, NULL, signals, ZMQ_POLLIN);
   d->wait(self, &w);
   if (stopping) ck_wait_within(&w, STOP_POLL_MS);

@@ -37,6 +37,10 @@ struct ck_wait {
 void ck_wait_for(struct ck_wait *w, void *socket, int fd, short events);
 /* Wakes up at that ck_boot_ms(), or earlier. */
 void ck_wait_until(struct ck_wait *w, int64_t boot_ms);
+/* Wakes up within CK_LAZY_MS after that ck_boot_ms(): what wakes the loop anyway comes first, as
+ * the store's heartbeat does (every 200 ms). */
+void ck_wait_lazily(struct ck_wait *w, int64_t boot_ms);
+#define CK_LAZY_MS 250
 /* Wakes up in so many milliseconds, or earlier. -1: no limit. */
 void ck_wait_within(struct ck_wait *w, int ms);
 

@@ -25,6 +25,8 @@
 #include "renewd/pauses.h"
 
 #define REPORT_MS 1000
+#define EARLY_MS \
+  100 /* what wakes it so long before the core would have it wake up is taken for that */
 #define STOP_MS 3000
 #define WRITE_MS 1000 /* for an end to be written after its command has ended */
 
@@ -175,7 +177,7 @@ static void work(struct renewd *r) {
     if (r->live) renew_log_step(r->log);
     if (r->live) renew_notify_step(r->notify);
     notice_connection(r);
-    if (renew_core_wakes(&r->core) <= ck_boot_ms()) happens(r, RENEW_TICK);
+    if (renew_core_wakes(&r->core) <= ck_boot_ms() + EARLY_MS) happens(r, RENEW_TICK);
   } while (renew_do_effects(r));
 }
 
@@ -241,7 +243,7 @@ static void wait_for(void *self, struct ck_wait *w) {
   ck_wait_within(w, r->follow_wait);
   ck_wait_within(w, r->outcomes_wait);
   ck_wait_within(w, r->queries_wait);
-  ck_wait_until(w, r->report_at);
+  ck_wait_lazily(w, r->report_at);
   if (r->live) ck_wait_until(w, renew_log_until(r->log));
   if (r->live) ck_wait_until(w, renew_notify_until(r->notify));
   wait_for_channels(r, w);
