@@ -359,6 +359,7 @@ void renew_job_tell_end(struct renew_core *core, struct renew_job *j, const stru
                              .at = core->now.wall,
                              .result = ck_buf_view(&map)};
   renew_tell(core->out, renew_job_await(core, j, RENEW_ENDING), &m);
+  renew_job_leave_slot(core, j);
   ck_buf_free(&map);
 }
 

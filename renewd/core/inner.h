@@ -128,6 +128,9 @@ void renew_job_take_slot(struct renew_core *core, struct renew_job *j);
 void renew_job_begin(struct renew_core *core, struct renew_job *j);
 /* Its slot is free; does nothing if it has none. */
 void renew_job_free_slot(struct renew_core *core, struct renew_job *j);
+/* Its delivery is over, or does not begin: another one may have its slot. The attempt stays ours.
+ */
+void renew_job_leave_slot(struct renew_core *core, struct renew_job *j);
 /* FOLLOWING until this version has been followed. */
 void renew_job_follow(struct renew_core *core, struct renew_job *j, uint64_t version);
 /* Nothing is under way any more: it waits, or is forgotten if it is over. */

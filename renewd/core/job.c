@@ -66,7 +66,7 @@ uint64_t renew_job_await(struct renew_core *core, struct renew_job *j, enum rene
 void renew_job_take_slot(struct renew_core *core, struct renew_job *j) {
   count(core, j, (size_t)-1);
   j->slot = j->lane;
-  j->begun = false;
+  j->begun = j->left = false;
   renew_pace_claim(&core->pace, j->slot);
   count(core, j, 1);
 }
@@ -76,15 +76,22 @@ void renew_job_begin(struct renew_core *core, struct renew_job *j) {
   renew_pace_begin(&core->pace, j->slot, core->now.boot);
 }
 
+void renew_job_leave_slot(struct renew_core *core, struct renew_job *j) {
+  if (!j->slot || j->left) return;
+  renew_pace_end(&core->pace, j->slot, j->begun, core->now.boot);
+  j->left = true;
+}
+
 void renew_job_free_slot(struct renew_core *core, struct renew_job *j) {
   if (!j->slot) return;
+  renew_job_leave_slot(core, j);
   count(core, j, (size_t)-1);
-  renew_pace_end(&core->pace, j->slot, j->begun, core->now.boot);
   j->slot = NULL;
   count(core, j, 1);
 }
 
 void renew_job_follow(struct renew_core *core, struct renew_job *j, uint64_t version) {
+  renew_job_leave_slot(core, j);
   renew_trying_free(j);
   renew_job_enter(core, j, RENEW_FOLLOWING);
   ck_heap_set(&core->following, &j->timer, version > INT64_MAX ? INT64_MAX : (int64_t)version);

@@ -96,6 +96,8 @@ struct renew_job {
   struct renew_lane *lane; /* of its target and account */
   struct renew_lane *slot; /* while it has one: the lane in which its turn came; else NULL */
   bool begun;              /* with a slot: its delivery has begun */
+  bool left;               /* with a slot: another delivery may have that, since this one is over;
+                              its attempt is ours all the same, until it is followed */
   bool unleased;           /* it runs by its row, but the store has no lease of it */
   struct renew_trying *trying; /* from CLAIMING to SENDING; else NULL */
   int64_t next_attempt_at;     /* wall; RENEW_NEVER: none */

@@ -64,7 +64,8 @@ static void count(const struct job *j, int one) {
     recovering += one;
     recovered_at = world.boot;
   }
-  if (j->slot < 0) return;
+  /* A delivery that is over has left its slot, though its attempt is not followed yet. */
+  if (j->slot < 0 || j->stage == STAGE_ENDING || j->stage == STAGE_FOLLOWING) return;
   struct target *t = sim_target(j->slot);
   slots += one;
   if (j->sent)
