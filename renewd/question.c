@@ -194,6 +194,7 @@ static void fill_limit(struct asked *a, struct ck_str row, void *one) {
 static void limits_came(void *self, const struct renew_reply *reply) {
   struct asked *a = self;
   a->answer.limits = page_of(a, reply, sizeof *a->answer.limits, fill_limit);
+  a->answer.cursor = ck_arena_copy(&a->arena, reply->cursor);
 }
 
 static void fill_doubt(struct asked *a, struct ck_str row, void *one) {
@@ -298,6 +299,7 @@ static struct renew_query query_of(const struct part *p, const struct renew_ques
   } else {
     query.limit = RENEW_PAGE;
     query.offset = q->page * RENEW_PAGE;
+    query.cursor = q->cursor;
   }
   if (p->part != RENEW_ABOUT_PAST) return query;
   query.filters[1] = (struct renew_filter){"job_id", ck_text(q->job_id)};

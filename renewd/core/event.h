@@ -29,7 +29,7 @@ enum renew_part {
   RENEW_ABOUT_UNREACHED = 1 << 7,      /* (job) */
   RENEW_ABOUT_JOB = 1 << 8,            /* (job) */
   RENEW_ABOUT_OFFERS = 1 << 9,         /* jobs that are offered (cursor) */
-  RENEW_ABOUT_LIMITS = 1 << 10,        /* a page of the limits of accounts (page) */
+  RENEW_ABOUT_LIMITS = 1 << 10,        /* limits of accounts, by name (cursor) */
   RENEW_ABOUT_DOUBTS = 1 << 11,        /* a page of what may tell unknown ends (page) */
   RENEW_ABOUT_UPCOMING = 1 << 12,      /* jobs by hand that were not tried (time, cursor) */
   RENEW_ABOUT_BEGUN = 1 << 13          /* jobs with attempts that have begun (times, cursor) */
@@ -100,7 +100,7 @@ struct renew_answer {
   const struct renew_doubt *doubts;
   const struct renew_job_row *jobs;
   size_t n;             /* of the page */
-  struct ck_str cursor; /* of jobs: for the next page; empty: this is the last one */
+  struct ck_str cursor; /* of jobs and limits: for the next page; empty: this is the last one */
 };
 
 /* ---- events ---- */

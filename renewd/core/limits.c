@@ -266,9 +266,10 @@ bool renew_limits_look(const struct renew_core *core) {
 void renew_limits_load(struct renew_core *core) {
   struct renew_limits *l = &core->limits;
   if (!renew_limits_look(core) || core->now.boot < l->look_at) return;
-  if (l->page == 0) l->look = false;
-  renew_query(core->out, renew_ticket_take(&core->tickets, &l->ticket, RENEW_OF_LIMITS),
-              &(struct renew_question){.parts = RENEW_ABOUT_LIMITS, .page = l->page});
+  if (!l->cursor) l->look = false;
+  renew_query(
+      core->out, renew_ticket_take(&core->tickets, &l->ticket, RENEW_OF_LIMITS),
+      &(struct renew_question){.parts = RENEW_ABOUT_LIMITS, .cursor = ck_str_of(l->cursor)});
 }
 
 /* What the core has told is newer than an answer that does not know of it. A person's UNLIMIT
@@ -297,10 +298,10 @@ void renew_limits_page(struct renew_core *core, const struct renew_answer *answe
     return;
   }
   for (size_t i = 0; i < answer->n; i++) take_row(core, &answer->limits[i]);
-  bool last = answer->n < RENEW_PAGE;
-  l->page = last ? 0 : l->page + 1;
-  l->more = !last;
-  if (!last) return;
+  free(l->cursor);
+  l->cursor = answer->cursor.n ? ck_str_dup(answer->cursor) : NULL;
+  l->more = l->cursor != NULL;
+  if (l->more) return;
   l->loaded = true;
   renew_index_each(&core->jobs, note_wish, core);
 }
@@ -324,10 +325,12 @@ static void forget(void *self, struct renew_node *n) {
 void renew_limits_reset(struct renew_core *core) {
   renew_ticket_drop(&core->tickets, &core->limits.ticket);
   renew_index_each(&core->accounts, forget, core);
+  free(core->limits.cursor);
   core->limits = (struct renew_limits){0};
 }
 
 void renew_limits_free(struct renew_core *core) {
   renew_index_each(&core->accounts, account_free, core);
   renew_index_free(&core->accounts);
+  free(core->limits.cursor);
 }

@@ -234,7 +234,7 @@ struct renew_limits {
   bool loaded;
   bool look;       /* a person may have ended one */
   bool more;       /* the next page is to be asked for */
-  uint64_t page;   /* the next one */
+  char *cursor;    /* of that page; NULL: the first one */
   int64_t look_at; /* boot: not before */
 };
 

@@ -206,14 +206,16 @@ T_STORY(renewal_limits, accounts_of_deliveries_are_listed, 60) {
   T_CHECK(accounts_are("", t_lines(0, "list", "accounts")), "what has ended is under way");
 }
 
-/* The program that is told of what needs a person: each line that it gets is a line of this. */
-static size_t notices_of(const char *part) {
+static size_t times_in(const char *file, const char *part) {
   size_t n = 0;
-  char *text = t_read_file("../out/told", NULL);
+  char *text = t_read_file(file, NULL);
   for (const char *at = text; at && (at = strstr(at, part)); at++) n++;
   free(text);
   return n;
 }
+
+/* In what the program got that is told of what needs a person. */
+static size_t notices_of(const char *part) { return times_in("../out/told", part); }
 
 /* It holds up all of the account, also through a kill, and is told once; a person ends it. */
 T_STORY(renewal_limits, what_waiting_does_not_cure, 90) {
@@ -243,6 +245,8 @@ T_STORY(renewal_limits, what_waiting_does_not_cure, 90) {
   T_UNTIL(10000, notices_of("\"kind\":\"limit\"") == 1, "nobody was told");
   T_CHECK(notices_of("\"account\":\"home\"") == 1 && notices_of("\"job_id\"") == 0,
           "the notice is about something else");
+  T_UNTIL(5000, times_in("logs/renewal/notified", "\"told\":true") == 1,
+          "it is not kept that it was told");
   t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
   /* A job by hand tries whether it is over. */
   job_to(p, "b", target);

@@ -286,12 +286,14 @@ Test(renewd_limits, many_of_them, .init = core_new, .fini = core_end) {
   page();
   answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
   for (int round = 0; round < 2; round++) {
-    answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){.limits = rows, .n = RENEW_PAGE});
+    const struct renew_effect *first = queried(RENEW_ABOUT_LIMITS);
+    cr_assert(first && !first->as.query.cursor.n);
+    answer(first, (struct renew_answer){.limits = rows, .n = RENEW_PAGE, .cursor = CK_LIT("x199")});
     answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){.problem = "busy"});
     pass(1000);
     happen(RENEW_TICK);
     const struct renew_effect *second = queried(RENEW_ABOUT_LIMITS);
-    cr_assert(second && second->as.query.page == 1);
+    cr_assert(second && ck_str_is(second->as.query.cursor, "x199"));
     answer(second, (struct renew_answer){.limits = rows, .n = 1});
     happen(RENEW_TICK);
     cr_assert_null(queried(RENEW_ABOUT_LIMITS));

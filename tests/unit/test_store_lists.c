@@ -255,6 +255,31 @@ Test(lists, places_and_bodies) {
   expect_refused("places", "{'raw_text':'x'}", 0, 0, "unknown_filter");
 }
 
+static void limit(const char *account, int64_t until, int64_t at) {
+  struct ck_mutation m = {.kind = CK_OP_LIMIT};
+  m.as.limit = (struct ck_limit){.account = ck_str_of(account),
+                                 .until = until,
+                                 .since = 1,
+                                 .times = 1,
+                                 .reason = CK_LIT("no"),
+                                 .at = at};
+  sh_mutate(&s, &m);
+  cr_assert_eq(sh_apply(&s), 'u', "%s", s.reason.text);
+}
+
+/* However their ends move meanwhile, pages by name neither skip nor repeat one. */
+Test(lists, limits_of_accounts) {
+  limit("b", 1000, 1);
+  limit("d", 2000, 1);
+  limit("a", 3000, 1);
+  limit("c", 4000, 1);
+  expect("limits", NULL, 2, 0, "a b");
+  limit("c", 9000, 2);
+  limit("a", 1, 2);
+  cr_expect_str_eq(list_on("limits", NULL, 2), "c d");
+  cr_expect_eq(cursor.len, 0);
+}
+
 /* The account of the link's row in the answer; empty: none. */
 static void account_is(const char *link, const char *account) {
   struct ck_buf map = {0}, rows = {0};
