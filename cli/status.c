@@ -130,8 +130,10 @@ static void add_records(struct ck_buf *b, int64_t n, const char *words) {
 static void record_line(struct cli_table *t, const json_t *info) {
   const json_t *records = json_object_get(info, "records");
   struct ck_buf text = {0};
-  for (int i = 0; i < CK_TABLES; ++i)
+  for (int i = 0; i < CK_FORGOTTEN; ++i)
     add_records(&text, cli_member_int(records, ck_tables[i].name, 0), ck_tables[i].word);
+  int64_t forgotten = cli_member_int(records, ck_tables[CK_FORGOTTEN].name, 0);
+  if (forgotten) add_count(&text, forgotten, "forgotten");
   cli_line(t, "records", CLI_PLAIN, &text);
   ck_buf_count(&text, (uint64_t)cli_member_int(info, "version", 0));
   cli_line(t, "version", CLI_PLAIN, &text);

@@ -9,6 +9,7 @@
 #include "ingest/files/door.h"
 #include "ingest/files/import.h"
 #include "ingest/parse/json.h"
+#include "ingest/forgotten.h"
 #include "ingest/spool/spool.h"
 #include "ingest/accept.h"
 #include "ingest/watch/watch.h"
@@ -37,13 +38,16 @@ struct ingest {
   struct ck_push *push;
   struct ingest_lookup *lookup;
   int push_wait;
-  bool more;         /* the door has frames left to read */
+  bool more; /* the door has frames left to read */
+  struct ingest_forgotten forgotten;
+  uint64_t last;     /* the last number in the spool when that was last reported */
   int64_t report_at; /* ck_boot_ms() of the next REPORT */
 };
 
 static void on_receipt(void *self, uint64_t number, char result, struct ck_str reason,
                        const struct ck_counts *counts) {
   struct ingest *g = self;
+  if (counts && counts->forgotten) ingest_forgotten_note(&g->forgotten, g->spool, number);
   ingest_readings_receipt(&g->readings, number, result, reason, counts);
 }
 
@@ -82,6 +86,9 @@ static void report(struct ingest *g) {
   ck_push_report(g->push, &r);
   ck_buf_free(&map);
   ingest_spool_note(g->spool);
+  ingest_forgotten_clean(&g->forgotten);
+  if (g->last == ingest_spool_durable(g->spool)) ingest_spool_rest(g->spool);
+  g->last = ingest_spool_durable(g->spool);
   g->report_at = ck_boot_ms() + REPORT_MS;
 }
 
@@ -104,6 +111,9 @@ static void end(void *self) {
   ingest_watch_free(&g->watch);
   ingest_readings_end(&g->readings);
   ingest_accept_free(&g->acceptor);
+  if (g->spool) ingest_spool_rest(g->spool);
+  ingest_forgotten_clean(&g->forgotten);
+  ingest_forgotten_free(&g->forgotten);
   ingest_spool_close(&g->spool);
   free(g);
 }

@@ -74,3 +74,82 @@ void ck_quarantine_add(struct ck_quarantine *q, struct ck_str line) {
   ck_log(CK_ERROR, q->path, "not_kept", "reason=%s line=%s", ck_quotedz(reason), ck_quoted(line));
   shut(q);
 }
+
+/* ---- taking lines out ---- */
+
+struct cleaning {
+  const char *path;
+  const struct ck_str *ids; /* ascending */
+  size_t n;
+};
+
+static int by_bytes(const void *a, const void *b) {
+  return ck_str_order(*(const struct ck_str *)a, *(const struct ck_str *)b);
+}
+
+/* The quotation marks are escaped where the input is a text itself. */
+static bool is_gone(const struct cleaning *c, struct ck_str line) {
+  for (size_t at = 0; at < line.n;) {
+    size_t end = at;
+    while (end < line.n && line.s[end] != '"' && line.s[end] != '\\') ++end;
+    struct ck_str piece = {line.s + at, end - at};
+    if (piece.n && bsearch(&piece, c->ids, c->n, sizeof *c->ids, by_bytes)) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+/* Appends the lines that stay. True: some do not. */
+static bool keep_lines(const struct cleaning *c, struct ck_str text, struct ck_buf *kept) {
+  bool some = false;
+  while (text.n) {
+    const char *end = memchr(text.s, '\n', text.n);
+    size_t n = end ? (size_t)(end - text.s) + 1 : text.n;
+    bool gone = is_gone(c, (struct ck_str){text.s, end ? n - 1 : n});
+    if (!gone) ck_buf_add(kept, text.s, n);
+    some |= gone;
+    text = (struct ck_str){text.s + n, text.n - n};
+  }
+  return some;
+}
+
+static int replace(const char *path, struct ck_str text, struct ck_err *err) {
+  char *draft = ck_sprintf("%s.draft", path);
+  int fd = ck_open_file(AT_FDCWD, draft, O_WRONLY | O_CREAT | O_TRUNC, err), rc = -1;
+  if (fd >= 0) {
+    rc = ck_write_all(fd, text) || fsync(fd) || rename(draft, path) ? -1 : 0;
+    if (rc) ck_fail(err, "%s", strerror(errno));
+    if (rc) unlink(draft);
+    close(fd);
+  }
+  free(draft);
+  return rc;
+}
+
+/* Under the lock of the file that has the name: whoever waits for it finds that its name is
+ * another's then. */
+static int clean(const struct cleaning *c, struct ck_err *err) {
+  struct ck_quarantine q = {.path = (char *)(uintptr_t)c->path, .fd = -1, .max = UINT64_MAX};
+  struct ck_buf text = {0}, kept = {0};
+  if (access(c->path, F_OK)) return errno == ENOENT ? 0 : ck_fail(err, "%s", strerror(errno));
+  if (enter(&q, err)) return -1;
+  int rc = ck_read_file(AT_FDCWD, c->path, O_NOFOLLOW, SIZE_MAX, &text, err);
+  if (rc == 0 && keep_lines(c, ck_buf_view(&text), &kept))
+    rc = replace(c->path, ck_buf_view(&kept), err);
+  ck_turn_end(q.fd);
+  shut(&q);
+  ck_buf_free(&text);
+  ck_buf_free(&kept);
+  return rc;
+}
+
+int ck_quarantine_forget(const char *path, struct ck_str *ids, size_t n, struct ck_err *err) {
+  char *old = ck_sprintf("%s.old", path);
+  const struct cleaning both[] = {{path, ids, n}, {old, ids, n}};
+  int rc = 0;
+  if (n) qsort(ids, n, sizeof *ids, by_bytes);
+  for (size_t i = 0; i < 2 && n && rc == 0; ++i)
+    if ((rc = clean(&both[i], err))) ck_fail_in(err, "%s", both[i].path);
+  free(old);
+  return rc;
+}

@@ -20,6 +20,7 @@ static const struct ck_field sessions_fields[] = {CK_SESSIONS_FIELDS(CK_F)};
 static const struct ck_field local_conversations_fields[] = {CK_CONVERSATIONS_FIELDS(CK_F)};
 static const struct ck_field conversation_links_fields[] = {CK_LINKS_FIELDS(CK_F)};
 static const struct ck_field renewal_jobs_fields[] = {CK_JOBS_FIELDS(CK_F)};
+static const struct ck_field forgotten_fields[] = {CK_FORGOTTEN_FIELDS(CK_F)};
 #undef CK_F
 
 #define CK_IS_MIRRORED(TABLE, COLUMN, name, kind, flags, choices, dflt) +(!((flags)&CK_LOCAL))
@@ -372,6 +373,11 @@ void ck_job_id(char out[37], struct ck_str message_id) {
   const struct ck_str parts[] = {CK_LIT("renew"), message_id};
   memcpy(out, CK_JOB_OF_RENEWD, sizeof CK_JOB_OF_RENEWD - 1);
   ck_hash_id(out + sizeof CK_JOB_OF_RENEWD - 1, parts, 2);
+}
+
+void ck_forgotten_id(struct ck_buf *b, enum ck_table t, struct ck_str key) {
+  ck_buf_printf(b, "%s/", ck_tables[t].name);
+  ck_buf_str(b, key);
 }
 
 bool ck_job_is_automatic(struct ck_str job_id, struct ck_str message_id) {

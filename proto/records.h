@@ -178,6 +178,20 @@ enum {
   F(JOBS, CREATED_AT, created_at, CK_K_TIME, CK_DEFAULT_NOW | CK_FIXED, NULL, 0) \
   F(JOBS, UPDATED_AT, updated_at, CK_K_TIME, CK_DEFAULT_NOW | CK_TOUCHED, NULL, 0)
 
+/* What was forgotten: one record for each that was deleted, which keeps it away (FORGET). It has
+ * nothing of what was said, only keys. A record of the same key with a higher version was taken in
+ * again afterwards. */
+#define CK_FORGOTTEN_FIELDS(F) \
+  F(FORGOTTEN, FORGOTTEN_ID, forgotten_id, CK_K_TEXT, CK_KEY | CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(FORGOTTEN, TABLE_NAME, table_name, CK_K_TEXT, CK_REQUIRED | CK_FIXED | CK_FILTER, NULL, 0) \
+  F(FORGOTTEN, RECORD_KEY, record_key, CK_K_TEXT, CK_REQUIRED | CK_FIXED, NULL, 0) \
+  F(FORGOTTEN, FORGOTTEN_WITH, forgotten_with, CK_K_TEXT, CK_REQUIRED | CK_FILTER, NULL, 0) \
+  F(FORGOTTEN, PLATFORM, platform, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(FORGOTTEN, CONVERSATION_ID, conversation_id, CK_K_TEXT, CK_OPTIONAL, NULL, 0) \
+  F(FORGOTTEN, FORGOTTEN_AT, forgotten_at, CK_K_TIME, CK_REQUIRED, NULL, 0) \
+  F(FORGOTTEN, TAKEN_BACK, taken_back, CK_K_BOOL, CK_DEFAULT, NULL, 0) \
+  F(FORGOTTEN, STATIC_PATH, static_path, CK_K_TEXT, CK_OPTIONAL | CK_LOCAL, NULL, 0)
+
 /* T(TABLE, SQL name, word on the command line). A table comes after the tables that it refers to.
  */
 #define CK_TABLE_LIST(T) \
@@ -186,7 +200,8 @@ enum {
   T(SESSIONS, sessions, "sessions") \
   T(CONVERSATIONS, local_conversations, "conversations") \
   T(LINKS, conversation_links, "links") \
-  T(JOBS, renewal_jobs, "jobs")
+  T(JOBS, renewal_jobs, "jobs") \
+  T(FORGOTTEN, forgotten, "forgotten")
 
 /* R(TABLE, COLUMN, PARENT): the column has the key of a record of PARENT, which must exist before
  * this one is written. */
@@ -235,7 +250,9 @@ enum {
   I(STORE, JOBS, "jobs_conversation", CK_JOBS_LOCAL_CONVERSATION_ID, CK_JOBS_STATUS, \
     CK_DESC | CK_JOBS_CREATED_AT) \
   I(STORE, JOBS, "jobs_created", CK_JOBS_CREATED_AT) \
-  I(MIRROR, JOBS, "renewal_jobs_conversation", CK_JOBS_LOCAL_CONVERSATION_ID)
+  I(MIRROR, JOBS, "renewal_jobs_conversation", CK_JOBS_LOCAL_CONVERSATION_ID) \
+  I(STORE, FORGOTTEN, "forgotten_with", CK_FORGOTTEN_FORGOTTEN_WITH) \
+  I(STORE, FORGOTTEN, "forgotten_at", CK_FORGOTTEN_FORGOTTEN_AT)
 
 enum ck_table {
 #define CK_T(TABLE, sql, word) CK_##TABLE,
@@ -252,6 +269,7 @@ enum { CK_SESSIONS_FIELDS(CK_F) CK_SESSIONS_COLUMNS };
 enum { CK_CONVERSATIONS_FIELDS(CK_F) CK_CONVERSATIONS_COLUMNS };
 enum { CK_LINKS_FIELDS(CK_F) CK_LINKS_COLUMNS };
 enum { CK_JOBS_FIELDS(CK_F) CK_JOBS_COLUMNS };
+enum { CK_FORGOTTEN_FIELDS(CK_F) CK_FORGOTTEN_COLUMNS };
 #undef CK_F
 
 /* The columns of the widest table. */
@@ -429,6 +447,9 @@ struct ck_str ck_derived_id(struct ck_arena *arena, struct ck_str id, const stru
 /* The id of the job that renewd makes for a message: CK_JOB_OF_RENEWD and a hash of the message's
  * id, terminated. A person made every job that has another id. */
 void ck_job_id(char out[37], struct ck_str message_id);
+/* The id of what was forgotten: appends the table's name, "/" and the record's key. */
+void ck_forgotten_id(struct ck_buf *b, enum ck_table t, struct ck_str key);
+
 /* True for a job that renewd made. */
 bool ck_job_is_automatic(struct ck_str job_id, struct ck_str message_id);
 

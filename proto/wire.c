@@ -316,19 +316,20 @@ int ck_refusal_decode(struct ck_reader *r, struct ck_refusal *refusal, struct ck
 }
 
 void ck_counts_encode(struct ck_buf *b, const struct ck_counts *counts) {
-  ck_put_array(b, 4);
+  ck_put_array(b, 5);
   ck_put_uint(b, counts->number);
   ck_put_uint(b, counts->added);
   ck_put_uint(b, counts->updated);
   ck_put_uint(b, counts->unchanged);
+  ck_put_uint(b, counts->forgotten);
 }
 
 int ck_counts_decode(struct ck_reader *r, struct ck_counts *counts, struct ck_err *err) {
   uint32_t n;
-  bool whole = ck_read_array(r, &n) == 0 && n == 4 && ck_read_uint(r, &counts->number) == 0 &&
+  bool whole = ck_read_array(r, &n) == 0 && n == 5 && ck_read_uint(r, &counts->number) == 0 &&
                ck_read_uint(r, &counts->added) == 0 && ck_read_uint(r, &counts->updated) == 0 &&
-               ck_read_uint(r, &counts->unchanged) == 0;
-  return whole ? 0 : ck_fail(err, "counts must be an array of a number and three counts");
+               ck_read_uint(r, &counts->unchanged) == 0 && ck_read_uint(r, &counts->forgotten) == 0;
+  return whole ? 0 : ck_fail(err, "counts must be an array of a number and four counts");
 }
 
 #define CLAIMED_FIELDS 13

@@ -71,9 +71,9 @@
  *   refused  array of [number, reason], ascending
  *   version  the store's newest durable version after the commit of `applied`; a follower whose
  *            cursor has reached it has seen everything that the numbers up to `applied` changed
- *   counts   array of [number, added, updated, unchanged], ascending: what became of the messages
- *            of each number that had more than one and was not refused, or had one that was there
- *            while something else was inserted
+ *   counts   array of [number, added, updated, unchanged, forgotten], ascending: what became of the
+ *            messages of each number that had more than one and was not refused, or had one that
+ *            was there while something else was inserted, or one that was forgotten
  *   claims   array of what renewd's claims among these numbers found, ascending (struct ck_claimed):
  *            it is told once, and not of large jobs */
 #define CK_RECEIPT_FIELDS(F) \
@@ -652,6 +652,18 @@
  *   age  the source's time of the last change, in milliseconds */
 #define CK_CAPTURED_FIELDS(F) F(TEXT, platform) F(TEXT, conversation) F(INT, age)
 
+/* A person: takes a conversation or a message out, with all that belongs to it, in one transaction
+ * (docs/store.md, "Forgetting"). It must be alone in its changeset. Refused while an attempt of a
+ * job of it is under way, or its end is unknown. Unchanged if it is forgotten already.
+ *
+ *   kind  conversation or message (CK_FORGET_KINDS)
+ *   id    its key */
+#define CK_FORGET_FIELDS(F) F(TEXT, kind) F(TEXT, id)
+#define CK_FORGET_KINDS "conversation|message"
+
+/* A person: what was forgotten with it may be taken in again. Nothing comes back by that alone. */
+#define CK_REMEMBER_FIELDS(F) F(TEXT, kind) F(TEXT, id)
+
 /* ingest: a part of a block. A block is originals one after another, compressed as one zstd frame
  * with its checksum; an original is a piece of a source as it came (proto/originals.h). A block's
  * parts come in order, also in several changesets, after the rows that were read from its
@@ -716,6 +728,8 @@
   M(UNLIMIT, unlimit, 26) \
   M(RESOLVE, resolve, 27) \
   M(CAPTURED, captured, 28) \
+  M(FORGET, forget, 30) \
+  M(REMEMBER, remember, 31) \
   M(WITNESS, witness, 33) \
   M(TAKEOVER, takeover, 34)
 
@@ -841,6 +855,7 @@ int ck_refusal_decode(struct ck_reader *r, struct ck_refusal *refusal, struct ck
 struct ck_counts {
   uint64_t number; /* the changeset's */
   uint64_t added, updated, unchanged;
+  uint64_t forgotten; /* passed over, because a person has forgotten them */
 };
 
 void ck_counts_encode(struct ck_buf *b, const struct ck_counts *counts);

@@ -27,7 +27,8 @@
 
 struct renew_log {
   struct renew_queries *queries;
-  int64_t cursor; /* the version of the last row that is dealt with */
+  int64_t cursor;                    /* the version of the last row that is dealt with */
+  struct renew_forgotten *forgotten; /* whose lines are to go; NULL: nobody's */
   bool look, asking, failing;
   int64_t at; /* boot: not before */
 };
@@ -106,6 +107,7 @@ struct renew_log *renew_log_new(struct renew_queries *queries) {
 }
 
 void renew_log_free(struct renew_log **l) {
+  if (*l) renew_forgotten_free(&(*l)->forgotten);
   free(*l);
   *l = NULL;
 }
@@ -237,7 +239,14 @@ void renew_log_look(struct renew_log *l) {
   l->look = true;
 }
 
+void renew_log_forget(struct renew_log *l, struct ck_str job_id) {
+  renew_forgotten_add(&l->forgotten, job_id);
+}
+
+/* Not while an answer is under way, which may have it. */
 void renew_log_step(struct renew_log *l) {
+  bool due = !l->asking && ck_boot_ms() >= l->at;
+  if (due && renew_forgotten_clean(&l->forgotten)) l->at = ck_boot_ms() + AGAIN_MS;
   if (!l->look || l->asking || ck_boot_ms() < l->at) return;
   l->look = false;
   l->asking = true;
@@ -250,7 +259,7 @@ void renew_log_step(struct renew_log *l) {
 }
 
 int64_t renew_log_until(const struct renew_log *l) {
-  return l->look && !l->asking ? l->at : INT64_MAX;
+  return (l->look || l->forgotten) && !l->asking ? l->at : INT64_MAX;
 }
 
 bool renew_log_is_whole(const struct renew_log *l) { return !l->look && !l->asking; }

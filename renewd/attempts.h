@@ -20,6 +20,8 @@ void renew_log_free(struct renew_log **l);
 
 /* The row of an attempt may have changed. */
 void renew_log_look(struct renew_log *l);
+/* The job was forgotten: its lines go, too. */
+void renew_log_forget(struct renew_log *l, struct ck_str job_id);
 /* Asks the store for what is not in the log, and writes it when it comes. If that fails, it is
  * logged and tried again. */
 void renew_log_step(struct renew_log *l);
@@ -30,5 +32,14 @@ bool renew_log_is_whole(const struct renew_log *l);
 
 /* Appends the line of a row, without its line break; 0. -1: the row has not ended, or is none. */
 int renew_log_line(struct ck_buf *json, struct ck_str row);
+/* ---- lines of jobs that were forgotten: attempts_forget.c ---- */
+
+struct renew_forgotten;
+/* The log's lines of this job are to go. *f is made if it is NULL. */
+void renew_forgotten_add(struct renew_forgotten **f, struct ck_str job_id);
+void renew_forgotten_free(struct renew_forgotten **f);
+/* Writes the files again that have such lines. 0, and *f is NULL; -1: something was logged, and it
+ * has to be called again. */
+int renew_forgotten_clean(struct renew_forgotten **f);
 
 #endif

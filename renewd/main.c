@@ -48,6 +48,9 @@ static void followed(void *self, uint64_t version, const struct ck_row *row) {
   (void)version;
   if (row->table == CK_JOBS) renew_log_look(r->log);
   if (row->table == CK_JOBS) renew_notify_look(r->notify);
+  bool gone = row->table == CK_FORGOTTEN &&
+              ck_str_is(ck_row_text(row, CK_FORGOTTEN_TABLE_NAME), ck_tables[CK_JOBS].name);
+  if (gone) renew_log_forget(r->log, ck_row_text(row, CK_FORGOTTEN_RECORD_KEY));
   renew_happens(r, &(struct renew_event){.kind = RENEW_ROW, .as.row = row});
 }
 
@@ -125,9 +128,7 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   r->queries = r->outcomes ? renew_queries_new(s, err) : NULL;
   if (r->queries) r->log = renew_log_new(r->queries);
   if (r->queries) r->notify = renew_notify_new(r);
-  r->follow = r->queries
-                  ? ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, err)
-                  : NULL;
+  r->follow = r->queries ? ck_follow_new(s, &ops, RENEW_FOLLOWS, "", 0, err) : NULL;
   if (!r->follow) {
     end(r);
     return -1;

@@ -400,8 +400,7 @@ int renew_plan_main(const struct ck_settings *s, int argc, char **argv) {
   p.r.paused = renew_paused_new(&p.r);
   const struct ck_follow_ops ops = {&p, changed, upto, reset, NULL};
   if (!p.error.text[0]) p.r.queries = renew_queries_new(s, &p.error);
-  if (p.r.queries)
-    p.r.follow = ck_follow_new(s, &ops, 1u << CK_CONVERSATIONS | 1u << CK_JOBS, "", 0, &p.error);
+  if (p.r.queries) p.r.follow = ck_follow_new(s, &ops, RENEW_FOLLOWS, "", 0, &p.error);
   if (p.r.follow) ck_follow_brief(p.r.follow);
   if (p.r.follow) begin(&p);
   if (p.r.follow) run(&p, until);

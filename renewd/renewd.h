@@ -18,6 +18,9 @@
 #include "renewd/outcomes.h"
 #include "renewd/question.h"
 
+/* The tables whose rows it keeps to; of others it gets what is new. */
+#define RENEW_FOLLOWS (1u << CK_CONVERSATIONS | 1u << CK_JOBS | 1u << CK_FORGOTTEN)
+
 struct renewd {
   const struct ck_settings *settings;
   struct renew_core core;

@@ -130,15 +130,22 @@ static int end_runs(struct store *s, uint64_t head, struct ck_err *err) {
   return rc;
 }
 
+/* A store that was killed may have left there what was forgotten. */
+static int empty_wal(sqlite3 *db, struct ck_err *err) {
+  int64_t any = 0;
+  if (db_int(db, "SELECT EXISTS (SELECT 1 FROM forgotten)", 0, &any, err)) return -1;
+  return any ? db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", err) : 0;
+}
+
 static int open_database(struct store *s, struct ck_err *err) {
   uint64_t head, cursor, goal;
   /* SQLite's memory statistics are not used, and cost a lock at every allocation. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   if (db_open_writer(&s->db, store_migrations, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE),
                      err) ||
-      db_grow_wal(s->db, err) || restore_rewound(s->db, &s->restored, err) ||
-      read_identity(s, err) || db_head(s->db, &head, err) || begin_run(s, head, err) ||
-      end_runs(s, head, err))
+      empty_wal(s->db, err) || db_grow_wal(s->db, err) ||
+      restore_rewound(s->db, &s->restored, err) || read_identity(s, err) ||
+      db_head(s->db, &head, err) || begin_run(s, head, err) || end_runs(s, head, err))
     return -1;
   if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) ||
       checkpoint_start(s->checkpoint, err))
@@ -330,7 +337,9 @@ static int turn(void *self) {
   if (s->wal != WAL_WAIT)
     s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, s->wal == WAL_HOLD, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
+  if (intake_forgot(s->intake)) checkpoint_empty(s->checkpoint);
   s->wal = wal_guard_turn(s->context.wal, s->checkpoint, ck_boot_ms());
+  atomic_store(&s->context.forgetting, checkpoint_emptying(s->checkpoint));
   s->backup_copy_next =
       backup_copy_turn(s->context.backup_copy, s->db, atomic_load(&s->context.head));
   if (s->wal != WAL_WAIT) s->packs = packing_turn(s->packing, ck_boot_ms());

@@ -292,26 +292,26 @@ static int64_t pragma(const struct reader *r, const char *sql) {
 static int look(struct reader *r, struct ck_err *err) {
   bool any = false;
   r->most = (uint64_t)(pragma(r, "PRAGMA page_count") * pragma(r, "PRAGMA page_size") / ROW_BYTES);
-  for (int t = 0; t < CK_TABLES; ++t) {
+  for (int t = 0; t < CK_FORGOTTEN; ++t) {
     if (foreign_table_look(r->db, (enum ck_table)t, &r->tables[t], err)) return -1;
     any |= r->tables[t].there;
   }
   if (any) return 0;
   const char *why = NULL;
-  for (int t = 0; t < CK_TABLES && !why; ++t) why = r->tables[t].fault;
+  for (int t = 0; t < CK_FORGOTTEN && !why; ++t) why = r->tables[t].fault;
   ck_fail(err, "this is an SQLite database without convkeep's tables%s%s", why ? ": " : "",
           why ? why : "");
   return 1;
 }
 
 static void read_all(struct reader *r) {
-  for (int t = 0; t < CK_TABLES; ++t)
+  for (int t = 0; t < CK_FORGOTTEN; ++t)
     if (r->tables[t].fault)
       r->visitor->failure(r->visitor->self, (enum ck_table)t, ck_tables[t].name, r->tables[t].fault,
                           (struct ck_str){0});
   scan(r, CK_LINKS, note_link, true);
   scan(r, CK_EXECUTIONS, note_execution, true);
-  for (int t = 0; t < CK_TABLES; ++t) scan(r, (enum ck_table)t, take_row, false);
+  for (int t = 0; t < CK_FORGOTTEN; ++t) scan(r, (enum ck_table)t, take_row, false);
 }
 
 int foreign_rows_read(const char *file, const struct foreign_visitor *visitor, struct ck_err *err) {
@@ -327,7 +327,7 @@ int foreign_rows_read(const char *file, const struct foreign_visitor *visitor, s
     read_all(&r);
     rc = r.stopped ? 2 : 0;
   }
-  for (int t = 0; t < CK_TABLES; ++t) foreign_table_free(&r.tables[t]);
+  for (int t = 0; t < CK_FORGOTTEN; ++t) foreign_table_free(&r.tables[t]);
   foreign_notes_free(&r.notes);
   ck_arena_free(&r.arena);
   ck_buf_free(&r.json);

@@ -9,6 +9,7 @@
 
 #define FAILURES_TOLD 100 /* in IMPORTED; the rest are only counted */
 #define FAILURE_TEXT 512
+#define FORGOTTEN_NOTE "message that was forgotten, and stays away"
 #define ANSWER_MS 3000 /* how long an answer is waited for */
 
 struct ingest_sent {
@@ -51,9 +52,16 @@ static void on_refused(void *self, const char *place, struct ck_str reason) {
   ingest_reading_failed(self, ck_str_of(place), reason);
 }
 
+static void on_note(void *self, const char *kind, uint64_t n) {
+  struct ingest_reading *r = self;
+  ingest_notes_add(&r->notes, ck_str_of(kind), n);
+  ingest_notes_add(&r->all->acceptor->notes, ck_str_of(kind), n);
+}
+
 /* The observations of one changeset. Without counts, all have gone the same way. */
 static void count(struct ingest_reading *r, unsigned n, char result,
                   const struct ck_counts *counts) {
+  if (counts && counts->forgotten) on_note(r, FORGOTTEN_NOTE, counts->forgotten);
   if (counts) {
     r->added += counts->added;
     r->updated += counts->updated;
@@ -147,12 +155,6 @@ static void on_failure(void *self, const char *place, const char *reason, struct
   struct ingest_reading *r = self;
   ingest_reject(r->all->acceptor, r->name, place, reason, raw);
   on_failed(self, place, reason);
-}
-
-static void on_note(void *self, const char *kind, uint64_t n) {
-  struct ingest_reading *r = self;
-  ingest_notes_add(&r->notes, ck_str_of(kind), n);
-  ingest_notes_add(&r->all->acceptor->notes, ck_str_of(kind), n);
 }
 
 /* The other store's export says less of the conversation than what it was read from there: among

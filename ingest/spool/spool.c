@@ -347,6 +347,12 @@ int ingest_spool_renounce(struct ingest_spool *s, struct ck_err *err) {
 
 /* ---- the rest ---- */
 
+void ingest_spool_rest(struct ingest_spool *s) {
+  bool has_records = s->count && newest(s)->last >= newest(s)->first;
+  if (s->batch.len || !has_records || s->released < spool_last(s)) return;
+  if (spool_roll(s, spool_last(s) + 1) == 0) spool_drop_released(s);
+}
+
 void ingest_spool_note(struct ingest_spool *s) {
   if (s->noted != s->released && spool_note_overwrite(s, CK_SPOOL_RELEASED, s->released))
     s->noted = s->released;

@@ -64,6 +64,9 @@ bool ingest_spool_broken(const struct ingest_spool *spool);
 const char *ingest_spool_producer(const struct ingest_spool *spool);
 /* Updates spool/released if it has changed. */
 void ingest_spool_note(struct ingest_spool *spool);
+/* When everything has its receipt: begins a new segment, so that nothing of what was taken is left
+ * in the spool. If that fails, the next call tries again. */
+void ingest_spool_rest(struct ingest_spool *spool);
 /* Finds a durable changeset without a receipt, as ck_unacked.get does. The bytes are valid until
  * the next call. */
 bool ingest_spool_get(struct ingest_spool *spool, uint64_t number, struct ck_str *mutations);

@@ -32,7 +32,27 @@ void renew_core_token(struct renew_core *core, char token[33]) {
 
 /* ---- what comes ---- */
 
+/* A job that is gone is over; a conversation that is gone sends nothing. */
+static void take_forgotten(struct renew_core *core, const struct ck_row *gone) {
+  struct ck_str table = ck_row_text(gone, CK_FORGOTTEN_TABLE_NAME);
+  struct ck_row was = {.table = CK_JOBS};
+  if (ck_str_is(table, ck_tables[CK_JOBS].name)) {
+    was.v[CK_JOBS_JOB_ID] = gone->v[CK_FORGOTTEN_RECORD_KEY];
+    was.v[CK_JOBS_STATUS] = ck_textz("failed");
+    renew_job_row(core, &was);
+  } else if (ck_str_is(table, ck_tables[CK_CONVERSATIONS].name)) {
+    was.table = CK_CONVERSATIONS;
+    was.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = gone->v[CK_FORGOTTEN_RECORD_KEY];
+    was.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz("manual");
+    renew_conversation_row(core, &was);
+  }
+}
+
 static void take_row(struct renew_core *core, const struct ck_row *row) {
+  if (row->table == CK_FORGOTTEN) {
+    take_forgotten(core, row);
+    return;
+  }
   if (row->table == CK_CONVERSATIONS) renew_conversation_row(core, row);
   if (row->table == CK_MESSAGES) renew_turn_message_row(core, row);
   if (row->table == CK_LINKS) renew_address_link_row(core, row);

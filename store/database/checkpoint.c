@@ -26,6 +26,8 @@
 /* If readers overlap, so that there is always one, the WAL is never free to restart. From TOO_MANY
  * pages on, the writer therefore waits so long for them to end. */
 #define READERS_END_MS 200
+/* A WAL that somebody reads cannot be emptied: that is tried again after this. */
+#define EMPTY_AGAIN_MS 1000
 
 /*          enough pages   the thread has    the writer copies
  *          are in the WAL copied its part   the last of them
@@ -46,6 +48,8 @@ struct checkpoint {
   sqlite3 *pin;            /* the thread's read transaction */
   _Atomic unsigned pages;  /* in the WAL, as of the last commit */
   _Atomic unsigned copied; /* of these, in the database file as of the last round */
+  _Atomic bool empties;    /* the WAL is to be emptied, */
+  int64_t empty_at;        /* but not before this (ck_boot_ms) */
   unsigned first_due, due; /* pages at which the next checkpoint begins: after a restart, and now */
   unsigned wait_from;      /* pages at which the writer next waits for readers */
   pthread_t thread;
@@ -174,6 +178,31 @@ static void wait_for_thread(struct checkpoint *c) {
 
 void checkpoint_again(struct checkpoint *c) { c->due = 0; }
 
+void checkpoint_empty(struct checkpoint *c) { atomic_store(&c->empties, true); }
+
+bool checkpoint_emptying(const struct checkpoint *c) { return atomic_load(&c->empties); }
+
+/* While the thread rests, and nobody else can restart the WAL: the writer's alone, as its
+ * checkpoint of the last pages is. */
+static void empty(struct checkpoint *c) {
+  struct ck_err err;
+  int done = 0;
+  if (ck_boot_ms() < c->empty_at) return;
+  sqlite3_busy_timeout(c->writer, READERS_END_MS);
+  int rc = checkpoint(c->writer, SQLITE_CHECKPOINT_TRUNCATE, &done, &err);
+  sqlite3_busy_timeout(c->writer, DB_BUSY_MS);
+  if (rc < 0) ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
+  c->empty_at = rc ? ck_boot_ms() + EMPTY_AGAIN_MS : 0;
+  if (rc) return;
+  if (db_grow_wal(c->writer, &err)) /* a smaller one is slower, and no harm */
+    ck_log(CK_WARN, DB_FILE "-wal", "not_grown", "reason=%s", ck_quotedz(err.text));
+  atomic_store(&c->pages, 0);
+  atomic_store(&c->copied, 0);
+  atomic_store(&c->empties, false);
+  c->due = c->first_due;
+  c->wait_from = TOO_MANY;
+}
+
 bool checkpoint_turn(struct checkpoint *c) {
   pthread_mutex_lock(&c->lock);
   if (c->state == REST && atomic_load(&c->pages) >= c->due) {
@@ -184,9 +213,11 @@ bool checkpoint_turn(struct checkpoint *c) {
   bool alone = !c->started && c->state == BULK, last = c->state == LAST || alone;
   if (last) become(c, REST);
   bool copying = c->started && c->state == BULK && too_many(c);
+  bool rests = c->state == REST && !last;
   pthread_mutex_unlock(&c->lock);
   if (alone) copy_the_bulk(c);
   if (last) copy_the_last(c);
+  if (rests && atomic_load(&c->empties)) empty(c);
   return copying;
 }
 

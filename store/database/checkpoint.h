@@ -40,6 +40,12 @@ bool checkpoint_turn(struct checkpoint *c);
  * however small the WAL is. */
 void checkpoint_again(struct checkpoint *c);
 
+/* The writer's part too: what was deleted must leave the WAL. As soon as no reader needs it, a turn
+ * copies all of it and cuts it to no byte; until then the turns try it again. */
+void checkpoint_empty(struct checkpoint *c);
+/* Is that still to be done? Any thread. */
+bool checkpoint_emptying(const struct checkpoint *c);
+
 /* The thread's part: one round of copying, which it repeats until little is left. *left: pages of
  * the WAL that are not in the database file after it. 0; 1: busy, try again, *left is unchanged (a
  * commit was writing the WAL index's header, or another process checkpoints); -1 with the reason.

@@ -196,6 +196,7 @@ static int set_up_writer(sqlite3 *db, int cache_mib, struct ck_err *err) {
   return db_exec(db,
                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                  "PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;"
+                 "PRAGMA secure_delete = ON;"
                  "PRAGMA mmap_size = 0",
                  err) ||
          db_exec(db, cache, err);

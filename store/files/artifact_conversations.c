@@ -61,6 +61,24 @@ static int add_remote(struct artifacts *a, const struct ck_row *row, int platfor
   return add_found(a, a->by_remote, row, true);
 }
 
+/* What it was in is written again without it; the files of a conversation go. */
+static int take_forgotten(struct artifacts *a, const struct ck_row *gone) {
+  struct ck_err err;
+  struct ck_buf found = {0};
+  enum ck_table t = ck_table_named(ck_row_text(gone, CK_FORGOTTEN_TABLE_NAME));
+  if (t == CK_TABLES) return 0;
+  struct ck_row was = {.table = t};
+  was.v[ck_tables[t].key] = gone->v[CK_FORGOTTEN_RECORD_KEY];
+  int rc = t == CK_CONVERSATIONS ? names_drop_conversation(a->names, ck_row_key(&was), &found, &err)
+                                 : names_move(a->names, &was, (struct ck_str){0}, &found, &err);
+  if (rc < 0) rc = artifact_naming_trouble(a, &err);
+  if (rc > 0)
+    rc = t == CK_CONVERSATIONS ? artifact_remove_conversation(a, ck_buf_view(&found))
+                               : add(a, ck_buf_view(&found));
+  ck_buf_free(&found);
+  return rc;
+}
+
 static int take(struct artifacts *a, const struct ck_row *row) {
   switch (row->table) {
   case CK_MESSAGES:
@@ -74,6 +92,8 @@ static int take(struct artifacts *a, const struct ck_row *row) {
     return add_moved(a, row, ck_row_text(row, CK_LINKS_LOCAL_CONVERSATION_ID));
   case CK_JOBS:
     return add(a, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
+  case CK_FORGOTTEN:
+    return take_forgotten(a, row);
   default:
     return add(a, ck_row_key(row));
   }

@@ -290,6 +290,11 @@ int artifact_folder_remove(struct artifact_folder *f, const char *path, struct c
   return rc && !other ? fail(err, path) : 0;
 }
 
+int artifact_folder_drop_spare(struct artifact_folder *f, struct ck_err *err) {
+  f->spare = false;
+  return unlinkat(f->fd, SPARE, 0) && errno != ENOENT ? fail(err, SPARE) : 0;
+}
+
 /* ---- the cursor ---- */
 
 static int put_cursor(struct artifact_folder *f, const char *store_id, uint64_t version,
@@ -341,15 +346,14 @@ static int open_at_cursor(struct artifact_folder *f, const char *store_id, uint6
 int artifact_folder_open(struct artifact_folder *f, const char *store_id, const char *form,
                          const char *mark, uint64_t *version, uint64_t *written,
                          struct ck_err *err) {
-  *f = (struct artifact_folder){.fd = -1,
-                                .form = form,
-                                .mark = mark,
-                                .spare = true,
-                                .nameless = access("/proc/self/fd", X_OK) == 0};
+  *f = (struct artifact_folder){
+      .fd = -1, .form = form, .mark = mark, .nameless = access("/proc/self/fd", X_OK) == 0};
   if (mkdir(ARTIFACT_FOLDER, FOLDER_MODE) && errno != EEXIST) return fail(err, "");
   f->fd = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (f->fd < 0) return fail(err, "");
-  if (open_at_cursor(f, store_id, version, written, err) == 0) return 0;
+  if (artifact_folder_drop_spare(f, err) == 0 &&
+      open_at_cursor(f, store_id, version, written, err) == 0)
+    return 0;
   int why = errno;
   artifact_folder_close(f);
   errno = why;

@@ -80,6 +80,9 @@ int artifact_folder_rename(struct artifact_folder *f, const char *path, const ch
 /* Deletes a file, and the folders that it leaves empty. No file there, or something else: 0. */
 int artifact_folder_remove(struct artifact_folder *f, const char *path, struct ck_err *err);
 
+/* Deletes the file that was replaced last. 0 or -1. */
+int artifact_folder_drop_spare(struct artifact_folder *f, struct ck_err *err);
+
 /* Deletes the cursor, so that the next run starts at the first record too if this run ends before
  * it saves a cursor. */
 int artifact_folder_drop_cursor(struct artifact_folder *f, struct ck_err *err);

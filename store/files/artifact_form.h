@@ -58,6 +58,8 @@ struct artifacts {
   int64_t quiet_at; /* ck_boot_ms; when nothing will have been committed for a moment, if nothing
                        more comes */
   bool others;      /* there may be files of another form: each record's are deleted */
+  uint64_t forgot;  /* the version of what was last seen to be forgotten: what it was may be left in
+                       .spare; 0: it is not */
   bool names_lost;  /* what was noted of names since they were committed is lost */
   struct artifact_thread *own; /* what only artifacts.c uses */
 
@@ -95,6 +97,10 @@ void artifact_record_path(struct ck_buf *path, const struct ck_row *row, const c
 int artifact_others_begin(struct artifacts *a);
 /* Deletes those of the record. */
 int artifact_others_take(struct artifacts *a, const struct ck_row *row);
+/* Deletes the files of a record that was forgotten, if it had any in the form `records`. */
+int artifact_remove_forgotten(struct artifacts *a, const struct ck_row *row);
+/* Deletes the files of a conversation, by their name. */
+int artifact_remove_conversation(struct artifacts *a, struct ck_str name);
 /* All records were taken: deletes what belonged to none. */
 int artifact_others_end(struct artifacts *a);
 

@@ -2,6 +2,7 @@
  * record of this store, or a conversation, has as its file is deleted. */
 #include "store/files/artifact_form.h"
 #include "store/files/names.h"
+#include "store/files/static_path.h"
 
 #define RECORDS (1u << CK_MESSAGES | 1u << CK_EXECUTIONS | 1u << CK_SESSIONS)
 
@@ -14,7 +15,7 @@ static int remove_file(struct artifacts *a, const char *path) {
 
 /* ---- of conversations ---- */
 
-static int remove_conversation(struct artifacts *a, struct ck_str name) {
+int artifact_remove_conversation(struct artifacts *a, struct ck_str name) {
   for (int i = 0; i < 2; ++i) {
     artifact_conversation_path(&a->path, name, artifact_conversation_endings[i]);
     if (remove_file(a, ck_buf_cstr(&a->path))) return -1;
@@ -31,7 +32,7 @@ static int remove_named(struct artifacts *a, struct names *n) {
     more = names_take_any(n, &name, &err);
     if (more < 0) rc = artifacts_trouble(a, SQL_TROUBLE, CK_LIT(NAMES_FILE), &err);
     if (more <= 0) break;
-    rc = remove_conversation(a, ck_buf_view(&name));
+    rc = artifact_remove_conversation(a, ck_buf_view(&name));
   }
   /* What was not committed is named again the next time, and is gone by then. */
   if (rc == 0 && names_commit(n, &err))
@@ -61,7 +62,20 @@ int artifact_others_begin(struct artifacts *a) {
   return a->form == &artifact_conversations ? 0 : remove_conversations(a);
 }
 
+int artifact_remove_forgotten(struct artifacts *a, const struct ck_row *row) {
+  struct ck_str path = ck_row_text(row, CK_FORGOTTEN_STATIC_PATH);
+  static const char *const endings[] = {".txt", ".json"};
+  if (!path.n) return 0;
+  for (size_t i = 0; i < 2; ++i) {
+    ck_buf_clear(&a->path);
+    static_path_file(&a->path, path, endings[i]);
+    if (remove_file(a, ck_buf_cstr(&a->path))) return -1;
+  }
+  return 0;
+}
+
 int artifact_others_take(struct artifacts *a, const struct ck_row *row) {
+  if (a->others && row->table == CK_FORGOTTEN) return artifact_remove_forgotten(a, row);
   if (!a->others || !(RECORDS & 1u << row->table)) return 0;
   artifact_record_path(&a->path, row, ".txt");
   if (remove_file(a, ck_buf_cstr(&a->path))) return -1;
@@ -78,4 +92,5 @@ int artifact_others_end(struct artifacts *a) {
 
 /* ---- the form `none` ---- */
 
-const struct artifact_form artifact_none = {.name = "none", .tables = RECORDS, .a_second = 50000};
+const struct artifact_form artifact_none = {
+    .name = "none", .tables = RECORDS | 1u << CK_FORGOTTEN, .a_second = 50000};

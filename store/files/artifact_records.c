@@ -39,6 +39,10 @@ static void trim(struct ck_buf *b) {
 static int take(struct artifacts *a, const struct ck_row *row) {
   struct ck_err err;
   int count = 0;
+  if (row->table == CK_FORGOTTEN) {
+    a->index_due = true;
+    return artifact_remove_forgotten(a, row);
+  }
   ck_arena_reset(&a->arena);
   if (row->table == CK_SESSIONS)
     count = artifact_index_messages(a->index, row, a->messages, SESSION_MESSAGES, &a->arena, &err);
@@ -105,7 +109,7 @@ static int restart(struct artifacts *a) {
 const struct artifact_form artifact_records = {
     .name = "records",
     .mark = ARTIFACT_INDEX_TEXT,
-    .tables = 1u << CK_MESSAGES | 1u << CK_EXECUTIONS | 1u << CK_SESSIONS,
+    .tables = 1u << CK_MESSAGES | 1u << CK_EXECUTIONS | 1u << CK_SESSIONS | 1u << CK_FORGOTTEN,
     .a_second = 2400,
     .open = open_form,
     .close = close_form,

@@ -13,6 +13,7 @@
 #include "proto/clock.h"
 #include "proto/log.h"
 #include "store/files/artifact_form.h"
+#include "store/files/names.h"
 
 /* The bounds of one read transaction. It is short, because no checkpoint gets past it, and small,
  * because its rows are copied. */
@@ -252,6 +253,7 @@ static int take_rows(struct artifacts *a, int count) {
                         (a->form->has_room && !a->form->has_room(a)));
     if (enough) return t->behind = true, i;
     a->version = t->versions[i];
+    if (t->rows[i].table == CK_FORGOTTEN) a->forgot = a->version;
     if (artifact_others_take(a, &t->rows[i])) return -1;
     if (a->form->take && a->form->take(a, &t->rows[i])) return -1;
     t->read = t->versions[i];
@@ -319,6 +321,19 @@ static void move_cursor(struct artifacts *a) {
   t->cursor = a->form->upto ? a->form->upto(a, t->read) : t->read;
 }
 
+/* The files without it are written: that which was replaced last may still have it. */
+static int drop_forgotten(struct artifacts *a) {
+  struct ck_err err;
+  uint64_t upto = a->form->upto ? a->form->upto(a, a->own->read) : a->own->read;
+  if (!a->forgot || upto < a->forgot || a->own->behind) return 0;
+  if (artifact_folder_drop_spare(&a->folder, &err))
+    return artifacts_put_failed(a, CK_LIT(".spare"), &err);
+  if (a->names && names_empty_wal(a->names, &err))
+    return artifacts_trouble(a, SQL_TROUBLE, CK_LIT(NAMES_FILE), &err);
+  a->forgot = 0;
+  return 0;
+}
+
 /* ---- the loop ---- */
 
 static int64_t save_at(const struct artifact_thread *t) {
@@ -367,6 +382,7 @@ static int turn(struct artifacts *a) {
   if (open_folder(a) || restart_if_asked(a) || restart_if_lost(a)) return -1;
   if (scan_at(a) <= ck_boot_ms() && make_chunk(a)) return -1;
   if (act_at(a) <= ck_boot_ms() && (check_folder(a) || a->form->act(a))) return -1;
+  if (drop_forgotten(a)) return -1;
   move_cursor(a);
   if (t->cursor != t->saved && is_marked(a) && save_at(t) <= ck_boot_ms() && save_cursor(a))
     return -1;

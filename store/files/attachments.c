@@ -235,6 +235,21 @@ enum attachment_put attachments_put(struct attachments *a, const struct ck_attac
   return rc;
 }
 
+int attachments_delete(struct attachments *a, struct ck_str hash, struct ck_err *err) {
+  char path[CK_ATTACHMENT_PATH];
+  struct coming *c = find(a, hash);
+  int folder = ck_attachments_open(AT_FDCWD, false), rc = 0;
+  if (c) forget(c);
+  compact(a);
+  if (folder < 0) return errno == ENOENT ? 0 : fail(err, "");
+  for (int whole = 0; whole < 2 && rc == 0; ++whole) {
+    ck_attachment_path(path, hash, whole);
+    rc = unlinkat(folder, path, 0) && errno != ENOENT ? fail(err, hash.s) : 0;
+  }
+  close(folder);
+  return rc;
+}
+
 /* ---- durable ---- */
 
 /* The contents. One call for the whole file system costs about as much as one for a file. */

@@ -36,6 +36,9 @@ enum attachment_put attachments_put(struct attachments *a, const struct ck_attac
 /* Makes what was put since the last call durable, and gives whole ones their names. -1 with the
  * reason: the parts have to be put again. */
 int attachments_sync(struct attachments *a, struct ck_err *err);
+/* Deletes the file of this hash, and what is there of its parts. 0, also if there is none; or -1
+ * with the reason. */
+int attachments_delete(struct attachments *a, struct ck_str hash, struct ck_err *err);
 /* What was put since attachments_sync will be put again. */
 void attachments_abandon(struct attachments *a);
 

@@ -31,6 +31,7 @@
          " ON CONFLICT (conversation) DO UPDATE SET name = ?2, key = ?3") \
   S(TAKE, "DELETE FROM names WHERE place = (SELECT place FROM names WHERE name IS NOT NULL" \
           " LIMIT 1) RETURNING name") \
+  S(DROP, "DELETE FROM names WHERE conversation = ?1 RETURNING name") \
   S(MEMBER, "SELECT conversation FROM members JOIN names USING (place) WHERE members.key = ?1") \
   S(ADD, "INSERT INTO names (conversation) VALUES (?1) ON CONFLICT (conversation) DO NOTHING") \
   S(MOVE, "INSERT OR REPLACE INTO members" \
@@ -77,6 +78,7 @@ static int connect_to(struct names *n, int flags, struct ck_err *err) {
   sqlite3_busy_timeout(n->db, DB_BUSY_MS);
   return sqlite3_exec(n->db,
                       "PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 0;"
+                      "PRAGMA secure_delete = ON;"
                       "PRAGMA journal_size_limit = 4194304",
                       NULL, NULL, NULL) == SQLITE_OK
              ? 0
@@ -155,6 +157,12 @@ int names_commit(struct names *n, struct ck_err *err) {
   return -1;
 }
 
+int names_empty_wal(struct names *n, struct ck_err *err) {
+  if (names_commit(n, err)) return -1;
+  int rc = sqlite3_wal_checkpoint_v2(n->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+  return rc == SQLITE_OK ? 0 : fail(n, err);
+}
+
 static void make_key(struct names *n, struct ck_str name) {
   ck_buf_clear(&n->key);
   ck_buf_lower(&n->key, name);
@@ -207,6 +215,14 @@ int names_move(struct names *n, const struct ck_row *record, struct ck_str conve
       (had && run(n, LEFT, NULL, err)))
     return -1;
   return had;
+}
+
+int names_drop_conversation(struct names *n, struct ck_str conversation, struct ck_buf *name,
+                            struct ck_err *err) {
+  ck_buf_clear(name);
+  db_bind_str(n->s[DROP], 1, conversation);
+  if (begin(n, err) || run(n, DROP, name, err) < 0) return -1;
+  return name->len > 0;
 }
 
 int names_stale(struct names *n, int64_t *place, struct ck_buf *conversation, struct ck_err *err) {

@@ -35,6 +35,9 @@ int names_set(struct names *n, struct ck_str conversation, struct ck_str name, s
  * another one, *former; 0: it did not. */
 int names_move(struct names *n, const struct ck_row *record, struct ck_str conversation,
                struct ck_buf *former, struct ck_err *err);
+/* The conversation is forgotten, and its name, which *name is set to. 1; 0: it had none. */
+int names_drop_conversation(struct names *n, struct ck_str conversation, struct ck_buf *name,
+                            struct ck_err *err);
 /* Sets *conversation to one that a record has left and that was not written since (names_written);
  * *place: 0, then what the last call left there. 1; 0: that was all. */
 int names_stale(struct names *n, int64_t *place, struct ck_buf *conversation, struct ck_err *err);
@@ -43,6 +46,8 @@ int names_written(struct names *n, struct ck_str conversation, struct ck_err *er
 /* Sets *name to any name, and forgets it; 0: there is none. */
 int names_take_any(struct names *n, struct ck_buf *name, struct ck_err *err);
 int names_commit(struct names *n, struct ck_err *err);
+/* What was deleted leaves the file's WAL too, unless somebody reads it: -1, to be tried again. */
+int names_empty_wal(struct names *n, struct ck_err *err);
 /* True after a failure because of what is in the file: it has to be deleted. */
 bool names_damaged(const struct names *n);
 

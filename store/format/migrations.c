@@ -88,6 +88,9 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * when that began, and when the next run began; last NULL: the present one. run "*": any of that
  * store, up to `last`.
  *
+ * forgotten_files: attachments that are kept out, because the messages that named them were
+ * forgotten.
+ *
  * spent: what each mirror has cost, by day (UTC, days since 1970). */
 static const char system_tables[] =
     "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), store_id TEXT NOT NULL,"
@@ -150,7 +153,9 @@ static const char system_tables[] =
 static const char account_tables[] =
     "CREATE TABLE limits (account TEXT PRIMARY KEY, until INTEGER NOT NULL,"
     " since INTEGER NOT NULL, times INTEGER NOT NULL, over INTEGER NOT NULL,"
-    " reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+    " reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE forgotten_files (hash TEXT PRIMARY KEY, forgotten_with TEXT NOT NULL)"
+    " STRICT, WITHOUT ROWID;";
 
 static const char mirror_tables[] =
     "CREATE TABLE runs (number INTEGER PRIMARY KEY, run TEXT NOT NULL, store_id TEXT NOT NULL,"

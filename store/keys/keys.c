@@ -25,6 +25,7 @@
   K(MEMORY_ADD, "INSERT INTO temp.message_keys_memory (id, version, layer) VALUES (?1, ?2, ?3)") \
   K(MEMORY_CHANGE, "UPDATE temp.message_keys_memory SET version = ?2 WHERE id = ?1") \
   K(MEMORY_FIND, "SELECT version, layer FROM temp.message_keys_memory WHERE id = ?1") \
+  K(MEMORY_DELETE, "DELETE FROM temp.message_keys_memory WHERE id = ?1") \
   K(LAYER_FIND, "SELECT version, layer FROM message_keys_sorted WHERE layer = ?3 AND id = ?1") \
   K(LAYER_DELETE, "DELETE FROM message_keys_sorted WHERE layer = ?3 AND id = ?1") \
   K(NEW_ADD, "INSERT INTO message_keys_new (id, version, layer) VALUES (?1, ?2, ?3)") \
@@ -221,6 +222,17 @@ int keys_put(struct keys *k, struct ck_str id, uint64_t old, uint64_t version, s
     return -1;
   filter_add(k->filter, p.layer, id);
   return run(k, NEW_ADD, &id, version, p.layer, err) < 0 ? -1 : 0;
+}
+
+int keys_delete(struct keys *k, struct ck_str id, struct ck_err *err) {
+  struct place p = {0};
+  int found = keys_absent(k, id) ? 0 : find(k, id, &p, err);
+  if (found <= 0) return found;
+  int memory = p.in_memory ? run(k, MEMORY_DELETE, &id, 0, 0, err) : 0;
+  if (memory < 0) return -1;
+  k->ids -= memory;
+  if (run(k, LAYER_DELETE, &id, 0, p.layer, err) < 0) return -1;
+  return run(k, NEW_DELETE, NULL, p.version, 0, err) < 0 ? -1 : 0;
 }
 
 /* ---- merging ---- */

@@ -62,6 +62,8 @@ int keys_find(struct keys *k, struct ck_str id, uint64_t *version, struct ck_err
 /* Records that a message was written: a new one (old 0), or one moved on from version `old`. Inside
  * the transaction. A new one may have an id that is known but leads to no message. 0 or -1. */
 int keys_put(struct keys *k, struct ck_str id, uint64_t old, uint64_t version, struct ck_err *err);
+/* Records that a message was deleted: its id is known no more. Inside the transaction. 0 or -1. */
+int keys_delete(struct keys *k, struct ck_str id, struct ck_err *err);
 /* Merges what is due, and stores what is due of the filter. Call it after the transaction's last
  * keys_put; head: the newest version. 0 or -1. */
 int keys_merge(struct keys *k, uint64_t head, struct ck_err *err);

@@ -1,7 +1,7 @@
 /* The writer's part: BLOCK into the tables. */
 #include <stdlib.h>
 
-#include "store/originals/internal.h"
+#include "store/originals/forgotten.h"
 #include "store/originals/within.h"
 
 #include "store/database/statements.h"
@@ -58,13 +58,17 @@ struct originals {
   sqlite3 *db;
   sqlite3_stmt *s[STATEMENT_COUNT];
   struct within *within;
-  bool failed; /* the database failed */
+  struct forgotten *forgotten;
+  struct ck_buf
+      kept_out; /* ids that came in this transaction and are kept out, one after another */
+  bool failed;  /* the database failed */
 };
 
 struct originals *originals_new(sqlite3 *db, struct ck_err *err) {
   struct originals *o = ck_zalloc(sizeof *o);
   o->db = db;
-  if (db_prepare_all(db, texts, STATEMENT_COUNT, o->s, err) || !(o->within = within_new(db, err)))
+  if (db_prepare_all(db, texts, STATEMENT_COUNT, o->s, err) || !(o->within = within_new(db, err)) ||
+      !(o->forgotten = forgotten_new(db, err)))
     originals_free(&o);
   return o;
 }
@@ -74,6 +78,8 @@ void originals_free(struct originals **originals) {
   if (!o) return;
   db_finalize_all(o->s, STATEMENT_COUNT);
   within_free(&o->within);
+  forgotten_free(&o->forgotten);
+  ck_buf_free(&o->kept_out);
   free(o);
   *originals = NULL;
 }
@@ -212,6 +218,16 @@ static int note(struct originals *o, const struct ck_original *one, bool there,
   return save(o, NOTE, one, 0, err);
 }
 
+/* 1: it is kept out, and those that name it will not; 0; -1. A run of a log that is kept out gets
+ * its id noted, so that later rows do not name it. */
+static int keeps_out(struct originals *o, const struct ck_original *one, struct ck_err *err) {
+  int out = forgotten_has(o->forgotten, one->id, err);
+  if (out == 0) out = forgotten_has_log(o->forgotten, one->log, err);
+  if (out > 0) ck_buf_str(&o->kept_out, one->id);
+  if (out < 0) o->failed = true;
+  return out;
+}
+
 /* Saves all of the list: those that are there where they are, others in this block. */
 static int save_all(struct originals *o, const struct ck_block *m, int64_t block,
                     struct ck_err *err) {
@@ -221,6 +237,9 @@ static int save_all(struct originals *o, const struct ck_block *m, int64_t block
   if (open_list(m, &list, &n, err)) return -1;
   for (; n; --n) {
     if (read_next(&list, m, &one, err)) return -1;
+    int out = keeps_out(o, &one, err);
+    if (out < 0) return -1;
+    if (out) continue;
     int there = is_there(o, &one, err);
     bool comes = block && there == 0;
     if (there < 0 || (comes ? save(o, PUT, &one, block, err) : note(o, &one, there, err)))
@@ -300,6 +319,10 @@ static int end_block(struct originals *o, int64_t block, struct ck_err *err) {
   sqlite3_bind_int64(o->s[GROWN], 1, block);
   sqlite3_bind_int64(o->s[LOG_GROWN], 1, block);
   if (set_state(o, block, WHOLE, err)) return -1;
+  if (forgotten_look(o->forgotten, block, err)) {
+    o->failed = true;
+    return -1;
+  }
   return run(o, GROWN, err) || run(o, LOG_GROWN, err) ? -1 : 0;
 }
 
@@ -333,3 +356,39 @@ int originals_put(struct originals *o, const struct ck_block *m, bool *failed, s
   *failed = o->failed;
   return rc;
 }
+
+/* ---- what is kept out ---- */
+
+int originals_keep_out(struct originals *o, struct ck_str id, struct ck_str with,
+                       struct ck_err *err) {
+  if (!ck_original_is_id(id)) return 0;
+  ck_buf_str(&o->kept_out, id);
+  return forgotten_add(o->forgotten, id, with, err);
+}
+
+int originals_keeps_out(struct originals *o, struct ck_str id, struct ck_err *err) {
+  return forgotten_has(o->forgotten, id, err);
+}
+
+int originals_forget(struct originals *o, const struct originals_home *homes, size_t n,
+                     struct ck_str with, struct ck_err *err) {
+  for (size_t i = 0; i < n; ++i)
+    if (forgotten_add_conversation(o->forgotten, homes[i].platform, homes[i].conversation, with,
+                                   err))
+      return -1;
+  return forgotten_drop(o->forgotten, with, err);
+}
+
+int originals_allow(struct originals *o, struct ck_str with, struct ck_err *err) {
+  return forgotten_allow(o->forgotten, with, err);
+}
+
+int originals_settle(struct originals *o, struct ck_err *err) {
+  int rc = 0;
+  for (size_t i = 0; i < o->kept_out.len && rc == 0; i += CK_ORIGINAL_ID)
+    rc = forgotten_unname(o->forgotten, (struct ck_str){o->kept_out.data + i, CK_ORIGINAL_ID}, err);
+  ck_buf_clear(&o->kept_out);
+  return rc;
+}
+
+void originals_abandon(struct originals *o) { ck_buf_clear(&o->kept_out); }

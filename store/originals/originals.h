@@ -37,6 +37,32 @@ void originals_free(struct originals **o);
  * instead. */
 int originals_put(struct originals *o, const struct ck_block *m, bool *failed, struct ck_err *err);
 
+/* ---- what is kept out ----
+ *
+ * An original that has something that was forgotten is deleted as a whole, with all others of its
+ * conversation or log, which have mostly the same; and it is kept out when it comes again. A block
+ * is written again without it. with: the id of what was forgotten. */
+
+/* The original of this id, which a forgotten record came with, is kept out. 0 or -1. */
+int originals_keep_out(struct originals *o, struct ck_str id, struct ck_str with,
+                       struct ck_err *err);
+/* 1: it is kept out, so no record may name it; 0; -1. */
+int originals_keeps_out(struct originals *o, struct ck_str id, struct ck_err *err);
+
+struct originals_home {
+  struct ck_str platform, conversation;
+};
+/* Deletes those that are kept out, those of these conversations, and their logs. 0 or -1. */
+int originals_forget(struct originals *o, const struct originals_home *homes, size_t n,
+                     struct ck_str with, struct ck_err *err);
+/* They may come again. 0 or -1. */
+int originals_allow(struct originals *o, struct ck_str with, struct ck_err *err);
+/* To be called when the transaction's records are in the database: none of them names what was kept
+ * out. 0 or -1. */
+int originals_settle(struct originals *o, struct ck_err *err);
+/* The transaction was rolled back. */
+void originals_abandon(struct originals *o);
+
 /* ---- packing ----
  *
  * The originals of a conversation that came several times are packed together: the newest first,

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "store/originals/forgotten.h"
+
 #define UNIT (4u << 20)      /* uncompressed bytes after which a pack is full */
 #define ALL_MAX (256u << 20) /* of one conversation's originals */
 #define PIECE (256u << 10)
@@ -245,6 +247,7 @@ static int make(struct pack *p, const struct pack_with *with, struct pack_logs l
 int pack_make(struct pack *p, const struct pack_with *with, struct pack_logs logs,
               struct ck_err *err) {
   struct ck_err ignored;
+  p->forgotten = atomic_load(&originals_forgotten);
   if (db_exec(with->db, "BEGIN", err)) return -1;
   int rc = make(p, with, logs, err);
   db_exec(with->db, "COMMIT", &ignored);

@@ -40,6 +40,7 @@ struct pack {
   uint64_t bytes;             /* of the new block, uncompressed */
   char id[CK_ORIGINAL_ID + 1];
   struct ck_buf data; /* of the new block; empty: nothing moves */
+  uint64_t forgotten; /* originals_forgotten (forgotten.h), before anything was read */
 };
 
 /* Which logs are joined: those to which PACK_RUNS have come; and those above `after`, if not NULL.

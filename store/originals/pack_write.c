@@ -1,6 +1,8 @@
 /* See pack_write.h. */
 #include "store/originals/pack_write.h"
 
+#include "store/originals/forgotten.h"
+
 #include <stdlib.h>
 
 #include "store/database/statements.h"
@@ -196,7 +198,14 @@ static int move_all(struct pack_writer *w, struct pack *k, struct ck_err *err) {
 
 /* ---- the steps ---- */
 
+/* Originals were deleted since it was read, and may be in it. */
+static int give_up(struct pack_writer *w, struct pack *k, struct ck_err *err) {
+  k->count = k->join_count = k->data.len = 0;
+  return w->block ? run_with(w, EMPTIED, w->block, 0, err) : 0;
+}
+
 static int write_step(struct pack_writer *w, struct pack *k, struct ck_err *err) {
+  if (k->forgotten != atomic_load(&originals_forgotten)) return give_up(w, k, err);
   if (k->count && !w->block && begin_block(w, k, err)) return -1;
   if (w->part < parts_of(k) && add_part(w, k, err)) return -1;
   if (w->part < parts_of(k)) return 1;

@@ -19,6 +19,8 @@
  * logs that have several runs, to be joined: how many came since that was last done; and the window
  * up to which it is done.
  *
+ * forgotten_originals, forgotten_logs: what is kept out, because of what was forgotten.
+ *
  * An index on `original` alone would have an entry for each record that no original gave. */
 const char originals_schema[] =
     "CREATE TABLE blocks (block INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
@@ -39,6 +41,9 @@ const char originals_schema[] =
     "CREATE TABLE originals_grown (conversation INTEGER PRIMARY KEY) STRICT;"
     "CREATE TABLE logs_grown (log INTEGER PRIMARY KEY, runs INTEGER NOT NULL,"
     " upto INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE forgotten_originals (id BLOB PRIMARY KEY, forgotten_with TEXT NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE forgotten_logs (log INTEGER PRIMARY KEY, forgotten_with TEXT NOT NULL) STRICT;"
     "CREATE INDEX messages_original ON messages (original) WHERE original IS NOT NULL;"
     "CREATE INDEX executions_original ON executions (original) WHERE original IS NOT NULL;";
 

@@ -41,6 +41,10 @@ static const struct list lists[] = {
     {"conversation_links", NULL, "observed_at DESC, updated_at DESC, link_id", "observed_at", NULL,
      0},
     {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id", "created_at", NULL, 0},
+    {"forgotten",
+     "forgotten_id, table_name, record_key, forgotten_with, platform, conversation_id,"
+     " forgotten_at, taken_back, version",
+     "forgotten_at DESC, forgotten_id", "forgotten_at", NULL, 0},
     /* What a conversation's reading order is made from; then, many at a time, its messages and what
      * they executed. places is in the order of an index, so that each page costs the same. */
     {"places", "id, parent_id, position, observed_at, role, version", "observed_at, version", NULL,

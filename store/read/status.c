@@ -344,15 +344,16 @@ static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context
   return 0;
 }
 
-static void put_wal(struct ck_map *m, struct wal_guard *guard) {
+static void put_wal(struct ck_map *m, const struct context *context) {
   struct wal_view v;
-  wal_guard_look(guard, &v);
+  wal_guard_look(context->wal, &v);
   struct ck_map wal = ck_pair_map(m, "wal");
   ck_pair_uint(&wal, "bytes", v.bytes);
   ck_pair_uint(&wal, "limit", v.limit);
   ck_pair_text_or_nil(&wal, "alarm", wal_alarms[v.alarm]);
   ck_pair_uint(&wal, "pid", (uint64_t)v.pid);
   ck_pair_text_or_nil(&wal, "program", v.program);
+  ck_pair_bool(&wal, "forgetting", atomic_load(&context->forgetting));
   ck_map_close(&wal);
 }
 
@@ -408,7 +409,7 @@ int status_info(sqlite3 *db, struct context *context, struct leases *leases,
   put_number(&m, "spool", "pending", g.spool);
   put_artifacts(&m, context);
   put_search(&m, head, atomic_load(&context->search_cursor));
-  put_wal(&m, context->wal);
+  put_wal(&m, context);
   int rc = put_records(&m, db, err) || put_producers(&m, db, err) || put_jobs(&m, db, err) ||
                    count_pending(db, head, to.cursor, &to.pending, err)
                ? -1

@@ -28,7 +28,8 @@
   "CREATE TABLE blocks (block INTEGER PRIMARY KEY, oldest INTEGER NOT NULL," \
   " newest INTEGER NOT NULL);" \
   "CREATE TABLE search_state (store_id TEXT NOT NULL, cursor INTEGER NOT NULL," \
-  " next INTEGER NOT NULL, dead INTEGER NOT NULL, merged INTEGER NOT NULL);"
+  " next INTEGER NOT NULL, dead INTEGER NOT NULL, merged INTEGER NOT NULL," \
+  " since INTEGER NOT NULL);"
 
 /* ---- opening ---- */
 
@@ -69,7 +70,7 @@ static int connect(struct search_index *x, struct ck_err *err) {
 }
 
 static int make(struct search_index *x, const char *store_id, struct ck_err *err) {
-  char *state = ck_sprintf("INSERT INTO search_state VALUES ('%s', 0, 1, 0, 0);"
+  char *state = ck_sprintf("INSERT INTO search_state VALUES ('%s', 0, 1, 0, 0, 0);"
                            "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
                            store_id, SEARCH_MARK, SEARCH_VERSION);
   int rc = index_exec(x, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;" SCHEMA, err) ||

@@ -24,7 +24,7 @@
 #define SEARCH_FILE CK_PLACE_SEARCH
 #define SEARCH_MARK 0x636b7364 /* "cksd" */
 /* Another number for every change of the tables, or of the words that a record is found by. */
-#define SEARCH_VERSION 6
+#define SEARCH_VERSION 7
 
 #define SEARCH_BLOCK 1024 /* entries */
 /* Entries whose words are in one table, since FTS5 brings all words that begin alike together
@@ -62,6 +62,11 @@ bool search_index_same(const struct search_index *x);
 bool search_index_damaged(const struct search_index *x);
 /* True: so much of it is dead that it is to be made again. */
 bool search_index_worn(const struct search_index *x);
+
+/* The database's newest version when the index was begun: it has nothing of what was forgotten up
+ * to then. To be set when its cursor is 0. 0 or -1. */
+int search_index_set_since(struct search_index *x, uint64_t version, struct ck_err *err);
+int search_index_since(struct search_index *x, uint64_t *version, struct ck_err *err);
 
 int search_index_begin(struct search_index *x, struct ck_err *err);
 /* Inside a transaction: the record is found by these words from now on. */

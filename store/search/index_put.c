@@ -10,6 +10,8 @@
  * gathered, so that each message would become a list of its own. */
 #define STATEMENTS(S) \
   S(STATE, "SELECT store_id, cursor, next, dead, merged FROM search_state") \
+  S(SINCE, "SELECT since FROM search_state") \
+  S(SET_SINCE, "UPDATE search_state SET since = ?1") \
   S(SET_STATE, "UPDATE search_state SET cursor = ?1, next = ?2, dead = ?3, merged = ?4") \
   S(FIND, "SELECT e.entry, e.sum FROM keys k JOIN entries e ON e.entry = k.entry" \
           " WHERE k.key = ?1") \
@@ -205,4 +207,16 @@ void search_index_rollback(struct search_index *x) {
   index_words_forget(x);
   if (!sqlite3_get_autocommit(x->db)) sqlite3_exec(x->db, "ROLLBACK", NULL, NULL, NULL);
   x->state = x->kept;
+}
+
+int search_index_set_since(struct search_index *x, uint64_t version, struct ck_err *err) {
+  sqlite3_bind_int64(x->s[SET_SINCE], 1, (sqlite3_int64)version);
+  return run(x, SET_SINCE, NULL, err) < 0 ? -1 : 0;
+}
+
+int search_index_since(struct search_index *x, uint64_t *version, struct ck_err *err) {
+  int64_t since = 0;
+  int rc = run(x, SINCE, &since, err);
+  *version = (uint64_t)since;
+  return rc < 0 ? -1 : 0;
 }

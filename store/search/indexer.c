@@ -27,16 +27,21 @@
 #define RETRY_MAX_MS 5000
 #define NICENESS 10
 
+static const char forgotten_sql[] =
+    "SELECT EXISTS (SELECT 1 FROM forgotten WHERE version > ?1 AND NOT taken_back)";
+
 struct indexer {
   struct context *context;
   pthread_t thread;
   sqlite3 *db; /* the database */
   struct search_source *source;
+  sqlite3_stmt *forgotten;
   struct search_index *index; /* NULL: closed */
 
   uint64_t cursor;                 /* all records up to this version are in the index */
   bool behind;                     /* the last chunk ended before the last record */
   int64_t began, next_at, same_at; /* ck_boot_ms; began: the last chunk */
+  uint64_t since;                  /* what was forgotten up to this version was never in it */
   uint64_t seen;                   /* the head when it was last looked at … */
   int64_t moved_at;                /* … and when it was last seen to have moved */
   int64_t end_at;                  /* when to give up, once a stop has been seen */
@@ -78,11 +83,25 @@ static void all_is_well(struct indexer *x) {
 
 /* ---- the file ---- */
 
+static int begin_again(struct indexer *x, const char *why);
+
+/* After a failure to write. What is damaged is made again. Returns -1. */
+static int failed(struct indexer *x, const struct ck_err *err) {
+  bool damaged = search_index_damaged(x->index);
+  search_index_rollback(x->index);
+  if (damaged) ck_log(CK_WARN, SEARCH_FILE, "search_damaged", "reason=%s", ck_quotedz(err->text));
+  if (damaged) begin_again(x, "damaged");
+  return trouble(x, err);
+}
+
 static int open_index(struct indexer *x) {
   struct ck_err err;
   if (x->index) return 0;
   x->index = search_index_open(x->context->store_id, &x->cursor, &err);
   if (!x->index) return trouble(x, &err);
+  uint64_t head = atomic_load(&x->context->head);
+  if (x->cursor == 0 && search_index_set_since(x->index, head, &err)) return failed(x, &err);
+  if (search_index_since(x->index, &x->since, &err)) return failed(x, &err);
   atomic_store(&x->context->search_cursor, x->cursor);
   x->same_at = ck_boot_ms() + SAME_MS;
   x->behind = true;
@@ -100,8 +119,20 @@ static int begin_again(struct indexer *x, const char *why) {
   return open_index(x);
 }
 
+/* Has something been forgotten that may be in the index? Its words would stay in the lists. -1. */
+static int has_forgotten(struct indexer *x) {
+  struct ck_err err;
+  uint64_t after = x->cursor > x->since ? x->cursor : x->since;
+  sqlite3_bind_int64(x->forgotten, 1, (sqlite3_int64)after);
+  int rc = sqlite3_step(x->forgotten);
+  int64_t any = rc == SQLITE_ROW ? sqlite3_column_int64(x->forgotten, 0) : 0;
+  if (rc != SQLITE_ROW) db_fail(x->db, "forgotten", &err);
+  sqlite3_reset(x->forgotten);
+  return rc == SQLITE_ROW ? any != 0 : trouble(x, &err);
+}
+
 /* Whether there is a reason to make all of it again: somebody asks for it, or has deleted it; too
- * much of it is dead. */
+ * much of it is dead; something was forgotten. */
 static int look_at_index(struct indexer *x) {
   if (atomic_load(&x->context->search_again)) {
     if (begin_again(x, "asked")) return -1;
@@ -111,19 +142,12 @@ static int look_at_index(struct indexer *x) {
     x->same_at = ck_boot_ms() + SAME_MS;
     if (!search_index_same(x->index)) return begin_again(x, "gone");
   }
+  int forgotten = has_forgotten(x);
+  if (forgotten) return forgotten < 0 ? -1 : begin_again(x, "forgotten");
   return search_index_worn(x->index) ? begin_again(x, "worn") : 0;
 }
 
 /* ---- a chunk of records ---- */
-
-/* After a failure to write. What is damaged is made again. Returns -1. */
-static int failed(struct indexer *x, const struct ck_err *err) {
-  bool damaged = search_index_damaged(x->index);
-  search_index_rollback(x->index);
-  if (damaged) ck_log(CK_WARN, SEARCH_FILE, "search_damaged", "reason=%s", ck_quotedz(err->text));
-  if (damaged) begin_again(x, "damaged");
-  return trouble(x, err);
-}
 
 static int put_all(struct indexer *x, const struct search_item *items, int count) {
   struct ck_err err;
@@ -246,6 +270,7 @@ static void *run(void *self) {
 
 static void release(struct indexer *x) {
   search_index_close(&x->index);
+  sqlite3_finalize(x->forgotten);
   search_source_free(&x->source);
   db_close(&x->db);
   free(x);
@@ -265,7 +290,7 @@ struct indexer *indexer_start(struct context *context, struct ck_err *err) {
   struct indexer *x = ck_zalloc(sizeof *x);
   x->context = context;
   if (db_open_reader(&x->db, err) == 0 && (x->source = search_source_new(x->db, err)) &&
-      start_thread(x, err) == 0)
+      (x->forgotten = db_prepare(x->db, forgotten_sql, err)) && start_thread(x, err) == 0)
     return x;
   release(x);
   return NULL;

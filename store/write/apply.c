@@ -20,7 +20,12 @@ struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases
   a->cache = cache_new();
   a->attachments = attachments_new();
   a->tables = tables_new(db, err);
-  if (!a->tables || !(a->originals = originals_new(db, err))) apply_free(&a);
+  int64_t any = 0;
+  if (!a->tables || !(a->originals = originals_new(db, err)) ||
+      db_int(db, "SELECT EXISTS (SELECT 1 FROM forgotten)", 0, &any, err))
+    apply_free(&a);
+  else
+    a->any_forgotten = any != 0;
   return a;
 }
 
@@ -197,7 +202,8 @@ char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
 }
 
 const struct ck_counts *apply_counts(const struct apply *a) {
-  return messages_of(&a->counts) > 1 || is_known_with_news(a) ? &a->counts : NULL;
+  bool tells = messages_of(&a->counts) > 1 || a->counts.forgotten || is_known_with_news(a);
+  return tells ? &a->counts : NULL;
 }
 
 const struct ck_claimed *apply_claimed(const struct apply *a) {
@@ -209,7 +215,7 @@ const struct ck_claimed *apply_claimed(const struct apply *a) {
 int apply_begin(struct apply *a, struct ck_err *err) {
   memset(a->added, 0, sizeof a->added);
   memset(a->returned, 0, sizeof a->returned);
-  a->failed = false;
+  a->failed = a->forgot = false;
   a->recount_count = a->published_count = a->ended_count = 0;
   a->pauses_changed = a->pruned = false;
   a->backfill = 0;
@@ -223,6 +229,7 @@ void apply_abandon(struct apply *a) {
   if (!sqlite3_get_autocommit(a->db)) system_run(a->system, SYSTEM_ROLLBACK, NULL, "");
   cache_clear(a->cache);
   attachments_abandon(a->attachments);
+  originals_abandon(a->originals);
   keys_rolled_back(tables_keys(a->tables));
   a->head = a->committed;
   a->published_count = 0;
@@ -230,6 +237,8 @@ void apply_abandon(struct apply *a) {
   a->fit_news = (struct fit_news){0};
   take_back_ended(a, 0);
 }
+
+bool apply_forgot(const struct apply *a) { return a->forgot; }
 
 bool apply_met_damage(const struct apply *a) { return a->met_damage; }
 
@@ -293,7 +302,8 @@ static int save_counts(struct apply *a, struct ck_err *err) {
 
 int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct ck_err *err) {
   *constraint = false;
-  bool flushed = flush(a, err) == 0 && keys_merge(tables_keys(a->tables), a->head, err) == 0;
+  bool flushed = flush(a, err) == 0 && originals_settle(a->originals, err) == 0 &&
+                 keys_merge(tables_keys(a->tables), a->head, err) == 0;
   if (!flushed) *constraint = (sqlite3_errcode(a->db) & 0xff) == SQLITE_CONSTRAINT;
   if (flushed && attachments_sync(a->attachments, err) == 0 && save_counts(a, err) == 0 &&
       producers_save(p, a->system, err) == 0 &&

@@ -45,8 +45,8 @@ int apply_begin(struct apply *a, struct ck_err *err);
 char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
                      struct ck_err *reason);
 /* What became of the messages of the last changeset, if its result does not tell: it had more than
- * one, or one that was there and something new came with it; else NULL. Executions count with their
- * message. Valid until the next changeset. */
+ * one, or one that was there and something new came with it, or one that was forgotten; else NULL.
+ * Executions count with their message. Valid until the next changeset. */
 const struct ck_counts *apply_counts(const struct apply *a);
 /* What the last changeset's claim of renewd found, without its number; NULL: it has none. Valid
  * until the next changeset. */
@@ -60,6 +60,8 @@ void apply_abandon(struct apply *a);
 /* True since a batch was undone because the database is damaged where it had to be read or written.
  * It stays damaged, though batches that do not come there are committed. */
 bool apply_met_damage(const struct apply *a);
+/* Has the last successful commit deleted what was forgotten? Then the WAL still has it. */
+bool apply_forgot(const struct apply *a);
 /* Frees the caches. Call it between batches, when nothing has come for a while. */
 void apply_idle(struct apply *a);
 

@@ -191,8 +191,11 @@ static int adopt_job(struct apply *a, struct ck_row *w, const struct ck_adopt *m
   bool waits = !status.n || ck_str_is(status, "pending");
   if (ck_str_is(status, "running")) fail_running(a, w);
   if (find_home(a, id, m->platform, m->conversation, err) ||
-      identity_means(a, &w->v[CK_JOBS_MESSAGE_ID], err) || apply_put(a, w, m->age, err))
+      identity_means(a, &w->v[CK_JOBS_MESSAGE_ID], err))
     return -1;
+  int over = apply_passes_over(a, w, err);
+  if (over) return over > 0 ? 0 : -1;
+  if (apply_put(a, w, m->age, err)) return -1;
   if (!waits || a->head == head) return 0;
   const struct entry *e = apply_find(a, CK_CONVERSATIONS, id->as.s, err);
   if (!e) return -1;

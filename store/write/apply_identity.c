@@ -88,6 +88,17 @@ static bool is_same(const struct ck_row *message, const struct ck_row *copy, boo
                    ck_trim(ck_row_text(copy, CK_MESSAGES_ROLE)));
 }
 
+/* 1: the message that it may be a copy of was forgotten, so it is passed over; 0; -1. */
+static int copies_forgotten(struct apply *a, const struct ck_row *copy, const struct home *given,
+                            struct ck_err *err) {
+  const struct ck_row *gone;
+  int rc = apply_find_forgotten(a, CK_MESSAGES, ck_trim(ck_row_key(copy)), &gone, err);
+  if (rc > 0 && differ(ck_row_text(gone, CK_FORGOTTEN_PLATFORM), given->platform)) rc = 0;
+  if (rc > 0) rc = apply_passes_over(a, copy, err);
+  if (rc > 0) set_home(a, given->platform, given->conversation);
+  return rc;
+}
+
 int mutate_copy(struct apply *a, const struct ck_copy *m, struct ck_err *err) {
   struct ck_row row;
   if (apply_decode_row(a, &row, CK_LIT("messages"), m->row, err)) return -1;
@@ -98,6 +109,8 @@ int mutate_copy(struct apply *a, const struct ck_copy *m, struct ck_err *err) {
   bool elsewhere = e->exists &&
                    ck_str_eq(ck_row_text(&e->row, CK_MESSAGES_PLATFORM), given.platform) &&
                    differ(ck_row_text(&e->row, CK_MESSAGES_CONVERSATION_ID), given.conversation);
+  int over = copies_forgotten(a, &row, &given, err);
+  if (over) return over > 0 ? 0 : -1;
   int64_t age = m->age;
   a->run.copies = elsewhere && is_same(&e->row, &row, m->timed);
   if (a->run.copies) {
@@ -113,6 +126,16 @@ int mutate_copy(struct apply *a, const struct ck_copy *m, struct ck_err *err) {
 
 /* ---- derived ids ---- */
 
+/* 1: the id is that of a message which was forgotten, of another conversation; 0; -1. */
+static int was_elsewhere(struct apply *a, const struct home *h, struct ck_str id,
+                         struct ck_err *err) {
+  const struct ck_row *gone;
+  int rc = apply_find_forgotten(a, CK_MESSAGES, id, &gone, err);
+  if (rc <= 0) return rc;
+  return differ(ck_row_text(gone, CK_FORGOTTEN_PLATFORM), h->platform) ||
+         differ(ck_row_text(gone, CK_FORGOTTEN_CONVERSATION_ID), h->conversation);
+}
+
 /* What a message's id means in this conversation. makes: the message is put, so an id that belongs
  * to another conversation is derived; else only if the derived one exists. 0 or -1. */
 static int mean(struct apply *a, const struct home *h, bool makes, struct ck_value *id,
@@ -120,7 +143,8 @@ static int mean(struct apply *a, const struct home *h, bool makes, struct ck_val
   if (id->state != CK_TEXT || h->platform.n == 0) return 0;
   const struct entry *e = apply_find(a, CK_MESSAGES, id->as.s, err);
   if (!e) return -1;
-  if (!e->exists || is_at_home(&e->row, h)) return 0;
+  int elsewhere = e->exists ? !is_at_home(&e->row, h) : was_elsewhere(a, h, id->as.s, err);
+  if (elsewhere <= 0) return elsewhere;
   struct ck_str parts[] = {h->platform, h->conversation, id->as.s};
   struct ck_str derived = ck_derived_id(&a->frame, id->as.s, parts, 3);
   e = makes ? NULL : apply_find(a, CK_MESSAGES, derived, err);

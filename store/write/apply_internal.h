@@ -75,10 +75,12 @@ struct apply {
   int64_t added[CK_TABLES];    /* inserted in this transaction, without what came back */
   struct recount *recounts;    /* of this transaction */
   size_t recount_count, recount_cap;
-  bool pruned;     /* in this batch old attempts were deleted */
-  bool savepoint;  /* the present changeset has changed the store's own tables */
-  bool failed;     /* the database failed; false if a rule was broken */
-  bool met_damage; /* ever: it is damaged */
+  bool pruned;        /* in this batch old attempts were deleted */
+  bool savepoint;     /* the present changeset has changed the store's own tables */
+  bool failed;        /* the database failed; false if a rule was broken */
+  bool met_damage;    /* ever: it is damaged */
+  bool forgot;        /* in this transaction something was forgotten */
+  bool any_forgotten; /* ever */
   /* The present changeset. */
   struct ck_str mutations;
   struct session_run run;
@@ -212,6 +214,20 @@ int identity_means(struct apply *a, struct ck_value *message_id, struct ck_err *
 /* Of a row of another store, for that conversation: turns the ids that were derived there back to
  * those of the source. */
 void identity_of_source(const struct apply *a, struct ck_row *row);
+
+/* ---- apply_forgotten.c ---- */
+
+/* Appends the id of a platform's conversation, as sources have it. */
+void apply_home_key(struct ck_buf *key, struct ck_str platform, struct ck_str conversation);
+/* 1: this record was forgotten and stays away, *row is what is kept of it; 0; -1. */
+int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
+                         const struct ck_row **row, struct ck_err *err);
+/* 1: the row that a source brings is of something that was forgotten: it is passed over, and
+ * counted; 0; -1. */
+int apply_passes_over(struct apply *a, const struct ck_row *w, struct ck_err *err);
+/* Leaves out of a row what names something that was forgotten: its original; a conversation's last
+ * message. 0 or -1. */
+int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err);
 
 /* ---- apply_offers.c ---- */
 

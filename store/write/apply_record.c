@@ -288,6 +288,7 @@ static int put_other(struct apply *a, struct entry *e, struct ck_row *write,
   return apply_merge(a, e, write, how, err);
 }
 
+/* 1: it was forgotten, and stays away. */
 static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct ck_err *err) {
   if (rules_clean(write, err)) return -1;
   struct ck_str given = ck_row_key(write);
@@ -295,6 +296,8 @@ static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct
     return ck_fail(err, "%s.%s: is required", ck_tables[write->table].name,
                    ck_tables[write->table].fields[ck_tables[write->table].key].name);
   if (identity_find(a, write, err)) return -1;
+  int over = write->table == CK_JOBS ? 0 : apply_passes_over(a, write, err);
+  if (over || apply_drop_forgotten(a, write, err)) return over > 0 ? 1 : -1;
   int path = ck_tables[write->table].path;
   if (path >= 0 && !ck_str_eq(ck_row_key(write), given))
     write->v[path] = (struct ck_value){0}; /* that of another record's id */
@@ -335,7 +338,8 @@ static void count_message(struct apply *a, enum ck_table t, bool added, bool cha
 int apply_put(struct apply *a, struct ck_row *write, int64_t age, struct ck_err *err) {
   uint64_t head = a->head;
   int64_t fresh = a->fresh[write->table];
-  if (put_record(a, write, age, err)) return -1;
+  int rc = put_record(a, write, age, err);
+  if (rc) return rc < 0 ? -1 : 0;
   count_message(a, write->table, a->fresh[write->table] > fresh, a->head > head);
   return 0;
 }
@@ -347,6 +351,7 @@ int apply_decode_row(struct apply *a, struct ck_row *row, struct ck_str table, s
     struct ck_str shown = ck_utf8_cut(table, 60);
     return ck_fail(err, "'%.*s' is not a table", (int)shown.n, shown.s);
   }
+  if (t == CK_FORGOTTEN) return ck_fail(err, "forgotten: only FORGET and REMEMBER write it");
   if (ck_row_decode(row, t, map, &a->frame, err) == 0) return 0;
   struct ck_str key = ck_utf8_cut(ck_row_key_in(t, map), 100);
   return key.n ? ck_fail_in(err, "%.*s", (int)key.n, key.s) : -1;

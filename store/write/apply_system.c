@@ -132,6 +132,15 @@ static int has_attachment(struct apply *a, const struct ck_attachment *m, struct
   return rc < 0 ? apply_failed(a) : there;
 }
 
+/* 1: it was forgotten with the messages that named it; 0; -1. */
+static int is_forgotten(struct apply *a, struct ck_str hash, struct ck_err *err) {
+  if (!a->any_forgotten) return 0;
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_FILE_FORGOTTEN, "s", hash);
+  int rc = system_step(a->system, s, err);
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : rc;
+}
+
 /* Takes the part. *whole: it was the last one. 0, or -1 with the reason. */
 static int take_part(struct apply *a, const struct ck_attachment *m, struct ck_str data,
                      bool *whole, struct ck_err *err) {
@@ -167,6 +176,8 @@ int mutate_attachment(struct apply *a, const struct ck_attachment *m, struct ck_
   struct ck_str data = {0};
   bool here, whole = false;
   if (ck_attachment_check(m, &data, &here, err)) return -1;
+  int over = is_forgotten(a, m->hash, err);
+  if (over) return over > 0 ? 0 : -1;
   int there = has_attachment(a, m, err);
   if (there < 0) return -1;
   if (here && !there)

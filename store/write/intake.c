@@ -34,6 +34,7 @@ struct intake {
   struct ck_err failure; /* the last failed commit's */
   bool leases_ended;     /* by this commit */
   bool failing;          /* the last commit failed */
+  bool forgot;           /* something, since intake_forgot was asked */
 };
 
 struct intake *intake_open(const struct intake_parts *parts, struct ck_err *err) {
@@ -244,6 +245,10 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
   }
   i->failing = false;
   if (!damaged) context_trouble(i->parts.context, TROUBLE_COMMITS, NULL);
+  if (apply_forgot(i->parts.apply)) {
+    i->forgot = true;
+    atomic_store(&i->parts.context->forgetting, true);
+  }
   note_commit(i, before);
   publish_deliveries(i);
   send_receipts(i); /* before the changes: producers wait for them */
@@ -285,6 +290,33 @@ static int commit_one_by_one(struct intake *i) {
   return 0;
 }
 
+/* A FORGET deletes what the database has, so it is alone in its transaction. */
+static bool forgets(const struct ck_changeset *c) {
+  struct ck_reader r = ck_reader_of(c->mutations);
+  uint32_t n;
+  uint64_t kind;
+  return ck_read_array(&r, &n) == 0 && n && ck_read_array(&r, &n) == 0 && n &&
+         ck_read_uint(&r, &kind) == 0 && kind == CK_OP_FORGET;
+}
+
+static int commit_batch(struct intake *i) {
+  size_t from = 0;
+  int rc = 0;
+  for (size_t k = 0; k < i->count && rc == 0; ++k) {
+    if (!forgets(&i->batch[k].changeset)) continue;
+    if (k > from) rc = commit_range(i, from, k);
+    if (rc == 0) rc = commit_range(i, k, k + 1);
+    from = k + 1;
+  }
+  return rc == 0 && (from < i->count || i->count == 0) ? commit_range(i, from, i->count) : rc;
+}
+
+bool intake_forgot(struct intake *i) {
+  bool forgot = i->forgot;
+  i->forgot = false;
+  return forgot;
+}
+
 /* After a failed commit nothing may come for a while. A producer's row is written again then, so
  * that status says within RETRY_MS that all is well. */
 static void try_again(struct intake *i) {
@@ -297,7 +329,7 @@ bool intake_turn(struct intake *i, bool hold, int *retry_in) {
   bool more = drain(i);
   if (i->count == 0 && !hold && !i->failing) return more;
   if (i->count == 0) try_again(i);
-  int rc = hold ? -1 : commit_range(i, 0, i->count);
+  int rc = hold ? -1 : commit_batch(i);
   if (rc > 0) rc = commit_one_by_one(i);
   if (rc < 0) {
     /* Nothing is lost: no receipt went out, so the producers send it again. */

@@ -29,6 +29,8 @@ void *intake_socket(struct intake *i);
  * dropped, as if the disk were full; without receipts, its producers send it again. *retry_in:
  * after so many milliseconds call again, even if nothing comes (the batch was dropped); or -1. */
 bool intake_turn(struct intake *i, bool hold, int *retry_in);
+/* Has something been forgotten since the last call? */
+bool intake_forgot(struct intake *i);
 
 /* Answers HELLO or LAST, which the snapshot thread passes on. Appends the answer's frame. */
 void intake_answer(struct intake *i, const struct ck_message *m, struct ck_buf *frame);

@@ -39,12 +39,12 @@ static void add_counts(struct producer *p, const struct ck_counts *counts) {
   p->counts[p->counts_len++] = *counts;
 }
 
-/* In the database: a line "number added updated unchanged" for each. */
+/* In the database: a line "number added updated unchanged forgotten" for each. */
 static void read_counts(struct producer *p, struct ck_str lines) {
   char *text = ck_str_dup(lines), *rest = text;
   for (struct ck_counts c; *rest; add_counts(p, &c)) {
-    uint64_t *const number[] = {&c.number, &c.added, &c.updated, &c.unchanged};
-    for (size_t i = 0; i < 4; ++i) *number[i] = strtoull(rest, &rest, 10);
+    uint64_t *const number[] = {&c.number, &c.added, &c.updated, &c.unchanged, &c.forgotten};
+    for (size_t i = 0; i < 5; ++i) *number[i] = strtoull(rest, &rest, 10);
     while (*rest == '\n') ++rest;
   }
   free(text);
@@ -53,9 +53,9 @@ static void read_counts(struct producer *p, struct ck_str lines) {
 static void write_counts(struct ck_buf *b, const struct producer *p) {
   for (unsigned i = 0; i < p->counts_len; ++i) {
     const struct ck_counts *c = &p->counts[i];
-    ck_buf_printf(b, "%llu %llu %llu %llu\n", (unsigned long long)c->number,
+    ck_buf_printf(b, "%llu %llu %llu %llu %llu\n", (unsigned long long)c->number,
                   (unsigned long long)c->added, (unsigned long long)c->updated,
-                  (unsigned long long)c->unchanged);
+                  (unsigned long long)c->unchanged, (unsigned long long)c->forgotten);
   }
 }
 

@@ -146,6 +146,7 @@
   L(ATTACHMENT_SAVE, "INSERT INTO attachments VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING") \
   L(ATTACHMENT_NAME, \
     "INSERT INTO attachment_names VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING") \
+  L(FILE_FORGOTTEN, "SELECT 1 FROM forgotten_files WHERE hash = ?1") \
   L(LINKS_OF, "SELECT link_id FROM conversation_links WHERE local_conversation_id = ?1") \
   L(PARENTS_IN, \
     "SELECT parent_id FROM messages WHERE conversation_id IS nullif(?2, '') AND +platform = ?1" \
@@ -159,7 +160,7 @@
     " AND substr(static_path, 1, length(?3)) = ?3 AND observed_at BETWEEN ?4 AND ?5") \
   L(MISSING, "SELECT 0" SYSTEM_MISSING_IN(executions) SYSTEM_MISSING_IN(sessions) \
                  SYSTEM_MISSING_IN(local_conversations) SYSTEM_MISSING_IN(conversation_links) \
-                     SYSTEM_MISSING_IN(renewal_jobs) " FROM store") \
+                     SYSTEM_MISSING_IN(renewal_jobs) SYSTEM_MISSING_IN(forgotten) " FROM store") \
   L(COUNTS_ADD, "UPDATE store SET one = 1" CK_TABLE_LIST(SYSTEM_COUNT_ADD))
 
 enum system_statement {

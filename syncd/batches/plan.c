@@ -156,6 +156,8 @@ size_t sync_statements(const struct sync_slice *s, const struct sync_limits *lim
     out[n++] = (struct sync_statement){upserts[s->caution][one], t, from, to - from};
     if (s->caution == CK_CAUTION_PARENTS && !one && ck_has_parents(t))
       out[n++] = (struct sync_statement){SYNC_ORPHANS, t, from, to - from};
+    for (int gone = CK_FORGOTTEN - 1; t == CK_FORGOTTEN && gone >= 0; --gone)
+      out[n++] = (struct sync_statement){SYNC_FORGET, (enum ck_table)gone, from, to - from};
   }
   return n;
 }
@@ -177,6 +179,7 @@ void sync_statement_sql(struct ck_buf *sql, const struct sync_statement *st) {
       [SYNC_RELEASE] = ck_mirror_release,
       [SYNC_RELEASE_ONE] = ck_mirror_release_one,
       [SYNC_ORPHANS] = ck_mirror_orphans,
+      [SYNC_FORGET] = ck_mirror_forget,
       [SYNC_COMPARE] = ck_mirror_compare,
       [SYNC_COMPARE_ONE] = ck_mirror_compare_one,
   };

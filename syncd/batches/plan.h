@@ -30,8 +30,9 @@ void sync_slices_free(struct sync_slices *s);
 
 /* The statements of a slice: one upsert for each run of rows of the same table. With caution (enum
  * ck_mirror_caution), a release goes before it if another record may have what is unique, and a
- * query after it names the rows whose parents are missing. _ONE: for a single row that is sent
- * column by column. */
+ * query after it names the rows whose parents are missing. After what was forgotten come the
+ * statements that delete it (`table` is then theirs). _ONE: for a single row that is sent column by
+ * column. */
 enum sync_statement_kind {
   SYNC_UPSERT,
   SYNC_UPSERT_ONE,
@@ -41,6 +42,7 @@ enum sync_statement_kind {
   SYNC_RELEASE,
   SYNC_RELEASE_ONE,
   SYNC_ORPHANS,
+  SYNC_FORGET,
   SYNC_COMPARE,
   SYNC_COMPARE_ONE
 };
@@ -49,7 +51,7 @@ struct sync_statement {
   enum ck_table table;
   size_t from, n; /* its rows in the slice */
 };
-#define SYNC_STATEMENTS_MAX (3 * CK_TABLES)
+#define SYNC_STATEMENTS_MAX (4 * CK_TABLES)
 /* Fills `out`; returns how many. */
 size_t sync_statements(const struct sync_slice *s, const struct sync_limits *limits,
                        struct sync_statement out[SYNC_STATEMENTS_MAX]);

@@ -29,7 +29,7 @@ struct pg_expected {
   size_t from, n; /* the rows of the slice that it concerns */
 };
 
-#define PG_EXPECTED_MAX (4 * CK_TABLES + 4)
+#define PG_EXPECTED_MAX (5 * CK_TABLES + 5)
 
 /* One request: a slice or a question, the results expected for its statements, and how many have
  * come. */

@@ -167,6 +167,10 @@ static bool send_rows(PGconn *conn, struct pg_request *r, size_t from, size_t n)
     expect(r, PG_ORPHANS, from, n);
     sent = send(conn, &sql, &p);
   }
+  for (int gone = CK_FORGOTTEN - 1; sent && t == CK_FORGOTTEN && gone >= 0; --gone) {
+    ck_pg_forget(&sql, (enum ck_table)gone);
+    sent = send_write(conn, r, &sql, &p, from, n);
+  }
   free_params(&p);
   ck_buf_free(&sql);
   return sent;
@@ -183,9 +187,22 @@ static bool send_witness(PGconn *conn, struct pg_request *r, const struct ck_mir
   return sent;
 }
 
+/* What was forgotten comes last in a slice. */
+static bool send_begin(PGconn *conn, struct pg_request *r) {
+  const struct sync_slice *s = r->slice;
+  struct ck_buf lock = {0};
+  bool sent = send_plain(conn, r, "BEGIN");
+  if (sent && s->rows[s->n - 1]->row.table == CK_FORGOTTEN) {
+    ck_pg_forget_lock(&lock);
+    sent = send_plain(conn, r, ck_buf_cstr(&lock));
+  }
+  ck_buf_free(&lock);
+  return sent;
+}
+
 static bool send_slice(PGconn *conn, struct pg_request *r) {
   const struct sync_slice *s = r->slice;
-  bool sent = send_plain(conn, r, "BEGIN");
+  bool sent = send_begin(conn, r);
   for (size_t from = 0, to; sent && from < s->n; from = to) {
     for (to = from + 1; to < s->n && s->rows[to]->row.table == s->rows[from]->row.table; ++to) {
     }

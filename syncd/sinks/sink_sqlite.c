@@ -27,15 +27,17 @@
 #define OPEN_TRIES 1500
 #define CLOSE_TRIES 200
 
-/* The statements for a row: the second and third only if another record may have what is unique. */
-enum statement { UPSERT, RELEASE, UPSERT_UNIQUE, STATEMENTS };
+/* The statements for a row: the second and third only if another record may have what is unique;
+ * the last one of what was forgotten, which deletes from a table. */
+enum statement { UPSERT, RELEASE, UPSERT_UNIQUE, FORGET, STATEMENTS };
 static void (*const makers[STATEMENTS])(struct ck_buf *sql, enum ck_table t) = {
-    ck_mirror_upsert_one, ck_mirror_release_one, ck_mirror_upsert_unique_one};
+    ck_mirror_upsert_one, ck_mirror_release_one, ck_mirror_upsert_unique_one, ck_mirror_forget_one};
 
 struct sqlite_sink {
   sqlite3 *db;
   sqlite3_stmt *statements[STATEMENTS][CK_TABLES]; /* prepared when first needed */
   int lock;
+  bool empties; /* the WAL has what was deleted */
   struct sync_slice *slice;
   struct sync_query *query;
 };
@@ -145,7 +147,7 @@ static int prepare(struct sqlite_sink *k) {
   char begin[200];
   snprintf(begin, sizeof begin,
            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
-           " PRAGMA cache_size = -%d; BEGIN IMMEDIATE",
+           " PRAGMA secure_delete = ON; PRAGMA cache_size = -%d; BEGIN IMMEDIATE",
            CACHE_KIB);
   int rc = sqlite3_exec(db, begin, NULL, NULL, NULL);
   int tables = rc == SQLITE_OK ? count_tables(k) : 0;
@@ -240,13 +242,15 @@ static enum sync_class say_why(struct sqlite_sink *k, struct sync_answer *a) {
 }
 
 /* On failure the answer's text says why. */
-static enum sync_class apply(struct sqlite_sink *k, enum statement what, const struct sync_row *r,
-                             struct sync_answer *a) {
-  sqlite3_stmt *st = statement(k, what, r->row.table);
+static enum sync_class apply_to(struct sqlite_sink *k, enum statement what, enum ck_table t,
+                                const struct sync_row *r, struct sync_answer *a) {
+  sqlite3_stmt *st = statement(k, what, t);
   int columns = ck_tables[r->row.table].mirrored, rc = st ? SQLITE_OK : SQLITE_ERROR,
-      before = sqlite3_total_changes(k->db);
-  for (int c = 0; c < columns && rc == SQLITE_OK; ++c) rc = bind_value(st, c + 1, &r->row.v[c]);
-  if (rc == SQLITE_OK) rc = sqlite3_bind_int64(st, columns + 1, (sqlite3_int64)r->version);
+      before = sqlite3_total_changes(k->db), most = st ? sqlite3_bind_parameter_count(st) : 0;
+  for (int c = 0; c < columns && c < most && rc == SQLITE_OK; ++c)
+    rc = bind_value(st, c + 1, &r->row.v[c]);
+  if (rc == SQLITE_OK && columns < most)
+    rc = sqlite3_bind_int64(st, columns + 1, (sqlite3_int64)r->version);
   if (rc == SQLITE_OK) rc = sqlite3_step(st);
   a->written += (uint64_t)(sqlite3_total_changes(k->db) - before);
   if (rc == SQLITE_DONE)
@@ -257,9 +261,25 @@ static enum sync_class apply(struct sqlite_sink *k, enum statement what, const s
   return a->class;
 }
 
+static enum sync_class apply(struct sqlite_sink *k, enum statement what, const struct sync_row *r,
+                             struct sync_answer *a) {
+  return apply_to(k, what, r->row.table, r, a);
+}
+
+/* Children first. */
+static enum sync_class forget(struct sqlite_sink *k, const struct sync_row *r,
+                              struct sync_answer *a) {
+  enum sync_class c = SYNC_DONE;
+  for (int t = CK_FORGOTTEN - 1; t >= 0 && c == SYNC_DONE; --t)
+    c = apply_to(k, FORGET, (enum ck_table)t, r, a);
+  k->empties = true;
+  return c;
+}
+
 static enum sync_class apply_row(struct sqlite_sink *k, const struct sync_row *r,
                                  struct sync_answer *a) {
   enum sync_class c = apply(k, UPSERT, r, a);
+  if (c == SYNC_DONE && r->row.table == CK_FORGOTTEN) return forget(k, r, a);
   if (c != SYNC_EARLY || ck_release_column(r->row.table) < 0) return c;
   c = apply(k, RELEASE, r, a);
   return c == SYNC_DONE ? apply(k, UPSERT_UNIQUE, r, a) : c;
@@ -303,6 +323,14 @@ static void transaction(struct sqlite_sink *k, struct sync_answer *a) {
   if (!sqlite3_get_autocommit(k->db)) sqlite3_exec(k->db, "ROLLBACK", NULL, NULL, NULL);
   a->written = 0;
   for (size_t i = 0; i < k->slice->n; ++i) sync_row_mark(k->slice->rows[i], SYNC_ROW_OPEN, NULL);
+}
+
+/* What was deleted leaves the WAL too. If somebody reads it, that is tried again with the next
+ * slice; closing the last connection does it as well. */
+static void empty_wal(struct sqlite_sink *k) {
+  if (!k->empties || !sqlite3_get_autocommit(k->db)) return;
+  int rc = sqlite3_wal_checkpoint_v2(k->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+  k->empties = rc != SQLITE_OK;
 }
 
 /* ---- asking ---- */
@@ -450,6 +478,7 @@ static bool sqlite_step(void *self, struct sync_answer *answer) {
     answer_query(k, answer);
   else
     transaction(k, answer);
+  empty_wal(k);
   unlock(k);
   k->slice = NULL;
   k->query = NULL;

@@ -286,21 +286,50 @@ static void parents_there(struct ck_buf *sql, enum ck_table t) {
   }
 }
 
+static void of_json(struct ck_buf *sql, enum ck_table t, int column) {
+  (void)t;
+  ck_buf_printf(sql, "json_extract(json_each.value, '$[%d]')", column);
+}
+
+static void of_bound(struct ck_buf *sql, enum ck_table t, int column) {
+  bool text = column < ck_tables[t].mirrored && !ck_kind_is_int(ck_tables[t].fields[column].kind);
+  ck_buf_printf(sql, text ? "?%d" : "CAST(?%d AS INTEGER)", column + 1);
+}
+
+void mirror_not_forgotten(struct ck_buf *sql, enum ck_table t, mirror_column *of_row) {
+  if (t == CK_FORGOTTEN) {
+    ck_buf_text(sql, "true");
+    return;
+  }
+  ck_buf_printf(sql, "NOT EXISTS (SELECT 1 FROM %s AS gone WHERE gone.%s = '%s/' || ",
+                ck_tables[CK_FORGOTTEN].name, key_of(CK_FORGOTTEN), ck_tables[t].name);
+  of_row(sql, t, ck_tables[t].key);
+  ck_buf_text(sql, " AND gone.version > ");
+  of_row(sql, t, ck_tables[t].mirrored);
+  ck_buf_text(sql, ")");
+}
+
+/* Without WHERE, ON is parsed as that of a join. */
 void ck_mirror_upsert(struct ck_buf *sql, enum ck_table t) {
   insert_into(sql, t);
   from_json(sql, t);
-  ck_buf_text(sql, " WHERE true"); /* without WHERE, ON is parsed as that of a join */
+  ck_buf_text(sql, " WHERE ");
+  mirror_not_forgotten(sql, t, of_json);
   guard(sql, t);
 }
 
+static void from_bound(struct ck_buf *sql, enum ck_table t) {
+  for (int c = 0; c <= ck_tables[t].mirrored; ++c) {
+    ck_buf_text(sql, c ? ", " : " SELECT ");
+    of_bound(sql, t, c);
+  }
+}
+
 void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t) {
-  const struct ck_table_info *info = &ck_tables[t];
   insert_into(sql, t);
-  ck_buf_text(sql, " VALUES (");
-  for (int c = 0; c < info->mirrored; ++c)
-    ck_buf_printf(sql, ck_kind_is_int(info->fields[c].kind) ? "CAST(?%d AS INTEGER), " : "?%d, ",
-                  c + 1);
-  ck_buf_printf(sql, "CAST(?%d AS INTEGER))", info->mirrored + 1);
+  from_bound(sql, t);
+  ck_buf_text(sql, " WHERE ");
+  mirror_not_forgotten(sql, t, of_bound);
   guard(sql, t);
 }
 
@@ -317,16 +346,6 @@ void mirror_held_by(struct ck_buf *sql, enum ck_table t, const char *holder,
   }
   ck_buf_printf(sql, "%s.%s <> ", holder, info->fields[info->key].name);
   of_row(sql, t, info->key);
-}
-
-static void of_json(struct ck_buf *sql, enum ck_table t, int column) {
-  (void)t;
-  ck_buf_printf(sql, "json_extract(json_each.value, '$[%d]')", column);
-}
-
-static void of_bound(struct ck_buf *sql, enum ck_table t, int column) {
-  bool text = column < ck_tables[t].mirrored && !ck_kind_is_int(ck_tables[t].fields[column].kind);
-  ck_buf_printf(sql, text ? "?%d" : "CAST(?%d AS INTEGER)", column + 1);
 }
 
 /* If a newer record has it, this one has released it since, and its own newer state is on its
@@ -374,7 +393,8 @@ void ck_mirror_release_one(struct ck_buf *sql, enum ck_table t) { release(sql, t
 void ck_mirror_upsert_unique(struct ck_buf *sql, enum ck_table t) {
   insert_into(sql, t);
   from_json(sql, t);
-  ck_buf_text(sql, " WHERE true");
+  ck_buf_text(sql, " WHERE ");
+  mirror_not_forgotten(sql, t, of_json);
   and_no_newer_holder(sql, t, of_json);
   guard(sql, t);
 }
@@ -383,6 +403,8 @@ void ck_mirror_upsert_cautious(struct ck_buf *sql, enum ck_table t) {
   insert_into(sql, t);
   from_json(sql, t);
   ck_buf_text(sql, " WHERE ");
+  mirror_not_forgotten(sql, t, of_json);
+  ck_buf_text(sql, " AND ");
   parents_there(sql, t);
   and_no_newer_holder(sql, t, of_json);
   guard(sql, t);
@@ -390,11 +412,9 @@ void ck_mirror_upsert_cautious(struct ck_buf *sql, enum ck_table t) {
 
 void ck_mirror_upsert_unique_one(struct ck_buf *sql, enum ck_table t) {
   insert_into(sql, t);
-  for (int c = 0; c <= ck_tables[t].mirrored; ++c) {
-    ck_buf_text(sql, c ? ", " : " SELECT ");
-    of_bound(sql, t, c);
-  }
-  ck_buf_text(sql, " WHERE true");
+  from_bound(sql, t);
+  ck_buf_text(sql, " WHERE ");
+  mirror_not_forgotten(sql, t, of_bound);
   and_no_newer_holder(sql, t, of_bound);
   guard(sql, t);
 }
@@ -402,5 +422,43 @@ void ck_mirror_upsert_unique_one(struct ck_buf *sql, enum ck_table t) {
 void ck_mirror_orphans(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, "SELECT json_each.key AS place FROM json_each(?1) WHERE NOT (");
   parents_there(sql, t);
-  ck_buf_text(sql, ")");
+  ck_buf_text(sql, ") AND ");
+  mirror_not_forgotten(sql, t, of_json);
 }
+
+/* ---- what was forgotten ---- */
+
+/* The rows of t whose column has the key of a record of `of` that one of the rows says is gone. */
+static void gone_by(struct ck_buf *sql, enum ck_table t, const char *column, enum ck_table of,
+                    bool one) {
+  const char *name = ck_tables[of].name;
+  ck_buf_printf(sql, "(%s ", column);
+  if (one)
+    ck_buf_printf(sql, "= ?%d AND ?%d = '%s'", CK_FORGOTTEN_RECORD_KEY + 1,
+                  CK_FORGOTTEN_TABLE_NAME + 1, name);
+  else
+    ck_buf_printf(sql,
+                  "IN (SELECT json_extract(value, '$[%d]') FROM json_each(?1)"
+                  " WHERE json_extract(value, '$[%d]') = '%s')",
+                  CK_FORGOTTEN_RECORD_KEY, CK_FORGOTTEN_TABLE_NAME, name);
+  ck_buf_printf(sql,
+                " AND version < (SELECT gone.version FROM %s AS gone WHERE gone.%s = '%s/' || "
+                "%s.%s))",
+                ck_tables[CK_FORGOTTEN].name, key_of(CK_FORGOTTEN), name, ck_tables[t].name,
+                column);
+}
+
+static void forget(struct ck_buf *sql, enum ck_table t, bool one) {
+  ck_buf_printf(sql, "DELETE FROM %s WHERE ", ck_tables[t].name);
+  gone_by(sql, t, key_of(t), t, one);
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    if (ck_references[i].table != t) continue;
+    ck_buf_text(sql, " OR ");
+    gone_by(sql, t, ck_tables[t].fields[ck_references[i].column].name, ck_references[i].parent,
+            one);
+  }
+}
+
+void ck_mirror_forget(struct ck_buf *sql, enum ck_table t) { forget(sql, t, false); }
+
+void ck_mirror_forget_one(struct ck_buf *sql, enum ck_table t) { forget(sql, t, true); }

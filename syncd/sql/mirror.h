@@ -59,6 +59,14 @@ void ck_mirror_upsert(struct ck_buf *sql, enum ck_table t);
  * JSON parameter, and for SQLite before 3.45, whose JSON functions end a text at U+0000. */
 void ck_mirror_upsert_one(struct ck_buf *sql, enum ck_table t);
 
+/* Appends the statement that deletes the rows of t that rows of CK_FORGOTTEN say are gone, with
+ * what belongs to them; for many, and for one. The parameters are those of the upsert of these
+ * rows, after which it goes, for the last table first. A row of a higher version stays: it was
+ * taken in again. And no upsert brings a row back that is at a lower version than what says it is
+ * gone. */
+void ck_mirror_forget(struct ck_buf *sql, enum ck_table t);
+void ck_mirror_forget_one(struct ck_buf *sql, enum ck_table t);
+
 /* How careful a retry is, after a plain upsert failed. */
 enum ck_mirror_caution {
   CK_CAUTION_NONE,

@@ -9,5 +9,7 @@
 typedef void mirror_column(struct ck_buf *sql, enum ck_table t, int column);
 /* Appends the condition that `holder` has the row's unique columns, under another key. */
 void mirror_held_by(struct ck_buf *sql, enum ck_table t, const char *holder, mirror_column *of_row);
+/* Appends the condition that the row was not forgotten at a higher version. */
+void mirror_not_forgotten(struct ck_buf *sql, enum ck_table t, mirror_column *of_row);
 
 #endif

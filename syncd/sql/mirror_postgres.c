@@ -64,6 +64,8 @@ void ck_pg_takeover(struct ck_buf *sql, enum ck_table t, enum ck_mirror_caution 
   mirror_held_by(sql, t, "m", of_x);
   ck_buf_text(sql, " AND m.version < x.version AND NOT ");
   x_there(sql, t);
+  ck_buf_text(sql, " AND ");
+  mirror_not_forgotten(sql, t, of_x);
   if (caution == CK_CAUTION_PARENTS) and_parents(sql, t);
 }
 
@@ -85,7 +87,8 @@ void ck_pg_upsert(struct ck_buf *sql, enum ck_table t, enum ck_mirror_caution ca
   columns(sql, t, "x.");
   ck_buf_text(sql, " FROM ");
   rows(sql, t, false);
-  ck_buf_text(sql, " WHERE true");
+  ck_buf_text(sql, " WHERE ");
+  mirror_not_forgotten(sql, t, of_x);
   if (ck_uniques[t].columns) {
     ck_buf_printf(sql, " AND NOT EXISTS (SELECT 1 FROM %s o WHERE ", name);
     mirror_held_by(sql, t, "o", of_x);
@@ -109,7 +112,32 @@ void ck_pg_orphans(struct ck_buf *sql, enum ck_table t) {
   rows(sql, t, true);
   ck_buf_text(sql, " WHERE NOT (true");
   and_parents(sql, t);
+  ck_buf_text(sql, ") AND ");
+  mirror_not_forgotten(sql, t, of_x);
+}
+
+/* ---- what was forgotten ---- */
+
+static void gone_by(struct ck_buf *sql, const char *column, enum ck_table of) {
+  ck_buf_printf(sql, "(x.table_name = '%s' AND m.%s = x.record_key)", ck_tables[of].name, column);
+}
+
+void ck_pg_forget(struct ck_buf *sql, enum ck_table t) {
+  ck_buf_printf(sql, "DELETE FROM %s m USING ", ck_tables[t].name);
+  rows(sql, CK_FORGOTTEN, false);
+  ck_buf_printf(sql, ", %s gone WHERE gone.%s = x.%s AND m.version < gone.version AND (",
+                ck_tables[CK_FORGOTTEN].name, key_of(CK_FORGOTTEN), key_of(CK_FORGOTTEN));
+  gone_by(sql, key_of(t), t);
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    if (ck_references[i].table != t) continue;
+    ck_buf_text(sql, " OR ");
+    gone_by(sql, ck_tables[t].fields[ck_references[i].column].name, ck_references[i].parent);
+  }
   ck_buf_text(sql, ")");
+}
+
+void ck_pg_forget_lock(struct ck_buf *sql) {
+  ck_buf_printf(sql, "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", ck_tables[CK_FORGOTTEN].name);
 }
 
 /* ---- comparing and repairing ---- */

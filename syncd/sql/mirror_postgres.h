@@ -18,6 +18,12 @@ void ck_pg_release(struct ck_buf *sql, enum ck_table t);
 /* Names the rows that such an upsert skips for their parents: their places (from 0). */
 void ck_pg_orphans(struct ck_buf *sql, enum ck_table t);
 
+/* As ck_mirror_forget, with the parameters of the upsert of these rows. And the statement with
+ * which a transaction that has it begins: another one may be about to write a row that it deletes,
+ * and would not see it. */
+void ck_pg_forget(struct ck_buf *sql, enum ck_table t);
+void ck_pg_forget_lock(struct ck_buf *sql);
+
 /* Names the rows that are not in the mirror with every column and that version: their places (from
  * 0). */
 void ck_pg_compare(struct ck_buf *sql, enum ck_table t);

@@ -290,12 +290,15 @@ static int read_old(struct verify *v, struct ck_err *err) {
   return a.class == SYNC_DONE ? 0 : sync_task_refused(&a, err);
 }
 
+/* What was forgotten comes first: what the mirror says is gone, and is not, would keep a record
+ * away that it lacks. */
 static int look_at_all(struct verify *v, struct ck_err *err) {
   if (v->repair && sync_task_witness(v->t, err)) return -1;
   int rc = read_status(v, err) || read_old(v, err) || verify_read_dead_letters(v, err) ? -1 : 0;
-  for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
-    v->table = (enum ck_table)t;
+  for (int i = 0; i < CK_TABLES && rc == 0; ++i) {
+    v->table = (enum ck_table)((i + CK_FORGOTTEN) % CK_TABLES);
     rc = look_at_table(v, err);
+    if (rc == 0 && v->repair && v->table == CK_FORGOTTEN) rc = verify_delete(v, err);
   }
   if (rc == 0) rc = settle(v, err);
   if (rc == 0 && v->deep) rc = verify_deep(v, err);

@@ -175,5 +175,6 @@ int verify_delete(struct verify *v, struct ck_err *err) {
     }
     if (rc == 0) rc = query_known(v, SYNC_QUERY_DELETE, known, count, err);
   }
+  verify_rows_free(&v->extra);
   return rc;
 }

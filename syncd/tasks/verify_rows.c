@@ -254,12 +254,60 @@ static int walk(struct merge *m, const struct verify_range *s, struct ck_err *er
   return rc;
 }
 
+/* *version: of what says that the record was forgotten; 0: nothing does. */
+static int forgotten_at(struct verify *v, struct ck_str key, uint64_t *version,
+                        struct ck_err *err) {
+  struct ck_message request = {.kind = CK_MSG_QUERY}, answer;
+  struct ck_buf filters = {0}, id = {0};
+  struct ck_map m = ck_map_open(&filters);
+  struct ck_str row;
+  zmq_msg_t frame;
+  uint32_t n;
+  ck_forgotten_id(&id, v->table, key);
+  ck_pair_str(&m, "forgotten_id", ck_buf_view(&id));
+  ck_map_close(&m);
+  request.as.query =
+      (struct ck_query){.table = CK_LIT("forgotten"), .filters = ck_buf_view(&filters), .limit = 1};
+  *version = 0;
+  int rc = sync_task_store(v->t, &request, &answer, &frame, err);
+  if (rc == 0) {
+    struct ck_reader r = ck_reader_of(answer.as.rows.rows);
+    if (ck_read_array(&r, &n) == 0 && n && ck_read_raw(&r, &row) == 0)
+      *version = ck_map_uint(row, "version", 0);
+    zmq_msg_close(&frame);
+  }
+  ck_buf_free(&filters);
+  ck_buf_free(&id);
+  return rc;
+}
+
+/* A row that has no record may be one whose record has been forgotten since the mirror was read:
+ * that is under way. */
+static int set_forgotten_apart(struct merge *m, struct ck_err *err) {
+  size_t kept = 0;
+  int rc = 0;
+  for (size_t i = 0; i < m->n && rc == 0; ++i) {
+    struct verify_finding *f = &m->found[i];
+    uint64_t version = 0;
+    if (f->how == VERIFY_EXTRA) rc = forgotten_at(m->v, f->key, &version, err);
+    if (version <= m->cursor) {
+      m->found[kept++] = *f;
+      continue;
+    }
+    m->under_way = true;
+    ++m->v->under_way;
+    if (version > m->v->needed) m->v->needed = version;
+  }
+  if (rc == 0) m->n = kept;
+  return rc;
+}
+
 static int look_at_range(struct merge *m, const struct verify_range *s, size_t longest,
                          struct ck_err *err) {
   struct verify *v = m->v;
   m->n = 0;
   m->under_way = false;
-  if (walk(m, s, err)) return -1;
+  if (walk(m, s, err) || set_forgotten_apart(m, err)) return -1;
   if (m->under_way) verify_range_add(&v->again[v->table], s->after, s->upto, s->rows, longest);
   for (size_t i = 0; i < m->n; ++i) verify_say(v, &m->found[i]);
   int rc = v->repair && !v->last && m->n ? verify_repair(v, s, m->found, m->n, err) : 0;

@@ -1,0 +1,110 @@
+/* What was forgotten stays away: rows that a source brings again are passed over and counted, until
+ * a person takes it back (REMEMBER). */
+#include "store/write/apply_internal.h"
+
+void apply_home_key(struct ck_buf *key, struct ck_str platform, struct ck_str conversation) {
+  ck_buf_str(key, platform);
+  ck_buf_add(key, ":", 1);
+  ck_buf_str(key, conversation);
+}
+
+int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
+                         const struct ck_row **row, struct ck_err *err) {
+  struct ck_buf id = {0};
+  *row = NULL;
+  if (!a->any_forgotten || !key.n) return 0;
+  ck_forgotten_id(&id, t, key);
+  const struct entry *e = apply_find(a, CK_FORGOTTEN, ck_buf_view(&id), err);
+  ck_buf_free(&id);
+  if (!e) return -1;
+  bool away = e->exists && !ck_row_int(&e->row, CK_FORGOTTEN_TAKEN_BACK, 0);
+  *row = away ? &e->row : NULL;
+  return away;
+}
+
+/* A whole conversation of the platform's. */
+static int find_home(struct apply *a, struct ck_str platform, struct ck_str conversation,
+                     const struct ck_row **row, struct ck_err *err) {
+  struct ck_buf key = {0};
+  *row = NULL;
+  if (!a->any_forgotten || !platform.n || !conversation.n) return 0;
+  apply_home_key(&key, platform, conversation);
+  int rc = apply_find_forgotten(a, CK_CONVERSATIONS, ck_buf_view(&key), row, err);
+  ck_buf_free(&key);
+  return rc;
+}
+
+/* The records with which a row goes, besides the one of its own key. */
+static int find_owner(struct apply *a, const struct ck_row *w, const struct ck_row **row,
+                      struct ck_err *err) {
+  int rc;
+  switch (w->table) {
+  case CK_MESSAGES:
+    return find_home(a, ck_row_text(w, CK_MESSAGES_PLATFORM),
+                     ck_row_text(w, CK_MESSAGES_CONVERSATION_ID), row, err);
+  case CK_EXECUTIONS:
+    rc = apply_find_forgotten(a, CK_MESSAGES, ck_row_text(w, CK_EXECUTIONS_MESSAGE_ID), row, err);
+    return rc ? rc
+              : find_home(a, a->identity.home.platform, a->identity.home.conversation, row, err);
+  case CK_SESSIONS:
+    return find_home(a, ck_row_text(w, CK_SESSIONS_PLATFORM),
+                     ck_row_text(w, CK_SESSIONS_CONVERSATION_ID), row, err);
+  case CK_LINKS:
+    rc = find_home(a, ck_row_text(w, CK_LINKS_PLATFORM),
+                   ck_row_text(w, CK_LINKS_REMOTE_CONVERSATION_ID), row, err);
+    return rc ? rc
+              : apply_find_forgotten(a, CK_CONVERSATIONS,
+                                     ck_row_text(w, CK_LINKS_LOCAL_CONVERSATION_ID), row, err);
+  case CK_JOBS:
+    rc = apply_find_forgotten(a, CK_MESSAGES, ck_row_text(w, CK_JOBS_MESSAGE_ID), row, err);
+    return rc ? rc
+              : apply_find_forgotten(a, CK_CONVERSATIONS,
+                                     ck_row_text(w, CK_JOBS_LOCAL_CONVERSATION_ID), row, err);
+  default:
+    return 0;
+  }
+}
+
+static int original_column(enum ck_table t) {
+  return t == CK_MESSAGES ? CK_MESSAGES_ORIGINAL : t == CK_EXECUTIONS ? CK_EXECUTIONS_ORIGINAL : -1;
+}
+
+/* What it came in has it, too, so that is kept out. */
+static int keep_original_out(struct apply *a, const struct ck_row *w, const struct ck_row *why,
+                             struct ck_err *err) {
+  int c = original_column(w->table);
+  if (c < 0 || w->v[c].state != CK_TEXT) return 0;
+  if (apply_savepoint(a, err)) return -1;
+  return originals_keep_out(a->originals, w->v[c].as.s,
+                            ck_row_text(why, CK_FORGOTTEN_FORGOTTEN_WITH), err)
+             ? apply_failed(a)
+             : 0;
+}
+
+int apply_passes_over(struct apply *a, const struct ck_row *w, struct ck_err *err) {
+  const struct ck_row *why;
+  if (!a->any_forgotten) return 0;
+  int rc = apply_find_forgotten(a, w->table, ck_row_key(w), &why, err);
+  if (rc == 0) rc = find_owner(a, w, &why, err);
+  if (rc > 0 && keep_original_out(a, w, why, err)) return -1;
+  if (rc > 0 && w->table == CK_MESSAGES) ++a->counts.forgotten;
+  return rc;
+}
+
+int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err) {
+  const struct ck_row *why;
+  int c = original_column(w->table);
+  if (!a->any_forgotten) return 0;
+  if (c >= 0 && w->v[c].state == CK_TEXT) {
+    int out = originals_keeps_out(a->originals, w->v[c].as.s, err);
+    if (out < 0) return apply_failed(a);
+    if (out) w->v[c] = (struct ck_value){0};
+  }
+  if (w->table != CK_CONVERSATIONS) return 0;
+  int rc = apply_find_forgotten(a, CK_MESSAGES, ck_row_text(w, CK_CONVERSATIONS_LAST_MESSAGE_ID),
+                                &why, err);
+  if (rc > 0)
+    w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = w->v[CK_CONVERSATIONS_LAST_MESSAGE_AT] =
+        (struct ck_value){0};
+  return rc < 0 ? -1 : 0;
+}

@@ -1,0 +1,170 @@
+/* A secret was pasted: it is forgotten, is in no file afterwards, and stays away. */
+#include "tests/harness/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+#define SECRET "xyzzy-0123456789"
+
+struct search {
+  const char *text;
+  char found[400];
+};
+
+static void look(const char *path, void *self) {
+  struct search *s = self;
+  size_t n;
+  char *bytes = t_read_file(path, &n);
+  if (bytes && memmem(bytes, n, s->text, strlen(s->text)))
+    snprintf(s->found, sizeof s->found, "%s", path);
+  free(bytes);
+}
+
+/* A file of the data folder that has the text; "" if none has. */
+static const char *file_with(const char *text) {
+  static struct search s;
+  s = (struct search){.text = text};
+  t_walk(".", look, &s);
+  return s.found;
+}
+
+static const char export_text[] =
+    "{\"platform\":\"x\",\"text\":\"my key is " SECRET "\",\"message_id\":\"message-1\","
+    "\"role\":\"user\",\"conversation_id\":\"c1\",\"page_title\":\"keys\",\"observed_at\":"
+    "1700000000}\n"
+    "{\"platform\":\"x\",\"text\":\"I shall not tell\",\"message_id\":\"message-2\","
+    "\"parent_id\":\"message-1\",\"role\":\"assistant\",\"conversation_id\":\"c1\","
+    "\"observed_at\":1700000001}\n"
+    "{\"platform\":\"x\",\"text\":\"another conversation\",\"message_id\":\"message-3\","
+    "\"role\":\"user\",\"conversation_id\":\"c2\",\"observed_at\":1700000002}\n";
+
+static void import_export(void) {
+  t_write_file("../out/export.jsonl", export_text, sizeof export_text - 1);
+  t_do(0, "import", "../out/export.jsonl");
+}
+
+/* It was longer first. */
+static void import_former(void) {
+  t_import_lines(0, "{'platform':'x','text':'my key is " SECRET " or so, and more of it',"
+                    "'message_id':'message-1','role':'user','conversation_id':'c1',"
+                    "'observed_at':1600000000}\n");
+}
+
+static int64_t forgotten_in(json_t *line) {
+  const char *kind;
+  json_t *count;
+  int64_t n = 0;
+  json_object_foreach(json_object_get(line, "notes"), kind, count) {
+    if (strstr(kind, "forgotten")) n += json_integer_value(count);
+  }
+  return n;
+}
+
+static int found(const char *text) {
+  json_t *hits = t_lines(0, "search", text);
+  int n = (int)json_array_size(hits);
+  json_decref(hits);
+  return n;
+}
+
+static void is_whole(void) {
+  t_settle(20000);
+  t_do(0, "doctor");
+  t_do(0, "sync", "verify", "--deep");
+}
+
+T_STORY(forget, a_conversation_is_nowhere_afterwards, 180) {
+  t_up();
+  import_former();
+  import_export();
+  t_settle(20000);
+  T_CHECK(*file_with(SECRET), "no file has it, which is no test");
+  T_UNTIL(10000, found("\"" SECRET "\"") == 1, "the search does not find it");
+  t_says(2, "--yes", "forget", "x:c1");
+  t_says(0, "forgotten: conversation x:c1", "forget", "x:c1", "--yes");
+  T_CHECK(!*file_with(SECRET), "%s has it", file_with(SECRET));
+  T_CHECK(!*file_with("my key is"), "%s has it", file_with("my key is"));
+  T_CHECK(found("\"" SECRET "\"") == 0, "the search finds it");
+  T_CHECK(t_sql_int("mirror.db", "SELECT count(*) FROM messages") == 1, "the mirror has it");
+  is_whole();
+  t_says(0, "nothing to do", "forget", "x:c1", "--yes");
+
+  json_t *line = t_import(0, "../out/export.jsonl");
+  T_CHECK(t_int_at(line, "new", -1) == 0 && forgotten_in(line) == 2,
+          "an import brings something of it: %s", json_dumps(line, 0));
+  json_decref(line);
+  import_former();
+  is_whole();
+  T_UNTIL(10000, !*file_with(SECRET), "%s has it again", file_with(SECRET));
+  t_says(0, "stays away", "forget", "--list");
+
+  t_says(1, "nothing was forgotten", "forget", "--undo", "x:c2");
+  t_do(0, "forget", "--undo", "x:c1");
+  t_says(0, "may come again", "forget", "--list");
+  import_export();
+  t_settle(20000);
+  T_UNTIL(10000, found("\"" SECRET "\"") == 1, "it was not taken in again");
+  is_whole();
+}
+
+T_STORY(forget, a_message_leaves_a_gap, 180) {
+  t_up();
+  import_export();
+  t_settle(20000);
+  t_do(0, "forget", "message-1", "--yes");
+  T_CHECK(!*file_with(SECRET), "%s has it", file_with(SECRET));
+  is_whole();
+  t_says(0, "I shall not tell", "read", "x:c1");
+  t_says(1, "", "original", "message-2");
+  json_t *line = t_import(0, "../out/export.jsonl");
+  T_CHECK(forgotten_in(line) == 1, "an import brings it: %s", json_dumps(line, 0));
+  json_decref(line);
+  is_whole();
+  T_UNTIL(10000, !*file_with(SECRET), "%s has it again", file_with(SECRET));
+}
+
+/* Names that nobody knows are kept with what they came with, and so is what cannot be read. */
+T_STORY(forget, what_is_kept_as_it_came, 180) {
+  static const char lines[] =
+      "{'platform':'x','text':'" SECRET "','message_id':'message-1','role':'user',"
+      "'conversation_id':'c1','observed_at':1700000000,'odd':'" SECRET "'}\n"
+      "{'platform':'x','text':'fine','message_id':'message-2','role':'user',"
+      "'conversation_id':'c2','observed_at':1700000000,'odd':'fine'}\n";
+  t_up();
+  t_import_lines(0, lines);
+  t_import_lines(1, "{'platform':'x','text':'" SECRET "','message_id':'message-1',"
+                    "'conversation_id':'c1','observed_at':'" SECRET "'}\n");
+  T_CHECK(*file_with(SECRET), "no file has it, which is no test");
+  t_do(0, "forget", "message-1", "--yes");
+  T_CHECK(!*file_with(SECRET), "%s has it", file_with(SECRET));
+  T_CHECK(*file_with("\"odd\""), "the other line is gone, too");
+  t_import_lines(0, lines);
+  T_UNTIL(10000, !*file_with(SECRET), "%s has it again", file_with(SECRET));
+}
+
+/* The store is killed at once: what it has not done is done by the next start. */
+T_STORY(forget, also_if_the_store_is_killed, 180) {
+  t_up();
+  import_export();
+  t_settle(20000);
+  struct t_producer *p = t_producer("person");
+  struct ck_mutation m = {.kind = CK_OP_FORGET};
+  m.as.forget = (struct ck_forget){CK_LIT("conversation"), CK_LIT("x:c1")};
+  t_mutate(p, &m);
+  T_CHECK(t_commit(p) == 'n', "%s", t_refusal(p));
+  t_wait_other("store", t_kill("store", SIGKILL), 10000);
+  is_whole();
+  T_UNTIL(10000, !*file_with(SECRET), "%s has it", file_with(SECRET));
+}
+
+/* Without a ring: the command starts what it needs. */
+T_STORY(forget, without_a_ring, 180) {
+  import_export();
+  t_do(0, "forget", "x:c1", "--yes");
+  T_CHECK(!*file_with(SECRET), "%s has it", file_with(SECRET));
+}

@@ -1,0 +1,194 @@
+/* FORGET and REMEMBER: what goes, what is left, and what stays away. */
+#include "test_store_apply.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/file.h"
+
+static struct ck_mutation forget_of(const char *kind, const char *id) {
+  struct ck_mutation m = {.kind = CK_OP_FORGET};
+  m.as.forget = (struct ck_forget){ck_str_of(kind), ck_str_of(id)};
+  return m;
+}
+
+static struct ck_mutation remember_of(const char *kind, const char *id) {
+  struct ck_mutation m = {.kind = CK_OP_REMEMBER};
+  m.as.remember = (struct ck_remember){ck_str_of(kind), ck_str_of(id)};
+  return m;
+}
+
+static int64_t count(const char *table) {
+  char *sql = ck_sprintf("SELECT count(*) FROM %s", table);
+  int64_t n = sh_int(&s, sql);
+  free(sql);
+  return n;
+}
+
+/* Puts what an export says of the conversation p:ID: two messages, the second below the first. */
+static char put_conversation(const char *id) {
+  char *json[] = {
+      ck_sprintf("{'id':'%s1','platform':'p','conversation_id':'%s','role':'user',"
+                 "'raw_text':'the secret','observed_at':500}",
+                 id, id),
+      ck_sprintf("{'id':'%s2','platform':'p','conversation_id':'%s','role':'assistant',"
+                 "'raw_text':'answer','observed_at':600,'parent_id':'%s1'}",
+                 id, id, id),
+      ck_sprintf("{'instruction_id':'%se','message_id':'%s2','target':'t','tool':'x',"
+                 "'params':'the secret','executed_at':600}",
+                 id, id),
+      ck_sprintf("{'id':'p:%s@1970-01-01','platform':'p','conversation_id':'%s','started_at':500,"
+                 "'last_activity_at':600}",
+                 id, id),
+      ck_sprintf("{'local_conversation_id':'p:%s','platform':'p','title':'the secret',"
+                 "'summary':'of the secret','last_message_id':'%s2','last_message_at':600}",
+                 id, id),
+      ck_sprintf("{'link_id':'%sl','local_conversation_id':'p:%s','platform':'p',"
+                 "'remote_conversation_id':'%s','observed_at':600}",
+                 id, id, id)};
+  static const enum ck_table tables[] = {CK_MESSAGES, CK_MESSAGES,      CK_EXECUTIONS,
+                                         CK_SESSIONS, CK_CONVERSATIONS, CK_LINKS};
+  for (size_t i = 0; i < sizeof json / sizeof *json; ++i) {
+    sh_put(&s, tables[i], json[i]);
+    free(json[i]);
+  }
+  char letter = sh_apply(&s);
+  cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
+  return letter;
+}
+
+/* The pages of the database, with those that are free, have no such text. */
+static bool has_text(const char *text) {
+  struct ck_err err;
+  cr_assert_eq(db_exec(s.db, "PRAGMA wal_checkpoint(TRUNCATE)", &err), 0);
+  struct ck_buf bytes = {0};
+  cr_assert_eq(ck_read_file(AT_FDCWD, DB_FILE, 0, 16u << 20, &bytes, &err), 0, "%s", err.text);
+  bool has = memmem(bytes.data, bytes.len, text, strlen(text));
+  ck_buf_free(&bytes);
+  return has;
+}
+
+Test(apply, a_conversation_is_forgotten) {
+  cr_assert_eq(put_conversation("a"), 'n', "%s", s.reason.text);
+  cr_assert_eq(put_conversation("b"), 'n', "%s", s.reason.text);
+  sh_job(&s, "j", "p:a", "a2", "");
+  uint64_t head = apply_head(s.apply);
+  cr_assert_eq(ap_mutate(forget_of("conversation", "p:a")), 'n', "%s", s.reason.text);
+  cr_expect(apply_forgot(s.apply));
+  cr_expect_eq(count("messages"), 2);
+  cr_expect_eq(count("executions"), 1);
+  cr_expect_eq(count("sessions"), 1);
+  cr_expect_eq(count("local_conversations"), 1);
+  cr_expect_eq(count("conversation_links"), 1);
+  cr_expect_eq(count("renewal_jobs"), 0);
+  cr_expect_eq(count("forgotten"), 7);
+  ap_check_versions(head + 7);
+  sh_check_keys(&s);
+  cr_expect_eq(sh_int(&s, "SELECT messages = 2 AND executions = 1 AND renewal_jobs = 0 AND"
+                          " forgotten = 7 FROM store"),
+               1);
+  cr_expect_eq(ap_mutate(forget_of("conversation", "p:a")), '=', "it is forgotten already");
+  cr_expect(!apply_forgot(s.apply));
+  ap_refused(forget_of("conversation", "p:c"), "there is no conversation 'p:c'");
+  ap_refused(forget_of("thing", "p:a"), "forget.kind");
+}
+
+Test(apply, what_is_forgotten_stays_away_until_it_is_taken_back) {
+  put_conversation("a");
+  ap_mutate(forget_of("conversation", "p:a"));
+  uint64_t head = apply_head(s.apply);
+  cr_expect_eq(put_conversation("a"), '=', "%s", s.reason.text);
+  const struct ck_counts *counts = apply_counts(s.apply);
+  cr_assert(counts);
+  cr_expect_eq(counts->forgotten, 2);
+  cr_expect_eq(counts->added + counts->updated + counts->unchanged, 0);
+  cr_expect_eq(sh_message(&s, "a3", 700, ",'conversation_id':'a'"), '=', "what came since, too");
+  cr_expect_eq(apply_head(s.apply), head);
+  cr_expect_eq(count("messages"), 0);
+  sh_reopen(&s);
+  cr_expect_eq(put_conversation("a"), '=', "also after a restart");
+  ap_refused(remember_of("conversation", "p:b"), "nothing was forgotten");
+  cr_expect_eq(ap_mutate(remember_of("conversation", "p:a")), 'u', "%s", s.reason.text);
+  cr_expect_eq(ap_mutate(remember_of("conversation", "p:a")), '=');
+  cr_expect_eq(count("messages"), 0, "nothing comes back by that alone");
+  cr_expect_eq(put_conversation("a"), 'n', "%s", s.reason.text);
+  cr_expect_eq(count("messages"), 2);
+  sh_check_keys(&s);
+  cr_expect_eq(ap_mutate(forget_of("conversation", "p:a")), 'u', "and is forgotten again: %s",
+               s.reason.text);
+  cr_expect_eq(count("messages"), 0);
+  cr_expect_eq(put_conversation("a"), '=');
+}
+
+Test(apply, a_message_is_forgotten) {
+  put_conversation("a");
+  sh_update(&s, CK_CONVERSATIONS, "{'local_conversation_id':'p:a','automation_status':'auto'}");
+  sh_apply(&s);
+  sh_commit(&s);
+  cr_assert_eq(ap_mutate(forget_of("message", "a2")), 'n', "%s", s.reason.text);
+  sh_is(&s, CK_MESSAGES, "a2", "id", "none");
+  sh_is(&s, CK_EXECUTIONS, "ae", "instruction_id", "none");
+  sh_is(&s, CK_MESSAGES, "a1", "raw_text", "the secret");
+  sh_is(&s, CK_CONVERSATIONS, "p:a", "last_message_id", "a1");
+  sh_is(&s, CK_CONVERSATIONS, "p:a", "last_message_at", "500");
+  sh_is(&s, CK_CONVERSATIONS, "p:a", "summary", "NULL");
+  sh_is(&s, CK_CONVERSATIONS, "p:a", "automation_status", "paused");
+  sh_is(&s, CK_SESSIONS, "p:a@1970-01-01", "message_count", "1");
+  sh_is(&s, CK_SESSIONS, "p:a@1970-01-01", "execution_count", "0");
+  cr_expect_eq(count("forgotten"), 2);
+  cr_expect_eq(put_conversation("a"), 'u', "its summary comes back: %s", s.reason.text);
+  cr_expect_eq(apply_counts(s.apply)->forgotten, 1);
+  sh_is(&s, CK_MESSAGES, "a2", "id", "none");
+  sh_is(&s, CK_CONVERSATIONS, "p:a", "last_message_id", "a1");
+  sh_is(&s, CK_SESSIONS, "p:a@1970-01-01", "message_count", "1");
+  sh_check_keys(&s);
+}
+
+Test(apply, the_id_of_a_forgotten_message_is_not_another_conversations) {
+  put_conversation("a");
+  ap_mutate(forget_of("message", "a1"));
+  cr_expect_eq(sh_message(&s, "a1", 700, ",'conversation_id':'b'"), 'n', "%s", s.reason.text);
+  cr_expect_eq(count("messages"), 2);
+  sh_is(&s, CK_MESSAGES, "a1", "id", "none");
+  cr_expect_eq(sh_message(&s, "a1", 700, ",'conversation_id':'a'"), '=');
+}
+
+Test(apply, what_was_forgotten_leaves_the_pages) {
+  put_conversation("a");
+  sh_put_aged(&s, CK_MESSAGES, 5000,
+              "{'id':'a1','platform':'p','conversation_id':'a','role':'user',"
+              "'raw_text':'another text in place of the first','observed_at':500}");
+  sh_apply(&s);
+  sh_commit(&s);
+  cr_expect(has_text("the secret"));
+  cr_assert_eq(ap_mutate(forget_of("conversation", "p:a")), 'n', "%s", s.reason.text);
+  cr_expect(!has_text("secret"));
+  cr_expect(!has_text("another text"));
+}
+
+Test(apply, nothing_is_forgotten_while_an_attempt_is_under_way) {
+  put_conversation("a");
+  sh_job(&s, "j", "p:a", "a2", "");
+  ap_mutate(ap_claim_of("j", "token", 1000));
+  ap_refused(forget_of("conversation", "p:a"), "an attempt of the follow-up j is under way");
+  ap_refused(forget_of("message", "a2"), "convkeep jobs cancel j");
+  cr_expect_eq(count("messages"), 2);
+  cr_expect_eq(count("forgotten"), 0);
+  ap_mutate(ap_end_of("j", 1, "token", "done"));
+  cr_expect_eq(ap_mutate(forget_of("message", "a2")), 'n', "%s", s.reason.text);
+  cr_expect_eq(count("renewal_jobs"), 0);
+  cr_expect_eq(count("attempts"), 0);
+}
+
+Test(apply, only_forget_writes_what_was_forgotten) {
+  sh_refused(&s, "only FORGET", CK_FORGOTTEN,
+             "{'forgotten_id':'messages/x','table_name':'messages','record_key':'x',"
+             "'forgotten_with':'messages/x','forgotten_at':1}");
+  sh_put(&s, CK_CONVERSATIONS, "{'local_conversation_id':'p:x','platform':'p'}");
+  struct ck_mutation m = forget_of("conversation", "p:x");
+  sh_mutate(&s, &m);
+  cr_expect_eq(sh_apply(&s), 'r');
+  cr_expect(strstr(s.reason.text, "must be alone"), "%s", s.reason.text);
+  sh_commit(&s);
+}
