@@ -1,29 +1,22 @@
 /* convkeep forget: a conversation or a message is taken out of everything that the ring keeps, and
  * stays away. The store deletes the records at once; the readable files, the index of the search
  * and the mirror follow, which is waited for. */
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "cli/forget_after.h"
 #include "cli/forget_lines.h"
+#include "cli/forgotten_file.h"
 #include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/resolve.h"
 #include "cli/rows.h"
 #include "cli/time.h"
-#include "proto/clock.h"
-#include "proto/places.h"
-#include "proto/spool_files.h"
-
-#define PATIENCE_MS 30000
-#define LOOK_US 50000
 
 struct wish {
   struct cli *c;
-  bool yes, list, undo;
+  bool yes, list, undo, again;
 };
 
 /* What is meant. */
@@ -109,142 +102,26 @@ static int find(struct cli *c, const char *word, struct meant *m) {
 
 /* ---- telling the store ---- */
 
+/* absent: of a FORGET. */
 static int tell(struct cli *c, enum ck_mutation_kind kind, bool conversation, const char *id,
-                char *result) {
+                bool absent, char *result) {
   struct ck_buf mutations = {0};
   struct ck_err err = {{0}};
   struct ck_mutation m = {.kind = kind};
   const char *what = conversation ? "conversation" : "message";
   if (kind == CK_OP_FORGET)
-    m.as.forget = (struct ck_forget){ck_str_of(what), ck_str_of(id)};
+    m.as.forget = (struct ck_forget){ck_str_of(what), ck_str_of(id), absent};
   else
     m.as.remember = (struct ck_remember){ck_str_of(what), ck_str_of(id)};
   ck_put_array(&mutations, 1);
   ck_mutation_encode(&mutations, &m);
   int rc = cli_write(c, ck_buf_view(&mutations), result, &err);
   ck_buf_free(&mutations);
-  if (rc != CLI_GO_ON || *result != 'r') return rc;
-  cli_error(c, id, "%s", err.text);
-  return CLI_FAILED;
-}
-
-/* ---- what follows ---- */
-
-static bool is_behind(const json_t *info, const char *what, int64_t version) {
-  return cli_member_int(json_object_get(info, what), "cursor", 0) < version;
-}
-
-/* The spool's files: ingest deletes one when all that is in it is in the store, and nothing comes.
- */
-static json_t *segments(void) {
-  json_t *names = json_array();
-  glob_t found = {0};
-  if (glob(CK_PLACE_SPOOL "/*.seg", 0, NULL, &found) == 0)
-    for (size_t i = 0; i < found.gl_pathc; ++i) {
-      struct stat st;
-      if (lstat(found.gl_pathv[i], &st) == 0 && st.st_size > CK_SPOOL_SEGMENT_HEAD)
-        json_array_append_new(names, json_string(found.gl_pathv[i]));
-    }
-  globfree(&found);
-  return names;
-}
-
-static bool any_there(const json_t *names) {
-  size_t i;
-  const json_t *name;
-  json_array_foreach(names, i, name) {
-    if (access(json_string_value(name), F_OK) == 0) return true;
-  }
-  return false;
-}
-
-/* What has not done it yet: a word for each. */
-static json_t *still_to_do(const json_t *info, int64_t version, const json_t *spooled) {
-  json_t *left = json_array();
-  if (any_there(spooled)) json_array_append_new(left, json_string("spool"));
-  const json_t *sync = json_object_get(info, "sync");
-  bool mirrored = strcmp(cli_member(sync, "sink"), "null") != 0;
-  if (json_is_true(json_object_get(json_object_get(info, "wal"), "forgetting")))
-    json_array_append_new(left, json_string("wal"));
-  if (is_behind(info, "artifacts", version)) json_array_append_new(left, json_string("artifacts"));
-  if (is_behind(info, "search", version)) json_array_append_new(left, json_string("search"));
-  if (mirrored && is_behind(info, "sync", version))
-    json_array_append_new(left, json_string("mirror"));
-  return left;
-}
-
-/* *left: what is not done after PATIENCE_MS. */
-static int await_all(struct cli *c, json_t **left) {
-  int64_t until = ck_boot_ms() + PATIENCE_MS, version = -1;
-  json_t *spooled = segments();
-  int rc = CLI_GO_ON;
-  for (*left = NULL;;) {
-    json_t *info;
-    rc = cli_status_of(c, &info);
-    if (rc != CLI_GO_ON) break;
-    if (version < 0) version = cli_member_int(info, "version", 0);
-    json_decref(*left);
-    *left = still_to_do(info, version, spooled);
-    json_decref(info);
-    if (json_array_size(*left) == 0 || ck_boot_ms() >= until) break;
-    if (c->client->ring) cli_ring_step(c->client->ring);
-    usleep(LOOK_US);
-  }
-  json_decref(spooled);
-  return rc;
-}
-
-/* Files of the data folder that may have it and are nobody's to change. */
-static json_t *kept_files(void) {
-  static const char *const patterns[] = {
-      "artifact.db.before-*", "artifact.db.saved-*", "artifact.db.restore",
-      "mirror.db.before-*",   "artifacts.before-*",  "logs/rejected.jsonl*",
-  };
-  json_t *files = json_array();
-  for (size_t i = 0; i < sizeof patterns / sizeof *patterns; ++i) {
-    glob_t found = {0};
-    if (glob(patterns[i], 0, NULL, &found) == 0)
-      for (size_t k = 0; k < found.gl_pathc; ++k) {
-        struct stat st;
-        if (lstat(found.gl_pathv[k], &st) == 0 && st.st_size > 0)
-          json_array_append_new(files, json_string(found.gl_pathv[k]));
-      }
-    globfree(&found);
-  }
-  return files;
+  if (rc == CLI_GO_ON && *result == 'r') rc = cli_fail(c, CLI_FAILED, id, "%s", err.text);
+  return rc == CLI_GO_ON ? cli_forgotten_note(c, conversation, id, kind != CK_OP_FORGET) : rc;
 }
 
 /* ---- the answer ---- */
-
-static void say_left(const struct cli *c, const json_t *left) {
-  static const char *const words[][2] = {
-      {"spool", "the spool may still have it, until all that came with it is in the store and"
-                " nothing comes for two seconds"},
-      {"wal", "the database's WAL still has it, because somebody reads it; it is emptied when"
-              " that ends"},
-      {"artifacts", "the readable files still have it; the store rewrites them"},
-      {"search", "the index of the search is being made again; what was forgotten is no hit"},
-      {"mirror", "the mirror still has it; it is deleted there once syncd gets through: convkeep"
-                 " sync status"}};
-  size_t i;
-  const json_t *one;
-  json_array_foreach(left, i, one) for (size_t k = 0; k < sizeof words / sizeof *words; ++k) {
-    if (strcmp(json_string_value(one), words[k][0]) == 0) cli_warn(c, NULL, "%s", words[k][1]);
-  }
-}
-
-static void say_kept(const json_t *files) {
-  struct ck_buf text = {0};
-  size_t i;
-  const json_t *one;
-  json_array_foreach(files, i, one) {
-    ck_buf_text(&text, i ? ", " : "these files may still have it; delete them: ");
-    cli_safe_text(&text, ck_str_of(json_string_value(one)), false);
-  }
-  if (text.len) printf("%s\n", ck_buf_cstr(&text));
-  puts("backups, exports and the place that it came from still have it");
-  ck_buf_free(&text);
-}
 
 /* Also of what was forgotten before: somebody may have ended that too soon. */
 static int forget_lines(struct cli *c, const struct meant *m, size_t *n) {
@@ -265,9 +142,9 @@ static int report(struct cli *c, const struct meant *m, char result) {
   json_t *left, *files = NULL;
   size_t records;
   int rc = forget_lines(c, m, &records);
-  if (rc == CLI_GO_ON) rc = await_all(c, &left);
+  if (rc == CLI_GO_ON) rc = cli_forget_await(c, &left);
   if (rc != CLI_GO_ON) return rc;
-  files = kept_files();
+  files = cli_forget_kept();
   if (c->json) {
     print_json(json_pack("{s:s, s:s, s:b, s:I, s:O, s:O}", "kind",
                          m->conversation ? "conversation" : "message", "id", m->id, "new",
@@ -276,8 +153,8 @@ static int report(struct cli *c, const struct meant *m, char result) {
   } else {
     printf("%s: %s, %zu %s\n", result == '=' ? "nothing to do: it is forgotten" : "forgotten",
            m->words, records, ck_noun(records, "record", "records"));
-    say_left(c, left);
-    say_kept(files);
+    cli_forget_say_left(c, left);
+    cli_forget_say_kept(files);
   }
   bool whole = json_array_size(left) == 0;
   json_decref(left);
@@ -299,10 +176,38 @@ static int forget(const struct wish *w, const char *word) {
   char result = '=';
   int rc = find(w->c, word, &m);
   if (rc == CLI_GO_ON) rc = ask(w, &m);
-  if (rc == CLI_GO_ON) rc = tell(w->c, CK_OP_FORGET, m.conversation, m.id, &result);
+  if (rc == CLI_GO_ON) rc = tell(w->c, CK_OP_FORGET, m.conversation, m.id, false, &result);
   if (rc == CLI_GO_ON) rc = report(w->c, &m, result);
   meant_free(&m);
   return rc;
+}
+
+/* ---- --again ---- */
+
+static int again_one(struct cli *c, const json_t *what, bool *whole) {
+  char result;
+  struct meant m = {.conversation = strcmp(cli_member(what, "kind"), "conversation") == 0,
+                    .id = ck_strdup(cli_member(what, "id"))};
+  describe(&m, cli_member(what, "kind"), "");
+  int rc = tell(c, CK_OP_FORGET, m.conversation, m.id, true, &result);
+  if (rc == CLI_GO_ON) rc = report(c, &m, result);
+  *whole &= rc == CLI_DONE;
+  meant_free(&m);
+  return rc == CLI_DONE || rc == CLI_FAILED ? CLI_GO_ON : rc;
+}
+
+static int again(struct cli *c) {
+  json_t *list, *what;
+  size_t i;
+  bool whole = true;
+  int rc = cli_forgotten_missing(c, &list);
+  if (rc != CLI_GO_ON) return rc;
+  if (json_array_size(list) == 0 && !c->json) puts("nothing to do: all of it is forgotten");
+  json_array_foreach(list, i, what) {
+    if (rc == CLI_GO_ON) rc = again_one(c, what, &whole);
+  }
+  json_decref(list);
+  return rc != CLI_GO_ON ? rc : whole ? CLI_DONE : CLI_FAILED;
 }
 
 /* ---- --list and --undo ---- */
@@ -365,7 +270,7 @@ static int undo(struct cli *c, const char *word) {
     cli_error(c, word, "nothing was forgotten by that id; convkeep forget --list has the ids");
     rc = CLI_FAILED;
   } else {
-    rc = tell(c, CK_OP_REMEMBER, strcmp(kind, "conversation") == 0, word, &result);
+    rc = tell(c, CK_OP_REMEMBER, strcmp(kind, "conversation") == 0, word, false, &result);
   }
   if (rc == CLI_GO_ON && c->json)
     print_json(json_pack("{s:s, s:s, s:b}", "kind", kind, "id", word, "taken_back", 1));
@@ -383,10 +288,13 @@ static int run(struct cli *c, int argc, char **argv) {
   int rc = cli_options(c, &argc, argv, &w);
   if (rc != CLI_GO_ON) return rc;
   const char *word = argc > 1 ? argv[1] : NULL;
-  if (w.list && (word || w.undo)) return cli_usage_error(c, "--list", "goes alone");
-  if (!w.list && !word) return cli_usage_error(c, NULL, "name a CONVERSATION or a MESSAGE");
+  if (w.list + w.again + (word != NULL) > 1 || (w.undo && !word))
+    return cli_usage_error(c, NULL, "--list and --again go alone, and --undo with an id");
+  if (!w.list && !w.again && !word)
+    return cli_usage_error(c, NULL, "name a CONVERSATION or a MESSAGE");
   rc = cli_connect(c, false, CLI_PART(CLI_STORE) | CLI_PART(CLI_INGEST) | CLI_PART(CLI_SYNCD));
   if (rc != CLI_GO_ON) return rc;
+  if (w.again) return again(c);
   return w.list ? list(c) : w.undo ? undo(c, word) : forget(&w, word);
 }
 
@@ -397,6 +305,8 @@ static const struct cli_option options[] = {
     CLI_FLAG("list", struct wish, list, "what was forgotten, by the ids that were named"),
     CLI_FLAG("undo", struct wish, undo,
              "let it be taken in again; nothing comes back before it is imported"),
+    CLI_FLAG("again", struct wish, again,
+             "after a restore: what was forgotten since the backup, which has it"),
     {0}};
 
 const struct cli_command cli_forget = {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "cli/forgotten_file.h"
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "proto/attachment.h"
@@ -242,6 +243,22 @@ static void report(const struct outcome *o) {
   ck_buf_free(&text);
 }
 
+/* The backup may be from before something was forgotten. */
+static int tell_forgotten(struct cli *c) {
+  json_t *list;
+  int rc = cli_forgotten_missing(c, &list);
+  if (rc != CLI_GO_ON) return rc;
+  size_t n = json_array_size(list);
+  if (n)
+    cli_warn(c, NULL,
+             "%zu %s forgotten after this backup was made, and may be in it; `convkeep forget"
+             " --again` forgets %s again",
+             n, ck_noun(n, "conversation or message was", "conversations or messages were"),
+             ck_noun(n, "it", "them"));
+  json_decref(list);
+  return CLI_GO_ON;
+}
+
 /* What is restored is restored, also if attachments are missing; but that is said. */
 static int tell(struct outcome *o) {
   if (!o->line) return CLI_DONE;
@@ -274,6 +291,7 @@ static int put_in_place(struct cli *c, const char *file) {
   if (rc == CLI_GO_ON) rc = cli_connect(c, true, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = cli_task_run(c, &task);
   if (rc == CLI_GO_ON) rc = copy_attachments(&outcome);
+  if (rc == CLI_GO_ON) rc = tell_forgotten(c);
   if (rc == CLI_GO_ON) rc = tell(&outcome);
   cli_disconnect(c);
   cli_ring_end(&ring);

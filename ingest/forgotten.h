@@ -1,5 +1,5 @@
 /* What an import brings again of what was forgotten may be kept as it came, because it has unknown
- * names: once the store says that it passed messages over, their lines are taken out. */
+ * names: once the store says that it left messages out, their lines are taken out. */
 #ifndef INGEST_FORGOTTEN_H
 #define INGEST_FORGOTTEN_H
 
@@ -12,7 +12,7 @@ struct ingest_forgotten {
   struct ck_arena arena;
 };
 
-/* The messages of this changeset, some of which were passed over. */
+/* The messages of this changeset, some of which were left out. */
 void ingest_forgotten_note(struct ingest_forgotten *f, struct ingest_spool *spool, uint64_t number);
 /* Takes the lines of those that were noted out. What fails is logged, and done with the next call.
  */

@@ -31,6 +31,9 @@ void ck_place_time(char out[CK_PLACE_TIME_MAX]);
  * (store/files/attachments.h). */
 #define CK_PLACE_ATTACHMENTS "attachments"
 
+/* What was forgotten, noted beside the database (cli/forgotten_file.h). */
+#define CK_PLACE_FORGOTTEN "forgotten"
+
 /* The folders of ingest's unacked changesets and of renewd's attempts. */
 #define CK_PLACE_SPOOL "spool"
 #define CK_PLACE_ATTEMPTS "logs/renewal"

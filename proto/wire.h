@@ -656,9 +656,10 @@
  * (docs/store.md, "Forgetting"). It must be alone in its changeset. Refused while an attempt of a
  * job of it is under way, or its end is unknown. Unchanged if it is forgotten already.
  *
- *   kind  conversation or message (CK_FORGET_KINDS)
- *   id    its key */
-#define CK_FORGET_FIELDS(F) F(TEXT, kind) F(TEXT, id)
+ *   kind    conversation or message (CK_FORGET_KINDS)
+ *   id      its key
+ *   absent  also if there is none: it is kept away, as if it had been here */
+#define CK_FORGET_FIELDS(F) F(TEXT, kind) F(TEXT, id) F(BOOL, absent)
 #define CK_FORGET_KINDS "conversation|message"
 
 /* A person: what was forgotten with it may be taken in again. Nothing comes back by that alone. */
@@ -855,7 +856,7 @@ int ck_refusal_decode(struct ck_reader *r, struct ck_refusal *refusal, struct ck
 struct ck_counts {
   uint64_t number; /* the changeset's */
   uint64_t added, updated, unchanged;
-  uint64_t forgotten; /* passed over, because a person has forgotten them */
+  uint64_t forgotten; /* left out, because a person has forgotten them */
 };
 
 void ck_counts_encode(struct ck_buf *b, const struct ck_counts *counts);

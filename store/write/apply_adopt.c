@@ -193,7 +193,7 @@ static int adopt_job(struct apply *a, struct ck_row *w, const struct ck_adopt *m
   if (find_home(a, id, m->platform, m->conversation, err) ||
       identity_means(a, &w->v[CK_JOBS_MESSAGE_ID], err))
     return -1;
-  int over = apply_passes_over(a, w, err);
+  int over = apply_leaves_out(a, w, err);
   if (over) return over > 0 ? 0 : -1;
   if (apply_put(a, w, m->age, err)) return -1;
   if (!waits || a->head == head) return 0;

@@ -1,4 +1,4 @@
-/* What was forgotten stays away: rows that a source brings again are passed over and counted, until
+/* What was forgotten stays away: rows that a source brings again are left out and counted, until
  * a person takes it back (REMEMBER). */
 #include "store/write/apply_internal.h"
 
@@ -81,7 +81,7 @@ static int keep_original_out(struct apply *a, const struct ck_row *w, const stru
              : 0;
 }
 
-int apply_passes_over(struct apply *a, const struct ck_row *w, struct ck_err *err) {
+int apply_leaves_out(struct apply *a, const struct ck_row *w, struct ck_err *err) {
   const struct ck_row *why;
   if (!a->any_forgotten) return 0;
   int rc = apply_find_forgotten(a, w->table, ck_row_key(w), &why, err);

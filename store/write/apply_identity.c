@@ -88,13 +88,13 @@ static bool is_same(const struct ck_row *message, const struct ck_row *copy, boo
                    ck_trim(ck_row_text(copy, CK_MESSAGES_ROLE)));
 }
 
-/* 1: the message that it may be a copy of was forgotten, so it is passed over; 0; -1. */
+/* 1: the message that it may be a copy of was forgotten, so it is left out; 0; -1. */
 static int copies_forgotten(struct apply *a, const struct ck_row *copy, const struct home *given,
                             struct ck_err *err) {
   const struct ck_row *gone;
   int rc = apply_find_forgotten(a, CK_MESSAGES, ck_trim(ck_row_key(copy)), &gone, err);
   if (rc > 0 && differ(ck_row_text(gone, CK_FORGOTTEN_PLATFORM), given->platform)) rc = 0;
-  if (rc > 0) rc = apply_passes_over(a, copy, err);
+  if (rc > 0) rc = apply_leaves_out(a, copy, err);
   if (rc > 0) set_home(a, given->platform, given->conversation);
   return rc;
 }

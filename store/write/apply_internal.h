@@ -222,9 +222,9 @@ void apply_home_key(struct ck_buf *key, struct ck_str platform, struct ck_str co
 /* 1: this record was forgotten and stays away, *row is what is kept of it; 0; -1. */
 int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
                          const struct ck_row **row, struct ck_err *err);
-/* 1: the row that a source brings is of something that was forgotten: it is passed over, and
+/* 1: the row that a source brings is of something that was forgotten: it is left out, and
  * counted; 0; -1. */
-int apply_passes_over(struct apply *a, const struct ck_row *w, struct ck_err *err);
+int apply_leaves_out(struct apply *a, const struct ck_row *w, struct ck_err *err);
 /* Leaves out of a row what names something that was forgotten: its original; a conversation's last
  * message. 0 or -1. */
 int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err);

@@ -296,7 +296,7 @@ static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct
     return ck_fail(err, "%s.%s: is required", ck_tables[write->table].name,
                    ck_tables[write->table].fields[ck_tables[write->table].key].name);
   if (identity_find(a, write, err)) return -1;
-  int over = write->table == CK_JOBS ? 0 : apply_passes_over(a, write, err);
+  int over = write->table == CK_JOBS ? 0 : apply_leaves_out(a, write, err);
   if (over || apply_drop_forgotten(a, write, err)) return over > 0 ? 1 : -1;
   int path = ck_tables[write->table].path;
   if (path >= 0 && !ck_str_eq(ck_row_key(write), given))

@@ -154,7 +154,7 @@ T_STORY(forget, also_if_the_store_is_killed, 180) {
   t_settle(20000);
   struct t_producer *p = t_producer("person");
   struct ck_mutation m = {.kind = CK_OP_FORGET};
-  m.as.forget = (struct ck_forget){CK_LIT("conversation"), CK_LIT("x:c1")};
+  m.as.forget = (struct ck_forget){CK_LIT("conversation"), CK_LIT("x:c1"), false};
   t_mutate(p, &m);
   T_CHECK(t_commit(p) == 'n', "%s", t_refusal(p));
   t_wait_other("store", t_kill("store", SIGKILL), 10000);
@@ -167,4 +167,23 @@ T_STORY(forget, without_a_ring, 180) {
   import_export();
   t_do(0, "forget", "x:c1", "--yes");
   T_CHECK(!*file_with(SECRET), "%s has it", file_with(SECRET));
+}
+
+/* A backup from before it was forgotten brings it back; it is said, and forgotten again. */
+T_STORY(forget, a_restored_backup_has_it, 180) {
+  char file[600];
+  snprintf(file, sizeof file, "%s/out/copy.db", t_folder());
+  import_export();
+  t_do(0, "backup", file);
+  t_do(0, "forget", "x:c1", "--yes");
+  t_says(0, "forget --again", "restore", file);
+  T_CHECK(*file_with(SECRET), "the backup does not bring it back");
+  t_says(0, "forgotten: conversation x:c1", "forget", "--again");
+  t_says(0, "nothing to do", "forget", "--again");
+  t_up();
+  T_CHECK(found("\"" SECRET "\"") == 0, "the search finds it");
+  is_whole();
+  json_t *line = t_import(0, "../out/export.jsonl");
+  T_CHECK(forgotten_in(line) == 2, "an import brings it: %s", json_dumps(line, 0));
+  json_decref(line);
 }

@@ -32,6 +32,13 @@ void story_a_paused_table_does_not_hold_up_the_others_backfill(const struct mirr
 /* unique.c */
 void story_what_is_unique_changes_hands_across_a_backlog(const struct mirror *m);
 
+/* forget.c */
+void story_what_is_forgotten_is_deleted(const struct mirror *m);
+void story_a_backfill_deletes_what_is_forgotten(const struct mirror *m);
+void story_repair_knows_what_is_forgotten(const struct mirror *m);
+void story_what_is_taken_back_is_mirrored(const struct mirror *m);
+void story_what_is_forgotten_while_workers_are_killed(const struct mirror *m);
+
 /* schema.c */
 void story_an_empty_database_is_made_ready(const struct mirror *m);
 void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m);

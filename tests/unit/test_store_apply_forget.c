@@ -9,7 +9,7 @@
 
 static struct ck_mutation forget_of(const char *kind, const char *id) {
   struct ck_mutation m = {.kind = CK_OP_FORGET};
-  m.as.forget = (struct ck_forget){ck_str_of(kind), ck_str_of(id)};
+  m.as.forget = (struct ck_forget){ck_str_of(kind), ck_str_of(id), false};
   return m;
 }
 

@@ -187,6 +187,8 @@ const char *const rules_least[CK_TABLES] = {
     [CK_CONVERSATIONS] = "{'local_conversation_id':'c1','platform':'p'}",
     [CK_LINKS] = "{'link_id':'l1','local_conversation_id':'c1','platform':'p','observed_at':10}",
     [CK_JOBS] = "{'job_id':'j1','local_conversation_id':'c1','message_id':'m1','payload':'go on'}",
+    [CK_FORGOTTEN] = "{'forgotten_id':'messages/m1','table_name':'messages','record_key':'m1',"
+                     "'forgotten_with':'messages/m1','forgotten_at':10}",
 };
 
 static struct rules_write how; /* out borrows its text */

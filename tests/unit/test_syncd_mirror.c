@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -472,4 +473,47 @@ Test(syncd_mirror, d1_has_neither_references_nor_views) {
   schema(false);
   cr_expect_eq(number("SELECT count(*) FROM sqlite_schema WHERE type = 'view'"), 0);
   cr_expect_eq(number("SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%REFERENCES%'"), 0);
+}
+
+/* ---- what was forgotten ---- */
+
+static void gone(struct ck_row *row, enum ck_table t, const char *key) {
+  static char id[80];
+  *row = help_row(CK_FORGOTTEN, "x");
+  snprintf(id, sizeof id, "%s/%s", ck_tables[t].name, key);
+  row->v[CK_FORGOTTEN_FORGOTTEN_ID] = ck_textz(id);
+  row->v[CK_FORGOTTEN_TABLE_NAME] = ck_textz(ck_tables[t].name);
+  row->v[CK_FORGOTTEN_RECORD_KEY] = ck_textz(key);
+}
+
+/* Upserts it, and deletes what it says; returns how many rows that deletes. */
+static int forget(enum ck_table t, const char *key, long long version) {
+  struct ck_row row;
+  struct ck_buf b = {0};
+  int rows;
+  gone(&row, t, key);
+  put(&row, version);
+  put_row(&b, &row, version);
+  ck_buf_text(&b, "]");
+  int before = sqlite3_total_changes(db);
+  for (int of = CK_FORGOTTEN - 1; of >= 0; --of)
+    cr_assert_eq(with_param(ck_mirror_forget, (enum ck_table)of, ck_buf_cstr(&b), &rows),
+                 SQLITE_DONE, "%s", sqlite3_errmsg(db));
+  ck_buf_free(&b);
+  return sqlite3_total_changes(db) - before;
+}
+
+Test(syncd_mirror, no_statement_brings_back_what_was_forgotten) {
+  schema(false);
+  for (enum ck_table t = 0; t < CK_FORGOTTEN; ++t) {
+    struct ck_row row = help_row(t, "k");
+    cr_expect_eq(put(&row, 5), 1);
+    cr_expect_eq(forget(t, "k", 4), 0, "%s: it is newer", ck_tables[t].name);
+    cr_expect_eq(forget(t, "k", 9), 1, "%s", ck_tables[t].name);
+    cr_expect_eq(forget(t, "k", 9), 0);
+    cr_expect_eq(put(&row, 8), 0, "%s: a late statement", ck_tables[t].name);
+    cr_expect_eq(put(&row, 10), 1, "%s: it was taken in again", ck_tables[t].name);
+    cr_expect_eq(forget(t, "k", 9), 0, "%s: and again late", ck_tables[t].name);
+    cr_expect_eq(forget(t, "k", 11), 1);
+  }
 }

@@ -205,13 +205,13 @@ Test(wire, refusals_failures_and_dead_letters_are_read_whole_or_refused) {
   r = packed(&b, 2, (const char *const[]){"7", "why"});
   cr_expect_eq(ck_refusal_decode(&r, &refusal, &err), -1);
   struct ck_counts counts;
-  r = packed(&b, 4, (const char *const[]){NULL, NULL, NULL, NULL});
+  r = packed(&b, 5, (const char *const[]){NULL, NULL, NULL, NULL, NULL});
   cr_assert_eq(ck_counts_decode(&r, &counts, &err), 0);
   cr_expect(counts.number == 7 && counts.added == 7 && counts.updated == 7 &&
-            counts.unchanged == 7);
-  r = packed(&b, 3, (const char *const[]){NULL, NULL, NULL});
+            counts.unchanged == 7 && counts.forgotten == 7);
+  r = packed(&b, 4, (const char *const[]){NULL, NULL, NULL, NULL});
   cr_expect_eq(ck_counts_decode(&r, &counts, &err), -1);
-  r = packed(&b, 4, (const char *const[]){NULL, NULL, "7", NULL});
+  r = packed(&b, 5, (const char *const[]){NULL, NULL, "7", NULL, NULL});
   cr_expect_eq(ck_counts_decode(&r, &counts, &err), -1);
   const struct ck_claimed claim = {.number = 7,
                                    .job_id = CK_LIT("j"),

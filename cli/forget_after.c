@@ -1,0 +1,128 @@
+/* See forget_after.h. */
+#include "cli/forget_after.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/out.h"
+#include "proto/clock.h"
+#include "proto/places.h"
+#include "proto/spool_files.h"
+
+#define PATIENCE_MS 30000
+#define LOOK_US 50000
+
+static bool is_behind(const json_t *info, const char *what, int64_t version) {
+  return cli_member_int(json_object_get(info, what), "cursor", 0) < version;
+}
+
+/* The spool's files: ingest deletes one when all that is in it is in the store, and nothing comes.
+ */
+static json_t *segments(void) {
+  json_t *names = json_array();
+  glob_t found = {0};
+  if (glob(CK_PLACE_SPOOL "/*.seg", 0, NULL, &found) == 0)
+    for (size_t i = 0; i < found.gl_pathc; ++i) {
+      struct stat st;
+      if (lstat(found.gl_pathv[i], &st) == 0 && st.st_size > CK_SPOOL_SEGMENT_HEAD)
+        json_array_append_new(names, json_string(found.gl_pathv[i]));
+    }
+  globfree(&found);
+  return names;
+}
+
+static bool any_there(const json_t *names) {
+  size_t i;
+  const json_t *name;
+  json_array_foreach(names, i, name) {
+    if (access(json_string_value(name), F_OK) == 0) return true;
+  }
+  return false;
+}
+
+/* What has not done it yet: a word for each. */
+static json_t *still_to_do(const json_t *info, int64_t version, const json_t *spooled) {
+  json_t *left = json_array();
+  if (any_there(spooled)) json_array_append_new(left, json_string("spool"));
+  const json_t *sync = json_object_get(info, "sync");
+  bool mirrored = strcmp(cli_member(sync, "sink"), "null") != 0;
+  if (json_is_true(json_object_get(json_object_get(info, "wal"), "forgetting")))
+    json_array_append_new(left, json_string("wal"));
+  if (is_behind(info, "artifacts", version)) json_array_append_new(left, json_string("artifacts"));
+  if (is_behind(info, "search", version)) json_array_append_new(left, json_string("search"));
+  if (mirrored && is_behind(info, "sync", version))
+    json_array_append_new(left, json_string("mirror"));
+  return left;
+}
+
+int cli_forget_await(struct cli *c, json_t **left) {
+  int64_t until = ck_boot_ms() + PATIENCE_MS, version = -1;
+  json_t *spooled = segments();
+  int rc = CLI_GO_ON;
+  for (*left = NULL;;) {
+    json_t *info;
+    rc = cli_status_of(c, &info);
+    if (rc != CLI_GO_ON) break;
+    if (version < 0) version = cli_member_int(info, "version", 0);
+    json_decref(*left);
+    *left = still_to_do(info, version, spooled);
+    json_decref(info);
+    if (json_array_size(*left) == 0 || ck_boot_ms() >= until) break;
+    if (c->client->ring) cli_ring_step(c->client->ring);
+    usleep(LOOK_US);
+  }
+  json_decref(spooled);
+  return rc;
+}
+
+json_t *cli_forget_kept(void) {
+  static const char *const patterns[] = {
+      "artifact.db.before-*", "artifact.db.saved-*", "artifact.db.restore",
+      "mirror.db.before-*",   "artifacts.before-*",  "logs/rejected.jsonl*",
+  };
+  json_t *files = json_array();
+  for (size_t i = 0; i < sizeof patterns / sizeof *patterns; ++i) {
+    glob_t found = {0};
+    if (glob(patterns[i], 0, NULL, &found) == 0)
+      for (size_t k = 0; k < found.gl_pathc; ++k) {
+        struct stat st;
+        if (lstat(found.gl_pathv[k], &st) == 0 && st.st_size > 0)
+          json_array_append_new(files, json_string(found.gl_pathv[k]));
+      }
+    globfree(&found);
+  }
+  return files;
+}
+
+void cli_forget_say_left(const struct cli *c, const json_t *left) {
+  static const char *const words[][2] = {
+      {"spool", "the spool may still have it, until all that came with it is in the store and"
+                " nothing comes for two seconds"},
+      {"wal", "the database's WAL still has it, because somebody reads it; it is emptied when"
+              " that ends"},
+      {"artifacts", "the readable files still have it; the store rewrites them"},
+      {"search", "the index of the search is being made again; what was forgotten is no hit"},
+      {"mirror", "the mirror still has it; it is deleted there once syncd gets through: convkeep"
+                 " sync status"}};
+  size_t i;
+  const json_t *one;
+  json_array_foreach(left, i, one) for (size_t k = 0; k < sizeof words / sizeof *words; ++k) {
+    if (strcmp(json_string_value(one), words[k][0]) == 0) cli_warn(c, NULL, "%s", words[k][1]);
+  }
+}
+
+void cli_forget_say_kept(const json_t *files) {
+  struct ck_buf text = {0};
+  size_t i;
+  const json_t *one;
+  json_array_foreach(files, i, one) {
+    ck_buf_text(&text, i ? ", " : "these files may still have it; delete them: ");
+    cli_safe_text(&text, ck_str_of(json_string_value(one)), false);
+  }
+  if (text.len) printf("%s\n", ck_buf_cstr(&text));
+  puts("backups, exports and the place that it came from still have it");
+  ck_buf_free(&text);
+}

@@ -1,0 +1,16 @@
+/* The file `forgotten` of the data folder: what was forgotten, by the ids that were named, outside
+ * the database. A database from before, which is put back, does not know it. */
+#ifndef CLI_FORGOTTEN_FILE_H
+#define CLI_FORGOTTEN_FILE_H
+
+#include "cli/client.h"
+
+/* Notes that it is forgotten; back: that it may come again. CLI_GO_ON, or the exit code after
+ * reporting the error. */
+int cli_forgotten_note(struct cli *c, bool conversation, const char *id, bool back);
+
+/* *list: what the file says is forgotten and the store does not, as objects {kind, id} in an array
+ * that the caller decrefs. As above. */
+int cli_forgotten_missing(struct cli *c, json_t **list);
+
+#endif
