@@ -109,7 +109,8 @@ static void bring_up(struct ck_buf *sql, const struct dialect *d, enum ck_table 
 void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool old) {
   const struct dialect *d = &dialects[dialect];
   if (old) {
-    for (enum ck_table t = 0; t < CK_TABLES; ++t) bring_up(sql, d, t);
+    for (enum ck_table t = 0; t < CK_FORGOTTEN; ++t) bring_up(sql, d, t);
+    create_table(sql, d, CK_FORGOTTEN); /* the predecessor has none */
     create_witness(sql, d);
     return;
   }

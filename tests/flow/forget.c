@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/harness/database.h"
+#include "tests/harness/originals.h"
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
@@ -167,6 +168,66 @@ T_STORY(forget, without_a_ring, 180) {
   import_export();
   t_do(0, "forget", "x:c1", "--yes");
   T_CHECK(!*file_with(SECRET), "%s has it", file_with(SECRET));
+}
+
+static void put_with_original(struct t_producer *p, const char *name, const char *original) {
+  t_taken(p, 'n', "messages",
+          "{'id':'m-%s','platform':'x','conversation_id':'%s','role':'user','raw_text':'t',"
+          "'observed_at':1,'original':'%s'}",
+          name, name, original);
+  t_taken(p, 'n', "local_conversations", "{'local_conversation_id':'x:%s','platform':'x'}", name);
+  t_taken(p, 'n', "conversation_links",
+          "{'link_id':'l-%s','local_conversation_id':'x:%s','platform':'x',"
+          "'remote_conversation_id':'%s','observed_at':1}",
+          name, name, name);
+}
+
+static void gives(const char *id, struct ck_str bytes) {
+  struct t_result r = t_convkeep("original", id);
+  T_CHECK(r.code == 0 && r.out_size == bytes.n && memcmp(r.out, bytes.s, bytes.n) == 0,
+          "original %s: exit %d, %zu bytes, %s", id, r.code, r.out_size, r.err);
+  t_result_free(&r);
+}
+
+/* Originals of three conversations share a block: two of them stay, whatever comes. */
+T_STORY(forget, the_rest_of_a_block_stays, 120) {
+  static const char *const names[] = {"one", "two", "three"};
+  struct ck_str bytes[3];
+  struct ck_original all[3];
+  char *prose[3];
+  size_t n = 0;
+  t_daemon("store", NULL);
+  struct t_producer *p = t_producer("importer");
+  for (int i = 0; i < 3; ++i) {
+    size_t most = (size_t)(i + 1) * 40000;
+    prose[i] = t_prose(most);
+    prose[i][0] = (char)('a' + i);
+    bytes[i] = (struct ck_str){prose[i], most};
+    n += i == 1 ? 0 : most;
+    all[i] = (struct ck_original){.platform = CK_LIT("x"),
+                                  .conversation = ck_str_of(names[i]),
+                                  .age = 1,
+                                  .reader = CK_LIT("test 1")};
+  }
+  for (int i = 0; i < 3; ++i) put_with_original(p, names[i], t_original_id(bytes[i]));
+  t_block(p, all, bytes, 3, 20000);
+  for (int i = 0; i < 3; ++i) gives(names[i], bytes[i]);
+  struct ck_mutation m = {.kind = CK_OP_FORGET};
+  m.as.forget = (struct ck_forget){CK_LIT("conversation"), CK_LIT("x:two"), false};
+  t_mutate(p, &m);
+  T_CHECK(t_commit(p) == 'n', "%s", t_refusal(p));
+  for (int round = 0; round < 2; ++round) {
+    gives("one", bytes[0]);
+    gives("three", bytes[2]);
+    t_says(1, "", "original", t_original_id(bytes[1]));
+    T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM originals") == 2, "others are there");
+    T_CHECK(t_sql_int("artifact.db", "SELECT sum(bytes) FROM blocks") == (int64_t)n,
+            "the blocks have %lld bytes",
+            (long long)t_sql_int("artifact.db", "SELECT sum(bytes) FROM blocks"));
+    t_doctor_finds(0, "originals", "ok", "");
+    t_block(p, all, bytes, 3, 20000); /* the same again, as an import sends it */
+  }
+  for (int i = 0; i < 3; ++i) free(prose[i]);
 }
 
 /* A backup from before it was forgotten brings it back; it is said, and forgotten again. */
