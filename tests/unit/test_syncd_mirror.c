@@ -336,7 +336,7 @@ static void predecessor(void) {
                   "local_conversations (local_conversation_id), "
                   "FOREIGN KEY (message_id) REFERENCES messages (id)",
   };
-  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+  for (enum ck_table t = 0; t < CK_FORGOTTEN; ++t) {
     struct ck_buf sql = {0};
     ck_buf_printf(&sql, "CREATE TABLE %s (", ck_tables[t].name);
     for (int c = 0; c < ck_tables[t].mirrored; ++c) {
