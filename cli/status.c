@@ -189,6 +189,18 @@ static void witness_lines(struct cli_table *t, const json_t *sync) {
   ck_buf_free(&text);
 }
 
+static bool unproven(const json_t *sync) { return json_is_true(json_object_get(sync, "unproven")); }
+
+/* After a restore, or when a mirror was taken over. */
+static void unproven_line(struct cli_table *t, const json_t *sync) {
+  struct ck_buf text = {0};
+  if (!unproven(sync)) return;
+  ck_buf_text(&text, "may have rows of another time: it is compared, column by column, and repaired"
+                     " by itself; convkeep sync repair --deep does it now");
+  cli_line(t, "", CLI_YELLOW, &text);
+  ck_buf_free(&text);
+}
+
 void cli_sync_lines(struct cli_table *t, const json_t *info) {
   const json_t *sync = json_object_get(info, "sync");
   struct ck_buf text = {0};
@@ -217,12 +229,13 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
   ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0),
                 (long long)cli_member_int(info, "version", 0));
   cli_line(t, "mirror",
-           *cli_member(sync, "alarm") ? CLI_RED
-           : pending                  ? CLI_YELLOW
-                                      : CLI_GREEN,
+           *cli_member(sync, "alarm")  ? CLI_RED
+           : pending || unproven(sync) ? CLI_YELLOW
+                                       : CLI_GREEN,
            &text);
   alarm_line(t, sync);
   witness_lines(t, sync);
+  unproven_line(t, sync);
   ck_buf_printf(&text, "%lld", (long long)dead);
   if (dead) {
     ck_buf_printf(&text, " %s refused by the mirror; convkeep list dead-letters",

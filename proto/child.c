@@ -6,20 +6,26 @@
 
 #include "proto/text.h"
 
-static int kept_back(const char *variable) {
-  static const char *const names[] = {
-      "CONVKEEP_D1_TOKEN=", "CONVKEEP_POSTGRES_PASSWORD=", "CONVKEEP_READY_FD="};
-  for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
-    if (strncmp(variable, names[i], strlen(names[i])) == 0) return 1;
-  return 0;
+static const char *const own[] = {"CONVKEEP_READY_FD=", NULL};
+static const char *const secret[] = {
+    "CONVKEEP_D1_TOKEN=", "CONVKEEP_POSTGRES_PASSWORD=", "CONVKEEP_READY_FD=", NULL};
+
+static bool is_one_of(const char *variable, const char *const *names) {
+  for (; *names; ++names)
+    if (strncmp(variable, *names, strlen(*names)) == 0) return true;
+  return false;
 }
 
-char **ck_child_env(void) {
+static char **without(const char *const *names) {
   size_t n = 0, kept = 0;
   while (environ[n]) ++n;
   char **env = ck_alloc((n + 1) * sizeof *env);
   for (size_t i = 0; i < n; ++i)
-    if (!kept_back(environ[i])) env[kept++] = environ[i];
+    if (!is_one_of(environ[i], names)) env[kept++] = environ[i];
   env[kept] = NULL;
   return env;
 }
+
+char **ck_child_env(void) { return without(secret); }
+
+char **ck_own_env(void) { return without(own); }

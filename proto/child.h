@@ -1,4 +1,4 @@
-/* The environment of a program that a daemon starts (an exec target of renewd). */
+/* The environment of a program that a daemon starts: an exec target of renewd, or itself. */
 #ifndef CK_PROTO_CHILD_H
 #define CK_PROTO_CHILD_H
 
@@ -6,5 +6,7 @@
  * and without CONVKEEP_READY_FD, which is meant for this process alone. NULL-terminated. The caller
  * frees the array, but not its strings, which belong to the environment. */
 char **ck_child_env(void);
+/* The same with the secrets, for this program once more. */
+char **ck_own_env(void);
 
 #endif

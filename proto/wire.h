@@ -180,8 +180,13 @@
 /* Store → syncd: the right to send `tokens` requests within the next `ms` milliseconds.
  *
  *   run  unless "": one of them is to read the mirror's witness, which WITNESS tells; until then no
- *        worker gets a batch */
-#define CK_GRANT_FIELDS(F) F(UINT, request) F(UINT, tokens) F(UINT, ms) F(TEXT, run)
+ *        worker gets a batch
+ *   task unless "": the worker is to run it beside itself, in the words of its command line:
+ *        CK_TASK_VERIFY, CK_TASK_REPAIR */
+#define CK_GRANT_FIELDS(F) \
+  F(UINT, request) F(UINT, tokens) F(UINT, ms) F(TEXT, run) F(TEXT, task)
+#define CK_TASK_VERIFY "verify"
+#define CK_TASK_REPAIR "repair deep"
 
 /* syncd → store: what becomes of the worker's leases. Sent every second, and at once when the
  * worker gives one up. Not answered. Each list is an array of leases (ck_lease_encode), at most
@@ -556,6 +561,15 @@
 #define CK_WITNESS_FIELDS(F) \
   F(TEXT, sink) F(TEXT, run) F(BOOL, there) F(TEXT, store_id) F(TEXT, of_run) F(UINT, version)
 
+/* syncd: a comparison of the mirror with the database has ended.
+ *
+ *   task     verify, verify deep, repair or repair deep
+ *   records  that were compared
+ *   wrong    rows that were wrong; of repair: that still are
+ *   skipped  rows that were not compared: under way, dead letters, the predecessor's own */
+#define CK_CHECKED_FIELDS(F) \
+  F(TEXT, sink) F(TEXT, task) F(UINT, records) F(UINT, wrong) F(UINT, skipped)
+
 /* A person: this store fills the mirror from now on, whatever its witness says. Everything is sent
  * to it again, as by BACKFILL. */
 #define CK_TAKEOVER_FIELDS(F) F(TEXT, sink)
@@ -732,7 +746,8 @@
   M(FORGET, forget, 30) \
   M(REMEMBER, remember, 31) \
   M(WITNESS, witness, 33) \
-  M(TAKEOVER, takeover, 34)
+  M(TAKEOVER, takeover, 34) \
+  M(CHECKED, checked, 35)
 
 /* clang-format on */
 

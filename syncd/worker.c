@@ -13,6 +13,7 @@
 #include "proto/map.h"
 #include "proto/push.h"
 #include "syncd/batches/pipeline.h"
+#include "syncd/beside.h"
 #include "syncd/demand.h"
 #include "syncd/held.h"
 #include "syncd/sinks/sink.h"
@@ -47,7 +48,8 @@ struct worker {
   struct sync_query probe; /* a request that changes nothing: does anything get through? */
   bool probing;
   struct sync_witness witness;
-  int64_t rate_left; /* requests left, as the sink said; -1: it did not say */
+  struct sync_beside beside; /* a task that the store has asked for */
+  int64_t rate_left;         /* requests left, as the sink said; -1: it did not say */
   int64_t push_due, held_due, report_due, reported_at, stopping_at;
   const char *reported_state;
   unsigned reported_parked;
@@ -252,6 +254,8 @@ static void on_frame(struct worker *w, struct ck_str bytes) {
   } else if (m.kind == CK_MSG_GRANT) {
     sync_demand_grant(&w->demand, &m.as.grant, ck_boot_ms());
     sync_witness_want(&w->witness, m.as.grant.run);
+    if (m.as.grant.task.n && sync_beside_start(&w->beside, m.as.grant.task, &err))
+      refuse(w, "task_failed", err.text);
   } else if (m.kind == CK_MSG_PROBLEM) {
     char *reason = ck_str_dup(m.as.problem.reason);
     refuse(w, "no_work", reason);
@@ -389,6 +393,7 @@ static void apply(struct worker *w) {
 
 void sync_worker_end(void *self) {
   struct worker *w = self;
+  sync_beside_end(&w->beside);
   if (w->sink_self) w->sink->close(&w->sink_self);
   ck_push_free(&w->push);
   ck_memory_unacked_free(&w->outcomes);
@@ -461,6 +466,7 @@ void sync_worker_wait(void *self, struct ck_wait *wait) {
 
 int sync_worker_turn(void *self) {
   struct worker *w = self;
+  sync_beside_look(&w->beside);
   take_all(w);
   apply(w);
   say_held_if_due(w);

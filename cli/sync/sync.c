@@ -24,6 +24,24 @@ static void rate_line(struct cli_table *t, const json_t *rate) {
   ck_buf_free(&text);
 }
 
+/* How the last comparison ended, and how long ago. */
+static void check_line(struct cli_table *t, const json_t *check, int64_t now) {
+  struct ck_buf text = {0};
+  int64_t wrong = cli_member_int(check, "wrong", 0), skipped = cli_member_int(check, "skipped", 0);
+  if (!*cli_member(check, "task")) return;
+  ck_buf_printf(&text, "%lld records, ", (long long)cli_member_int(check, "records", 0));
+  if (wrong)
+    ck_buf_printf(&text, "%lld wrong", (long long)wrong);
+  else
+    ck_buf_text(&text, "right");
+  if (skipped) ck_buf_printf(&text, ", %lld not compared", (long long)skipped);
+  ck_buf_printf(&text, " (%s, ", cli_member(check, "task"));
+  cli_seconds_text(&text, now - cli_member_int(check, "at", now));
+  ck_buf_text(&text, " ago)");
+  cli_line(t, "compared", wrong ? CLI_RED : CLI_PLAIN, &text);
+  ck_buf_free(&text);
+}
+
 /* The request rate, what was written today, and paused tables. */
 static void cost_lines(struct cli_table *t, const json_t *sync) {
   const json_t *today = json_object_get(sync, "today"), *paused = json_object_get(sync, "paused"),
@@ -95,17 +113,12 @@ static int sync_status(struct cli *c) {
     int64_t now = cli_member_int(info, "at", ck_now_ms());
     cli_sync_lines(t, info);
     cost_lines(t, json_object_get(info, "sync"));
+    check_line(t, json_object_get(json_object_get(info, "sync"), "check"), now);
     worker_lines(t, info, now);
     cli_table_print(&t);
   }
   json_decref(info);
   return CLI_DONE;
-}
-
-/* What is there may have any version, so only a comparison of every column makes it right. */
-static int adopt(struct cli *c) {
-  int rc = cli_sync_backfill(c, true);
-  return rc == CLI_DONE ? cli_sync_check(c, true, true) : rc;
 }
 
 struct wish {
@@ -125,7 +138,7 @@ static int run(struct cli *c, int argc, char **argv) {
   if (w.deep && !check) return cli_usage_error(c, "--deep", "only for sync verify and sync repair");
   if (strcmp(argv[1], "retry") == 0) return cli_sync_retry(c, argc > 2 ? argv[2] : NULL);
   if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c, false);
-  if (strcmp(argv[1], "adopt") == 0 && argc == 2) return adopt(c);
+  if (strcmp(argv[1], "adopt") == 0 && argc == 2) return cli_sync_backfill(c, true);
   if (argc > 2) return cli_usage_error(c, argv[2], "unexpected argument");
   if (check) return cli_sync_check(c, mend, w.deep);
   if (schema) return w.apply ? cli_sync_apply(c) : cli_sync_print(c, w.old);

@@ -37,6 +37,7 @@ static int begin(struct cli *c, bool adopt) {
 struct wait {
   int64_t goal, first; /* versions: the end of the backfill; the mirror's cursor at the start of
                           this command */
+  bool adopt;          /* also until every column is compared */
   int64_t alone_since;
   int64_t dead_letters;
 };
@@ -60,7 +61,7 @@ static int look(struct cli *c, struct wait *w) {
   if (w->goal < 0) w->goal = cli_member_int(info, "version", 0);
   if (w->first < 0) w->first = cursor;
   w->dead_letters = cli_member_int(sync, "dead_letters", 0);
-  if (cursor >= w->goal) {
+  if (cursor >= w->goal && !(w->adopt && json_is_true(json_object_get(sync, "unproven")))) {
     rc = CLI_DONE;
   } else {
     int64_t left = cli_member_int(sync, "backlog", 0), whole = w->goal - w->first;
@@ -85,7 +86,7 @@ static int await(struct cli *c, struct wait *w) {
 }
 
 int cli_sync_backfill(struct cli *c, bool adopt) {
-  struct wait w = {.goal = -1, .first = -1, .alone_since = ck_boot_ms()};
+  struct wait w = {.goal = -1, .first = -1, .adopt = adopt, .alone_since = ck_boot_ms()};
   int64_t began = ck_boot_ms();
   int rc = cli_connect(c, false, CLI_PART(CLI_STORE) | CLI_PART(CLI_SYNCD));
   if (rc == CLI_GO_ON) rc = begin(c, adopt);

@@ -81,8 +81,9 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * attachment_names: by which names they came. file: the id by which messages name it; "": unknown.
  *
  * sinks: each mirror. written: the version that its witness has at least. taken: a person has said
- * that it is this store's, whatever its witness says. alarm: why the witness does not fit, a word
- * and a sentence; "": it does, as far as is known.
+ * that it is this store's, whatever its witness says. unproven: another history has written to it,
+ * and it was not repaired deeply since. alarm: why the witness does not fit, a word and a sentence;
+ * "": it does, as far as is known.
  *
  * runs: those in which a mirror was written to (store/write/apply_witness.c). first, last: the head
  * when that began, and when the next run began; last NULL: the present one. run "*": any of that
@@ -90,6 +91,8 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  *
  * forgotten_files: attachments that are kept out, because the messages that named them were
  * forgotten.
+ *
+ * checks: how the last comparison of each mirror ended (CHECKED); task "": there was none yet.
  *
  * spent: what each mirror has cost, by day (UTC, days since 1970). */
 static const char system_tables[] =
@@ -131,6 +134,7 @@ static const char system_tables[] =
         " WHERE last_error GLOB '" CK_SUPERSEDED "*';"
         "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL,"
         " written INTEGER NOT NULL DEFAULT 0, taken INTEGER NOT NULL DEFAULT 0,"
+        " unproven INTEGER NOT NULL DEFAULT 0,"
         " alarm TEXT NOT NULL DEFAULT '', alarm_at INTEGER NOT NULL DEFAULT 0)"
         " STRICT, WITHOUT ROWID;"
         "CREATE TABLE spent (sink TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL,"
@@ -159,7 +163,10 @@ static const char account_tables[] =
 
 static const char mirror_tables[] =
     "CREATE TABLE runs (number INTEGER PRIMARY KEY, run TEXT NOT NULL, store_id TEXT NOT NULL,"
-    " first INTEGER NOT NULL, last INTEGER, UNIQUE (run, store_id)) STRICT;";
+    " first INTEGER NOT NULL, last INTEGER, UNIQUE (run, store_id)) STRICT;"
+    "CREATE TABLE checks (sink TEXT PRIMARY KEY, task TEXT NOT NULL, at INTEGER NOT NULL,"
+    " records INTEGER NOT NULL, wrong INTEGER NOT NULL, skipped INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;";
 
 static const char attempt_tables[] =
     "CREATE TABLE attempts (number INTEGER PRIMARY KEY, version INTEGER NOT NULL,"

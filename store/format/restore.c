@@ -201,7 +201,7 @@ static int pause_all(sqlite3 *db, uint64_t *version, uint64_t *paused, struct ck
 
 static int renew_identity(sqlite3 *db, int64_t runs, uint64_t version, const char *alarm,
                           struct ck_err *err) {
-  char *sql = sqlite3_mprintf("DELETE FROM sinks; DELETE FROM dead_letters;"
+  char *sql = sqlite3_mprintf("DELETE FROM sinks; DELETE FROM checks; DELETE FROM dead_letters;"
                               "UPDATE store SET store_id = lower(hex(randomblob(16))),"
                               " runs = %lld, version_floor = %lld, alarm = %Q, alarm_at = %lld",
                               (long long)runs, (long long)version, alarm, (long long)ck_now_ms());

@@ -6,8 +6,14 @@
 #include <stdlib.h>
 
 #include "proto/text.h"
+#include "proto/wire.h"
 
-#define AGAIN_MS 2500        /* a worker that was asked has not told it */
+#define AGAIN_MS 2500 /* a worker that was asked has not told it */
+#define HOUR_MS (INT64_C(3600) * 1000)
+#define TASK_AGAIN_MS (HOUR_MS / 4) /* a worker that was asked has not told how it ended */
+#define DAY_MS (24 * HOUR_MS)
+#define NIGHT_FROM 2 /* hours */
+#define NIGHT_TO 6
 #define AGAIN_ALARM_MS 60000 /* somebody may have put things right */
 
 struct fit {
@@ -15,6 +21,8 @@ struct fit {
   char run[FIT_RUN];
   struct fit_view view;
   int64_t ask_at; /* while it does not fit */
+  struct fit_check check;
+  int64_t task_at; /* the next task is not asked for before */
 };
 
 struct fit *fit_new(bool kept) {
@@ -75,5 +83,38 @@ int64_t fit_ask_at(struct fit *f) {
 void fit_asked(struct fit *f, int64_t now) {
   pthread_mutex_lock(&f->lock);
   f->ask_at = now + (f->view.state == FIT_NO ? AGAIN_ALARM_MS : AGAIN_MS);
+  pthread_mutex_unlock(&f->lock);
+}
+
+void fit_checked(struct fit *f, const struct fit_check *check) {
+  pthread_mutex_lock(&f->lock);
+  f->check = *check;
+  f->task_at = 0;
+  pthread_mutex_unlock(&f->lock);
+}
+
+/* Once a night; by day only if it was missed for a day more. */
+static bool verify_due(const struct fit_check *c, int64_t wall, int64_t shown) {
+  int64_t hour = shown % DAY_MS / HOUR_MS, age = wall - c->at;
+  bool night = hour >= NIGHT_FROM && hour < NIGHT_TO;
+  return c->at && age >= (night ? DAY_MS - (NIGHT_TO - NIGHT_FROM) * HOUR_MS : 2 * DAY_MS);
+}
+
+const char *fit_task_due(struct fit *f, uint64_t cursor, int64_t now, int64_t wall, int64_t shown) {
+  const char *task = NULL;
+  pthread_mutex_lock(&f->lock);
+  if (f->run[0] && f->view.state == FIT_YES && now >= f->task_at) {
+    if (f->check.unproven)
+      task = cursor >= f->check.behind ? CK_TASK_REPAIR : NULL;
+    else if (verify_due(&f->check, wall, shown))
+      task = CK_TASK_VERIFY;
+  }
+  pthread_mutex_unlock(&f->lock);
+  return task;
+}
+
+void fit_task_asked(struct fit *f, int64_t now) {
+  pthread_mutex_lock(&f->lock);
+  f->task_at = now + TASK_AGAIN_MS;
   pthread_mutex_unlock(&f->lock);
 }

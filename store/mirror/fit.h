@@ -26,6 +26,13 @@ struct fit_view {
   uint64_t least;
 };
 
+/* What is known of the mirror's contents. */
+struct fit_check {
+  int64_t at;      /* wall clock of the last comparison, or of the first batch */
+  bool unproven;   /* another history has written to it, and it was not repaired deeply since */
+  uint64_t behind; /* … once it has all up to this version */
+};
+
 /* Begins a run with an id of its own. kept: the sink keeps a witness; else it always fits. */
 struct fit *fit_new(bool kept);
 void fit_free(struct fit **f);
@@ -43,7 +50,15 @@ void fit_forget(struct fit *f);
 /* The witness has this version at least. */
 void fit_confirmed(struct fit *f, uint64_t version);
 
+void fit_checked(struct fit *f, const struct fit_check *check);
+
 /* ---- the work thread ---- */
+
+/* The task that is due: CK_TASK_REPAIR, CK_TASK_VERIFY (once a day, at night) or NULL. cursor: all
+ * up to it is mirrored. wall: the wall clock; shown: what a clock on the wall shows. Call
+ * fit_task_asked when a worker was asked. */
+const char *fit_task_due(struct fit *f, uint64_t cursor, int64_t now, int64_t wall, int64_t shown);
+void fit_task_asked(struct fit *f, int64_t now);
 
 /* When a worker is to be asked to read it; INT64_MAX: never. */
 int64_t fit_ask_at(struct fit *f);

@@ -8,6 +8,7 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "proto/wire.h"
+#include "proto/zone.h"
 #include "store/mirror/fit.h"
 #include "store/mirror/held.h"
 #include "store/mirror/meter.h"
@@ -33,6 +34,7 @@ struct work {
   struct parents *parents;
   size_t batch_bytes;
   const char *sink;
+  struct ck_zone *zone; /* of this machine */
   struct demands demands;
   struct held held;
   int64_t complained_at, probe_at;
@@ -237,9 +239,10 @@ static bool is_tokens_turn(struct work *w, int64_t now) {
   return !w->batch_turn || work_at(w, now) > now;
 }
 
-static bool grant(struct work *w, struct demand *to, unsigned tokens, const char *run) {
+static bool grant(struct work *w, struct demand *to, unsigned tokens, const char *run,
+                  const char *task) {
   struct ck_message m = {.kind = CK_MSG_GRANT};
-  m.as.grant = (struct ck_grant){to->request, tokens, CK_TOKEN_MS, ck_str_of(run)};
+  m.as.grant = (struct ck_grant){to->request, tokens, CK_TOKEN_MS, ck_str_of(run), ck_str_of(task)};
   demands_served(&w->demands, to);
   if (!send_to(w, to, &m)) demands_forget(&w->demands, to);
   return true;
@@ -252,7 +255,7 @@ static bool give_tokens(struct work *w) {
   if (!n) return false;
   to->tokens -= n;
   w->batch_turn = true;
-  return grant(w, to, n, "");
+  return grant(w, to, n, "", "");
 }
 
 /* While the sink is down, the workers probe it in turn, so that all of them together cost no more
@@ -263,7 +266,7 @@ static bool give_probe(struct work *w) {
   if (!to || !meter_tokens(w->meter, 1, now)) return false;
   w->probe_at = now + PROBE_MS;
   to->probe = false;
-  return grant(w, to, 1, "");
+  return grant(w, to, 1, "", "");
 }
 
 /* When a worker that wants batches is to read the mirror's witness first. */
@@ -277,7 +280,20 @@ static bool ask_witness(struct work *w) {
   struct demand *to = witness_at(w, now) <= now ? demands_batch(&w->demands, now) : NULL;
   if (!to || !meter_tokens(w->meter, 1, now)) return false;
   fit_asked(w->context->fit, now);
-  return grant(w, to, 1, fit_run(w->context->fit));
+  return grant(w, to, 1, fit_run(w->context->fit), "");
+}
+
+/* What compares the mirror with the database runs beside a worker. */
+static bool give_task(struct work *w) {
+  int64_t now = ck_boot_ms(), wall = ck_now_ms();
+  struct demand *to = demands_batch(&w->demands, now);
+  int64_t shown = wall + 1000 * ck_zone_offset(w->zone, wall / 1000);
+  const char *task =
+      to ? fit_task_due(w->context->fit, leases_cursor(w->leases), now, wall, shown) : NULL;
+  if (!task) return false;
+  fit_task_asked(w->context->fit, now);
+  ck_log(CK_INFO, to->worker, "task", "words=%s", ck_quotedz(task));
+  return grant(w, to, 0, "", task);
 }
 
 /* ---- what comes in ---- */
@@ -367,7 +383,7 @@ static void *run(void *self) {
   while (!atomic_load(&w->context->stop)) {
     take_frames(w);
     while (!atomic_load(&w->context->stop) &&
-           (give_tokens(w) || give_probe(w) || ask_witness(w) || give_batch(w)))
+           (give_tokens(w) || give_probe(w) || ask_witness(w) || give_task(w) || give_batch(w)))
       take_frames(w);
     /* Do not hold a batch's megabytes while no worker wants one. */
     ck_buf_free(&w->changes);
@@ -389,6 +405,7 @@ struct work *work_start(struct context *context, struct leases *leases, struct c
   w->sink = ck_set_text(context->settings, CK_SET_SYNC_SINK);
   bool ok = db_open_reader(&w->db, err) == 0 && (w->scan = scan_new(w->db, err)) &&
             (w->parents = parents_new(w->db, err)) &&
+            (w->zone = ck_zone_open((struct ck_str){0}, err)) &&
             (w->door = ck_door_bind(context->settings, CK_DOOR_WORK, err));
   if (ok) w->started = pthread_create(&w->thread, NULL, run, w) == 0;
   if (ok && !w->started) ck_fail(err, "work: cannot start a thread");
@@ -405,6 +422,7 @@ void work_stop(struct work **work) {
   parents_free(&w->parents);
   db_close(&w->db);
   demands_free(&w->demands);
+  ck_zone_free(&w->zone);
   ck_buf_free(&w->changes);
   free(w);
   *work = NULL;

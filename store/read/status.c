@@ -296,6 +296,33 @@ static int put_witness(struct ck_map *m, sqlite3 *db, const struct context *cont
   return s ? 0 : -1;
 }
 
+/* How the last comparison ended, and whether one is wanted. */
+static int put_check(struct ck_map *m, sqlite3 *db, const struct context *context,
+                     struct ck_err *err) {
+  char *mirror = ck_settings_mirror(context->settings);
+  sqlite3_stmt *s = db_prepare(db,
+                               "SELECT c.task, c.at, c.records, c.wrong, c.skipped, s.unproven"
+                               " FROM sinks s JOIN checks c ON c.sink = s.name WHERE s.name = ?1",
+                               err);
+  if (s) db_bind_str(s, 1, ck_str_of(mirror));
+  bool known = s && sqlite3_step(s) == SQLITE_ROW;
+  ck_pair_bool(m, "unproven", known && sqlite3_column_int(s, 5));
+  if (known && db_str(s, 0).n) {
+    struct ck_map check = ck_pair_map(m, "check");
+    ck_pair_str(&check, "task", db_str(s, 0));
+    ck_pair_int(&check, "at", sqlite3_column_int64(s, 1));
+    ck_pair_int(&check, "records", sqlite3_column_int64(s, 2));
+    ck_pair_int(&check, "wrong", sqlite3_column_int64(s, 3));
+    ck_pair_int(&check, "skipped", sqlite3_column_int64(s, 4));
+    ck_map_close(&check);
+  } else {
+    ck_pair_nil(m, "check");
+  }
+  sqlite3_finalize(s);
+  free(mirror);
+  return s ? 0 : -1;
+}
+
 /* How far the mirror is. */
 struct mirrored {
   const char *sink;
@@ -331,7 +358,7 @@ static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context
   put_rate(&sync, context->meter, g);
   put_paused(&sync, g);
   char *word = NULL;
-  if (put_witness(&sync, db, context, &word, err)) return -1;
+  if (put_witness(&sync, db, context, &word, err) || put_check(&sync, db, context, err)) return -1;
   ck_pair_text_or_nil(&sync, "alarm", word ? word : to->alarm);
   free(word);
   if (g->sync_error.len)

@@ -52,6 +52,8 @@ struct fit_news {
   char before[FIT_BEFORE];
   uint64_t least;
   uint64_t written; /* the witness has this version at least; 0: nothing new */
+  bool checks;      /* check is new */
+  struct fit_check check;
 };
 
 struct apply {

@@ -144,6 +144,36 @@ static void name_before(struct apply *a, const struct ck_witness *m) {
     snprintf(before, FIT_BEFORE, CK_WITNESS_ANY); /* written by hand, and taken over */
 }
 
+static int read_check(struct apply *a, struct ck_str mirror, struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_CHECK_GET, "s", mirror);
+  int rc = system_step(a->system, s, err);
+  a->fit_news.checks = rc > 0;
+  if (rc > 0)
+    a->fit_news.check =
+        (struct fit_check){sqlite3_column_int64(s, 0), sqlite3_column_int(s, 1) != 0, a->committed};
+  system_done(s);
+  return rc < 0 ? -1 : 0;
+}
+
+/* A deep repair that has left nothing proves the mirror; so does a deep comparison without a
+ * finding. */
+int mutate_checked(struct apply *a, const struct ck_checked *m, struct ck_err *err) {
+  struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
+  bool deep = ck_str_is(m->task, "verify deep") || ck_str_is(m->task, CK_TASK_REPAIR);
+  if (!deep && !ck_str_is(m->task, CK_TASK_VERIFY) && !ck_str_is(m->task, "repair"))
+    return ck_fail(err, "checked.task: %s is none", ck_quoted(m->task));
+  if (m->records > INT64_MAX || m->wrong > INT64_MAX || m->skipped > INT64_MAX)
+    return ck_fail(err, "checked: a number is too large");
+  if (apply_savepoint(a, err)) return -1;
+  if (system_run(a->system, SYSTEM_CHECK_SAVE, err, "ssiiii", mirror, m->task, a->now,
+                 (int64_t)m->records, (int64_t)m->wrong, (int64_t)m->skipped) ||
+      (deep && !m->wrong &&
+       system_run(a->system, SYSTEM_SINK_PROVEN, err, "si", mirror, (int64_t)0)) ||
+      read_check(a, mirror, err))
+    return apply_failed(a);
+  return 0;
+}
+
 static int accept(struct apply *a, struct ck_str mirror, const struct ck_witness *m,
                   const struct account *account, struct ck_err *err) {
   if (account->alarm[0])
@@ -152,6 +182,12 @@ static int accept(struct apply *a, struct ck_str mirror, const struct ck_witness
       system_run(a->system, SYSTEM_RUN_SAVE, err, "ssi", ck_str_of(fit_run(a->fit)),
                  ck_str_of(a->store_id), (int64_t)a->committed) ||
       system_run(a->system, SYSTEM_RUNS_PRUNE, err, ""))
+    return apply_failed(a);
+  bool foreign = m->there && m->store_id.n && !ck_str_is(m->store_id, a->store_id);
+  if (foreign && system_run(a->system, SYSTEM_SINK_PROVEN, err, "si", mirror, (int64_t)1))
+    return apply_failed(a);
+  if (system_run(a->system, SYSTEM_CHECK_BEGIN, err, "si", mirror, a->now) ||
+      read_check(a, mirror, err))
     return apply_failed(a);
   a->fit_news.what = FIT_NEWS_FITS;
   a->fit_news.least = account->written;
@@ -212,6 +248,7 @@ int mutate_takeover(struct apply *a, const struct ck_takeover *m, struct ck_err 
                    a->mirror ? a->mirror : "none", ck_quoted(m->sink));
   if (apply_savepoint(a, err)) return -1;
   if (system_run(a->system, SYSTEM_SINK_TAKE, err, "s", mirror) ||
+      system_run(a->system, SYSTEM_SINK_PROVEN, err, "si", mirror, (int64_t)1) ||
       system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", mirror, (int64_t)a->head))
     return apply_failed(a);
   a->backfill = a->head;
@@ -233,4 +270,5 @@ void witness_committed(struct apply *a) {
   else if (n->what != FIT_NEWS_NONE)
     fit_compared(a->fit, n->what == FIT_NEWS_FITS, n->before, n->least);
   if (n->written) fit_confirmed(a->fit, n->written);
+  if (n->checks) fit_checked(a->fit, &n->check);
 }

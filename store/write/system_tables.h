@@ -120,6 +120,11 @@
   L(SINK_WITNESS, "SELECT written, taken, alarm FROM sinks WHERE name = ?1") \
   L(SINK_FITS, "INSERT INTO sinks (name, cursor) VALUES (?1, 0) ON CONFLICT (name) DO UPDATE" \
                " SET alarm = '', taken = 0") \
+  L(SINK_PROVEN, "UPDATE sinks SET unproven = ?2 WHERE name = ?1") \
+  L(CHECK_BEGIN, "INSERT INTO checks VALUES (?1, '', ?2, 0, 0, 0) ON CONFLICT DO NOTHING") \
+  L(CHECK_SAVE, "INSERT OR REPLACE INTO checks VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+  L(CHECK_GET, "SELECT c.at, s.unproven FROM sinks s JOIN checks c ON c.sink = s.name" \
+               " WHERE s.name = ?1") \
   L(SINK_ALARM, "INSERT INTO sinks (name, cursor, alarm, alarm_at) VALUES (?1, 0, ?2, ?3)" \
                 " ON CONFLICT (name) DO UPDATE SET alarm = ?2, alarm_at = ?3") \
   L(SINK_RESTART, "INSERT INTO sinks (name, cursor) VALUES (?1, 0) ON CONFLICT (name) DO UPDATE" \

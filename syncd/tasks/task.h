@@ -64,6 +64,9 @@ int sync_task_refused(const struct sync_answer *a, struct ck_err *err);
  * t->witness set. -1 with the reason if it does not fit. (witness.c) */
 int sync_task_witness(struct sync_task *t, struct ck_err *err);
 
+/* Tells the store how a comparison has ended. -1 with the reason. (witness.c) */
+int sync_task_checked(struct sync_task *t, const struct ck_checked *checked, struct ck_err *err);
+
 /* Waits for that long. */
 void sync_task_pause(int64_t ms);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/clock.h"
+#include "proto/lock.h"
 #include "proto/map.h"
 
 /* The size of a range (records), and how many ranges are in one question. */
@@ -338,14 +339,34 @@ static void say_result(struct verify *v, int64_t began) {
   sync_task_say(v->t);
 }
 
+/* Its place is noted in one file, so one goes on at a time. */
+#define DEEP_LOCK "run/sync-deep.lock"
+
+static int lock_deep(struct ck_lock *l, struct ck_err *err) {
+  int rc = ck_lock_file(l, DEEP_LOCK, err);
+  return rc > 0 ? ck_fail(err, "another comparison of every column is under way") : rc;
+}
+
+static int tell_checked(const struct verify *v, struct ck_err *err) {
+  static const char *const words[2][2] = {{"verify", "verify deep"}, {"repair", CK_TASK_REPAIR}};
+  struct ck_checked c = {ck_str_of(v->t->sink->name), ck_str_of(words[v->repair][v->deep]),
+                         v->records, v->repair ? v->left : wrong(v),
+                         v->under_way + v->dead_letters + v->kept};
+  return sync_task_checked(v->t, &c, err);
+}
+
 int sync_verify(struct sync_task *t, bool deep, bool repair, struct ck_err *err) {
   struct verify *v = ck_zalloc(sizeof *v);
   int64_t began = ck_boot_ms();
   v->t = t;
   v->deep = deep;
   v->repair = repair;
-  int rc = look_at_all(v, err);
+  struct ck_lock lock = {.fd = -1};
+  int rc = deep ? lock_deep(&lock, err) : 0;
+  if (rc == 0) rc = look_at_all(v, err);
+  if (rc == 0) rc = tell_checked(v, err);
   if (rc == 0) say_result(v, began);
+  ck_lock_end(&lock);
   if (rc == 0) rc = (repair ? v->left : wrong(v)) > 0;
   for (int i = 0; i < CK_TABLES; ++i) {
     verify_ranges_free(&v->again[i]);

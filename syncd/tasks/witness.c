@@ -16,7 +16,6 @@
 struct look {
   struct sync_task *t;
   struct sync_witness found;
-  bool receipted;
 };
 
 static int read_mirror(struct look *l, struct ck_err *err) {
@@ -27,31 +26,49 @@ static int read_mirror(struct look *l, struct ck_err *err) {
 
 static void receipted(void *self, uint64_t number, char result, struct ck_str reason) {
   (void)number, (void)result, (void)reason;
-  ((struct look *)self)->receipted = true;
+  *(bool *)self = true;
 }
 
-static int await_receipt(struct look *l, struct ck_push *push, struct ck_err *err) {
-  for (int64_t until = ck_boot_ms() + RECEIPT_MS; !l->receipted && ck_boot_ms() < until;) {
+static int await_receipt(const bool *done, struct ck_push *push, struct ck_err *err) {
+  for (int64_t until = ck_boot_ms() + RECEIPT_MS; !*done && ck_boot_ms() < until;) {
     zmq_pollitem_t items[2];
     int ms = ck_push_step(push);
     if (ck_push_usurped(push)) break;
     zmq_poll(items, ck_push_items(push, items), ms < 0 || ms > STEP_MS ? STEP_MS : ms);
   }
-  return l->receipted ? 0 : ck_fail(err, "the store did not answer what the mirror's witness says");
+  return *done ? 0 : ck_fail(err, "the store did not answer what it was told");
 }
 
-static int tell(struct look *l, struct ck_err *err) {
-  struct ck_memory_unacked *kept = ck_memory_unacked_new(receipted, l);
+/* Sends a changeset, and waits for its receipt. */
+static int tell(struct sync_task *t, const struct ck_buf *mutations, struct ck_err *err) {
+  bool done = false;
+  struct ck_memory_unacked *kept = ck_memory_unacked_new(receipted, &done);
   struct ck_unacked unacked = ck_memory_unacked_ops(kept);
-  struct ck_buf mutations = {0};
   char id[40];
-  sync_witness_encode(&l->found, l->t->sink->name, &mutations);
   snprintf(id, sizeof id, "syncd-task-%d", (int)getpid());
-  struct ck_push *push = ck_push_new(l->t->settings, id, &unacked, 1, err);
-  ck_memory_unacked_add(kept, ck_buf_view(&mutations));
-  int rc = push ? await_receipt(l, push, err) : -1;
+  struct ck_push *push = ck_push_new(t->settings, id, &unacked, 1, err);
+  ck_memory_unacked_add(kept, ck_buf_view(mutations));
+  int rc = push ? await_receipt(&done, push, err) : -1;
   ck_push_free(&push);
   ck_memory_unacked_free(&kept);
+  return rc;
+}
+
+static int tell_witness(struct look *l, struct ck_err *err) {
+  struct ck_buf mutations = {0};
+  sync_witness_encode(&l->found, l->t->sink->name, &mutations);
+  int rc = tell(l->t, &mutations, err);
+  ck_buf_free(&mutations);
+  return rc;
+}
+
+int sync_task_checked(struct sync_task *t, const struct ck_checked *checked, struct ck_err *err) {
+  struct ck_mutation m = {.kind = CK_OP_CHECKED};
+  struct ck_buf mutations = {0};
+  m.as.checked = *checked;
+  ck_put_array(&mutations, 1);
+  ck_mutation_encode(&mutations, &m);
+  int rc = tell(t, &mutations, err);
   ck_buf_free(&mutations);
   return rc;
 }
@@ -87,5 +104,5 @@ int sync_task_witness(struct sync_task *t, struct ck_err *err) {
   if (ask(t, &fits, err)) return -1;
   if (!ck_mirror_witness_kept(&t->witness)) return 0;
   sync_witness_want(&l.found, ck_str_of(t->witness.run));
-  return read_mirror(&l, err) || tell(&l, err) || ask(t, &fits, err) || !fits ? -1 : 0;
+  return read_mirror(&l, err) || tell_witness(&l, err) || ask(t, &fits, err) || !fits ? -1 : 0;
 }

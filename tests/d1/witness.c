@@ -35,3 +35,9 @@ T_STORY(d1_witness, a_table_that_is_made_anew_is_filled_again, 60) {
 T_STORY(d1_witness, a_table_that_is_made_anew_is_filled_again_in_mirror_db, 60) {
   story_a_table_that_is_made_anew_is_filled_again(&mirror_sqlite);
 }
+T_STORY(d1_witness, what_a_restore_brings_back_is_mirrored, 60) {
+  story_what_a_restore_brings_back_is_mirrored(&mirror_d1);
+}
+T_STORY(d1_witness, what_a_restore_brings_back_is_mirrored_in_mirror_db, 60) {
+  story_what_a_restore_brings_back_is_mirrored(&mirror_sqlite);
+}

@@ -53,6 +53,7 @@ void story_a_folder_that_was_set_back(const struct mirror *m);
 void story_a_mirror_that_was_set_back(const struct mirror *m);
 void story_a_mirror_that_was_emptied(const struct mirror *m);
 void story_a_mirror_that_fits_again(const struct mirror *m);
+void story_what_a_restore_brings_back_is_mirrored(const struct mirror *m);
 void story_a_table_that_is_made_anew_is_filled_again(const struct mirror *m);
 
 /* values.c; CONVKEEP_LONG=1: a million */

@@ -182,3 +182,33 @@ void story_a_table_that_is_made_anew_is_filled_again(const struct mirror *m) {
   }
   mirror_stop(m);
 }
+
+static bool proven(void) {
+  json_t *s = t_status(2000);
+  json_t *sync = json_object_get(s, "sync");
+  bool is = json_is_false(json_object_get(sync, "unproven")) &&
+            t_int_at(sync, "cursor", -1) == t_int_at(s, "version", -2);
+  json_decref(s);
+  return is;
+}
+
+/* Rows that were changed or added after the backup are as the backup has them, or gone. */
+void story_what_a_restore_brings_back_is_mirrored(const struct mirror *m) {
+  struct t_producer *p;
+  begin(m, &p);
+  t_do(0, "backup", "../out/copy.db");
+  mirror_write(p, 1, 5, 1);
+  mirror_write(p, 50, 5, 1);
+  mirror_same(m, 10000);
+  t_ring_forget();
+  t_down();
+  t_do(0, "restore", "../out/copy.db");
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  T_UNTIL(10000, mirror_fits(), "the mirror is not taken for this store's: %s", alarm_said());
+  T_UNTIL(20000, proven(), "the mirror was not compared");
+  T_CHECK(of_variant(m, 1) == 0, "rows of the lost time are still there");
+  mirror_same(m, 1000);
+  T_CHECK(alarm_is(NULL), "the alarm is %s", alarm_said());
+  mirror_stop(m);
+}

@@ -20,3 +20,6 @@ T_STORY(postgres_witness, a_mirror_that_fits_again, 60) {
 T_STORY(postgres_witness, a_table_that_is_made_anew_is_filled_again, 60) {
   story_a_table_that_is_made_anew_is_filled_again(&mirror_postgres);
 }
+T_STORY(postgres_witness, what_a_restore_brings_back_is_mirrored, 60) {
+  story_what_a_restore_brings_back_is_mirrored(&mirror_postgres);
+}

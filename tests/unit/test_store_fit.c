@@ -1,0 +1,54 @@
+/* When the mirror's contents are compared by themselves. */
+#include <criterion/criterion.h>
+
+#include "proto/wire.h"
+#include "store/mirror/fit.h"
+
+#define HOUR INT64_C(3600000)
+#define DAY (24 * HOUR)
+
+static struct fit *fit;
+
+static void begin(void) {
+  fit = fit_new(true);
+  fit_compared(fit, true, "", 0);
+}
+static void end(void) { fit_free(&fit); }
+TestSuite(store_fit, .init = begin, .fini = end);
+
+/* The clocks on the wall show UTC. */
+static const char *due(int64_t wall, uint64_t cursor, int64_t now) {
+  const char *task = fit_task_due(fit, cursor, now, wall, wall);
+  return task ? task : "";
+}
+
+Test(store_fit, once_a_night_and_by_day_if_that_was_missed) {
+  fit_checked(fit, &(struct fit_check){.at = 1000 * DAY + 4 * HOUR});
+  cr_expect_str_eq(due(1000 * DAY + 5 * HOUR, 0, 1), "");
+  cr_expect_str_eq(due(1000 * DAY + 23 * HOUR, 0, 1), "");
+  cr_expect_str_eq(due(1001 * DAY + 1 * HOUR, 0, 1), "");
+  cr_expect_str_eq(due(1001 * DAY + 2 * HOUR, 0, 1), CK_TASK_VERIFY);
+  cr_expect_str_eq(due(1001 * DAY + 7 * HOUR, 0, 1), "");
+  cr_expect_str_eq(due(1002 * DAY + 12 * HOUR, 0, 1), CK_TASK_VERIFY);
+  fit_task_asked(fit, 1);
+  cr_expect_str_eq(due(1002 * DAY + 12 * HOUR, 0, 2), "", "it was asked for just now");
+  cr_expect_str_eq(due(1002 * DAY + 12 * HOUR, 0, 2 + HOUR), CK_TASK_VERIFY);
+  fit_compared(fit, false, "", 0);
+  cr_expect_str_eq(due(1002 * DAY + 12 * HOUR, 0, 2 + HOUR), "", "the mirror is another's");
+}
+
+Test(store_fit, what_is_unproven_is_repaired_once_it_has_everything) {
+  fit_checked(fit, &(struct fit_check){.at = 1000 * DAY, .unproven = true, .behind = 50});
+  cr_expect_str_eq(due(1000 * DAY, 49, 1), "");
+  cr_expect_str_eq(due(1000 * DAY, 50, 1), CK_TASK_REPAIR);
+}
+
+Test(store_fit, a_sink_without_a_witness_is_never_compared) {
+  struct fit *null = fit_new(false);
+  struct fit_view v;
+  fit_read(null, &v);
+  cr_expect_eq(v.state, FIT_YES);
+  fit_checked(null, &(struct fit_check){.at = 1, .unproven = true});
+  cr_expect_null(fit_task_due(null, 100, 1, 1000 * DAY, 1000 * DAY));
+  fit_free(&null);
+}
