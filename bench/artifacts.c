@@ -52,24 +52,11 @@ static void leave_all(void) {
   }
 }
 
-/* The answer of a command with --json, which the caller decrefs. */
-static json_t *ask(const char *one, const char *two) {
-  char *program = bench_program("../bin/convkeep");
-  const char *argv[] = {program, "--data", ".", "--json", one, two, NULL};
-  int code;
-  pid_t pid = bench_spawn("said.json", argv);
-  while (!bench_ended(pid, &code)) usleep(LOOK_US);
-  json_t *said = code ? NULL : json_load_file("said.json", JSON_DISABLE_EOF_CHECK, NULL);
-  if (!said) bench_fail("convkeep %s ends with %d", one, code);
-  free(program);
-  return said;
-}
-
 /* Waits until the files of everything stored are written. Returns the milliseconds. */
 static double catch_up(void) {
   int64_t began = ck_boot_ms();
   for (;;) {
-    json_t *status = ask("status", NULL), *artifacts = json_object_get(status, "artifacts");
+    json_t *status = bench_ask("status", NULL), *artifacts = json_object_get(status, "artifacts");
     bool all = artifacts && json_integer_value(json_object_get(artifacts, "cursor")) >=
                                 json_integer_value(json_object_get(status, "version"));
     json_decref(status);
@@ -178,7 +165,7 @@ static double rate(bool files, uint64_t seed) {
 }
 
 static double again(void) {
-  json_t *said = ask("rebuild", "artifacts");
+  json_t *said = bench_ask("rebuild", "artifacts");
   double seconds = (double)json_integer_value(json_object_get(said, "ms")) / 1000;
   json_decref(said);
   return seconds;

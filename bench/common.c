@@ -396,3 +396,15 @@ double bench_waits(pid_t pid) {
   free(path);
   return n;
 }
+
+json_t *bench_ask(const char *one, const char *two) {
+  char *program = bench_program("../bin/convkeep");
+  const char *argv[] = {program, "--data", ".", "--json", one, two, NULL};
+  int code;
+  pid_t pid = bench_spawn("said.json", argv);
+  while (!bench_ended(pid, &code)) usleep(1000);
+  json_t *said = code ? NULL : json_load_file("said.json", JSON_DISABLE_EOF_CHECK, NULL);
+  if (!said) bench_fail("convkeep %s ends with %d", one, code);
+  free(program);
+  return said;
+}

@@ -9,6 +9,7 @@
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 
+#include <jansson.h>
 #include <sys/types.h>
 #include "proto/settings.h"
 #include "proto/text.h"
@@ -116,5 +117,8 @@ struct bench_use bench_use_each(struct bench_use a, struct bench_use b, size_t n
 double bench_memory(pid_t pid, const char *line);
 /* A path relative to this program's folder, such as ../bin/convkeep. The caller frees it. */
 char *bench_program(const char *relative);
+
+/* The answer of the command `one`, with an argument or NULL, and --json; the caller decrefs. */
+json_t *bench_ask(const char *one, const char *two);
 
 #endif

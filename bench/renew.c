@@ -63,8 +63,9 @@ static void fill_pending(void) {
       "PRAGMA synchronous = OFF; BEGIN;"
       "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
       " INSERT INTO local_conversations (version, local_conversation_id, platform,"
-      " automation_status, created_at, updated_at)"
-      " SELECT %llu + i, 'far:' || i, 'chatgpt', 'auto', 1, 1 FROM n;"
+      " automation_status, last_message_id, created_at, updated_at)"
+      " SELECT %llu + i, 'far:' || i, 'chatgpt', 'auto', 'last-' || lower(hex(randomblob(12))),"
+      " 1, 1 FROM n;"
       "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %zu)"
       " INSERT INTO renewal_jobs (version, job_id, local_conversation_id, message_id, status,"
       " payload, payload_kind, target_snapshot, attempt_count, max_attempts, next_attempt_at,"
@@ -185,6 +186,22 @@ static double receipt_ms(void) {
   return ms;
 }
 
+/* Waits until the last messages of all conversations are judged, as they are after each start. */
+static void await_judged(void) {
+  int64_t left = 1;
+  while (left) {
+    json_t *status = bench_ask("status", NULL), *one, *renewd = NULL;
+    size_t i;
+    json_array_foreach(json_object_get(status, "daemons"), i,
+                       one) if (strcmp(json_string_value(json_object_get(one, "name")), "renewd") ==
+                                0) renewd = one;
+    left = json_integer_value(json_object_get(json_object_get(renewd, "info"), "undecided"));
+    if (!json_object_get(json_object_get(renewd, "info"), "undecided")) left = 1;
+    json_decref(status);
+    if (left) usleep(100000);
+  }
+}
+
 static void measure_pending(void) {
   struct bench_series late = {0};
   enter("renew-pending");
@@ -195,6 +212,8 @@ static void measure_pending(void) {
   int64_t began = ck_mono_us();
   pid_t renewd = bench_daemon("renewd");
   double ready_s = (double)(ck_mono_us() - began) / 1e6;
+  await_judged();
+  double judged_s = (double)(ck_mono_us() - began) / 1e6;
   double receipt = receipt_ms();
   int64_t first_at = ck_now_ms() + TIMED_FIRST_MS;
   put_jobs("timed", TIMED, TIMED, first_at, TIMED_MS);
@@ -206,14 +225,14 @@ static void measure_pending(void) {
   bench_stop(&renewd);
   bench_stop(&store);
   bench_leave();
-  printf("With %s pending jobs of %s conversations, none of them due, renewd is ready after %s s "
-         "(%s), and needs %s MiB (%s).\n\n",
-         bench_number((double)pending(), 0), bench_number(PENDING_CHATS, 0),
-         bench_number(ready_s, 1),
-         bench_verdict("Follow-ups: ready with a million pending", ready_s, false, READY_S, " s"),
-         bench_number(memory, 0),
-         bench_verdict("Follow-ups: memory with a million pending", memory, false, MEMORY_MIB,
-                       " MiB"));
+  printf(
+      "With %s pending jobs of %s conversations on auto, none of them due, renewd is ready after "
+      "%s s (%s), and needs %s MiB (%s); the last message of each is judged after %s s.\n\n",
+      bench_number((double)pending(), 0), bench_number(PENDING_CHATS, 0), bench_number(ready_s, 1),
+      bench_verdict("Follow-ups: ready with a million pending", ready_s, false, READY_S, " s"),
+      bench_number(memory, 0),
+      bench_verdict("Follow-ups: memory with a million pending", memory, false, MEMORY_MIB, " MiB"),
+      bench_number(judged_s, 1));
   printf("Beside them, %d jobs at a time of their own were received %s ms after it at the median "
          "(%s; a changeset's receipt took %s ms), at most %s ms, and never before it: %s.\n\n",
          TIMED, bench_number(median, 2),
