@@ -87,15 +87,16 @@ Test(migrations, indexes_are_those_of_the_records) {
       {"messages", "conversation_id, observed_at | observed_at, platform | original"},
       {"executions", "executed_at, target, tool | instruction_id! | message_id | original"},
       {"sessions", "conversation_id | id! | last_activity_at, platform"},
+      /* version: of what SINCE in brief has */
       {"local_conversations", /* platform, title: after the newest */
        "automation_status, updated_at DESC | created_at, platform, title | local_conversation_id! "
-       "| platform, title | updated_at, platform, title"},
+       "| platform, title | updated_at, platform, title | version"},
       {"conversation_links", "client_id, updated_at DESC | link_id! | local_conversation_id, "
                              "is_active, updated_at DESC | observed_at, platform | "
                              "platform, remote_conversation_id!"},
       {"renewal_jobs",
        "created_at | job_id! | local_conversation_id, status, created_at DESC | message_id! | "
-       "status | status, next_attempt_at, created_at"}, /* the first: of superseded jobs */
+       "status | status, next_attempt_at, created_at | version"}, /* status: superseded jobs */
   };
   struct sh_store s;
   sh_open(&s);
