@@ -25,8 +25,7 @@
 #include "renewd/pauses.h"
 
 #define REPORT_MS 1000
-#define EARLY_MS \
-  100 /* what wakes it so long before the core would have it wake up is taken for that */
+#define EARLY_MS 100 /* a wake-up this close before the core's own time serves for it */
 #define STOP_MS 3000
 #define WRITE_MS 1000 /* for an end to be written after its command has ended */
 

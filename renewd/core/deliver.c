@@ -287,6 +287,15 @@ void renew_lease_known(struct renew_core *core, struct renew_job *j, const struc
   lease_known(core, j, e->as.answer);
 }
 
+/* What came before the claim is followed, and so may be what came after it: then the job is not as
+ * the receipt says. */
+static bool is_as_claimed(const struct renew_core *core, const struct renew_job *j,
+                          const struct renew_event *e) {
+  const struct renew_answer *a = e->as.receipt.claimed;
+  return a && core->live && e->as.receipt.version <= core->version && j->status == RENEW_RUNNING &&
+         j->attempt_count == a->lease.attempt;
+}
+
 void renew_claim_receipted(struct renew_core *core, struct renew_job *j,
                            const struct renew_event *e) {
   if (e->as.receipt.result == 'r') {
@@ -296,8 +305,7 @@ void renew_claim_receipted(struct renew_core *core, struct renew_job *j,
     renew_job_follow(core, j, e->as.receipt.version);
     return;
   }
-  /* What came before the claim is followed, and so may be what came after it. */
-  if (e->as.receipt.claimed && core->live && e->as.receipt.version <= core->version) {
+  if (is_as_claimed(core, j, e)) {
     lease_known(core, j, e->as.receipt.claimed);
     return;
   }

@@ -227,7 +227,7 @@ void renew_upcoming_init(struct renew_upcoming *u);
 /* The job is one of them; and it is counted as held from now on, or not any more. */
 bool renew_upcoming_is(const struct renew_job *j);
 void renew_upcoming_count(struct renew_core *core, struct renew_job *j, bool counts);
-/* One that is due then (wall) need not be held: it comes with a page. */
+/* One that is due then (wall) need not be held: it comes with a page, or never goes. */
 bool renew_upcoming_is_far(struct renew_core *core, int64_t due);
 /* A job's row came, and says that it is over, or not. */
 void renew_upcoming_over(struct renew_core *core, struct ck_str job_id, bool over);

@@ -2,8 +2,9 @@
  * held, and the next ones up to a horizon. The others are in the store, and are asked for page by
  * page, in the order in which they are due.
  *
- * All of them that are due by the horizon are held, whatever comes; of those beyond it none has to
- * be. So a row of one beyond it may be left out, and the horizon may come nearer at any time. */
+ * All of them that are due before the horizon are held, whatever comes, and of those that are due
+ * at it what the last page has; of those beyond it none has to be. So a row of one beyond it may be
+ * left out, and the horizon may come nearer at any time. */
 #include "renewd/core/inner.h"
 
 #include <stdlib.h>

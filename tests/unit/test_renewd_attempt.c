@@ -62,11 +62,18 @@ Test(renewd_attempt, an_unknown_receipt_is_no_lease, .init = begin, .fini = core
   cr_assert_null(sent());
 }
 
+static void row_of_j(const char *status, int64_t attempts) {
+  row_job((struct row_of_job){
+      .id = "j", .of = "j", .message = "j", .status = status, .attempts = attempts});
+}
+
 Test(renewd_attempt, what_the_claim_found_is_not_asked_about, .init = begin, .fini = core_end) {
   answer(past_query(), (struct renew_answer){0});
   const struct renew_effect *claim = told(CK_OP_CLAIM);
+  struct renew_answer a = leased("j", TARGET);
+  row_of_j("running", 1);
   follow(3);
-  receipt_found(claim, 3, leased("j", TARGET));
+  receipt_found(claim, 3, a);
   cr_assert_null(queried(LEASE));
   cr_assert_eq(phase("j"), RENEW_SENDING);
   const struct renew_effect *send = sent();
@@ -87,10 +94,36 @@ Test(renewd_attempt, what_the_claim_found_is_not_enough_before_it_is_followed, .
   cr_assert_not_null(sent());
 }
 
+/* Other hands have changed the job right after the claim, which ended the lease. */
+Test(renewd_attempt, what_the_claim_found_is_old, .init = begin, .fini = core_end) {
+  static const struct {
+    const char *status;
+    int64_t attempts;
+  } rows[] = {{"pending", 1}, {"running", 2}};
+  for (size_t i = 0; i < 2; i++) {
+    answer(past_query(), (struct renew_answer){0});
+    const struct renew_effect *claim = told(CK_OP_CLAIM);
+    struct renew_answer found = leased("j", TARGET), now = found;
+    now.lease.running = false;
+    row_of_j("running", found.lease.attempt);
+    row_of_j(rows[i].status, rows[i].attempts);
+    follow(4);
+    receipt_found(claim, 4, found);
+    cr_assert_null(sent());
+    answer(queried(LEASE), now);
+    cr_assert_null(sent());
+    row_of_j("pending", 0);
+    follow(5);
+    pass(1000);
+    claims("j");
+  }
+}
+
 Test(renewd_attempt, what_another_s_claim_found, .init = begin, .fini = core_end) {
   answer(past_query(), (struct renew_answer){0});
   struct renew_answer a = leased("j", TARGET);
   a.lease.token = CK_LIT("another's");
+  row_of_j("running", 1);
   follow(3);
   receipt_found(told(CK_OP_CLAIM), 3, a);
   cr_assert_null(sent());
