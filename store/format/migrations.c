@@ -180,6 +180,7 @@ static const char attempt_tables[] =
     " why TEXT) STRICT;"
     "CREATE INDEX attempts_version ON attempts (version);"
     "CREATE INDEX attempts_job ON attempts (job_id);"
+    "CREATE INDEX attempts_begun ON attempts (begun);"
     "CREATE INDEX attempts_conversation ON attempts (local_conversation_id, charged);"
     "CREATE INDEX attempts_unknown ON attempts (job_id) WHERE outcome = 'unknown';"
     "CREATE TABLE captures (platform TEXT NOT NULL, conversation TEXT NOT NULL,"
