@@ -212,6 +212,7 @@ static void conversation_free(struct renew_core *core, struct renew_conversation
   renew_conversation_unplace(core, c);
   renew_index_remove(&core->conversations, &c->node);
   free(c->braked.why);
+  free(c->rates);
   free(c->account);
   free(c->node.id);
   free(c);

@@ -79,8 +79,11 @@ static struct renew_stop stop_of(struct renew_core *core, struct renew_job *j,
                                  const struct renew_past *known) {
   struct renew_past past = *known;
   past.has_account = renew_lane_account(j->lane).n > 0;
-  if (past.has_sixtieth) past.sixtieth_at = by_age(&j->of->sixtieth, past.sixtieth_at, core->now);
-  if (past.per_day) past.day_at = by_age(&j->of->oldest, past.day_at, core->now);
+  struct renew_conversation *c = j->of;
+  if (!c->rates && (past.has_sixtieth || past.per_day)) c->rates = ck_zalloc(sizeof *c->rates);
+  if (past.has_sixtieth)
+    past.sixtieth_at = by_age(&c->rates->sixtieth, past.sixtieth_at, core->now);
+  if (past.per_day) past.day_at = by_age(&c->rates->oldest, past.day_at, core->now);
   return renew_stop(&core->set.stops, &past, is_renewds(j), core->now.wall);
 }
 

@@ -145,40 +145,46 @@ struct renew_braked {
   char *why;
 };
 
+/* Deliveries from which the rates count (stop.h). */
+struct renew_rates {
+  struct renew_wait sixtieth, oldest;
+};
+
 struct renew_conversation {
   struct renew_node node;  /* its id is local_conversation_id; first */
   struct ck_timer timer;   /* boot: when its next job may be claimed, but for the lane's pace */
   struct renew_lane *lane; /* the lane of that job, where the timer is; NULL: there is none */
   const struct renew_job *next; /* that job, to compare with only */
-  enum renew_automation automation;
   const char *platform; /* one of `platforms`; NULL: not known; that of one on manual is asked for
                            with its past */
   /* The last message; it has been unchanged for `delay` at boot time `settled`. */
   struct renew_node last; /* its id: NULL for none */
   uint64_t last_text;     /* a hash of its text; 0: not known */
   int64_t settled;
-  enum renew_turn turn;
   struct ck_timer unsettled;
   struct renew_ticket turn_ticket;
   char *made_for; /* MAKING: the message */
-  bool judged;
-  enum renew_decline declined; /* as it was judged */
 
-  char *account;                      /* as its owner says, instead of the jobs'; NULL: nothing */
-  int64_t cooldown_until;             /* wall, 0 for none */
-  int64_t rest;                       /* boot: cooldown_until, converted when its row came */
-  struct renew_wait told;             /* cooldown_until, as the last END had it */
-  struct renew_wait made;             /* next_attempt_at of the job that was made last */
-  struct renew_wait sixtieth, oldest; /* deliveries from which the rates count (stop.h) */
+  char *account;             /* as its owner says, instead of the jobs'; NULL: nothing */
+  int64_t cooldown_until;    /* wall, 0 for none */
+  int64_t rest;              /* boot: cooldown_until, converted when its row came */
+  struct renew_wait told;    /* cooldown_until, as the last END had it */
+  struct renew_wait made;    /* next_attempt_at of the job that was made last */
+  struct renew_rates *rates; /* NULL: nothing has been near them */
   struct renew_job *jobs;
   struct renew_braked braked;
+  struct renew_conversation *next_touched;
+  struct renew_ticket link_ticket;
+  struct renew_conversation *next_unaddressed;
+  /* There may be very many conversations: a byte each. */
+  enum renew_automation automation : 8;
+  enum renew_turn turn : 8;
+  enum renew_decline declined : 8; /* as it was judged */
+  enum renew_addressing addressing : 8;
+  bool judged;
   bool changed;  /* a row that may end the brake has come since it was last asked about */
   bool calendar; /* its next job waits for a calendar time */
   bool touched;  /* in the queue `touched` */
-  struct renew_conversation *next_touched;
-  enum renew_addressing addressing;
-  struct renew_ticket link_ticket;
-  struct renew_conversation *next_unaddressed;
 };
 
 /* A queue through a member of its conversations. Zero-initialise. */
