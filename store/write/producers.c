@@ -1,8 +1,12 @@
 /* See producers.h. */
 #include "store/write/producers.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "proto/log.h"
 
 struct producers {
   struct producer **list;
@@ -39,13 +43,35 @@ static void add_counts(struct producer *p, const struct ck_counts *counts) {
   p->counts[p->counts_len++] = *counts;
 }
 
-/* In the database: a line "number added updated unchanged forgotten" for each. */
+/* A decimal number, and `end` after it. */
+static bool read_number(const char **at, char end, uint64_t *out) {
+  char *rest;
+  if (!isdigit((unsigned char)**at)) return false;
+  errno = 0;
+  *out = strtoull(*at, &rest, 10);
+  if (errno || *rest != end) return false;
+  *at = rest + 1;
+  return true;
+}
+
+static bool read_line(const char **at, struct ck_counts *c) {
+  return read_number(at, ' ', &c->number) && read_number(at, ' ', &c->added) &&
+         read_number(at, ' ', &c->updated) && read_number(at, ' ', &c->unchanged) &&
+         read_number(at, '\n', &c->forgotten);
+}
+
+/* In the database: a line "number added updated unchanged forgotten" for each. Nothing hangs on
+ * them but what a command prints, so a line that is none is left out. */
 static void read_counts(struct producer *p, struct ck_str lines) {
-  char *text = ck_str_dup(lines), *rest = text;
-  for (struct ck_counts c; *rest; add_counts(p, &c)) {
-    uint64_t *const number[] = {&c.number, &c.added, &c.updated, &c.unchanged, &c.forgotten};
-    for (size_t i = 0; i < 5; ++i) *number[i] = strtoull(rest, &rest, 10);
-    while (*rest == '\n') ++rest;
+  char *text = ck_str_dup(lines);
+  struct ck_counts c;
+  for (const char *at = text, *next; *at; at = next) {
+    next = strchr(at, '\n');
+    next = next ? next + 1 : at + strlen(at);
+    if (read_line(&at, &c))
+      add_counts(p, &c);
+    else
+      ck_log(CK_WARN, p->id, "bad_counts", "table=producers column=counts");
   }
   free(text);
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/write/producers.h"
+
 struct sh_store s;
 
 static void open_it(void) { sh_open(&s); }
@@ -704,4 +706,25 @@ Test(apply, sessions_of_several_days_in_one_changeset) {
   sh_commit(&s);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM sessions"), 3);
   sh_is(&s, CK_SESSIONS, "k@1970-01-02", "message_count", "3");
+}
+
+/* A line with too few numbers must not take those of the next. */
+Test(apply, counts_that_are_no_counts_are_left_out) {
+  struct ck_err err;
+  sh_message(&s, "m1", 1, "");
+  cr_assert_eq(db_exec(s.db,
+                       "UPDATE producers SET counts = '1 2 3 4' || char(10) || '5 6 7 8 9' ||"
+                       " char(10) || 'x 1 1 1 1' || char(10) || '6 1 -1 1 1' || char(10) ||"
+                       " '7 1 1 1 99999999999999999999' || char(10) || '8 1 1 1 1'",
+                       &err),
+               0, "%s", err.text);
+  struct system_tables *tables = system_new(s.db, &err);
+  struct producers *p = producers_load(tables, &err);
+  cr_assert_not_null(p, "%s", err.text);
+  const struct producer *one = producers_at(p, 0);
+  cr_assert_eq(one->counts_len, 1);
+  cr_expect_eq(one->counts[0].number, 5);
+  cr_expect_eq(one->counts[0].forgotten, 9);
+  producers_free(&p);
+  system_free(&tables);
 }
