@@ -15,7 +15,7 @@ const char *pg_ssl_mode_here(const char *hosts);
 
 /* The purpose of a result. */
 enum pg_use {
-  PG_NOTHING, /* BEGIN, COMMIT, ROLLBACK */
+  PG_NOTHING, /* BEGIN, the lock, COMMIT, ROLLBACK */
   PG_WRITTEN, /* counts the rows that were written */
   PG_ORPHANS, /* places of rows that were skipped */
   PG_PLACES,  /* places of rows that differ */

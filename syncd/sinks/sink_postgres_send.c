@@ -187,15 +187,14 @@ static bool send_witness(PGconn *conn, struct pg_request *r, const struct ck_mir
   return sent;
 }
 
-/* What was forgotten comes last in a slice. */
+/* What was forgotten comes last in a slice. READ COMMITTED, because what waits for the lock must
+ * see what was committed meanwhile. */
 static bool send_begin(PGconn *conn, struct pg_request *r) {
   const struct sync_slice *s = r->slice;
   struct ck_buf lock = {0};
-  bool sent = send_plain(conn, r, "BEGIN");
-  if (sent && s->rows[s->n - 1]->row.table == CK_FORGOTTEN) {
-    ck_pg_forget_lock(&lock);
-    sent = send_plain(conn, r, ck_buf_cstr(&lock));
-  }
+  ck_pg_writers_lock(&lock, s->rows[s->n - 1]->row.table == CK_FORGOTTEN);
+  bool sent = send_plain(conn, r, "BEGIN ISOLATION LEVEL READ COMMITTED") &&
+              send_plain(conn, r, ck_buf_cstr(&lock));
   ck_buf_free(&lock);
   return sent;
 }

@@ -136,8 +136,11 @@ void ck_pg_forget(struct ck_buf *sql, enum ck_table t) {
   ck_buf_text(sql, ")");
 }
 
-void ck_pg_forget_lock(struct ck_buf *sql) {
-  ck_buf_printf(sql, "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", ck_tables[CK_FORGOTTEN].name);
+/* Any number; another program that locks it would only be waited for. */
+#define WRITERS_LOCK "7164206874913563002"
+
+void ck_pg_writers_lock(struct ck_buf *sql, bool alone) {
+  ck_buf_printf(sql, "SELECT pg_advisory_xact_lock%s(" WRITERS_LOCK ")", alone ? "" : "_shared");
 }
 
 /* ---- comparing and repairing ---- */

@@ -18,11 +18,12 @@ void ck_pg_release(struct ck_buf *sql, enum ck_table t);
 /* Names the rows that such an upsert skips for their parents: their places (from 0). */
 void ck_pg_orphans(struct ck_buf *sql, enum ck_table t);
 
-/* As ck_mirror_forget, with the parameters of the upsert of these rows. And the statement with
- * which a transaction that has it begins: another one may be about to write a row that it deletes,
- * and would not see it. */
+/* As ck_mirror_forget, with the parameters of the upsert of these rows. */
 void ck_pg_forget(struct ck_buf *sql, enum ck_table t);
-void ck_pg_forget_lock(struct ck_buf *sql);
+/* The statement with which every transaction that writes rows begins. alone: it has ck_pg_forget,
+ * and waits for the others: one of them may be about to write a row that it deletes, which neither
+ * would see. The lock is no table's, so nobody who reads the mirror is in the way. */
+void ck_pg_writers_lock(struct ck_buf *sql, bool alone);
 
 /* Names the rows that are not in the mirror with every column and that version: their places (from
  * 0). */

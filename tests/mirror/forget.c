@@ -51,6 +51,42 @@ void story_what_is_forgotten_is_deleted(const struct mirror *m) {
 }
 
 /* Everything is sent again; what was put back by hand goes. */
+/* A dump reads every table in one transaction, for hours. reads: begins one that has read
+ * `forgotten`; done: ends it. */
+void story_a_reader_does_not_stop_forgetting(const struct mirror *m, const char *reads,
+                                             const char *done) {
+  mirror_ring(m);
+  struct t_producer *p = t_producer("test");
+  mirror_write(p, 1, 5, 0);
+  mirror_same(m, 20000);
+  m->sql(reads);
+  forget(p, "conversation", "c1");
+  mirror_settle(10000);
+  mirror_write(p, 6, 1, 0);
+  mirror_settle(10000);
+  m->sql(done);
+  mirror_same(m, 20000);
+  mirror_stop(m);
+}
+
+/* Of a row that another worker is about to commit, forgetting could not know. writes: begins a
+ * transaction that has the writers' lock; done: ends it; waiting: how many wait for it alone. */
+void story_forgetting_waits_for_writers(const struct mirror *m, const char *writes,
+                                        const char *waiting, const char *done) {
+  mirror_ring(m);
+  struct t_producer *p = t_producer("test");
+  mirror_write(p, 1, 5, 0);
+  mirror_same(m, 20000);
+  m->sql(writes);
+  mirror_write(p, 6, 1, 0);
+  mirror_settle(10000);
+  forget(p, "conversation", "c1");
+  T_UNTIL(10000, m->number(waiting) == 1, "it does not wait");
+  m->sql(done);
+  mirror_same(m, 20000);
+  mirror_stop(m);
+}
+
 void story_a_backfill_deletes_what_is_forgotten(const struct mirror *m) {
   mirror_ring(m);
   struct t_producer *p = t_producer("test");

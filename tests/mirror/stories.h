@@ -34,6 +34,10 @@ void story_what_is_unique_changes_hands_across_a_backlog(const struct mirror *m)
 
 /* forget.c */
 void story_what_is_forgotten_is_deleted(const struct mirror *m);
+void story_a_reader_does_not_stop_forgetting(const struct mirror *m, const char *reads,
+                                             const char *done);
+void story_forgetting_waits_for_writers(const struct mirror *m, const char *writes,
+                                        const char *waiting, const char *done);
 void story_a_backfill_deletes_what_is_forgotten(const struct mirror *m);
 void story_repair_knows_what_is_forgotten(const struct mirror *m);
 void story_what_is_taken_back_is_mirrored(const struct mirror *m);
@@ -53,6 +57,9 @@ void story_a_folder_that_was_set_back(const struct mirror *m);
 void story_a_mirror_that_was_set_back(const struct mirror *m);
 void story_a_mirror_that_was_emptied(const struct mirror *m);
 void story_a_mirror_that_fits_again(const struct mirror *m);
+void story_a_witness_of_an_absurd_version(const struct mirror *m);
+void story_a_row_that_cannot_be_repaired(const struct mirror *m);
+void story_a_wrong_mirror_is_shown(const struct mirror *m);
 void story_what_a_restore_brings_back_is_mirrored(const struct mirror *m);
 void story_a_table_that_is_made_anew_is_filled_again(const struct mirror *m);
 
