@@ -10,7 +10,7 @@
 
 #define AGAIN_MS 2500 /* a worker that was asked has not told it */
 #define HOUR_MS (INT64_C(3600) * 1000)
-#define TASK_AGAIN_MS (HOUR_MS / 4) /* a worker that was asked has not told how it ended */
+#define TASK_AGAIN_MS (HOUR_MS / 4)
 #define DAY_MS (24 * HOUR_MS)
 #define NIGHT_FROM 2 /* hours */
 #define NIGHT_TO 6
@@ -22,7 +22,8 @@ struct fit {
   struct fit_view view;
   int64_t ask_at; /* while it does not fit */
   struct fit_check check;
-  int64_t task_at; /* the next task is not asked for before */
+  int64_t task_at;   /* the next task is not asked for before */
+  int64_t task_wait; /* … for as long after one that did not help, or did not tell; 0: none yet */
 };
 
 struct fit *fit_new(bool kept) {
@@ -64,6 +65,7 @@ void fit_forget(struct fit *f) {
   pthread_mutex_lock(&f->lock);
   f->view.state = f->run[0] ? FIT_UNKNOWN : FIT_YES;
   f->ask_at = 0;
+  f->task_at = f->task_wait = 0;
   pthread_mutex_unlock(&f->lock);
 }
 
@@ -86,10 +88,16 @@ void fit_asked(struct fit *f, int64_t now) {
   pthread_mutex_unlock(&f->lock);
 }
 
-void fit_checked(struct fit *f, const struct fit_check *check) {
+/* A comparison by hand of what is to be repaired changes nothing in that. */
+void fit_checked(struct fit *f, const struct fit_check *check, int64_t now) {
   pthread_mutex_lock(&f->lock);
   f->check = *check;
-  f->task_at = 0;
+  if (check->unproven && check->left) {
+    if (!f->task_wait) f->task_wait = TASK_AGAIN_MS;
+    f->task_at = now + f->task_wait;
+  } else if (!check->unproven) {
+    f->task_at = f->task_wait = 0;
+  }
   pthread_mutex_unlock(&f->lock);
 }
 
@@ -115,6 +123,8 @@ const char *fit_task_due(struct fit *f, uint64_t cursor, int64_t now, int64_t wa
 
 void fit_task_asked(struct fit *f, int64_t now) {
   pthread_mutex_lock(&f->lock);
-  f->task_at = now + TASK_AGAIN_MS;
+  int64_t wait = 2 * f->task_wait;
+  f->task_wait = wait == 0 ? TASK_AGAIN_MS : wait < DAY_MS ? wait : DAY_MS;
+  f->task_at = now + f->task_wait;
   pthread_mutex_unlock(&f->lock);
 }

@@ -31,6 +31,7 @@ struct fit_check {
   int64_t at;      /* wall clock of the last comparison, or of the first batch */
   bool unproven;   /* another history has written to it, and it was not repaired deeply since */
   uint64_t behind; /* … once it has all up to this version */
+  bool left;       /* … and the last repair could not repair all of it */
 };
 
 /* Begins a run with an id of its own. kept: the sink keeps a witness; else it always fits. */
@@ -50,7 +51,9 @@ void fit_forget(struct fit *f);
 /* The witness has this version at least. */
 void fit_confirmed(struct fit *f, uint64_t version);
 
-void fit_checked(struct fit *f, const struct fit_check *check);
+/* now: ck_boot_ms. A repair that has left something is tried again after a quarter of an hour, then
+ * after twice as long, up to a day. */
+void fit_checked(struct fit *f, const struct fit_check *check, int64_t now);
 
 /* ---- the work thread ---- */
 

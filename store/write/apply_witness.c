@@ -14,13 +14,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/clock.h"
 #include "proto/log.h"
+#include "proto/witness.h"
 
 /* How many versions another store, or a later state of this one, may have given after the witness
  * was written. */
 #define VERSIONS_JUMP UINT64_C(1000000000)
-/* No store comes so far; what is beyond was written by hand. */
-#define VERSION_MAX (UINT64_C(1) << 60)
 #define STORE_ID 32
 
 struct account {
@@ -137,11 +137,12 @@ static void name_before(struct apply *a, const struct ck_witness *m) {
     *before = '\0';
   else if (m->store_id.n == 0 && ck_str_is(m->of_run, CK_WITNESS_REFILL))
     snprintf(before, FIT_BEFORE, "/" CK_WITNESS_REFILL);
-  else if (is_id(m->store_id, STORE_ID) && is_id(m->of_run, FIT_RUN - 1))
+  else if (is_id(m->store_id, STORE_ID) && is_id(m->of_run, FIT_RUN - 1) &&
+           m->version < CK_WITNESS_VERSION_END)
     snprintf(before, FIT_BEFORE, "%.*s/%.*s", (int)m->store_id.n, m->store_id.s, (int)m->of_run.n,
              m->of_run.s);
   else
-    snprintf(before, FIT_BEFORE, CK_WITNESS_ANY); /* written by hand, and taken over */
+    snprintf(before, FIT_BEFORE, CK_WITNESS_ANY); /* damaged or written by hand, and taken over */
 }
 
 static int read_check(struct apply *a, struct ck_str mirror, struct ck_err *err) {
@@ -150,7 +151,8 @@ static int read_check(struct apply *a, struct ck_str mirror, struct ck_err *err)
   a->fit_news.checks = rc > 0;
   if (rc > 0)
     a->fit_news.check =
-        (struct fit_check){sqlite3_column_int64(s, 0), sqlite3_column_int(s, 1) != 0, a->committed};
+        (struct fit_check){sqlite3_column_int64(s, 0), sqlite3_column_int(s, 1) != 0, a->committed,
+                           sqlite3_column_int(s, 2) != 0};
   system_done(s);
   return rc < 0 ? -1 : 0;
 }
@@ -174,6 +176,15 @@ int mutate_checked(struct apply *a, const struct ck_checked *m, struct ck_err *e
   return 0;
 }
 
+/* Another history has written to it: how former comparisons ended says nothing of what is there. */
+static int unprove(struct apply *a, struct ck_str mirror, struct ck_err *err) {
+  return system_run(a->system, SYSTEM_SINK_PROVEN, err, "si", mirror, (int64_t)1) ||
+                 system_run(a->system, SYSTEM_CHECK_SAVE, err, "ssiiii", mirror, CK_LIT(""), a->now,
+                            (int64_t)0, (int64_t)0, (int64_t)0)
+             ? -1
+             : 0;
+}
+
 static int accept(struct apply *a, struct ck_str mirror, const struct ck_witness *m,
                   const struct account *account, struct ck_err *err) {
   if (account->alarm[0])
@@ -184,8 +195,7 @@ static int accept(struct apply *a, struct ck_str mirror, const struct ck_witness
       system_run(a->system, SYSTEM_RUNS_PRUNE, err, ""))
     return apply_failed(a);
   bool foreign = m->there && m->store_id.n && !ck_str_is(m->store_id, a->store_id);
-  if (foreign && system_run(a->system, SYSTEM_SINK_PROVEN, err, "si", mirror, (int64_t)1))
-    return apply_failed(a);
+  if (foreign && unprove(a, mirror, err)) return apply_failed(a);
   if (system_run(a->system, SYSTEM_CHECK_BEGIN, err, "si", mirror, a->now) ||
       read_check(a, mirror, err))
     return apply_failed(a);
@@ -206,17 +216,23 @@ static int fill_again(struct apply *a, struct ck_str mirror, struct ck_err *err)
 
 /* Above all that the mirror can have. */
 static int raise_versions(struct apply *a, uint64_t version, struct ck_err *err) {
-  if (version > VERSION_MAX || a->head >= version + VERSIONS_JUMP) return 0;
+  if (version >= CK_WITNESS_VERSION_END || a->head >= version + VERSIONS_JUMP) return 0;
   a->head = version + VERSIONS_JUMP;
   return system_run(a->system, SYSTEM_FLOOR_RAISE, err, "i", (int64_t)a->head) ? apply_failed(a)
                                                                                : 0;
+}
+
+/* Up to the versions in it, which grow as long as another store goes on. */
+static bool same_alarm(const char *a, const char *b) {
+  const char *of_a = strstr(a, " version"), *of_b = strstr(b, " version");
+  return of_a && of_b && of_a - a == of_b - b && memcmp(a, b, (size_t)(of_a - a)) == 0;
 }
 
 /* It pauses once: a person may end the pause before the witness fits. */
 static int raise_alarm(struct apply *a, struct ck_str mirror, const char *before,
                        const struct ck_err *why, struct ck_err *err) {
   a->fit_news.what = FIT_NEWS_ALARM;
-  if (strcmp(before, why->text) == 0) return 0;
+  if (same_alarm(before, why->text)) return 0;
   ck_log(CK_ERROR, "mirror", "witness", "reason=%s", ck_quotedz(why->text));
   if (system_run(a->system, SYSTEM_SINK_ALARM, err, "ssi", mirror, ck_str_of(why->text), a->now))
     return apply_failed(a);
@@ -236,8 +252,9 @@ int mutate_witness(struct apply *a, const struct ck_witness *m, struct ck_err *e
     if (fill_again(a, mirror, err)) return -1;
     account.written = 0;
   }
+  bool above = found == FOREIGN || (account.taken && m->version > a->committed);
+  if (above && raise_versions(a, m->version, err)) return -1;
   if (found == FITS || found == REFILL) return accept(a, mirror, m, &account, err);
-  if (found == FOREIGN && raise_versions(a, m->version, err)) return -1;
   return raise_alarm(a, mirror, account.alarm, &why, err);
 }
 
@@ -247,8 +264,7 @@ int mutate_takeover(struct apply *a, const struct ck_takeover *m, struct ck_err 
     return ck_fail(err, "takeover.sink: the store's mirror is %s, not %s",
                    a->mirror ? a->mirror : "none", ck_quoted(m->sink));
   if (apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_SINK_TAKE, err, "s", mirror) ||
-      system_run(a->system, SYSTEM_SINK_PROVEN, err, "si", mirror, (int64_t)1) ||
+  if (system_run(a->system, SYSTEM_SINK_TAKE, err, "s", mirror) || unprove(a, mirror, err) ||
       system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", mirror, (int64_t)a->head))
     return apply_failed(a);
   a->backfill = a->head;
@@ -270,5 +286,5 @@ void witness_committed(struct apply *a) {
   else if (n->what != FIT_NEWS_NONE)
     fit_compared(a->fit, n->what == FIT_NEWS_FITS, n->before, n->least);
   if (n->written) fit_confirmed(a->fit, n->written);
-  if (n->checks) fit_checked(a->fit, &n->check);
+  if (n->checks) fit_checked(a->fit, &n->check, ck_boot_ms());
 }

@@ -123,7 +123,8 @@
   L(SINK_PROVEN, "UPDATE sinks SET unproven = ?2 WHERE name = ?1") \
   L(CHECK_BEGIN, "INSERT INTO checks VALUES (?1, '', ?2, 0, 0, 0) ON CONFLICT DO NOTHING") \
   L(CHECK_SAVE, "INSERT OR REPLACE INTO checks VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
-  L(CHECK_GET, "SELECT c.at, s.unproven FROM sinks s JOIN checks c ON c.sink = s.name" \
+  L(CHECK_GET, "SELECT c.at, s.unproven, c.task = 'repair deep' AND c.wrong > 0 FROM sinks s " \
+               "JOIN checks c ON c.sink = s.name" \
                " WHERE s.name = ?1") \
   L(SINK_ALARM, "INSERT INTO sinks (name, cursor, alarm, alarm_at) VALUES (?1, 0, ?2, ?3)" \
                 " ON CONFLICT (name) DO UPDATE SET alarm = ?2, alarm_at = ?3") \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/wire.h"
+#include "proto/witness.h"
 
 #define TABLE CK_MIRROR_WITNESS
 
@@ -61,9 +62,11 @@ static void expected(struct ck_buf *sql, const struct ck_mirror_witness *w) {
     ck_buf_text(sql, "(1 = 1)");
     return;
   }
-  ck_buf_printf(
-      sql, "(" TABLE ".version >= %llu AND " TABLE ".store_id || '/' || " TABLE ".run IN ('%s/%s'",
-      (unsigned long long)w->least, w->store_id, w->run);
+  ck_buf_printf(sql,
+                "(" TABLE ".version >= %llu AND " TABLE ".version < %llu AND " TABLE
+                ".store_id || '/' || " TABLE ".run IN ('%s/%s'",
+                (unsigned long long)w->least, (unsigned long long)CK_WITNESS_VERSION_END,
+                w->store_id, w->run);
   if (w->before[0]) ck_buf_printf(sql, ", '%s'", w->before);
   ck_buf_text(sql, "))");
 }
@@ -81,10 +84,13 @@ void ck_mirror_witness_write(struct ck_buf *sql, const struct ck_mirror_witness 
   ck_buf_printf(sql, ", '%s', %llu) ON CONFLICT (id) DO UPDATE SET store_id = CASE WHEN ", w->run,
                 (unsigned long long)w->version);
   expected(sql, w);
-  ck_buf_text(sql, " THEN excluded.store_id END, run = excluded.run, version = CASE WHEN " TABLE
-                   ".version > excluded.version THEN " TABLE ".version ELSE excluded.version END"
-                   " WHERE " TABLE ".run <> excluded.run OR " TABLE ".version < excluded.version"
-                   " OR NOT ");
+  ck_buf_printf(sql,
+                " THEN excluded.store_id END, run = excluded.run, version = CASE WHEN " TABLE
+                ".version > excluded.version AND " TABLE ".version < %llu THEN " TABLE
+                ".version ELSE excluded.version END WHERE " TABLE ".run <> excluded.run OR " TABLE
+                ".version < excluded.version OR " TABLE ".version >= %llu OR NOT ",
+                (unsigned long long)CK_WITNESS_VERSION_END,
+                (unsigned long long)CK_WITNESS_VERSION_END);
   expected(sql, w);
 }
 

@@ -339,12 +339,12 @@ static void say_result(struct verify *v, int64_t began) {
   sync_task_say(v->t);
 }
 
-/* Its place is noted in one file, so one goes on at a time. */
-#define DEEP_LOCK "run/sync-deep.lock"
-
-static int lock_deep(struct ck_lock *l, struct ck_err *err) {
-  int rc = ck_lock_file(l, DEEP_LOCK, err);
-  return rc > 0 ? ck_fail(err, "another comparison of every column is under way") : rc;
+/* One of a kind goes on at a time: the place of a deep one is noted in one file, and a second one
+ * of the others only costs. */
+static int lock(struct ck_lock *l, bool deep, struct ck_err *err) {
+  int rc = ck_lock_file(l, deep ? "run/sync-deep.lock" : "run/sync-verify.lock", err);
+  return rc > 0 ? ck_fail(err, "another comparison%s is under way", deep ? " of every column" : "")
+                : rc;
 }
 
 static int tell_checked(const struct verify *v, struct ck_err *err) {
@@ -361,12 +361,12 @@ int sync_verify(struct sync_task *t, bool deep, bool repair, struct ck_err *err)
   v->t = t;
   v->deep = deep;
   v->repair = repair;
-  struct ck_lock lock = {.fd = -1};
-  int rc = deep ? lock_deep(&lock, err) : 0;
+  struct ck_lock held = {.fd = -1};
+  int rc = lock(&held, deep, err);
   if (rc == 0) rc = look_at_all(v, err);
   if (rc == 0) rc = tell_checked(v, err);
   if (rc == 0) say_result(v, began);
-  ck_lock_end(&lock);
+  ck_lock_end(&held);
   if (rc == 0) rc = (repair ? v->left : wrong(v)) > 0;
   for (int i = 0; i < CK_TABLES; ++i) {
     verify_ranges_free(&v->again[i]);

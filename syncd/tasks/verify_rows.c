@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/log.h"
 #include "proto/map.h"
 
 #define ROWS_A_QUESTION 20000
@@ -135,10 +136,18 @@ int verify_read_mirror(struct verify *v, const struct verify_ranges *ranges,
 
 /* ---- deciding ---- */
 
+#define LEFT_LOGGED 20
+
+static void log_left(struct verify *v, const struct verify_finding *f, const char *how) {
+  if (v->left++ >= LEFT_LOGGED) return;
+  ck_log(CK_ERROR, "mirror", "left", "table=%s key=%s how=%s", ck_tables[v->table].name,
+         ck_quoted(f->key), how);
+}
+
 void verify_say(struct verify *v, const struct verify_finding *f) {
   static const char *const words[VERIFY_HOWS] = {"missing", "other", "extra", "different"};
   if (v->last)
-    ++v->left;
+    log_left(v, f, words[f->how]);
   else
     ++v->found[f->how];
   struct ck_buf *line = sync_task_line(v->t);

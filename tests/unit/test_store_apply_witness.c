@@ -163,3 +163,55 @@ Test(apply, a_witness_for_a_former_run_is_refused) {
   ap_refused(m, "witness.run");
   cr_expect_eq(state(), FIT_UNKNOWN);
 }
+
+/* By a flipped bit, or by hand: the versions cannot go above it, so the witness has to come down.
+ */
+Test(apply, a_takeover_ends_a_version_that_no_store_reaches) {
+  struct ck_mutation m = {.kind = CK_OP_TAKEOVER};
+  struct fit_view v;
+  m.as.takeover.sink = CK_LIT("sqlite");
+  begin_run();
+  tell(false, "", "", 0);
+  sh_message(&s, "m1", 1, "");
+  tell(true, id, fit_run(fit), UINT64_C(3000000000000000000));
+  expect_alarm("set_back");
+  cr_expect_eq(apply_head(s.apply), 1);
+  cr_expect_neq(ap_mutate(m), 'r', "%s", s.reason.text);
+  tell(true, id, fit_run(fit), UINT64_C(3000000000000000000));
+  fit_read(fit, &v);
+  cr_expect_eq(v.state, FIT_YES);
+  cr_expect_str_eq(v.before, CK_WITNESS_ANY);
+}
+
+Test(apply, a_takeover_is_above_what_was_written_since_the_alarm) {
+  struct ck_mutation m = {.kind = CK_OP_TAKEOVER};
+  m.as.takeover.sink = CK_LIT("sqlite");
+  begin_run();
+  tell(true, "f00df00d", "beef", 77);
+  cr_expect_neq(ap_mutate(m), 'r', "%s", s.reason.text);
+  tell(true, "f00df00d", "beef", 5000000000);
+  cr_expect_eq(apply_head(s.apply), 6000000000);
+}
+
+Test(apply, an_alarm_is_not_new_because_the_other_store_goes_on) {
+  begin_run();
+  tell(true, "f00df00d", "beef", 77);
+  cr_assert_eq(db_exec(s.db, "UPDATE sinks SET alarm_at = 5", &s.reason), 0);
+  tell(true, "f00df00d", "beef", 99);
+  cr_expect_eq(sh_int(&s, "SELECT alarm_at FROM sinks"), 5);
+  tell(true, "beefbeef", "beef", 99);
+  cr_expect_neq(sh_int(&s, "SELECT alarm_at FROM sinks"), 5, "the same alarm of another store");
+}
+
+/* How a comparison ended before says nothing of a mirror that was taken over. */
+Test(apply, a_takeover_forgets_the_last_comparison) {
+  struct ck_mutation take = {.kind = CK_OP_TAKEOVER}, checked = {.kind = CK_OP_CHECKED};
+  take.as.takeover.sink = CK_LIT("sqlite");
+  checked.as.checked = (struct ck_checked){CK_LIT("sqlite"), CK_LIT("repair deep"), 10, 3, 0};
+  begin_run();
+  tell(false, "", "", 0);
+  cr_expect_neq(ap_mutate(checked), 'r', "%s", s.reason.text);
+  cr_expect_eq(sh_int(&s, "SELECT wrong FROM checks"), 3);
+  cr_expect_neq(ap_mutate(take), 'r', "%s", s.reason.text);
+  cr_expect_eq(sh_int(&s, "SELECT wrong FROM checks WHERE task = ''"), 0);
+}

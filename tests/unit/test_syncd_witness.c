@@ -38,11 +38,11 @@ static int write_it(const char *before, uint64_t least, uint64_t version) {
   return rc == SQLITE_OK ? sqlite3_total_changes(db) - rows : -1;
 }
 
-static void put(const char *store_id, const char *run, int version) {
+static void put(const char *store_id, const char *run, int64_t version) {
   char sql[200];
   snprintf(sql, sizeof sql,
-           "DELETE FROM convkeep_mirror; INSERT INTO convkeep_mirror VALUES (1, '%s', '%s', %d)",
-           store_id, run, version);
+           "DELETE FROM convkeep_mirror; INSERT INTO convkeep_mirror VALUES (1, '%s', '%s', %lld)",
+           store_id, run, (long long)version);
   cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 }
 
@@ -89,6 +89,17 @@ Test(syncd_witness, whichever_it_is) {
   put("odd ones", "id", 3);
   cr_expect_eq(write_it(CK_WITNESS_ANY, 0, 5), 1);
   expect_row("aaaa/1111 5");
+}
+
+Test(syncd_witness, of_a_version_that_no_store_reaches) {
+  put("aaaa", "1111", INT64_C(3000000000000000000));
+  cr_expect_eq(write_it("", 5, 9), -1);
+  cr_expect_eq(write_it("aaaa/1111", 5, 9), -1);
+  cr_expect_eq(write_it(CK_WITNESS_ANY, 0, 5), 1);
+  expect_row("aaaa/1111 5");
+  cr_expect_eq(write_it(CK_WITNESS_ANY, 5, 9), 1);
+  cr_expect_eq(write_it(CK_WITNESS_ANY, 9, 7), 0, "a piece of a backlog sets it back");
+  expect_row("aaaa/1111 9");
 }
 
 Test(syncd_witness, only_ids_get_into_a_statement) {
