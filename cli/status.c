@@ -201,6 +201,31 @@ static void unproven_line(struct cli_table *t, const json_t *sync) {
   ck_buf_free(&text);
 }
 
+/* What the last comparison found, or the last repair left; nothing repairs it by itself, because
+ * somebody may have meant it. */
+static int64_t wrong(const json_t *sync) {
+  return cli_member_int(json_object_get(sync, "check"), "wrong", 0);
+}
+
+static void wrong_line(struct cli_table *t, const json_t *sync, int64_t now) {
+  const json_t *check = json_object_get(sync, "check");
+  const char *task = cli_member(check, "task");
+  bool left = strncmp(task, "repair", 6) == 0;
+  struct ck_buf text = {0};
+  if (!wrong(sync)) return;
+  ck_buf_count(&text, (uint64_t)wrong(sync));
+  ck_buf_printf(&text, " %s ", ck_noun((uint64_t)wrong(sync), "row", "rows"));
+  ck_buf_text(&text, left               ? "could not be repaired ("
+                     : wrong(sync) == 1 ? "differs from the database ("
+                                        : "differ from the database (");
+  ck_buf_printf(&text, "%s, ", task);
+  cli_seconds_text(&text, now - cli_member_int(check, "at", now));
+  ck_buf_printf(&text, " ago); convkeep sync repair%s ", strstr(task, "deep") ? " --deep" : "");
+  ck_buf_text(&text, left ? "tries it again; logs/syncd.log names them" : "writes what differs");
+  cli_line(t, "mirror wrong", CLI_RED, &text);
+  ck_buf_free(&text);
+}
+
 void cli_sync_lines(struct cli_table *t, const json_t *info) {
   const json_t *sync = json_object_get(info, "sync");
   struct ck_buf text = {0};
@@ -212,7 +237,7 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
   if (pending) ck_buf_count(&text, (uint64_t)pending);
   ck_buf_text(&text, *witness_reason(sync) && !pending ? "not this store's"
                      : pending == 0
-                         ? "up to date"
+                         ? wrong(sync) ? "has everything, but not right" : "up to date"
                          : ck_noun((uint64_t)pending, " record behind", " records behind"));
   if (pending && behind >= 1000) {
     ck_buf_text(&text, ", the oldest for ");
@@ -229,12 +254,13 @@ void cli_sync_lines(struct cli_table *t, const json_t *info) {
   ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0),
                 (long long)cli_member_int(info, "version", 0));
   cli_line(t, "mirror",
-           *cli_member(sync, "alarm")  ? CLI_RED
-           : pending || unproven(sync) ? CLI_YELLOW
-                                       : CLI_GREEN,
+           *cli_member(sync, "alarm") || wrong(sync) ? CLI_RED
+           : pending || unproven(sync)               ? CLI_YELLOW
+                                                     : CLI_GREEN,
            &text);
   alarm_line(t, sync);
   witness_lines(t, sync);
+  wrong_line(t, sync, cli_member_int(info, "at", ck_now_ms()));
   unproven_line(t, sync);
   ck_buf_printf(&text, "%lld", (long long)dead);
   if (dead) {

@@ -252,6 +252,27 @@ static int say_witness(struct doctor *d, struct ck_err *err) {
   return said;
 }
 
+/* What the last comparison with a mirror of another machine's found. */
+static int say_check(struct doctor *d, struct ck_err *err) {
+  char *mirror = ck_settings_mirror(d->task->context->settings);
+  sqlite3_stmt *s = db_prepare(
+      d->db, "SELECT task, wrong, task GLOB '*deep' FROM checks WHERE sink = ?1 AND wrong > 0",
+      err);
+  if (s) db_bind_str(s, 1, ck_str_of(mirror));
+  int rc = s ? sqlite3_step(s) : SQLITE_ERROR;
+  if (rc == SQLITE_ROW)
+    doctor_say(d, "mirror", CK_FOUND_WRONG,
+               sqlite3_column_int(s, 2) ? "convkeep sync repair --deep writes what differs"
+                                        : "convkeep sync repair writes what differs",
+               "the last comparison (%s) ended with %lld wrong %s", sqlite3_column_text(s, 0),
+               (long long)sqlite3_column_int64(s, 1),
+               ck_noun((uint64_t)sqlite3_column_int64(s, 1), "row", "rows"));
+  int bad = !s ? -1 : rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(d->db, "checks", err);
+  sqlite3_finalize(s);
+  free(mirror);
+  return bad;
+}
+
 int doctor_mirror(struct doctor *d, struct ck_err *err) {
   const struct ck_settings *s = d->task->context->settings;
   struct mirror m = {.d = d,
@@ -261,7 +282,7 @@ int doctor_mirror(struct doctor *d, struct ck_err *err) {
   if (said) return said < 0 ? -1 : 0;
   if (strcmp(m.sink, "sqlite") != 0) {
     doctor_say(d, "mirror", CK_FOUND_NOTE, "", "not compared: sync.sink is %s", m.sink);
-    return 0;
+    return say_check(d, err);
   }
   if (db_int(d->db, "SELECT cursor FROM sinks WHERE name = 'sqlite'", 0, &m.cursor, err)) return -1;
   if (access(m.file, F_OK) == 0) return compare(&m, err);

@@ -41,3 +41,17 @@ T_STORY(d1_witness, what_a_restore_brings_back_is_mirrored, 60) {
 T_STORY(d1_witness, what_a_restore_brings_back_is_mirrored_in_mirror_db, 60) {
   story_what_a_restore_brings_back_is_mirrored(&mirror_sqlite);
 }
+T_STORY(d1_witness, a_witness_of_an_absurd_version, 60) {
+  story_a_witness_of_an_absurd_version(&mirror_d1);
+}
+T_STORY(d1_witness, a_wrong_mirror_is_shown, 60) { story_a_wrong_mirror_is_shown(&mirror_d1); }
+
+T_STORY(d1_witness, a_witness_of_an_absurd_version_in_mirror_db, 60) {
+  story_a_witness_of_an_absurd_version(&mirror_sqlite);
+}
+T_STORY(d1_witness, a_wrong_mirror_is_shown_for_mirror_db, 60) {
+  story_a_wrong_mirror_is_shown(&mirror_sqlite);
+}
+T_STORY(d1_witness, a_row_that_cannot_be_repaired_in_mirror_db, 60) {
+  story_a_row_that_cannot_be_repaired(&mirror_sqlite);
+}

@@ -139,6 +139,85 @@ void story_a_mirror_that_was_emptied(const struct mirror *m) {
   mirror_stop(m);
 }
 
+/* A flipped bit: no version of this store's can be above it. */
+void story_a_witness_of_an_absurd_version(const struct mirror *m) {
+  struct t_producer *p;
+  begin(m, &p);
+  m->sql("UPDATE convkeep_mirror SET version = 3000000000000000000");
+  mirror_write(p, 1, 10, 1);
+  check_alarm(m, "set_back", 1);
+  adopt(m);
+  mirror_write(p, 1, 10, 2);
+  mirror_same(m, 10000);
+  T_CHECK(alarm_is(NULL), "the alarm is %s", alarm_said());
+  T_CHECK(m->number("SELECT version AS n FROM convkeep_mirror") == t_status_int("version", -1),
+          "the witness is not at the head");
+  mirror_stop(m);
+}
+
+static bool proven(void) {
+  json_t *s = t_status(2000);
+  json_t *sync = json_object_get(s, "sync");
+  bool is = json_is_false(json_object_get(sync, "unproven")) &&
+            t_int_at(sync, "cursor", -1) == t_int_at(s, "version", -2);
+  json_decref(s);
+  return is;
+}
+
+#define MADE_BY_HAND \
+  "INSERT INTO messages (id, platform, role, raw_text, observed_at, static_path, created_at)" \
+  " VALUES ('by-hand', 'p', 'user', '', 1, 'x', 1)"
+
+static int64_t compared_at(void) {
+  json_t *s = t_status(2000);
+  int64_t at = t_int_at(s, "sync.check.at", -1);
+  json_decref(s);
+  return at;
+}
+
+/* SQLite's only. The takeover ends and says so, and repair is not tried again and again, which D1
+ * would bill. */
+void story_a_row_that_cannot_be_repaired(const struct mirror *m) {
+  struct t_producer *p;
+  begin(m, &p);
+  m->sql(MADE_BY_HAND);
+  m->sql("CREATE TRIGGER keeps BEFORE DELETE ON messages BEGIN SELECT RAISE(IGNORE); END");
+  t_says(1, "1 row could not be repaired", "sync", "adopt");
+  t_says(0, "convkeep sync repair --deep tries it again", "status");
+  int64_t at = compared_at();
+  T_CHECK(at > 0, "there was no comparison");
+  for (int i = 1; i <= 20; ++i) {
+    mirror_write(p, i, 1, i);
+    mirror_settle(10000);
+  }
+  T_CHECK(compared_at() == at, "it is repaired again at once");
+  m->sql("DROP TRIGGER keeps");
+  t_do(0, "sync", "repair", "--deep");
+  mirror_same(m, 1000);
+  T_CHECK(proven(), "the mirror is still unproven");
+  mirror_stop(m);
+}
+
+/* What a comparison has found is in status and doctor, until it is repaired. */
+void story_a_wrong_mirror_is_shown(const struct mirror *m) {
+  struct t_producer *p;
+  bool own = strcmp(m->name, "sqlite") == 0;
+  begin(m, &p);
+  t_says(0, "up to date", "status");
+  m->sql(MADE_BY_HAND);
+  t_do(1, "sync", "verify");
+  t_says(0, "1 row differs from the database (verify, ", "status");
+  t_says(0, "convkeep sync repair writes what differs", "status");
+  t_says(0, "but not right", "status");
+  if (!own) t_doctor_finds(1, "mirror", "wrong", "the last comparison (verify) ended with 1 wrong");
+  T_CHECK(m->number("SELECT count(*) AS n FROM messages WHERE id = 'by-hand'") == 1,
+          "it was repaired by itself");
+  t_do(0, "sync", "repair");
+  t_says(0, "up to date", "status");
+  mirror_same(m, 1000);
+  mirror_stop(m);
+}
+
 /* What was wrong may be put right without us: the other store lets go of it, or the mirror is set
  * forth again. */
 void story_a_mirror_that_fits_again(const struct mirror *m) {
@@ -181,15 +260,6 @@ void story_a_table_that_is_made_anew_is_filled_again(const struct mirror *m) {
     check_filled_again(m, "--apply");
   }
   mirror_stop(m);
-}
-
-static bool proven(void) {
-  json_t *s = t_status(2000);
-  json_t *sync = json_object_get(s, "sync");
-  bool is = json_is_false(json_object_get(sync, "unproven")) &&
-            t_int_at(sync, "cursor", -1) == t_int_at(s, "version", -2);
-  json_decref(s);
-  return is;
 }
 
 /* Rows that were changed or added after the backup are as the backup has them, or gone. */

@@ -23,3 +23,9 @@ T_STORY(postgres_witness, a_table_that_is_made_anew_is_filled_again, 60) {
 T_STORY(postgres_witness, what_a_restore_brings_back_is_mirrored, 60) {
   story_what_a_restore_brings_back_is_mirrored(&mirror_postgres);
 }
+T_STORY(postgres_witness, a_witness_of_an_absurd_version, 60) {
+  story_a_witness_of_an_absurd_version(&mirror_postgres);
+}
+T_STORY(postgres_witness, a_wrong_mirror_is_shown, 60) {
+  story_a_wrong_mirror_is_shown(&mirror_postgres);
+}
