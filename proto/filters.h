@@ -61,8 +61,7 @@ enum ck_filter_by {
   L(local_conversations, until, NULL, CK_BY_UNTIL) \
   L(conversation_links, begins, "remote_conversation_id", CK_BY_BEGINNING) \
   L(upcoming, next_attempt_at_min, "next_attempt_at", CK_BY_LEAST) \
-  L(begun, since, NULL, CK_BY_SINCE) \
-  L(begun, until, NULL, CK_BY_UNTIL) \
+  L(begun, since, "begun", CK_BY_LEAST) \
   L(attempts, since, "at", CK_BY_LEAST) \
   L(attempts, version_min, "version", CK_BY_LEAST)
 

@@ -290,8 +290,6 @@ static struct renew_query query_of(const struct part *p, const struct renew_ques
   struct renew_query query = {.table = p->table, .take = p->take};
   if (p->key == JOBS) {
     if (p->column) query.filters[0] = (struct renew_filter){p->column, ck_int(q->since)};
-    if (p->part == RENEW_ABOUT_BEGUN)
-      query.filters[1] = (struct renew_filter){"until", ck_int(q->until)};
     query.limit = JOBS_PAGE;
     query.cursor = q->cursor;
   } else if (p->key != NO_KEY) {

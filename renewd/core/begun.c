@@ -1,8 +1,11 @@
 /* What a run before this one has begun within the spacing: its targets and accounts are to be left
- * alone for the rest of that. Nothing is claimed before it is known. */
+ * alone for the rest of that. Nothing is claimed before it is known. What lies ahead of the clock,
+ * which was set back, may have begun just now; of that the newest pages are enough. */
 #include "renewd/core/inner.h"
 
 #include <stdlib.h>
+
+#define PAGES_MAX 10
 
 void renew_begun_load(struct renew_core *core) {
   struct renew_begun *b = &core->begun;
@@ -13,7 +16,6 @@ void renew_begun_load(struct renew_core *core) {
   renew_query(core->out, renew_ticket_take(&core->tickets, &b->ticket, RENEW_OF_BEGUN),
               &(struct renew_question){.parts = RENEW_ABOUT_BEGUN,
                                        .since = core->now.wall - spacing,
-                                       .until = core->now.wall + 1,
                                        .cursor = ck_str_of(b->cursor)});
 }
 
@@ -31,7 +33,7 @@ void renew_begun_page(struct renew_core *core, const struct renew_answer *a) {
   }
   for (size_t i = 0; i < a->n; i++) renew_job_begun(core, &a->jobs[i].row);
   set_cursor(b, a->cursor);
-  b->loaded = !b->cursor;
+  b->loaded = !b->cursor || ++b->pages == PAGES_MAX;
 }
 
 void renew_begun_reset(struct renew_core *core) {

@@ -31,8 +31,8 @@ enum renew_part {
   RENEW_ABOUT_OFFERS = 1 << 9,         /* jobs that are offered (cursor) */
   RENEW_ABOUT_LIMITS = 1 << 10,        /* limits of accounts, by name (cursor) */
   RENEW_ABOUT_DOUBTS = 1 << 11,        /* a page of what may tell unknown ends (page) */
-  RENEW_ABOUT_UPCOMING = 1 << 12,      /* jobs by hand that were not tried (time, cursor) */
-  RENEW_ABOUT_BEGUN = 1 << 13          /* jobs with attempts that have begun (times, cursor) */
+  RENEW_ABOUT_UPCOMING = 1 << 12,      /* jobs by hand that were not tried (since, cursor) */
+  RENEW_ABOUT_BEGUN = 1 << 13          /* jobs with attempts that have begun (since, cursor) */
 };
 #define RENEW_PARTS 14
 
@@ -41,8 +41,8 @@ struct renew_question {
   struct ck_str job_id, conversation_id, message_id;
   const struct renew_stop_rules *rules; /* NULL: none is asked about */
   uint64_t page;                        /* from 0 */
-  int64_t since, until; /* wall: what is due, or has begun, since then; and before that */
-  struct ck_str cursor; /* of the page before; empty: from the first on */
+  int64_t since;                        /* wall: what is due, or has begun, since then */
+  struct ck_str cursor;                 /* of the page before; empty: from the first on */
 };
 
 /* How many rows a page by number has; one with fewer is the last. */

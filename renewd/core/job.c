@@ -309,7 +309,8 @@ void renew_job_begun(struct renew_core *core, const struct ck_row *row) {
   const struct renew_job *known = renew_core_job(core, ck_row_key(row));
   if (known && known->slot) return; /* it is this run's */
   int64_t ago = core->now.wall - ck_row_int(row, CK_JOBS_LAST_ATTEMPT_AT, 0);
-  if (ago < 0 || (ago >= core->pace.spacing && ago >= core->pace.account_spacing)) return;
+  if (ago < 0) ago = 0;
+  if (ago >= core->pace.spacing && ago >= core->pace.account_spacing) return;
   struct to to = to_of(row);
   const struct renew_conversation *c =
       renew_core_conversation(core, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));

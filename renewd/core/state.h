@@ -212,7 +212,8 @@ struct renew_begun {
   struct renew_ticket ticket;
   bool loaded;
   char *cursor; /* where the next page begins; NULL: at the first */
-  int64_t at;   /* boot: not before */
+  unsigned pages;
+  int64_t at; /* boot: not before */
 };
 
 /* The offers that a former run made. */

@@ -69,7 +69,8 @@ static const struct list lists[] = {
     {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, NULL, 0},
     {"pauses", "kind, name, at, until", "at, kind, name", NULL, NULL, 0},
     /* Jobs as renewd needs them, without payloads: those by hand that were not tried yet, in the
-     * order in which they are due; those that are offered; and by the beginning of their attempts.
+     * order in which they are due; those that are offered; and those with attempts, the newest
+     * first.
      */
     {"upcoming", RENEWED_COLUMNS, "next_attempt_at, created_at, job_id", NULL,
      "(SELECT * FROM renewal_jobs WHERE status = 'pending' AND attempt_count = 0"
@@ -77,8 +78,9 @@ static const struct list lists[] = {
      PART_BYTES},
     {"offered", RENEWED_COLUMNS, "job_id", NULL,
      "(SELECT j.* FROM offers JOIN renewal_jobs j USING (job_id))", PART_BYTES},
-    {"begun", RENEWED_COLUMNS, "begun, number", "begun",
-     "(SELECT j.*, a.number, a.begun FROM attempts a JOIN renewal_jobs j USING (job_id))",
+    {"begun", RENEWED_COLUMNS, "number DESC", NULL,
+     "(SELECT j.*, a.number, a.begun FROM attempts a INDEXED BY attempts_begun"
+     " JOIN renewal_jobs j USING (job_id) WHERE a.begun >= 0)",
      PART_BYTES},
     /* As the lines of the log of attempts, which have a greatest length (renewd/attempts.c): ids
      * are cut, the texts are already. A token is shown to nobody. */

@@ -149,8 +149,7 @@ static void told(const struct renew_effect *effect) {
 static void asked(const struct renew_effect *effect) {
   const struct renew_question *from = &effect->as.query;
   struct question *q = ck_zalloc(sizeof *q);
-  q->q = (struct renew_question){
-      .parts = from->parts, .rules = from->rules, .since = from->since, .until = from->until};
+  q->q = (struct renew_question){.parts = from->parts, .rules = from->rules, .since = from->since};
   snprintf(q->cursor, sizeof q->cursor, "%.*s", (int)from->cursor.n, from->cursor.s);
   q->job = from->job_id.n ? sim_job_of(from->job_id) : -1;
   q->message = from->message_id.n ? sim_message_of(from->message_id) : -1;

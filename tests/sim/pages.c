@@ -26,7 +26,7 @@ static bool is_listed(const struct job *j, const struct renew_question *q) {
   if (q->parts & RENEW_ABOUT_OFFERS) return j->offer;
   if (q->parts & RENEW_ABOUT_UPCOMING)
     return j->status == PENDING && !j->automatic && j->attempts == 0 && j->next >= q->since;
-  return j->last_attempt_at && j->last_attempt_at >= q->since && j->last_attempt_at < q->until;
+  return j->last_attempt_at && j->last_attempt_at >= q->since;
 }
 
 static struct found look(const struct renew_question *q) {
@@ -90,7 +90,7 @@ void sim_page(struct question *q) {
   bool upcoming = q->q.parts & RENEW_ABOUT_UPCOMING;
   struct ck_str cursor = ck_str_of(q->cursor);
   struct found f = look(&q->q);
-  size_t most = (size_t)world.conversations_n / 20 + 1, n = 0;
+  size_t most = upcoming ? (size_t)world.conversations_n / 20 + 1 : 1000, n = 0;
   free(q->rows);
   struct renew_job_row *rows = ck_zalloc(most * (sizeof *rows + sizeof(struct one)));
   struct one *names = (struct one *)(void *)(rows + most);

@@ -203,19 +203,41 @@ Test(renewd_state, each_target_has_its_own_pace, .init = core_begin, .fini = cor
   claims("a2");
 }
 
-/* The rows tell what a dead run began. */
-Test(renewd_state, the_spacing_outlives_renewd, .init = core_begin, .fini = core_end) {
+/* What a dead run began, by the store's list: a while ago, and ahead of a clock that was set back.
+ */
+Test(renewd_state, the_spacing_outlives_renewd, .init = core_new, .fini = core_end) {
   core.pace.spacing = 2000;
-  row_job((struct row_of_job){.id = "over",
-                              .of = "over",
-                              .message = "over",
-                              .status = "done",
-                              .last_attempt_at = at.wall - 500});
   job("next", "c", "m1", "pending", 0, ck_int(at.wall));
+  happen(RENEW_CONNECTED);
+  follow(9);
+  page();
+  answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){0});
+  answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
+  claims(NULL);
+  const struct renew_effect *begun = queried(RENEW_ABOUT_BEGUN);
+  cr_assert(begun && begun->as.query.since == at.wall - 2000);
+  const struct renew_job_row before = listed(
+      1, (struct row_of_job){
+             .id = "over", .of = "over", .status = "done", .last_attempt_at = at.wall - 500});
+  answer(begun, (struct renew_answer){.jobs = &before, .n = 1, .cursor = CK_LIT("after over")});
+  claims(NULL);
+  begun = queried(RENEW_ABOUT_BEGUN);
+  cr_assert(begun && ck_str_is(begun->as.query.cursor, "after over"));
+  const struct renew_job_row ahead = listed(1, (struct row_of_job){.id = "ahead",
+                                                                   .of = "ahead",
+                                                                   .status = "done",
+                                                                   .target = REPEATABLE,
+                                                                   .last_attempt_at = 1ll << 50});
+  answer(begun, (struct renew_answer){.jobs = &ahead, .n = 1});
   claims(NULL);
   cr_assert_eq(due(), at.boot + 1500);
+  row_job((struct row_of_job){.id = "far", .of = "far", .message = "far", .target = REPEATABLE});
   pass(1500);
   claims("next");
+  pass(499);
+  claims(NULL);
+  pass(1);
+  claims("far");
 }
 
 /* The rest began before the clock went back, the job came after that. */
