@@ -30,6 +30,12 @@ static void put(struct ck_buf *b, struct ck_str prefix, struct ck_str name) {
   ck_buf_str(b, name);
 }
 
+/* A browser is at home on several sites, each with limits of its own. */
+static void put_client(struct ck_buf *b, struct ck_str platform, struct ck_str client) {
+  ck_buf_text(b, "client:");
+  put(b, platform, client);
+}
+
 /* What follows `begin` is cut if it is too long: its beginning, and a hash of the whole. */
 static void bound(struct ck_buf *b, size_t begin) {
   struct ck_str name = {b->data + begin, b->len - begin};
@@ -68,7 +74,7 @@ void ck_account_name(struct ck_buf *b, const struct ck_account_facts *f) {
   else if (known.n)
     put(b, f->platform, known);
   else if (client.n)
-    put(b, CK_LIT("client"), client);
+    put_client(b, f->platform, client);
   bound(b, begin);
   json_decref(o);
 }

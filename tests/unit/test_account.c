@@ -51,6 +51,14 @@ Test(account, a_client_is_one_of_a_clients_target) {
                                .id = CK_LIT("tab"),
                                .client_id = CK_LIT("ff")},
      "client:ff");
+  is((struct ck_account_facts){.platform = CK_LIT("claude"),
+                               .kind = CK_LIT("feed"),
+                               .client_id = CK_LIT("ff")},
+     "client:claude:ff");
+  is((struct ck_account_facts){.platform = CK_LIT("chatgpt"),
+                               .kind = CK_LIT("feed"),
+                               .client_id = CK_LIT("ff")},
+     "client:chatgpt:ff");
   is((struct ck_account_facts){.kind = CK_LIT("webhook"),
                                .id = CK_LIT("hook"),
                                .client_id = CK_LIT("ff")},
