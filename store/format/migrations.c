@@ -77,6 +77,8 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * conversations_last: the order of the list of conversations (store/read/lists.c); it has the
  * titles, so that those without the wanted words are not fetched.
  *
+ * messages_organization: finds the account of a conversation (store/read/lists.c).
+ *
  * attachments: files that lay beside conversations (store/files/attachments.h), by their SHA-256.
  * attachment_names: by which names they came. file: the id by which messages name it; "": unknown.
  *
@@ -130,6 +132,8 @@ static const char system_tables[] =
         " at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE INDEX conversations_last ON local_conversations"
         " (coalesce(newest_at, last_message_at, created_at), platform, title);"
+        "CREATE INDEX messages_organization ON messages (conversation_id, observed_at)"
+        " WHERE organization_id <> '';"
         "CREATE INDEX jobs_superseded ON renewal_jobs (status)"
         " WHERE last_error GLOB '" CK_SUPERSEDED "*';"
         "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL,"

@@ -132,12 +132,14 @@ static const struct list lists[] = {
 };
 
 /* Besides its columns a link has the account that what is known of its conversation names: the
- * organization of its newest message, else what an export or a log says (details). */
+ * organization of the newest message that has one, else what an export or a log says (details).
+ * Without the index a conversation in which no message has one would be read as a whole. */
 #define LINK_ACCOUNT \
-  ", coalesce((SELECT m.organization_id FROM messages m" \
+  ", coalesce((SELECT m.organization_id FROM messages m INDEXED BY messages_organization" \
   "  WHERE m.conversation_id = conversation_links.remote_conversation_id" \
-  "  AND +m.platform = conversation_links.platform ORDER BY m.observed_at DESC LIMIT 1)," \
-  " (SELECT CASE WHEN json_valid(c.details) THEN c.details ->> '$.account' END" \
+  "  AND m.organization_id <> '' AND +m.platform = conversation_links.platform" \
+  "  ORDER BY m.observed_at DESC LIMIT 1)," \
+  " (SELECT CASE WHEN json_valid(c.details) THEN nullif(c.details ->> '$.account', '') END" \
   "  FROM local_conversations c" \
   "  WHERE c.local_conversation_id = conversation_links.local_conversation_id)) AS account"
 

@@ -317,6 +317,12 @@ Test(lists, the_account_of_a_link) {
   account_is("l2", "o2");
   sh_message(&s, "m4", 40, ",'conversation_id':'r1','organization_id':'o1'");
   account_is("l1", "o1");
+  sh_message(&s, "m5", 50, ",'conversation_id':'r1'");
+  sh_message(&s, "m6", 60, ",'conversation_id':'r1','organization_id':''");
+  account_is("l1", "o1");
+  sh_conversation(&s, "c4", ",'details':{'account':''}");
+  sh_link(&s, "l4", "c4", "r4", "");
+  account_is("l4", "");
 }
 
 Test(lists, links) {

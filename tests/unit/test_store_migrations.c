@@ -84,7 +84,9 @@ struct expected {
 
 Test(migrations, indexes_are_those_of_the_records) {
   static const struct expected indexes[] = {
-      {"messages", "conversation_id, observed_at | observed_at, platform | original"},
+      {"messages", /* the first: of those with an organization */
+       "conversation_id, observed_at | conversation_id, observed_at | observed_at, platform | "
+       "original"},
       {"executions", "executed_at, target, tool | instruction_id! | message_id | original"},
       {"sessions", "conversation_id | id! | last_activity_at, platform"},
       /* version: of what SINCE in brief has */
