@@ -79,13 +79,13 @@ static struct ck_str member(const json_t *o, const char *name) {
 }
 
 static void load_one(struct renew_notify *n, const json_t *one) {
-  struct ck_str conversation = member(one, "subject"), reason = member(one, "reason"),
+  struct ck_str subject = member(one, "subject"), reason = member(one, "reason"),
                 job = member(one, "job");
   if (json_is_true(json_object_get(one, "told")))
-    renew_notices_told(&n->all, member(one, "kind").s, conversation, job, reason,
+    renew_notices_told(&n->all, member(one, "kind").s, subject, job, reason,
                        json_is_true(json_object_get(one, "stands")));
   else
-    renew_notices_happened(&n->all, member(one, "kind").s, conversation, job, reason,
+    renew_notices_happened(&n->all, member(one, "kind").s, subject, job, reason,
                            json_integer_value(json_object_get(one, "at")));
 }
 
@@ -188,11 +188,19 @@ void renew_notify_limit(struct renew_notify *n, const struct renew_account *a) {
                        now.wall, now.boot);
 }
 
+/* A delivery tries whether the account's limit is over, or it has an end meanwhile. */
+static bool is_tried(const struct renew_core *core, const char *account) {
+  const struct renew_account *a =
+      (const struct renew_account *)renew_index_find(&core->accounts, ck_str_of(account));
+  return a && a->counted;
+}
+
 /* A stopped job is paused, or has no target, first of all. */
-static bool is_hidden(const void *self, const char *job) {
+static bool is_hidden(const void *self, const struct renew_notice *notice) {
   const struct renew_notify *n = self;
   struct renew_held h;
-  const struct renew_job *j = renew_core_job(&n->r->core, ck_str_of(job));
+  if (strcmp(notice->kind, LIMIT) == 0) return is_tried(&n->r->core, notice->subject);
+  const struct renew_job *j = renew_core_job(&n->r->core, ck_str_of(notice->job_id));
   return j && renew_is_held(&h, &n->r->core, j, renew_now()) &&
          (strcmp(h.state, "paused") == 0 || strcmp(h.state, "no_target") == 0);
 }

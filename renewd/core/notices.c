@@ -14,7 +14,8 @@ static void notice_free(struct renew_notices *n, struct renew_notice *one) {
   free(one);
 }
 
-/* A state is the job's, and that of the next one is news; attempts are told by conversation. */
+/* A state is the job's, and that of the next one is news; attempts are told by conversation. What
+ * an account waits for is one thing, in whatever words. */
 static struct renew_notice *get(struct renew_notices *n, const char *kind, struct ck_str subject,
                                 struct ck_str job, struct ck_str reason, bool stands) {
   struct ck_buf key = {0};
@@ -23,7 +24,7 @@ static struct renew_notice *get(struct renew_notices *n, const char *kind, struc
   ck_buf_text(&key, "\n");
   if (stands) ck_buf_str(&key, job);
   ck_buf_text(&key, "\n");
-  ck_buf_str(&key, reason);
+  if (job.n || !stands) ck_buf_str(&key, reason);
   struct renew_notice *one = (struct renew_notice *)renew_index_find(&n->all, ck_buf_view(&key));
   if (!one) {
     one = ck_zalloc(sizeof *one);
@@ -63,7 +64,7 @@ void renew_notices_told(struct renew_notices *n, const char *kind, struct ck_str
 
 struct visit {
   struct renew_notices *n;
-  struct ck_str conversation;
+  struct ck_str subject;
   int64_t boot;
   size_t count;
   bool arrived;
@@ -72,11 +73,11 @@ struct visit {
 static void forget(void *self, struct renew_node *node) {
   struct visit *v = self;
   struct renew_notice *one = (struct renew_notice *)node;
-  if (!one->stands && one->told && ck_str_is(v->conversation, one->subject)) notice_free(v->n, one);
+  if (!one->stands && one->told && ck_str_is(v->subject, one->subject)) notice_free(v->n, one);
 }
 
 void renew_notices_arrived(struct renew_notices *n, struct ck_str conversation) {
-  struct visit v = {.n = n, .conversation = conversation};
+  struct visit v = {.n = n, .subject = conversation};
   if (n->all.count) renew_index_each(&n->all, forget, &v);
 }
 
@@ -91,7 +92,7 @@ static void sweep(void *self, struct renew_node *node) {
   struct sweeping *s = self;
   struct renew_notice *one = (struct renew_notice *)node;
   if (!one->stands || one->sending) return;
-  if (one->told && one->missed > 0 && s->hidden(s->self, one->job_id)) return;
+  if (one->told && one->missed > 0 && s->hidden(s->self, one)) return;
   if (++one->missed <= RENEW_NOTICES_MISSED) return;
   s->over |= one->told;
   notice_free(s->n, one);

@@ -14,7 +14,8 @@
 #define RENEW_NOTICES_AT_ONCE 100    /* in a message; all are counted */
 
 struct renew_notice {
-  struct renew_node node; /* its id: kind, subject, reason, and the job of a state; first */
+  struct renew_node node; /* its id: kind, subject, reason, and the job of a state, which has no
+                             reason if it is an account's; first */
   char *kind, *subject;   /* the conversation that it is about, or the account */
   char *job_id, *reason;  /* job_id: empty: no job's */
   int64_t at;             /* wall: since when */
@@ -39,9 +40,9 @@ void renew_notices_arrived(struct renew_notices *n, struct ck_str conversation);
 /* At this look it is so, for `wait` ms before it is told. After a look, sweep. */
 void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_str subject,
                           struct ck_str job, struct ck_str reason, int64_t wall, int64_t tell_at);
-/* hidden: something else, such as a pause, hides whether a state of the job stands: what was told
- * is not over then. True: something is over that was told. */
-typedef bool renew_notices_hidden(const void *self, const char *job);
+/* hidden: something else, such as a pause, hides whether a state stands: what was told is not over
+ * then. True: something is over that was told. */
+typedef bool renew_notices_hidden(const void *self, const struct renew_notice *notice);
 bool renew_notices_sweep(struct renew_notices *n, renew_notices_hidden *hidden, const void *self);
 /* It was told before, by another run. */
 void renew_notices_told(struct renew_notices *n, const char *kind, struct ck_str subject,

@@ -13,9 +13,9 @@ static void end(void) {
 
 static bool hides;
 
-static bool hidden(const void *self, const char *job) {
+static bool hidden(const void *self, const struct renew_notice *notice) {
   (void)self;
-  return hides && strcmp(job, "j") == 0;
+  return hides && strcmp(notice->job_id, "j") == 0;
 }
 
 static bool sweep(void) { return renew_notices_sweep(&n, hidden, NULL); }
@@ -106,6 +106,21 @@ Test(renewd_notices, of_another_job_is_news, .fini = end) {
   renew_notices_told(&n, "stopped", CK_LIT("c"), CK_LIT("former"), CK_LIT("a question"), true);
   stopped("a question", 0);
   cr_expect_eq(renew_notices_due(&n, 0), 1);
+}
+
+static void limited(const char *reason) {
+  renew_notices_stands(&n, "limit", CK_LIT("home"), CK_LIT(""), ck_str_of(reason), 1, 0);
+}
+
+/* The same limit, which says so in other words each time that it is tried. */
+Test(renewd_notices, of_an_account_is_one_thing, .fini = end) {
+  limited("no more");
+  cr_expect_eq(renew_notices_due(&n, 0), 1);
+  renew_notices_sent(&n, true, 0);
+  limited("reached again");
+  cr_expect_eq(renew_notices_due(&n, 60000), 0);
+  renew_notices_stands(&n, "limit", CK_LIT("work"), CK_LIT(""), CK_LIT("no more"), 1, 0);
+  cr_expect_eq(renew_notices_due(&n, 60000), 1);
 }
 
 Test(renewd_notices, what_a_pause_hides_is_not_over, .fini = end) {
