@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
-/* How long a limit without an end that is to come is left alone, without an account. */
+/* How long a limit whose end is not told, or past, is left alone, without an account. */
 #define LIMIT_MS 900000
 #define SECONDS_MAX INT64_C(9999999999) /* the year 2286 */
 

@@ -9,7 +9,7 @@
 #include "proto/error.h"
 
 #define TIME_MAX INT64_C(253402300799999) /* the end of the year 9999 */
-/* How long a limit without an end that is to come is left alone. */
+/* How long a limit whose end is not told, or past, is left alone. */
 #define LIMIT_MS 900000
 
 static const struct {

@@ -152,11 +152,13 @@ static bool judge_account(struct renew_core *core, const struct renew_job *j,
     return v->outcome == RENEW_DONE &&
            renew_account_worked(core, account, j->trying->started_at, m);
   const struct renew_limit told = told_limit(core, r);
-  *m = renew_account_limited(core, account, &told, ck_str_of(r->text[0] ? r->text : r->error));
+  bool news =
+      renew_account_limited(core, account, &told, ck_str_of(r->text[0] ? r->text : r->error), m);
   *v = (struct renew_verdict){.outcome = RENEW_RELEASED, .next_attempt_at = core->now.wall};
   snprintf(v->why, sizeof v->why, "its account's limit is reached; not charged; again when %s",
-           m->as.limit.until ? "it ends" : "a person ends it");
-  return true;
+           renew_limit_lasts(&renew_account_known(core, account)->limit) ? "a person ends it"
+                                                                         : "it ends");
+  return news;
 }
 
 static void resulted(struct renew_core *core, struct renew_job *j,

@@ -175,16 +175,18 @@ const struct renew_account *renew_job_limit(const struct renew_core *core,
                                             const struct renew_job *j);
 /* It may not go before that limit's end. */
 bool renew_job_is_limited(const struct renew_core *core, const struct renew_job *j);
-/* The account's limit is reached. Returns what the store is to be told; the texts in it are the
- * account's. */
-struct ck_mutation renew_account_limited(struct renew_core *core, struct ck_str name,
-                                         const struct renew_limit *limit, struct ck_str reason);
+/* The account's limit is reached. True: *m is what the store is to be told; the texts in it are the
+ * account's. False: one without an end was known, and nothing is new. */
+bool renew_account_limited(struct renew_core *core, struct ck_str name,
+                           const struct renew_limit *limit, struct ck_str reason,
+                           struct ck_mutation *m);
 /* At that time (wall) something showed that one without an end may be over: an answer in one of its
  * conversations, or a person who wants a delivery. True: it ends, one delivery goes first, and *m
  * is what the store is to be told. */
 bool renew_account_answered(struct renew_core *core, struct ck_str name, int64_t at,
                             struct ck_mutation *m);
-/* The job is a person's who wants a delivery now, after all that is known of its account. */
+/* The job's row came: it may be that of a person who wants a delivery now, after all that is known
+ * of its account. */
 void renew_account_wished(struct renew_core *core, const struct renew_job *j);
 /* A delivery of the account that began then (boot) arrived. True: that ended a limit, and *m is
  * what the store is to be told. */

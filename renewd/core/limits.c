@@ -15,7 +15,8 @@
 
 #include "renewd/core/inner.h"
 
-/* A limit within this time after the one before has ended belongs to the same row. */
+/* A limit within this time after the one before has ended belongs to the same row, if nothing has
+ * arrived since. */
 #define ROW_MS INT64_C(3600000)
 /* The wait without a time: the first, and the longest. */
 #define UNTOLD_FIRST INT64_C(900000)
@@ -27,6 +28,8 @@
 #define AGAIN_LONGEST INT64_C(3600000)
 /* A row of fewer limits is never hopeless, however long they are. */
 #define HOPELESS_TIMES 6
+/* A job by hand that is due so soon after it was made is one for now. */
+#define AT_ONCE INT64_C(5000)
 /* The longest of all: the weekly limits' length, and a day. */
 #define LONGEST (8 * 24 * INT64_C(3600000))
 
@@ -36,10 +39,10 @@ static int64_t doubled(int64_t first, int64_t longest, int64_t times) {
   return most < longest ? most : longest;
 }
 
-/* Who takes a delivery, then tells a short time, and so on, only paces us: each time is a row. */
-static bool is_in_row(const struct renew_limited *l, int64_t told, int64_t now) {
-  bool paces = l->over && told > now && told - now <= AGAIN_LONGEST;
-  return l->times > 0 && !paces && now - l->until < ROW_MS && l->until - now < LONGEST;
+/* Who takes a delivery and then tells a time works as it says: after that each limit is the first
+ * of a row. */
+static bool is_in_row(const struct renew_limited *l, int64_t now) {
+  return l->times > 0 && !l->over && now - l->until < ROW_MS && l->until - now < LONGEST;
 }
 
 /* What is learned later has a later time. */
@@ -60,8 +63,8 @@ bool renew_limit_lasts(const struct renew_limited *l) {
   return l->times > 0 && !l->over && l->until == 0;
 }
 
-void renew_limit_last(struct renew_limited *l, int64_t now) {
-  if (!is_in_row(l, 0, now)) *l = (struct renew_limited){.since = now, .at = l->at};
+void renew_limit_take_lasting(struct renew_limited *l, int64_t now) {
+  if (!is_in_row(l, now)) *l = (struct renew_limited){.since = now, .at = l->at};
   l->times++;
   l->until = 0;
   l->over = false;
@@ -73,9 +76,9 @@ bool renew_limit_is_hopeless(const struct renew_limited *l, int64_t give_up, int
 }
 
 void renew_limit_take(struct renew_limited *l, int64_t told, int64_t now) {
-  bool in_row = is_in_row(l, told, now);
-  bool again = in_row && !l->over && now < l->until; /* of a delivery that began before it */
-  if (!in_row) *l = (struct renew_limited){.since = now};
+  bool in_row = is_in_row(l, now);
+  bool again = in_row && now < l->until; /* of a delivery that began before it */
+  if (!in_row) *l = (struct renew_limited){.since = now, .at = l->at};
   if (!again) l->times++;
   int64_t wait = told - now;
   if (told <= now)
@@ -140,8 +143,10 @@ static void touch(void *self, struct renew_node *n) {
 
 static void apply(struct renew_core *core, struct renew_account *a) {
   bool counts = a->limit.times && !a->limit.over;
+  int64_t known = renew_rebase(a->limit.at, core->now);
   a->counted = counts;
-  int64_t last = core->now.wall + LONGEST; /* more is a clock's fault */
+  a->known = known < core->now.boot ? known : core->now.boot; /* ahead: the clock was wrong then */
+  int64_t last = core->now.wall + LONGEST;                    /* more is a clock's fault */
   a->until = renew_limit_lasts(&a->limit)
                  ? RENEW_NEVER
                  : renew_rebase(a->limit.until < last ? a->limit.until : last, core->now);
@@ -171,27 +176,29 @@ static void say_limited(struct renew_core *core, const struct renew_account *a) 
   renew_say_text(core->out, l, "reason", ck_str_of(a->reason));
 }
 
-struct ck_mutation renew_account_limited(struct renew_core *core, struct ck_str name,
-                                         const struct renew_limit *limit, struct ck_str reason) {
+bool renew_account_limited(struct renew_core *core, struct ck_str name,
+                           const struct renew_limit *limit, struct ck_str reason,
+                           struct ck_mutation *m) {
   struct renew_account *a = account_get(core, name);
   int64_t now = core->now.wall;
   char *again = NULL;
-  /* A delivery that began before one without an end was known says nothing new. */
-  if (renew_limit_lasts(&a->limit)) return tell(a);
+  /* A delivery that began before one without an end was known says nothing new; to tell that again
+   * could undo what a person has done meanwhile. */
+  if (renew_limit_lasts(&a->limit)) return false;
   if (limit->kind == RENEW_LIMIT_LASTS)
-    renew_limit_last(&a->limit, now);
+    renew_limit_take_lasting(&a->limit, now);
   else
     renew_limit_take(&a->limit, limit->until, now);
   if (a->limit.until && renew_limit_is_hopeless(&a->limit, core->set.rules.give_up, now)) {
-    again = ck_sprintf("reached %lld times in a row: %.*s", (long long)a->limit.times,
-                       (int)ck_utf8_cut(reason, 250).n, reason.s);
+    again = ck_sprintf("reached again and again: %.*s", (int)ck_utf8_cut(reason, 250).n, reason.s);
     a->limit.until = 0;
   }
   set_reason(a, again ? ck_str_of(again) : reason);
   free(again);
   apply(core, a);
   say_limited(core, a);
-  return tell(a);
+  *m = tell(a);
+  return true;
 }
 
 /* A limit without an end is tried by one delivery. */
@@ -206,15 +213,23 @@ static struct ck_mutation try_again(struct renew_core *core, struct renew_accoun
 bool renew_account_answered(struct renew_core *core, struct ck_str name, int64_t at,
                             struct ck_mutation *m) {
   struct renew_account *a = renew_account_known(core, name);
-  if (!a || !renew_limit_lasts(&a->limit) || at <= a->limit.at) return false;
+  if (!a || !renew_limit_lasts(&a->limit) || renew_rebase(at, core->now) <= a->known) return false;
   *m = try_again(core, a);
   return true;
 }
 
+/* What was made for later is no wish when its time has come, nor is what waits for something else.
+ */
+static bool is_wish(const struct renew_core *core, const struct renew_job *j) {
+  return !j->automatic && j->attempt_count == 0 && j->next_attempt_at <= core->now.wall &&
+         j->next_attempt_at <= j->created_at + AT_ONCE && j->of->automation != RENEW_PAUSED &&
+         !renew_job_pause(core, j);
+}
+
 void renew_account_wished(struct renew_core *core, const struct renew_job *j) {
   struct ck_mutation m;
-  bool now = !j->automatic && j->attempt_count == 0 && j->next_attempt_at <= core->now.wall;
-  if (now && renew_account_answered(core, renew_lane_account(j->lane), j->created_at, &m))
+  if (is_wish(core, j) &&
+      renew_account_answered(core, renew_lane_account(j->lane), j->created_at, &m))
     renew_tell(core->out, 0, &m);
 }
 

@@ -15,7 +15,7 @@ struct renew_limited {
 /* A delivery came back with a limit, of which it is told that it ends at `told` (0: nothing). */
 void renew_limit_take(struct renew_limited *l, int64_t told, int64_t now);
 /* Likewise one that time does not end. */
-void renew_limit_last(struct renew_limited *l, int64_t now);
+void renew_limit_take_lasting(struct renew_limited *l, int64_t now);
 /* It has ended so often, and was reached again each time, for give_up ms at least, that it is taken
  * for one that time does not end. */
 bool renew_limit_is_hopeless(const struct renew_limited *l, int64_t give_up, int64_t now);

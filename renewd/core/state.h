@@ -229,6 +229,7 @@ struct renew_account {
   struct renew_node node; /* its id is its name; first */
   struct renew_limited limit;
   int64_t until; /* boot */
+  int64_t known; /* boot: the limit's `at` */
   char *reason;  /* in the target's words */
   char *why;     /* the account, and the reason */
   bool counted;  /* it is not known to be over */

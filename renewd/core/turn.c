@@ -209,10 +209,7 @@ static bool take_limit(struct renew_core *core, const struct renew_answer *a,
                        struct ck_mutation *m) {
   if (l->kind == RENEW_NO_LIMIT)
     return !a->facts.failed && renew_account_answered(core, account, a->facts.created_at, m);
-  if (account.n) {
-    *m = renew_account_limited(core, account, l, a->text);
-    return true;
-  }
+  if (account.n) return renew_account_limited(core, account, l, a->text, m);
   if (l->kind == RENEW_LIMIT_LASTS) return false; /* stop.c */
   struct renew_limited own = {0};
   renew_limit_take(&own, l->until, core->now.wall);

@@ -82,12 +82,25 @@ Test(renewd_limits, a_short_time_after_something_has_arrived, .init = begin_time
   limited(1000, MINUTE, 2);
 }
 
-/* Also if a delivery that arrived in between seemed to end it. */
+/* A plan of five hours that is used up 40 minutes after each of its ends, and says so. */
+Test(renewd_limits, an_account_that_is_used_much, .init = begin_times) {
+  for (int i = 0; i < 20; i++) {
+    now += 40 * MINUTE;
+    limited(4 * HOUR + 20 * MINUTE, 4 * HOUR + 20 * MINUTE, 1);
+    cr_expect_eq(l.since, now);
+    cr_expect_not(renew_limit_is_hopeless(&l, 12 * HOUR, now));
+    now = l.until;
+    l.over = true; /* something arrives */
+  }
+}
+
 Test(renewd_limits, one_that_comes_again_at_once, .init = begin_times) {
   limited(0, 15 * MINUTE, 1);
   now = l.until + 1000;
-  l.over = true;
   limited(0, 30 * MINUTE, 2);
+  now = l.until + 1000;
+  l.over = true;
+  limited(0, 15 * MINUTE, 1);
   now = l.until + HOUR;
   limited(0, 15 * MINUTE, 1);
 }
@@ -101,6 +114,11 @@ Test(renewd_limits, weeks_away, .init = begin_times) {
 Test(renewd_limits, what_is_learned_later_has_a_later_time, .init = begin_times) {
   limited(HOUR, HOUR, 1);
   int64_t first = l.at;
+  limited(HOUR, HOUR, 1);
+  cr_expect_gt(l.at, first);
+  l.over = true;
+  now -= DAY; /* the clock was ahead */
+  first = l.at;
   limited(HOUR, HOUR, 1);
   cr_expect_gt(l.at, first);
 }

@@ -90,13 +90,13 @@ static void begin_times(void) {
 }
 
 Test(renewd_limits_last, no_time_ends_it, .init = begin_times) {
-  renew_limit_last(&l, now);
+  renew_limit_take_lasting(&l, now);
   cr_expect(renew_limit_lasts(&l));
   cr_expect_eq(l.times, 1);
   cr_expect_eq(l.since, now);
   l.until = now += DAY; /* a person ended it */
   cr_expect_not(renew_limit_lasts(&l));
-  renew_limit_last(&l, now + 1);
+  renew_limit_take_lasting(&l, now + 1);
   cr_expect_eq(l.times, 2);
   cr_expect_eq(l.since, now - DAY);
   l.over = true;
@@ -191,8 +191,8 @@ Test(renewd_limits_last, what_was_under_way, .init = core_begin, .fini = core_en
   const struct renew_effect *c = sends("c", X);
   core.pace.account_slots = 9;
   limit_x("a");
-  const struct ck_limit *told = comes_back(b, refused("in an hour", at.wall + HOUR));
-  cr_expect(told && told->until == 0 && ck_str_is(told->reason, MONEY));
+  cr_expect_null(comes_back(b, refused("in an hour", at.wall + HOUR)),
+                 "it could undo what a person has done meanwhile");
   cr_expect_null(comes_back(c, delivered()));
   claims(NULL);
 }
@@ -219,6 +219,53 @@ Test(renewd_limits_last, a_job_by_hand_tries_it, .init = core_begin, .fini = cor
   claims("a");
   const struct ck_limit *over = comes_back(sends("a", X), delivered());
   cr_assert(over && over->over);
+  claims("hand");
+}
+
+/* It is for tomorrow also when that has come. */
+Test(renewd_limits_last, a_job_by_hand_for_later_does_not, .init = core_begin, .fini = core_end) {
+  int64_t reached = at.wall;
+  limit_x("a");
+  pass(DAY + 10);
+  job_made("later", reached + 5, reached + DAY);
+  claims(NULL);
+}
+
+Test(renewd_limits_last, a_job_by_hand_that_is_paused_does_not, .init = core_begin,
+     .fini = core_end) {
+  limit_x("a");
+  pass(10);
+  row_conversation("hand", "paused", "m", 0);
+  job_made("hand", at.wall - 1, at.wall);
+  cr_expect_null(told(CK_OP_LIMIT));
+  claims(NULL);
+}
+
+/* The limit was reached while the clock was ahead. */
+Test(renewd_limits_last, a_clock_that_was_ahead, .init = core_begin, .fini = core_end) {
+  at.wall += 365 * DAY;
+  limit_x("a");
+  at.wall -= 365 * DAY;
+  pass(10);
+  job_made("hand", at.wall - 1, at.wall);
+  const struct renew_effect *tell = told(CK_OP_LIMIT);
+  cr_assert(tell && tell->as.tell.mutation.as.limit.until == at.wall);
+  claims("hand");
+}
+
+/* Also if that was another run. */
+Test(renewd_limits_last, a_clock_that_was_ahead_before_the_start, .init = core_new,
+     .fini = core_end) {
+  happen(RENEW_CONNECTED);
+  follow(1);
+  page();
+  answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
+  at.wall += 365 * DAY;
+  struct renew_answer ahead = stored(0);
+  at.wall -= 365 * DAY;
+  answer(queried(RENEW_ABOUT_LIMITS), ahead);
+  pass(10);
+  job_made("hand", at.wall - 1, at.wall);
   claims("hand");
 }
 
