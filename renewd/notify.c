@@ -188,18 +188,13 @@ void renew_notify_limit(struct renew_notify *n, const struct renew_account *a) {
                        now.wall, now.boot);
 }
 
-/* A delivery tries whether the account's limit is over, or it has an end meanwhile. */
-static bool is_tried(const struct renew_core *core, const char *account) {
-  const struct renew_account *a =
-      (const struct renew_account *)renew_index_find(&core->accounts, ck_str_of(account));
-  return a && a->counted;
-}
-
-/* A stopped job is paused, or has no target, first of all. */
+/* A stopped job is paused, or has no target, first of all; an account's limit has an end meanwhile,
+ * or a delivery tries whether it is over. */
 static bool is_hidden(const void *self, const struct renew_notice *notice) {
   const struct renew_notify *n = self;
   struct renew_held h;
-  if (strcmp(notice->kind, LIMIT) == 0) return is_tried(&n->r->core, notice->subject);
+  if (strcmp(notice->kind, LIMIT) == 0)
+    return renew_core_limited(&n->r->core, ck_str_of(notice->subject));
   const struct renew_job *j = renew_core_job(&n->r->core, ck_str_of(notice->job_id));
   return j && renew_is_held(&h, &n->r->core, j, renew_now()) &&
          (strcmp(h.state, "paused") == 0 || strcmp(h.state, "no_target") == 0);

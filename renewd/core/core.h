@@ -44,5 +44,7 @@ bool renew_conversation_is_busy(const struct renew_conversation *c);
 struct renew_conversation *renew_core_conversation(const struct renew_core *core, struct ck_str id);
 /* NULL: done, failed, or unknown. */
 struct renew_job *renew_core_job(const struct renew_core *core, struct ck_str id);
+/* A limit of the account is not known to be over: it lasts, or a delivery tries it, or will. */
+bool renew_core_limited(const struct renew_core *core, struct ck_str account);
 
 #endif

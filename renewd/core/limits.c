@@ -96,6 +96,11 @@ struct renew_account *renew_account_known(const struct renew_core *core, struct 
   return name.n ? (struct renew_account *)renew_index_find(&core->accounts, name) : NULL;
 }
 
+bool renew_core_limited(const struct renew_core *core, struct ck_str account) {
+  const struct renew_account *a = renew_account_known(core, account);
+  return a && a->counted;
+}
+
 static struct renew_account *account_get(struct renew_core *core, struct ck_str name) {
   struct renew_account *a = renew_account_known(core, name);
   if (a) return a;

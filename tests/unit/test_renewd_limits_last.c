@@ -222,6 +222,19 @@ Test(renewd_limits_last, a_job_by_hand_tries_it, .init = core_begin, .fini = cor
   claims("hand");
 }
 
+/* Also while a delivery tries it: nobody is told anew. */
+Test(renewd_limits_last, it_stands_until_it_is_over, .init = core_begin, .fini = core_end) {
+  cr_expect_not(renew_core_limited(&core, CK_LIT("x")));
+  limit_x("a");
+  pass(10);
+  job_made("hand", at.wall - 1, at.wall);
+  claims("a");
+  const struct renew_effect *probe = sends("a", X);
+  cr_expect(renew_core_limited(&core, CK_LIT("x")));
+  comes_back(probe, delivered());
+  cr_expect_not(renew_core_limited(&core, CK_LIT("x")));
+}
+
 /* It is for tomorrow also when that has come. */
 Test(renewd_limits_last, a_job_by_hand_for_later_does_not, .init = core_begin, .fini = core_end) {
   int64_t reached = at.wall;
