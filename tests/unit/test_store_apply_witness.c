@@ -106,6 +106,20 @@ Test(apply, a_witness_of_a_former_run_fits_within_what_that_run_had) {
   expect_alarm("set_back");
 }
 
+Test(apply, a_mirror_below_what_was_confirmed_was_set_back) {
+  char run[FIT_RUN];
+  begin_run();
+  tell(false, "", "", 0);
+  sh_message(&s, "m1", 1, "");
+  sh_message(&s, "m2", 1, "");
+  written(2);
+  snprintf(run, sizeof run, "%s", fit_run(fit));
+  next_run();
+  tell(true, id, run, 1);
+  expect_alarm("mirror_set_back");
+  cr_expect_eq(apply_head(s.apply), 2, "versions are raised, though this store is right");
+}
+
 Test(apply, a_witness_that_does_not_fit_is_an_alarm_and_pauses_once) {
   struct ck_mutation unpause = {.kind = CK_OP_UNPAUSE};
   unpause.as.unpause.kind = CK_LIT("everything");
