@@ -92,6 +92,13 @@ static void fail_late(const struct job *j, int64_t from) {
            (long long)(world.boot - from), known ? h.state : "unknown");
 }
 
+/* It is not held, and a page that may have it is on its way, or is asked for again soon. */
+static bool is_asked_for(const struct job *j) {
+  const struct renew_upcoming *u = &renewd.core.upcoming;
+  return is_calendar(j) && !renew_core_job(&renewd.core, ck_str_of(j->name)) &&
+         (u->ticket.number || u->at > world.boot);
+}
+
 static void check_job(int id) {
   const struct job *j = &world.j[id];
   const struct conversation *c = sim_told_conversation(j->conversation);
@@ -110,7 +117,7 @@ static void check_job(int id) {
   if (renewds) later(&from, c->changed_at + DELAY);
   if (world.boot <= from + LATE_MS) return;
   later(&from, open_since(j));
-  if (from == RENEW_NEVER || waits_for_another(j)) return;
+  if (from == RENEW_NEVER || waits_for_another(j) || is_asked_for(j)) return;
   if (world.boot > from + LATE_MS) fail_late(j, from);
 }
 
