@@ -108,3 +108,5 @@ T_STORY(d1_verify, what_does_not_become_right_is_left, 60) {
   d1_same(1000);
   d1_stop();
 }
+
+T_STORY(d1_verify, one_comparison_at_a_time, 60) { story_one_comparison_at_a_time(&mirror_sqlite); }

@@ -6,6 +6,7 @@
 #include "tests/mirror/mirror.h"
 
 /* verify.c */
+void story_one_comparison_at_a_time(const struct mirror *m);
 void story_what_was_done_by_hand_is_found_and_mended(const struct mirror *m);
 void story_one_changed_byte_is_found_by_deep(const struct mirror *m);
 void story_an_interrupted_deep_goes_on_where_it_was(const struct mirror *m);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/lock.h"
 #include "tests/mirror/stories.h"
 
 static const struct {
@@ -314,5 +315,23 @@ void story_one_changed_byte_among_many(const struct mirror *m) {
   T_CHECK(t_wait_end(mirror_task("repair", "--deep"), 300000) == 0, "the repair leaves something");
   T_CHECK(m->number("SELECT count(*) AS n FROM messages WHERE raw_text LIKE '%y%'") == 0,
           "it is not repaired");
+  mirror_stop(m);
+}
+
+/* What the store asks for at night may take longer than until it asks another worker. */
+void story_one_comparison_at_a_time(const struct mirror *m) {
+  struct ck_lock lock = {.fd = -1};
+  struct ck_err err;
+  mirror_ring(m);
+  mirror_write(t_producer("test"), 1, 5, 0);
+  mirror_same(m, 10000);
+  T_CHECK(ck_lock_file(&lock, "run/sync-verify.lock", &err) == 0, "%s", err.text);
+  t_says(1, "another comparison is under way", "sync", "verify");
+  t_says(1, "another comparison is under way", "sync", "repair");
+  ck_lock_end(&lock);
+  T_CHECK(ck_lock_file(&lock, "run/sync-deep.lock", &err) == 0, "%s", err.text);
+  t_says(1, "another comparison of every column is under way", "sync", "verify", "--deep");
+  t_do(0, "sync", "verify");
+  ck_lock_end(&lock);
   mirror_stop(m);
 }
