@@ -267,13 +267,13 @@ int artifact_folder_rename(struct artifact_folder *f, const char *path, const ch
   return rc && why != ENOENT ? fail(err, to) : 0;
 }
 
-/* The folders on the way to path that are empty. */
+/* The folders on the way to path that are empty. The mark stays: without it the folder is gone. */
 static void remove_empty(const struct artifact_folder *f, const char *path) {
   char dir[PATH_MAX];
   if (snprintf(dir, sizeof dir, "%s", path) >= (int)sizeof dir) return;
   for (char *slash; (slash = strrchr(dir, '/')) != NULL;) {
     *slash = '\0';
-    if (unlinkat(f->fd, dir, AT_REMOVEDIR)) return;
+    if ((f->mark && strcmp(dir, f->mark) == 0) || unlinkat(f->fd, dir, AT_REMOVEDIR)) return;
   }
 }
 
