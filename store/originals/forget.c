@@ -1,6 +1,7 @@
 /* Originals that must not stay, because something in them was forgotten. An original goes as a
  * whole; a block that had others too is compressed again without it. Whatever brings such an
  * original once more is kept out by its id. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -47,7 +48,8 @@
   S(BLOCK_WHOLE, "UPDATE blocks SET state = 'whole', bytes = ?2, parts = ?3 WHERE block = ?1") \
   S(ADD_PART, "INSERT OR REPLACE INTO block_parts VALUES (?1, ?2, ?3)") \
   S(MOVE, "UPDATE originals SET block = ?2, at = ?3 WHERE original = ?1") \
-  S(DROP_ORIGINALS, "DELETE FROM originals WHERE block = ?1") \
+  S(ID_OF, "SELECT lower(hex(id)) FROM originals WHERE original = ?1") \
+  S(DROP_ORIGINAL, "DELETE FROM originals WHERE original = ?1") \
   S(DROP_PARTS, "DELETE FROM block_parts WHERE block = ?1") \
   S(DROP_BLOCK, "DELETE FROM blocks WHERE block = ?1")
 
@@ -281,21 +283,72 @@ static int drop_block(struct forgotten *f, int64_t block, struct ck_err *err) {
   return run_int(f, DROP_PARTS, block, err) || run_int(f, DROP_BLOCK, block, err) ? -1 : 0;
 }
 
-static int replace(struct forgotten *f, int64_t block, const struct stays *s, struct ck_err *err) {
-  struct ck_buf data = {0};
+int forgotten_unname(struct forgotten *f, struct ck_str id, struct ck_err *err) {
+  db_bind_str(f->s[MESSAGES], 1, id);
+  db_bind_str(f->s[EXECUTIONS], 1, id);
+  return run(f, MESSAGES, err) || run(f, EXECUTIONS, err) ? -1 : 0;
+}
+
+/* Are the bytes of this original there, and its own? 1; 0; -1. */
+static int is_readable(struct forgotten *f, int64_t block, const struct stays *s, size_t i,
+                       struct ck_str id, struct ck_err *err) {
+  struct ck_buf bytes = {0};
+  char found[CK_ORIGINAL_ID + 1];
+  bool damaged = false;
+  struct unpack *u = unpack_new(f->db, err);
+  int rc = u ? unpack_read(u, block, s->list[i].at, s->list[i].bytes, &bytes, &damaged, err) : -1;
+  unpack_free(&u);
+  if (rc == 0) ck_original_id(found, ck_buf_view(&bytes));
+  ck_buf_free(&bytes);
+  return rc == 0 ? ck_str_is(id, found) : damaged ? 0 : -1;
+}
+
+static int drop_if_unreadable(struct forgotten *f, int64_t block, const struct stays *s, size_t i,
+                              size_t *dropped, struct ck_err *err) {
+  char text[CK_ORIGINAL_ID + 1] = "";
+  sqlite3_bind_int64(f->s[ID_OF], 1, s->list[i].original);
+  if (sqlite3_step(f->s[ID_OF]) == SQLITE_ROW)
+    snprintf(text, sizeof text, "%s", (const char *)sqlite3_column_text(f->s[ID_OF], 0));
+  sqlite3_reset(f->s[ID_OF]);
+  int there = is_readable(f, block, s, i, ck_str_of(text), err);
+  if (there) return there < 0 ? -1 : 0;
+  ++*dropped;
+  return forgotten_unname(f, ck_str_of(text), err) ||
+                 run_int(f, DROP_ORIGINAL, s->list[i].original, err)
+             ? -1
+             : 0;
+}
+
+/* Of a damaged block what can be read stays; no record names the rest any more. */
+static int drop_unreadable(struct forgotten *f, int64_t block, struct stays *s, const char *why,
+                           struct ck_err *err) {
+  size_t dropped = 0;
+  for (size_t i = 0; i < s->count; ++i)
+    if (drop_if_unreadable(f, block, s, i, &dropped, err)) return -1;
+  ck_log(CK_WARN, "originals", "damaged_block", "kept=%zu dropped=%zu reason=%s",
+         s->count - dropped, dropped, ck_quotedz(why));
+  stays_free(s);
+  return read_stays(f, block, s, err);
+}
+
+static int compress_readable(struct forgotten *f, int64_t block, struct stays *s,
+                             struct ck_buf *data, struct ck_err *err) {
   struct ck_err why = {{0}};
   bool damaged = false;
+  int rc = compress(f, block, s, data, &damaged, &why);
+  if (rc && !damaged) return ck_fail(err, "%s", why.text);
+  if (rc == 0) return 0;
+  ck_buf_clear(data);
+  if (drop_unreadable(f, block, s, why.text, err)) return -1;
+  return s->count ? compress(f, block, s, data, &damaged, err) : 0;
+}
+
+static int replace(struct forgotten *f, int64_t block, struct stays *s, struct ck_err *err) {
+  struct ck_buf data = {0};
   int64_t next = 0;
-  int rc = compress(f, block, s, &data, &damaged, &why);
-  if (rc && damaged) {
-    ck_log(CK_WARN, "originals", "damaged_block_dropped", "originals=%zu reason=%s", s->count,
-           ck_quotedz(why.text));
-    rc = run_int(f, DROP_ORIGINALS, block, err);
-  } else if (rc) {
-    ck_fail(err, "%s", why.text);
-  } else {
+  int rc = compress_readable(f, block, s, &data, err);
+  if (rc == 0 && s->count)
     rc = add_block(f, &data, s->bytes, &next, err) || move_all(f, s, next, err) ? -1 : 0;
-  }
   ck_buf_free(&data);
   return rc || next == block ? rc : drop_block(f, block, err);
 }
@@ -351,12 +404,6 @@ static int drop(struct forgotten *f, int64_t only, struct ck_err *err) {
   }
   ck_buf_free(&blocks);
   return rc;
-}
-
-int forgotten_unname(struct forgotten *f, struct ck_str id, struct ck_err *err) {
-  db_bind_str(f->s[MESSAGES], 1, id);
-  db_bind_str(f->s[EXECUTIONS], 1, id);
-  return run(f, MESSAGES, err) || run(f, EXECUTIONS, err) ? -1 : 0;
 }
 
 static int unname_all(struct forgotten *f, struct ck_str with, struct ck_err *err) {
