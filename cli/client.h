@@ -90,6 +90,8 @@ json_t *cli_json_of(struct ck_str value);
 /* Sends one changeset (an encoded array of mutations) and waits up to 10 s for its receipt. *result
  * is the receipt's: n (new), u (updated), = (unchanged) or r (refused, with the reason in err). */
 int cli_write(struct cli *c, struct ck_str mutations, char *result, struct ck_err *err);
+/* The same for what takes the store long: waits for 10 minutes, as long as the store answers. */
+int cli_write_long(struct cli *c, struct ck_str mutations, char *result, struct ck_err *err);
 /* Writes one row by PUT or UPDATE. A refusal is reported with `where` and returns CLI_FAILED. */
 int cli_write_row(struct cli *c, enum ck_mutation_kind kind, const struct ck_row *row,
                   const char *where, char *result);

@@ -102,7 +102,23 @@ static int find(struct cli *c, const char *word, struct meant *m) {
 
 /* ---- telling the store ---- */
 
-/* absent: of a FORGET. */
+/* Is it noted already, as something that the database does not know? */
+static int is_noted(struct cli *c, bool conversation, const char *id, bool *noted) {
+  json_t *list, *what;
+  size_t i;
+  int rc = cli_forgotten_missing(c, &list);
+  *noted = false;
+  if (rc != CLI_GO_ON) return rc;
+  json_array_foreach(list, i, what) {
+    *noted |= strcmp(cli_member(what, "id"), id) == 0 &&
+              conversation == (strcmp(cli_member(what, "kind"), "conversation") == 0);
+  }
+  json_decref(list);
+  return rc;
+}
+
+/* absent: of a FORGET. It is noted first: the command may end, by whatever, before the store has
+ * answered. */
 static int tell(struct cli *c, enum ck_mutation_kind kind, bool conversation, const char *id,
                 bool absent, char *result) {
   struct ck_buf mutations = {0};
@@ -115,10 +131,17 @@ static int tell(struct cli *c, enum ck_mutation_kind kind, bool conversation, co
     m.as.remember = (struct ck_remember){ck_str_of(what), ck_str_of(id)};
   ck_put_array(&mutations, 1);
   ck_mutation_encode(&mutations, &m);
-  int rc = cli_write(c, ck_buf_view(&mutations), result, &err);
+  bool noted = absent;
+  int rc = kind == CK_OP_FORGET && !absent ? is_noted(c, conversation, id, &noted) : CLI_GO_ON;
+  if (rc == CLI_GO_ON && kind == CK_OP_FORGET && !noted)
+    rc = cli_forgotten_note(c, conversation, id, false);
+  if (rc == CLI_GO_ON) rc = cli_write_long(c, ck_buf_view(&mutations), result, &err);
   ck_buf_free(&mutations);
-  if (rc == CLI_GO_ON && *result == 'r') rc = cli_fail(c, CLI_FAILED, id, "%s", err.text);
-  return rc == CLI_GO_ON ? cli_forgotten_note(c, conversation, id, kind != CK_OP_FORGET) : rc;
+  if (rc != CLI_GO_ON) return rc;
+  bool refused = *result == 'r';
+  if (kind == CK_OP_FORGET ? refused && !noted : !refused)
+    rc = cli_forgotten_note(c, conversation, id, true);
+  return refused ? cli_fail(c, CLI_FAILED, id, "%s", err.text) : rc;
 }
 
 /* ---- the answer ---- */
@@ -212,11 +235,6 @@ static int again(struct cli *c) {
 
 /* ---- --list and --undo ---- */
 
-/* What a person has named is the record whose id says so itself. */
-static bool is_named(const json_t *row) {
-  return strcmp(cli_member(row, "forgotten_id"), cli_member(row, "forgotten_with")) == 0;
-}
-
 static const char *kind_of(const json_t *row) {
   bool message = strcmp(cli_member(row, "table_name"), ck_tables[CK_MESSAGES].name) == 0;
   return message ? "message" : "conversation";
@@ -226,11 +244,10 @@ static int list(struct cli *c) {
   static const char *const titles[] = {"WHEN", "WHAT", "STATE", "~ID", NULL};
   json_t *rows, *row;
   size_t i;
-  int rc = cli_query_all(c, "forgotten", NULL, 0, &rows);
+  int rc = cli_query_all(c, "forgotten", &(struct cli_filter){"named", NULL, 1}, 1, &rows);
   if (rc != CLI_GO_ON) return rc;
   struct cli_table *t = cli_table_new(4, titles);
   json_array_foreach(rows, i, row) {
-    if (!is_named(row)) continue;
     if (c->json) {
       print_json(json_pack("{s:s, s:s, s:I, s:b}", "kind", kind_of(row), "id",
                            cli_member(row, "record_key"), "at",
@@ -256,16 +273,29 @@ static int list(struct cli *c) {
   return CLI_DONE;
 }
 
-static int undo(struct cli *c, const char *word) {
-  json_t *rows, *row;
-  size_t i;
-  char result = '=';
-  int rc = cli_query_all(c, "forgotten", NULL, 0, &rows);
-  if (rc != CLI_GO_ON) return rc;
-  const char *kind = NULL;
-  json_array_foreach(rows, i, row) {
-    if (is_named(row) && strcmp(cli_member(row, "record_key"), word) == 0) kind = kind_of(row);
+/* *kind: of what was named by that id; NULL: nothing was. */
+static int find_named(struct cli *c, const char *word, const char **kind) {
+  static const enum ck_table tables[] = {CK_MESSAGES, CK_CONVERSATIONS};
+  int rc = CLI_GO_ON;
+  *kind = NULL;
+  for (size_t i = 0; i < 2 && rc == CLI_GO_ON && !*kind; ++i) {
+    struct ck_buf id = {0};
+    json_t *row = NULL;
+    ck_forgotten_id(&id, tables[i], ck_str_of(word));
+    rc = cli_query_one(c, "forgotten", "forgotten_id", ck_buf_cstr(&id), &row);
+    if (rc == CLI_GO_ON && strcmp(cli_member(row, "forgotten_with"), ck_buf_cstr(&id)) == 0)
+      *kind = kind_of(row);
+    ck_buf_free(&id);
+    json_decref(row);
   }
+  return rc;
+}
+
+static int undo(struct cli *c, const char *word) {
+  char result = '=';
+  const char *kind;
+  int rc = find_named(c, word, &kind);
+  if (rc != CLI_GO_ON) return rc;
   if (!kind) {
     cli_error(c, word, "nothing was forgotten by that id; convkeep forget --list has the ids");
     rc = CLI_FAILED;
@@ -277,7 +307,6 @@ static int undo(struct cli *c, const char *word) {
   else if (rc == CLI_GO_ON)
     printf("%s: import what has it, and it is there again\n",
            result == '=' ? "it may come again already" : "it may come again");
-  json_decref(rows);
   return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 

@@ -8,6 +8,8 @@
 #include "proto/push.h"
 
 #define PATIENCE_MS 10000
+#define ANSWER_MS 2000
+#define LONG_PATIENCE_MS 600000 /* some million records */
 
 struct cli_writer {
   struct ck_memory_unacked *unacked;
@@ -53,9 +55,21 @@ static int open_writer(struct cli *c) {
   return CLI_FAILED;
 }
 
-/* Waits for the receipt. If the store is restarted meanwhile, ck_push sends again. */
-static bool wait_for_receipt(struct cli *c, struct cli_writer *w) {
-  for (int64_t until = ck_boot_ms() + PATIENCE_MS; !w->done && ck_boot_ms() < until;) {
+/* While the writer works, the store's other threads answer. */
+static bool store_answers(struct cli *c) {
+  struct ck_err ignored;
+  json_t *info = cli_info_of(c, CK_DOOR_SNAPSHOT, ANSWER_MS, &ignored);
+  json_decref(info);
+  return info;
+}
+
+/* Waits for the receipt, for longer than `until` only if the store is there. If it is restarted
+ * meanwhile, ck_push sends again. */
+static bool wait_for_receipt(struct cli *c, struct cli_writer *w, int64_t patience_ms) {
+  int64_t end = ck_boot_ms() + patience_ms, until = ck_boot_ms() + PATIENCE_MS;
+  while (!w->done) {
+    if (ck_boot_ms() >= end || (ck_boot_ms() >= until && !store_answers(c))) break;
+    if (ck_boot_ms() >= until) until += PATIENCE_MS;
     zmq_pollitem_t items[2];
     int wait = ck_push_step(w->push);
     if (w->done || ck_push_usurped(w->push)) break;
@@ -66,21 +80,30 @@ static bool wait_for_receipt(struct cli *c, struct cli_writer *w) {
   return w->done;
 }
 
-int cli_write(struct cli *c, struct ck_str mutations, char *result, struct ck_err *err) {
+static int write_within(struct cli *c, struct ck_str mutations, int64_t patience_ms, char *result,
+                        struct ck_err *err) {
   int rc = open_writer(c);
   if (rc != CLI_GO_ON) return rc;
   struct cli_writer *w = c->client->writer;
   w->done = false;
   ck_memory_unacked_add(w->unacked, mutations);
-  if (!wait_for_receipt(c, w)) {
-    return cli_fail(c, CLI_NOBODY, cli_store_place(c),
-                    "no receipt from the store within %d s, so the change may or may not have been "
-                    "made; look, and try again",
-                    PATIENCE_MS / 1000);
+  if (!wait_for_receipt(c, w, patience_ms)) {
+    return cli_fail(
+        c, CLI_NOBODY, cli_store_place(c),
+        "no receipt from the store, so the change may or may not have been made; look, and"
+        " try again");
   }
   *result = w->result;
   if (w->result == 'r') ck_fail(err, "%s", w->reason);
   return CLI_GO_ON;
+}
+
+int cli_write(struct cli *c, struct ck_str mutations, char *result, struct ck_err *err) {
+  return write_within(c, mutations, PATIENCE_MS, result, err);
+}
+
+int cli_write_long(struct cli *c, struct ck_str mutations, char *result, struct ck_err *err) {
+  return write_within(c, mutations, LONG_PATIENCE_MS, result, err);
 }
 
 int cli_write_row(struct cli *c, enum ck_mutation_kind kind, const struct ck_row *row,

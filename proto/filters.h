@@ -42,7 +42,8 @@ enum ck_filter_by {
   CK_BY_UNTIL      /* it is before the value */
 };
 
-/* L(SQL name, filter, column or choices, how): further filters of a list. */
+/* L(SQL name, filter, column or choices, how): further filters of a list. named: 1 is what a person
+ * named, not what went with it. */
 #define CK_LIST_FILTER_LIST(L) \
   L(messages, since, NULL, CK_BY_SINCE) \
   L(messages, until, NULL, CK_BY_UNTIL) \
@@ -60,6 +61,7 @@ enum ck_filter_by {
   L(local_conversations, since, NULL, CK_BY_SINCE) \
   L(local_conversations, until, NULL, CK_BY_UNTIL) \
   L(conversation_links, begins, "remote_conversation_id", CK_BY_BEGINNING) \
+  L(forgotten, named, "(forgotten_id = forgotten_with)", CK_BY_VALUE) \
   L(upcoming, next_attempt_at_min, "next_attempt_at", CK_BY_LEAST) \
   L(begun, since, "begun", CK_BY_LEAST) \
   L(attempts, since, "at", CK_BY_LEAST) \
