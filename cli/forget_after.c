@@ -101,8 +101,8 @@ void cli_forget_say_left(const struct cli *c, const json_t *left) {
   static const char *const words[][2] = {
       {"spool", "the spool may still have it, until all that came with it is in the store and"
                 " nothing comes for two seconds"},
-      {"wal", "the database's WAL still has it, because somebody reads it; it is emptied when"
-              " that ends"},
+      {"wal", "the database's WAL still has it, because somebody reads it, and is emptied when that"
+              " ends; or the file of an attachment could not be deleted, as the store's log says"},
       {"artifacts", "the readable files still have it; the store rewrites them"},
       {"search", "the index of the search is being made again; what was forgotten is no hit"},
       {"mirror", "the mirror still has it; it is deleted there once syncd gets through: convkeep"

@@ -35,6 +35,7 @@
 #define READY_MS 300 /* ready after so long at the latest */
 #define ALARM_MS (INT64_C(7) * 24 * 3600 * 1000) /* for how long an alarm is shown */
 #define NAMES_MS 1000 /* how often it looks at the names, and notes how far it is */
+#define FILES_MS 5000
 
 struct store {
   const struct ck_settings *settings;
@@ -56,9 +57,9 @@ struct store {
   struct artifacts *artifacts;
   struct indexer *indexer;
   struct packing *packing;
-  bool packs;                                         /* it wants its next turn soon */
-  uint64_t pauses;                                    /* as the last heartbeat said */
-  int64_t heartbeat_at, retry_at, names_at, ready_by; /* ck_boot_ms */
+  bool packs;                                                   /* it wants its next turn soon */
+  uint64_t pauses;                                              /* as the last heartbeat said */
+  int64_t heartbeat_at, retry_at, names_at, files_at, ready_by; /* ck_boot_ms */
   enum wal_decision wal;
   bool more; /* the intake has more */
   enum backup_copy_next backup_copy_next;
@@ -134,7 +135,9 @@ static int end_runs(struct store *s, uint64_t head, struct ck_err *err) {
 static int empty_wal(sqlite3 *db, struct ck_err *err) {
   int64_t any = 0;
   if (db_int(db, "SELECT EXISTS (SELECT 1 FROM forgotten)", 0, &any, err)) return -1;
-  return any ? db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", err) : 0;
+  if (any && db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", err)) return -1;
+  if (any) sqlite3_db_release_memory(db);
+  return 0;
 }
 
 static int open_database(struct store *s, struct ck_err *err) {
@@ -328,6 +331,28 @@ static bool names_kept(struct store *s) {
   return names_look(s->names, &ignored) == NAMES_KEPT;
 }
 
+/* Are files of forgotten attachments still there? */
+static bool files_left(struct store *s) {
+  struct ck_err err;
+  if (ck_boot_ms() < s->files_at) return s->files_at != INT64_MAX;
+  s->files_at = INT64_MAX;
+  if (apply_delete_files(s->apply, &err) == 0) return false;
+  ck_log(CK_ERROR, "attachments", "not_deleted", "reason=%s", ck_quotedz(err.text));
+  s->files_at = ck_boot_ms() + FILES_MS;
+  return true;
+}
+
+/* What was forgotten leaves the disk. */
+static void forget_on_disk(struct store *s) {
+  if (intake_forgot(s->intake)) {
+    checkpoint_empty(s->checkpoint);
+    s->files_at = 0;
+  }
+  s->wal = wal_guard_turn(s->context.wal, s->checkpoint, ck_boot_ms());
+  bool left = files_left(s);
+  atomic_store(&s->context.forgetting, left || checkpoint_emptying(s->checkpoint));
+}
+
 static int turn(void *self) {
   struct store *s = self;
   int retry_in = -1;
@@ -337,9 +362,7 @@ static int turn(void *self) {
   if (s->wal != WAL_WAIT)
     s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, s->wal == WAL_HOLD, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
-  if (intake_forgot(s->intake)) checkpoint_empty(s->checkpoint);
-  s->wal = wal_guard_turn(s->context.wal, s->checkpoint, ck_boot_ms());
-  atomic_store(&s->context.forgetting, checkpoint_emptying(s->checkpoint));
+  forget_on_disk(s);
   s->backup_copy_next =
       backup_copy_turn(s->context.backup_copy, s->db, atomic_load(&s->context.head));
   if (s->wal != WAL_WAIT) s->packs = packing_turn(s->packing, ck_boot_ms());

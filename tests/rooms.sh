@@ -3,7 +3,8 @@
 # and line, and exits with 1 if there is any.
 #
 #   msgpack                  only in proto/
-#   sqlite3                  only in store/, syncd/sinks/sink_sqlite.c and cli/import/foreign*.[ch]
+#   sqlite3                  only in store/, proto/sqlite_pages.[ch], syncd/sinks/sink_sqlite.c and
+#                            cli/import/foreign*.[ch]
 #   curl                     only in proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c and
 #                            renewd/channel_*.c; its multi interface only in the first
 #   libpq                    only in syncd/sinks/sink_postgres*.c
@@ -132,7 +133,8 @@ BEGIN {
             "zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"
     core_may = "^proto/(account|calendar|crc32c|error|heap|map|pattern|payload|quiet|random|records|" \
                "renewal|text|wire|words|zone)[.]h$"
-    sqlite_elsewhere = "sqlite3 outside store/, syncd/sinks/sink_sqlite.c and cli/import/foreign*.[ch]"
+    sqlite_elsewhere = "sqlite3 outside store/, proto/sqlite_pages.[ch]," \
+                       " syncd/sinks/sink_sqlite.c and cli/import/foreign*.[ch]"
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
     archive_elsewhere = "libarchive outside cli/import/archive.c and cli/reading/export_zip.c"
     nettle_elsewhere = "nettle outside proto/sha256.c"
@@ -220,6 +222,7 @@ FNR == 1 {
         breach(folder "/ has no line in floors")
     file = FILENAME; sub(".*/", room "/", file)
     is_sqlite = room == "store" || FILENAME == "syncd/sinks/sink_sqlite.c" || \
+                FILENAME ~ "^proto/sqlite_pages\\.[ch]$" || \
                 FILENAME ~ "^cli/import/foreign[^/]*\\.[ch]$"
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"
     is_http = is_curl_loop || file == "proto/url.c" || \

@@ -194,7 +194,8 @@ static void empty(struct checkpoint *c) {
   if (rc < 0) ck_log(CK_ERROR, DB_FILE, "not_checkpointed", "reason=%s", ck_quotedz(err.text));
   c->empty_at = rc ? ck_boot_ms() + EMPTY_AGAIN_MS : 0;
   if (rc) return;
-  if (db_grow_wal(c->writer, &err)) /* a smaller one is slower, and no harm */
+  sqlite3_db_release_memory(c->writer); /* which may have it, too (proto/sqlite_pages.h) */
+  if (db_grow_wal(c->writer, &err))     /* a smaller one is slower, and no harm */
     ck_log(CK_WARN, DB_FILE "-wal", "not_grown", "reason=%s", ck_quotedz(err.text));
   atomic_store(&c->pages, 0);
   atomic_store(&c->copied, 0);

@@ -12,6 +12,7 @@
 
 #include "proto/file.h"
 #include "proto/log.h"
+#include "proto/sqlite_pages.h"
 #include "store/database/checkpoint.h"
 #include "store/database/schema.h"
 #include "store/database/statements.h"
@@ -265,7 +266,7 @@ int db_open_reader(sqlite3 **db, struct ck_err *err) {
 /* SQLite lets only a connection that may write checkpoint. query_only keeps this one from writing
  * anything else. */
 int db_open_checkpointer(sqlite3 **db, struct ck_err *err) {
-  if (sqlite3_open_v2(DB_FILE, db, DB_OPEN_FLAGS, NULL) != SQLITE_OK)
+  if (sqlite3_open_v2(DB_FILE, db, DB_OPEN_FLAGS, ck_sqlite_pages_vfs()) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
   db_harden(*db);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/sqlite_pages.h"
+
 #define WAL DB_FILE "-wal"
 #define SHM DB_FILE "-shm"
 #define DRAFT "." DB_FILE CK_PLACE_SAVED "tmp"
@@ -132,7 +134,7 @@ static int save_copy(sqlite3 *db, char copy[96], struct ck_err *err) {
   unlink(DRAFT);
   int rc =
       sqlite3_open_v2(DRAFT, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                      NULL) == SQLITE_OK
+                      ck_sqlite_pages_vfs()) == SQLITE_OK
           ? 0
           : db_fail(to, DRAFT, err);
   if (rc == 0) rc = copy_pages(db, to, err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/sqlite_pages.h"
 #include "proto/text.h"
 
 /* 31 frames. SQLite's unix VFS writes less than 128 KiB at once; it would report a larger write as
@@ -18,7 +19,7 @@ struct wal_file {
   sqlite3_file *real; /* the default VFS's file, which follows this struct in memory */
 };
 
-static sqlite3_vfs vfs, *under;
+static sqlite3_vfs vfs, *under, *of; /* of: the default one, below `under` */
 
 #define WAL_FILE(w) struct wal_file *w = (struct wal_file *)base
 
@@ -123,9 +124,10 @@ static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int flag
 
 const char *wal_file_vfs(void) {
   sqlite3_vfs *now = sqlite3_vfs_find(NULL);
-  if (now == under) return vfs.zName;
+  if (now == of) return vfs.zName;
   if (under) sqlite3_vfs_unregister(&vfs);
-  under = now;
+  of = now;
+  under = sqlite3_vfs_find(ck_sqlite_pages_vfs());
   vfs = *under;
   vfs.pNext = NULL;
   vfs.zName = "convkeep-wal";

@@ -9,7 +9,7 @@
  *   its later size before it is used. SQLite does not take the zeroes after its frames for frames,
  *   because salt and checksum do not match.
  *
- * All other files go straight to the default VFS.
+ * All other files go to the VFS of sqlite_pages.h, which is on top of the default one.
  */
 #ifndef CK_STORE_WAL_FILE_H
 #define CK_STORE_WAL_FILE_H

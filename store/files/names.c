@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "proto/file.h"
+#include "proto/sqlite_pages.h"
 #include "proto/log.h"
 #include "proto/words.h"
 #include "store/database/statements.h"
@@ -72,7 +73,7 @@ int names_drop(struct ck_err *err) {
 static int connect_to(struct names *n, int flags, struct ck_err *err) {
   if (ck_no_other_kind(AT_FDCWD, NAMES_FILE, err)) return ck_fail_in(err, NAMES_FILE);
   if (sqlite3_open_v2(NAMES_FILE, &n->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-                      NULL) != SQLITE_OK)
+                      ck_sqlite_pages_vfs()) != SQLITE_OK)
     return fail(n, err);
   db_harden(n->db);
   sqlite3_busy_timeout(n->db, DB_BUSY_MS);
@@ -160,7 +161,9 @@ int names_commit(struct names *n, struct ck_err *err) {
 int names_empty_wal(struct names *n, struct ck_err *err) {
   if (names_commit(n, err)) return -1;
   int rc = sqlite3_wal_checkpoint_v2(n->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-  return rc == SQLITE_OK ? 0 : fail(n, err);
+  if (rc != SQLITE_OK) return fail(n, err);
+  sqlite3_db_release_memory(n->db); /* as proto/sqlite_pages.h says */
+  return 0;
 }
 
 static void make_key(struct names *n, struct ck_str name) {

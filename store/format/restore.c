@@ -10,6 +10,7 @@
 #include "proto/clock.h"
 #include "proto/file.h"
 #include "proto/log.h"
+#include "proto/sqlite_pages.h"
 #include "store/database/db.h"
 #include "store/database/schema.h"
 #include "store/format/migrations.h"
@@ -129,7 +130,7 @@ static int read_runs(sqlite3 *db, struct former *f, struct ck_err *err) {
 static void read_database(struct former *f) {
   struct ck_err err;
   sqlite3 *db = NULL;
-  bool open = sqlite3_open_v2(DB_FILE, &db, DB_OPEN_FLAGS, NULL) == SQLITE_OK;
+  bool open = sqlite3_open_v2(DB_FILE, &db, DB_OPEN_FLAGS, ck_sqlite_pages_vfs()) == SQLITE_OK;
   if (open) db_harden(db);
   f->known = open && db_migrate(db, store_migrations, &err) == 0 &&
              identity_of(db, f->store_id, &f->starts, &err) == 0 &&
@@ -257,7 +258,7 @@ static int prepare(const struct ck_settings *s, struct restored *r, struct ck_er
   sqlite3 *db = NULL;
   struct former f = {0};
   if (ck_no_other_kind(AT_FDCWD, RESTORE_STAGED, err)) return -1;
-  int rc = sqlite3_open_v2(RESTORE_STAGED, &db, DB_OPEN_FLAGS, NULL) == SQLITE_OK
+  int rc = sqlite3_open_v2(RESTORE_STAGED, &db, DB_OPEN_FLAGS, ck_sqlite_pages_vfs()) == SQLITE_OK
                ? 0
                : db_fail(db, "it cannot be opened", err);
   if (rc == 0) db_harden(db);
@@ -313,10 +314,10 @@ static int fill_new(sqlite3 *db, const struct remains *known, struct restored *r
 static int make_new(const struct remains *known, struct restored *r, struct ck_err *err) {
   sqlite3 *db = NULL;
   remove_with_journals(RESTORE_DRAFT);
-  int rc =
-      sqlite3_open_v2(RESTORE_DRAFT, &db, DB_OPEN_FLAGS | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK
-          ? 0
-          : db_fail(db, RESTORE_DRAFT, err);
+  int rc = sqlite3_open_v2(RESTORE_DRAFT, &db, DB_OPEN_FLAGS | SQLITE_OPEN_CREATE,
+                           ck_sqlite_pages_vfs()) == SQLITE_OK
+               ? 0
+               : db_fail(db, RESTORE_DRAFT, err);
   if (rc == 0) db_harden(db);
   if (rc == 0) rc = fill_new(db, known, r, err);
   db_close(&db);

@@ -18,6 +18,7 @@
 
 #include "proto/clock.h"
 #include "proto/file.h"
+#include "proto/sqlite_pages.h"
 #include "proto/map.h"
 #include "store/database/backup_copy.h"
 
@@ -89,8 +90,8 @@ static int open_copy(struct backup *b, struct ck_err *err) {
   if (b->fd < 0) return ck_fail(err, "%s: %s", b->temporary, strerror(errno));
   if (b->force && ck_take_place(b->fd, AT_FDCWD, b->file, err))
     return ck_fail_in(err, "%s", b->file);
-  if (sqlite3_open_v2(b->temporary, &b->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
-      SQLITE_OK)
+  if (sqlite3_open_v2(b->temporary, &b->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                      ck_sqlite_pages_vfs()) != SQLITE_OK)
     return db_fail(b->to, b->temporary, err);
   sqlite3_extended_result_codes(b->to, 1);
   /* It is not read before it is renamed, and is made durable as a whole. */

@@ -62,6 +62,10 @@ void apply_abandon(struct apply *a);
 bool apply_met_damage(const struct apply *a);
 /* Has the last successful commit deleted what was forgotten? Then the WAL still has it. */
 bool apply_forgot(const struct apply *a);
+/* Deletes the files of attachments that were forgotten, as far as they are still there; outside a
+ * transaction. To be called after a commit that has forgotten something, and at the start: the
+ * store may have been killed in between. 0, or -1 with the reason: call it again. */
+int apply_delete_files(struct apply *a, struct ck_err *err);
 /* Frees the caches. Call it between batches, when nothing has come for a while. */
 void apply_idle(struct apply *a);
 

@@ -74,12 +74,16 @@ static const char *const of_conversation[] = {
          " FROM temp.forget_homes h CROSS JOIN sessions s ON s.conversation_id = h.conversation"
          " AND +s.platform = h.platform"};
 
-/* Before the rows go: the files that they name. A message names one by the source's id of it. */
+/* The files that messages m name: each by the source's id of it. */
+#define NAMED_BY_M \
+  " CROSS JOIN json_each(CASE WHEN json_valid(m.details) THEN m.details END, '$.attachments') a" \
+  " CROSS JOIN attachment_names n ON n.file = CASE a.type WHEN 'object'" \
+  "  THEN json_extract(a.value, '$.file') END AND n.file <> ''"
+
+/* Before the rows go: the files that they name. */
 static const char *const files[] = {
-    "INSERT OR IGNORE INTO temp.forget_files SELECT n.hash FROM messages m"
-    " CROSS JOIN json_each(m.details, '$.attachments') a"
-    " CROSS JOIN attachment_names n ON n.file = json_extract(a.value, '$.file')"
-    " WHERE m.version IN " GONE(TABLE_MESSAGES) " AND json_valid(m.details) AND n.file <> ''"};
+    "INSERT OR IGNORE INTO temp.forget_files SELECT n.hash FROM messages m" NAMED_BY_M
+    " WHERE m.version IN " GONE(TABLE_MESSAGES)};
 
 /* Children first. */
 static const char *const deletes[] = {
@@ -104,11 +108,11 @@ static const char *const deletes[] = {
     "DELETE FROM messages WHERE version IN " GONE(TABLE_MESSAGES),
     "DELETE FROM local_conversations WHERE version IN " GONE(TABLE_CONVERSATIONS)};
 
-/* Afterwards: a file that another message names stays. */
+/* Afterwards: a file that another message names stays. All messages are read once, if there is any
+ * file. */
 static const char *const files_kept[] = {
-    "DELETE FROM temp.forget_files WHERE EXISTS (SELECT 1 FROM attachment_names n, messages m"
-    " WHERE n.hash = forget_files.hash AND n.file <> '' AND m.details IS NOT NULL"
-    " AND instr(m.details, n.file) > 0)",
+    "DELETE FROM temp.forget_files WHERE hash IN (SELECT n.hash"
+    " FROM (SELECT 1 FROM temp.forget_files LIMIT 1) CROSS JOIN messages m" NAMED_BY_M ")",
     "INSERT OR IGNORE INTO forgotten_files SELECT hash, ?1 FROM temp.forget_files",
     "DELETE FROM attachments WHERE hash IN (SELECT hash FROM temp.forget_files)",
     "DELETE FROM attachment_names WHERE hash IN (SELECT hash FROM temp.forget_files)"};
@@ -263,17 +267,17 @@ static int forget_originals(struct apply *a, const struct forget *f, struct ck_e
   return rc;
 }
 
-/* Before the commit: if that fails, FORGET comes again, and finds them gone. */
-static int forget_files(struct apply *a, const struct forget *f, struct ck_err *err) {
-  sqlite3_stmt *s = forget_begin(a, "SELECT hash FROM temp.forget_files", f, err);
-  int rc;
-  while ((rc = s ? forget_next(a, s, err) : -1) > 0)
-    if (attachments_delete(a->attachments, db_str(s, 0), err)) {
-      rc = apply_failed(a);
-      break;
-    }
+int apply_delete_files(struct apply *a, struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(a->db,
+                               "SELECT hash FROM forgotten_files"
+                               " WHERE hash NOT IN (SELECT hash FROM attachments)",
+                               err);
+  int rc = s ? SQLITE_ROW : -1, bad = 0;
+  while (bad == 0 && rc == SQLITE_ROW && (rc = sqlite3_step(s)) == SQLITE_ROW)
+    bad = attachments_delete(a->attachments, db_str(s, 0), err);
+  if (s && bad == 0 && rc != SQLITE_DONE) bad = db_fail(a->db, "forgotten_files", err);
   sqlite3_finalize(s);
-  return rc;
+  return s && bad == 0 ? 0 : -1;
 }
 
 static int delete_keys(struct apply *a, const struct forget *f, struct ck_err *err) {
@@ -295,7 +299,7 @@ int forget_delete(struct apply *a, const struct forget *f, struct ck_err *err) {
   const struct forget by_name = {.id = f->with};
   return keep_originals_out(a, f, err) || forget_run(a, deletes, COUNT(deletes), f, err) ||
                  forget_run(a, files_kept, COUNT(files_kept), &by_name, err) ||
-                 forget_files(a, f, err) || delete_keys(a, f, err) || forget_originals(a, f, err)
+                 delete_keys(a, f, err) || forget_originals(a, f, err)
              ? -1
              : 0;
 }

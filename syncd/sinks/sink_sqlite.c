@@ -18,11 +18,13 @@
 #include "proto/lock.h"
 #include "proto/log.h"
 #include "proto/places.h"
+#include "proto/sqlite_pages.h"
 #include "syncd/sql/mirror.h"
 
 #define CACHE_KIB 4096
 #define BUSY_MS 500 /* another transaction holds it: a person at the sqlite3 prompt */
 #define FULL_WAIT_MS 500
+#define EMPTY_AGAIN_MS 500
 #define LOCK_RETRY_MS 2
 #define OPEN_TRIES 1500
 #define CLOSE_TRIES 200
@@ -169,7 +171,8 @@ static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *er
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
   /* Elsewhere, the folders on the way may be links. */
   if (*file != '/') flags |= SQLITE_OPEN_NOFOLLOW;
-  if (sqlite3_open_v2(file, &k->db, flags, NULL) != SQLITE_OK || prepare(k) != SQLITE_OK)
+  if (sqlite3_open_v2(file, &k->db, flags, ck_sqlite_pages_vfs()) != SQLITE_OK ||
+      prepare(k) != SQLITE_OK)
     rc = failed(k, file, err);
   else
     name_triggers(k, file);
@@ -325,12 +328,23 @@ static void transaction(struct sqlite_sink *k, struct sync_answer *a) {
   for (size_t i = 0; i < k->slice->n; ++i) sync_row_mark(k->slice->rows[i], SYNC_ROW_OPEN, NULL);
 }
 
-/* What was deleted leaves the WAL too. If somebody reads it, that is tried again with the next
- * slice; closing the last connection does it as well. */
-static void empty_wal(struct sqlite_sink *k) {
-  if (!k->empties || !sqlite3_get_autocommit(k->db)) return;
+/* What was deleted leaves the WAL too, and this connection's memory (proto/sqlite_pages.h). As long
+ * as somebody reads the WAL the slice is not done: it comes again, also after a kill, and the
+ * mirror is behind, which is what the command `forget` waits for. */
+static void empty_wal(struct sqlite_sink *k, struct sync_answer *a) {
+  if (!k->empties || !sqlite3_get_autocommit(k->db) || a->class != SYNC_DONE) return;
   int rc = sqlite3_wal_checkpoint_v2(k->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+  sqlite3_db_release_memory(k->db);
   k->empties = rc != SQLITE_OK;
+  if (rc == SQLITE_OK) return;
+  if (rc != SQLITE_BUSY) {
+    say_why(k, a);
+    return;
+  }
+  sync_answer_text(a, SYNC_WAIT,
+                   "somebody reads the mirror, whose WAL still has what was forgotten: end that");
+  a->wait_ms = EMPTY_AGAIN_MS;
+  for (size_t i = 0; i < k->slice->n; ++i) sync_row_mark(k->slice->rows[i], SYNC_ROW_OPEN, NULL);
 }
 
 /* ---- asking ---- */
@@ -478,7 +492,7 @@ static bool sqlite_step(void *self, struct sync_answer *answer) {
     answer_query(k, answer);
   else
     transaction(k, answer);
-  empty_wal(k);
+  if (!k->query) empty_wal(k, answer);
   unlock(k);
   k->slice = NULL;
   k->query = NULL;

@@ -1,6 +1,8 @@
 /* A secret was pasted: it is forgotten, is in no file afterwards, and stays away. */
 #include "tests/harness/base.h"
 
+#include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -161,6 +163,98 @@ T_STORY(forget, also_if_the_store_is_killed, 180) {
   t_wait_other("store", t_kill("store", SIGKILL), 10000);
   is_whole();
   T_UNTIL(10000, !*file_with(SECRET), "%s has it", file_with(SECRET));
+}
+
+/* 300 messages of 30 conversations x:k0, x:k1 …, with the texts of their edition e: pages of the
+ * databases are filled, emptied and spread over others. */
+static void put_edition(struct t_producer *p, int e) {
+  char text[900], id[16];
+  for (int n = 0; n < 300; ++n) {
+    int m = (n * 613 + e * 37) % 300;
+    size_t most = 60 + (size_t)(m * 7919 + e * 104729) % 800, at = 0;
+    snprintf(id, sizeof id, "k%d", m % 30);
+    while (at < most) at += (size_t)snprintf(text + at, sizeof text - at, "<%s-%d> ", id, e);
+    t_taken(p, e ? 'u' : 'n', "messages",
+            "{'id':'%s-message-%d','platform':'x','conversation_id':'%s','role':'user',"
+            "'raw_text':'%s','observed_at':1000}",
+            id, m, id, text);
+  }
+}
+
+/* Nor in the room between the rows of a page. */
+T_STORY(forget, what_was_edited_often_is_in_no_page, 240) {
+  t_up();
+  struct t_producer *p = t_producer("person");
+  for (int k = 0; k < 30; ++k) {
+    t_taken(p, 'n', "local_conversations", "{'local_conversation_id':'x:k%d','platform':'x'}", k);
+    t_taken(p, 'n', "conversation_links",
+            "{'link_id':'l%d','local_conversation_id':'x:k%d','platform':'x',"
+            "'remote_conversation_id':'k%d','observed_at':1}",
+            k, k, k);
+  }
+  for (int e = 0; e < 5; ++e) {
+    put_edition(p, e);
+    t_settle(20000);
+  }
+  for (int k = 0; k < 12; ++k) {
+    char id[16];
+    snprintf(id, sizeof id, "x:k%d", k);
+    t_do(0, "forget", id, "--yes");
+  }
+  for (int k = 0; k < 12; ++k) {
+    char text[16];
+    snprintf(text, sizeof text, "<k%d-", k);
+    T_CHECK(!*file_with(text), "%s has %s", file_with(text), text);
+  }
+  T_CHECK(*file_with("<k20-"), "no file has another one, which is no test");
+  is_whole();
+}
+
+static bool sync_says(const char *text) {
+  struct t_result r = t_convkeep("sync", "status");
+  bool says = strstr(r.out, text);
+  t_result_free(&r);
+  return says;
+}
+
+/* It is in the mirror's WAL until that ends, and the mirror is behind as long. */
+T_STORY(forget, while_somebody_reads_the_mirror, 180) {
+  sqlite3 *reader;
+  t_up();
+  import_export();
+  t_settle(20000);
+  T_CHECK(sqlite3_open_v2("mirror.db", &reader, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+              sqlite3_exec(reader, "BEGIN; SELECT * FROM messages", NULL, NULL, NULL) == SQLITE_OK,
+          "mirror.db: %s", sqlite3_errmsg(reader));
+  struct t_producer *p = t_producer("person");
+  struct ck_mutation m = {.kind = CK_OP_FORGET};
+  m.as.forget = (struct ck_forget){CK_LIT("conversation"), CK_LIT("x:c1"), false};
+  t_mutate(p, &m);
+  T_CHECK(t_commit(p) == 'n', "%s", t_refusal(p));
+  T_UNTIL(20000, sync_says("somebody reads the mirror"), "syncd does not say so");
+  T_CHECK(*file_with(SECRET), "no file has it, which is no test");
+  t_wait_other("syncd", t_kill("syncd", SIGKILL), 10000);
+  sqlite3_exec(reader, "ROLLBACK", NULL, NULL, NULL);
+  sqlite3_close(reader);
+  t_settle(20000);
+  T_UNTIL(10000, !*file_with(SECRET), "%s has it", file_with(SECRET));
+  is_whole();
+}
+
+/* The folder of the readable files is empty then, and is still one. */
+T_STORY(forget, the_last_conversation, 120) {
+  t_up();
+  import_export();
+  t_settle(20000);
+  t_do(0, "forget", "x:c1", "--yes");
+  t_do(0, "forget", "x:c2", "--yes");
+  T_CHECK(!*file_with("artifacts_gone"), "%s says that the folder is gone",
+          file_with("artifacts_gone"));
+  is_whole();
+  t_says(0, "may come again", "forget", "--undo", "x:c2");
+  import_export();
+  is_whole();
+  t_says(0, "another conversation", "read", "x:c2");
 }
 
 /* Without a ring: the command starts what it needs. */

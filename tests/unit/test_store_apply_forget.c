@@ -2,9 +2,13 @@
 #include "test_store_apply.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "proto/attachment.h"
 #include "proto/file.h"
 
 static struct ck_mutation forget_of(const char *kind, const char *id) {
@@ -165,6 +169,112 @@ Test(apply, what_was_forgotten_leaves_the_pages) {
   cr_assert_eq(ap_mutate(forget_of("conversation", "p:a")), 'n', "%s", s.reason.text);
   cr_expect(!has_text("secret"));
   cr_expect(!has_text("another text"));
+}
+
+/* A text of message i in its edition e, 100 to 1100 bytes. */
+static void edit(int i, int e) {
+  char *words = ck_sprintf("[c%d-%d] ", i % 40, e);
+  struct ck_buf text = {0};
+  size_t most = 100 + (size_t)(i * 7919 + e * 104729) % 1000;
+  while (text.len < most) ck_buf_text(&text, words);
+  char *json = ck_sprintf("{'id':'m%d','platform':'p','conversation_id':'c%d','role':'user',"
+                          "'raw_text':'%s','observed_at':500}",
+                          i, i % 40, ck_buf_cstr(&text));
+  sh_put_aged(&s, CK_MESSAGES, 1000 + e, json);
+  free(json);
+  free(words);
+  ck_buf_free(&text);
+}
+
+/* Edits move rows, and the pages of a tree are filled and emptied in no order. */
+Test(apply, what_was_forgotten_leaves_pages_whose_cells_were_moved) {
+  enum { MESSAGES = 1600, ROUNDS = 6, CONVERSATIONS = 40, FORGOTTEN = 15 };
+  for (int c = 0; c < CONVERSATIONS; ++c) {
+    char id[16];
+    snprintf(id, sizeof id, "c%d", c);
+    put_conversation(id);
+  }
+  for (int e = 0; e < ROUNDS; ++e)
+    for (int k = 0; k < MESSAGES; ++k) {
+      edit((k * 613 + e * 37) % MESSAGES, e);
+      if (k % 40 < 39) continue;
+      cr_assert(strchr("nu", sh_apply(&s)), "%s", s.reason.text);
+      cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
+    }
+  cr_expect(has_text("[c3-"));
+  for (int c = 0; c < FORGOTTEN; ++c) {
+    char id[16];
+    snprintf(id, sizeof id, "p:c%d", c);
+    cr_assert_eq(ap_mutate(forget_of("conversation", id)), 'n', "%s", s.reason.text);
+  }
+  for (int c = 0; c < FORGOTTEN; ++c) {
+    char text[16];
+    snprintf(text, sizeof text, "[c%d-", c);
+    cr_expect(!has_text(text), "%s is there", text);
+  }
+  cr_expect(has_text("[c20-"));
+  sh_check_keys(&s);
+  cr_expect_eq(
+      sh_int(&s, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+}
+
+#define ONLY_A "1111111111111111111111111111111111111111111111111111111111111111"
+#define OF_BOTH "2222222222222222222222222222222222222222222222222222222222222222"
+
+static bool has_file(const char *hash) {
+  char path[CK_ATTACHMENT_PATH];
+  int folder = ck_attachments_open(AT_FDCWD, true);
+  ck_attachment_path(path, ck_str_of(hash), true);
+  bool there = faccessat(folder, path, F_OK, 0) == 0;
+  close(folder);
+  return there;
+}
+
+static void make_file(const char *hash) {
+  char path[CK_ATTACHMENT_PATH];
+  int folder = ck_attachments_open(AT_FDCWD, true);
+  ck_attachment_path(path, ck_str_of(hash), true);
+  char *slash = strchr(path, '/');
+  if (slash) {
+    *slash = '\0';
+    mkdirat(folder, path, 0700);
+    *slash = '/';
+  }
+  int fd = openat(folder, path, O_CREAT | O_WRONLY, 0600);
+  cr_assert_geq(fd, 0);
+  close(fd);
+  close(folder);
+}
+
+/* Ids are compared as what they are, not as they are written; and the files go after the commit. */
+Test(apply, files_that_another_message_names_stay) {
+  struct ck_err err;
+  put_conversation("a");
+  put_conversation("b");
+  make_file(ONLY_A);
+  make_file(OF_BOTH);
+  cr_assert_eq(db_exec(s.db,
+                       "INSERT INTO attachments VALUES ('" ONLY_A "', 1, 't', 1),"
+                       " ('" OF_BOTH "', 1, 't', 1);"
+                       "INSERT INTO attachment_names VALUES ('n', '" ONLY_A "', 'f1', 1),"
+                       " ('n', '" OF_BOTH "', 'both1', 1);"
+                       "UPDATE messages SET details ="
+                       " '{\"attachments\":[7,{\"file\":\"f1\"},{\"file\":\"both1\"}]}'"
+                       " WHERE id = 'a1';"
+                       "UPDATE messages SET details ="
+                       " '{\"attachments\":[{\"file\":\"bot\\u00681\",\"name\":\"f1\"}]}'"
+                       " WHERE id = 'b1'",
+                       &err),
+               0, "%s", err.text);
+  cr_assert_eq(ap_mutate(forget_of("conversation", "p:a")), 'n', "%s", s.reason.text);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM attachments WHERE hash = '" OF_BOTH "'"), 1);
+  cr_expect_eq(count("attachments"), 1);
+  cr_expect_eq(count("forgotten_files"), 1);
+  cr_expect(has_file(ONLY_A));
+  sh_reopen(&s);
+  cr_assert_eq(apply_delete_files(s.apply, &err), 0, "%s", err.text);
+  cr_expect(!has_file(ONLY_A));
+  cr_expect(has_file(OF_BOTH));
 }
 
 Test(apply, nothing_is_forgotten_while_an_attempt_is_under_way) {
