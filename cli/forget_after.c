@@ -10,6 +10,7 @@
 #include "cli/out.h"
 #include "proto/clock.h"
 #include "proto/places.h"
+#include "proto/quarantine.h"
 #include "proto/spool_files.h"
 
 #define PATIENCE_MS 30000
@@ -82,6 +83,7 @@ json_t *cli_forget_kept(void) {
   static const char *const patterns[] = {
       "artifact.db.before-*", "artifact.db.saved-*", "artifact.db.restore",
       "mirror.db.before-*",   "artifacts.before-*",  "logs/rejected.jsonl*",
+      "spool/damaged/*",      CK_PLACE_REFUSED "*",  CK_PLACE_UNKNOWN "*",
   };
   json_t *files = json_array();
   for (size_t i = 0; i < sizeof patterns / sizeof *patterns; ++i) {
@@ -119,7 +121,7 @@ void cli_forget_say_kept(const json_t *files) {
   size_t i;
   const json_t *one;
   json_array_foreach(files, i, one) {
-    ck_buf_text(&text, i ? ", " : "these files may still have it; delete them: ");
+    ck_buf_text(&text, i ? ", " : "these files may still have it; look at them, or delete them: ");
     cli_safe_text(&text, ck_str_of(json_string_value(one)), false);
   }
   if (text.len) printf("%s\n", ck_buf_cstr(&text));

@@ -57,7 +57,7 @@ static int is_known(struct cli *c, const json_t *line, bool *known) {
                   ck_str_of(cli_member(line, "id")));
   int rc = cli_query_one(c, "forgotten", "forgotten_id", ck_buf_cstr(&id), &row);
   ck_buf_free(&id);
-  *known = rc == CLI_GO_ON && row;
+  *known = rc == CLI_GO_ON && row && !cli_member_int(row, "taken_back", 0);
   if (rc == CLI_GO_ON) json_decref(row);
   return rc;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,8 @@ void ck_quarantine_add(struct ck_quarantine *q, struct ck_str line) {
 
 /* ---- taking lines out ---- */
 
+#define MOST_READINGS 4
+
 struct cleaning {
   const char *path;
   const struct ck_str *ids; /* ascending */
@@ -87,8 +90,7 @@ static int by_bytes(const void *a, const void *b) {
   return ck_str_order(*(const struct ck_str *)a, *(const struct ck_str *)b);
 }
 
-/* The quotation marks are escaped where the input is a text itself. */
-static bool is_gone(const struct cleaning *c, struct ck_str line) {
+static bool has_piece(const struct cleaning *c, struct ck_str line) {
   for (size_t at = 0; at < line.n;) {
     size_t end = at;
     while (end < line.n && line.s[end] != '"' && line.s[end] != '\\') ++end;
@@ -97,6 +99,83 @@ static bool is_gone(const struct cleaning *c, struct ck_str line) {
     at = end + 1;
   }
   return false;
+}
+
+/* Ids that have what divides the pieces. */
+static bool has_odd(const struct cleaning *c, struct ck_str line) {
+  for (size_t i = 0; i < c->n; ++i) {
+    struct ck_str id = c->ids[i];
+    if (!memchr(id.s, '"', id.n) && !memchr(id.s, '\\', id.n)) continue;
+    for (const char *at = line.s, *end = line.s + line.n;
+         (at = memmem(at, (size_t)(end - at), id.s, id.n)); ++at)
+      if (at > line.s && at[-1] == '"' && at + id.n < end && at[id.n] == '"') return true;
+  }
+  return false;
+}
+
+static unsigned hex4(struct ck_str s, size_t at) {
+  unsigned code = 0;
+  for (size_t i = at; i < at + 4; ++i) {
+    const char *digits = "0123456789abcdef",
+               *digit = i < s.n && s.s[i] ? strchr(digits, s.s[i] | 0x20) : NULL;
+    if (!digit) return UINT_MAX;
+    code = code * 16 + (unsigned)(digit - digits);
+  }
+  return code;
+}
+
+static void add_utf8(struct ck_buf *b, unsigned code) {
+  char bytes[4];
+  size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+  for (size_t i = n; i-- > 1; code >>= 6) bytes[i] = (char)(0x80 | (code & 0x3f));
+  bytes[0] = (char)(first[n] | code);
+  ck_buf_add(b, bytes, n);
+}
+
+/* Appends what the escape at `at` (its backslash) means; returns where the text goes on. */
+static size_t unescape_one(struct ck_buf *b, struct ck_str s, size_t at) {
+  static const char letters[] = "bfnrt", mean[] = "\b\f\n\r\t";
+  char c = at + 1 < s.n ? s.s[at + 1] : '\\';
+  const char *letter = c ? strchr(letters, c) : NULL;
+  unsigned code = c == 'u' ? hex4(s, at + 2) : UINT_MAX, low = 0;
+  if (code == UINT_MAX) {
+    ck_buf_add(b, letter ? &mean[letter - letters] : &c, 1);
+    return at + 2;
+  }
+  at += 6;
+  bool pair = code >= 0xd800 && code < 0xdc00 && at + 1 < s.n && s.s[at] == '\\' &&
+              s.s[at + 1] == 'u' && (low = hex4(s, at + 2)) >= 0xdc00 && low < 0xe000;
+  add_utf8(b, pair ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : code);
+  return pair ? at + 6 : at;
+}
+
+static void unescape(struct ck_buf *b, struct ck_str s) {
+  for (size_t at = 0; at < s.n;) {
+    const char *next = memchr(s.s + at, '\\', s.n - at);
+    size_t end = next ? (size_t)(next - s.s) : s.n;
+    ck_buf_add(b, s.s + at, end - at);
+    at = next ? unescape_one(b, s, end) : end;
+  }
+}
+
+/* A line may have what came as a text, which has texts itself: with each reading its escapes are
+ * one less. */
+static bool is_gone(const struct cleaning *c, struct ck_str line) {
+  struct ck_buf plain = {0}, next = {0};
+  bool gone = has_piece(c, line);
+  ck_buf_str(&plain, line);
+  for (int i = 0; i < MOST_READINGS && !gone && memchr(plain.data, '\\', plain.len); ++i) {
+    ck_buf_clear(&next);
+    unescape(&next, ck_buf_view(&plain));
+    gone = has_piece(c, ck_buf_view(&next)) || has_odd(c, ck_buf_view(&next));
+    struct ck_buf other = plain;
+    plain = next;
+    next = other;
+  }
+  ck_buf_free(&plain);
+  ck_buf_free(&next);
+  return gone;
 }
 
 /* Appends the lines that stay. True: some do not. */
@@ -126,6 +205,13 @@ static int replace(const char *path, struct ck_str text, struct ck_err *err) {
   return rc;
 }
 
+/* What a kill has left of writing one. */
+static void remove_draft(const char *path) {
+  char *draft = ck_sprintf("%s.draft", path);
+  unlink(draft);
+  free(draft);
+}
+
 /* Under the lock of the file that has the name: whoever waits for it finds that its name is
  * another's then. */
 static int clean(const struct cleaning *c, struct ck_err *err) {
@@ -133,6 +219,7 @@ static int clean(const struct cleaning *c, struct ck_err *err) {
   struct ck_buf text = {0}, kept = {0};
   if (access(c->path, F_OK)) return errno == ENOENT ? 0 : ck_fail(err, "%s", strerror(errno));
   if (enter(&q, err)) return -1;
+  remove_draft(c->path);
   int rc = ck_read_file(AT_FDCWD, c->path, O_NOFOLLOW, SIZE_MAX, &text, err);
   if (rc == 0 && keep_lines(c, ck_buf_view(&text), &kept))
     rc = replace(c->path, ck_buf_view(&kept), err);

@@ -29,8 +29,9 @@ void ck_quarantine_free(struct ck_quarantine *q);
 void ck_quarantine_add(struct ck_quarantine *q, struct ck_str line);
 
 /* Takes the lines out of the file of that name, and of its former one (NAME.old), that have one of
- * these ids, in quotation marks; sorts the ids. A file is written again as a whole, while nobody
- * adds to it. 0, also if there is none; or -1 with the reason. */
+ * these ids, in quotation marks, however it is escaped; sorts the ids. A file is written again as a
+ * whole, while nobody who locks it (ck_turn_wait) adds to it. 0, also if there is none; or -1 with
+ * the reason. */
 int ck_quarantine_forget(const char *path, struct ck_str *ids, size_t n, struct ck_err *err);
 
 #endif

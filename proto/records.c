@@ -380,6 +380,11 @@ void ck_forgotten_id(struct ck_buf *b, enum ck_table t, struct ck_str key) {
   ck_buf_str(b, key);
 }
 
+void ck_forgotten_home_id(struct ck_buf *b, struct ck_str key) {
+  ck_buf_text(b, CK_FORGOTTEN_HOME "/");
+  ck_buf_str(b, key);
+}
+
 bool ck_job_is_automatic(struct ck_str job_id, struct ck_str message_id) {
   char automatic[37];
   ck_job_id(automatic, message_id);

@@ -252,6 +252,7 @@ enum {
   I(STORE, JOBS, "jobs_created", CK_JOBS_CREATED_AT) \
   I(MIRROR, JOBS, "renewal_jobs_conversation", CK_JOBS_LOCAL_CONVERSATION_ID) \
   I(STORE, FORGOTTEN, "forgotten_with", CK_FORGOTTEN_FORGOTTEN_WITH) \
+  I(STORE, FORGOTTEN, "forgotten_conversation", CK_FORGOTTEN_CONVERSATION_ID) \
   I(STORE, FORGOTTEN, "forgotten_at", CK_FORGOTTEN_FORGOTTEN_AT)
 
 enum ck_table {
@@ -449,6 +450,12 @@ struct ck_str ck_derived_id(struct ck_arena *arena, struct ck_str id, const stru
 void ck_job_id(char out[37], struct ck_str message_id);
 /* The id of what was forgotten: appends the table's name, "/" and the record's key. */
 void ck_forgotten_id(struct ck_buf *b, enum ck_table t, struct ck_str key);
+/* What `forgotten` has as the table of a platform's conversation, which is no record itself. Its
+ * key is PLATFORM:CONVERSATION; a record of local_conversations may have that key, too, and belong
+ * to another conversation. */
+#define CK_FORGOTTEN_HOME "remote_conversations"
+/* Its id: as of a record. */
+void ck_forgotten_home_id(struct ck_buf *b, struct ck_str key);
 
 /* True for a job that renewd made. */
 bool ck_job_is_automatic(struct ck_str job_id, struct ck_str message_id);

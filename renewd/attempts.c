@@ -13,6 +13,7 @@
 
 #include "proto/clock.h"
 #include "proto/file.h"
+#include "proto/lock.h"
 #include "proto/log.h"
 #include "proto/map.h"
 #include "proto/places.h"
@@ -134,12 +135,23 @@ int renew_log_line(struct ck_buf *json, struct ck_str row) {
   return 0;
 }
 
+/* Locked, and of that name: whoever takes lines out puts another file in its place. */
+static int open_day(const char *path, struct ck_err *err) {
+  for (;;) {
+    int fd = ck_open_file(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, err);
+    if (fd < 0) return -1;
+    ck_turn_wait(fd);
+    if (ck_has_name(fd, path)) return fd;
+    close(fd);
+  }
+}
+
 /* All of it, or nothing: what cannot be written whole is taken away again. */
 static int append(int64_t at, struct ck_str lines, struct ck_err *err) {
   char path[RENEW_LOG_PATH];
   struct stat st;
   renew_log_path(path, at);
-  int fd = ck_open_file(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, err);
+  int fd = open_day(path, err);
   if (fd < 0) return ck_fail_in(err, "%s", path);
   int rc = fstat(fd, &st) ? -1 : 0;
   if (rc == 0 && (ck_write_all(fd, lines) || fdatasync(fd))) {

@@ -162,8 +162,8 @@ static const char account_tables[] =
     "CREATE TABLE limits (account TEXT PRIMARY KEY, until INTEGER NOT NULL,"
     " since INTEGER NOT NULL, times INTEGER NOT NULL, over INTEGER NOT NULL,"
     " reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE forgotten_files (hash TEXT PRIMARY KEY, forgotten_with TEXT NOT NULL)"
-    " STRICT, WITHOUT ROWID;";
+    "CREATE TABLE forgotten_files (hash TEXT NOT NULL, forgotten_with TEXT NOT NULL,"
+    " PRIMARY KEY (hash, forgotten_with)) STRICT, WITHOUT ROWID;";
 
 static const char mirror_tables[] =
     "CREATE TABLE runs (number INTEGER PRIMARY KEY, run TEXT NOT NULL, store_id TEXT NOT NULL,"

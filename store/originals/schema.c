@@ -41,9 +41,10 @@ const char originals_schema[] =
     "CREATE TABLE originals_grown (conversation INTEGER PRIMARY KEY) STRICT;"
     "CREATE TABLE logs_grown (log INTEGER PRIMARY KEY, runs INTEGER NOT NULL,"
     " upto INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE forgotten_originals (id BLOB PRIMARY KEY, forgotten_with TEXT NOT NULL)"
-    " STRICT, WITHOUT ROWID;"
-    "CREATE TABLE forgotten_logs (log INTEGER PRIMARY KEY, forgotten_with TEXT NOT NULL) STRICT;"
+    "CREATE TABLE forgotten_originals (id BLOB NOT NULL, forgotten_with TEXT NOT NULL,"
+    " PRIMARY KEY (id, forgotten_with)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE forgotten_logs (log INTEGER NOT NULL, forgotten_with TEXT NOT NULL,"
+    " PRIMARY KEY (log, forgotten_with)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX messages_original ON messages (original) WHERE original IS NOT NULL;"
     "CREATE INDEX executions_original ON executions (original) WHERE original IS NOT NULL;";
 

@@ -12,15 +12,13 @@ struct gone {
   struct ck_value platform, conversation, path;
 };
 
-/* Puts the record that keeps another one away. */
-static int keep_away(struct apply *a, const struct forget *f, enum ck_table t, struct ck_str key,
-                     const struct gone *g, struct ck_err *err) {
-  struct ck_buf id = {0};
+static int keep_id_away(struct apply *a, const struct forget *f, struct ck_str id,
+                        const char *table, struct ck_str key, const struct gone *g,
+                        struct ck_err *err) {
   struct ck_row row = {.table = CK_FORGOTTEN};
-  ck_forgotten_id(&id, t, key);
-  struct entry *e = apply_find(a, CK_FORGOTTEN, ck_buf_view(&id), err);
-  row.v[CK_FORGOTTEN_FORGOTTEN_ID] = ck_text(ck_buf_view(&id));
-  row.v[CK_FORGOTTEN_TABLE_NAME] = ck_textz(ck_tables[t].name);
+  struct entry *e = apply_find(a, CK_FORGOTTEN, id, err);
+  row.v[CK_FORGOTTEN_FORGOTTEN_ID] = ck_text(id);
+  row.v[CK_FORGOTTEN_TABLE_NAME] = ck_textz(table);
   row.v[CK_FORGOTTEN_RECORD_KEY] = ck_text(key);
   row.v[CK_FORGOTTEN_FORGOTTEN_WITH] = ck_text(f->with);
   row.v[CK_FORGOTTEN_PLATFORM] = g->platform;
@@ -28,7 +26,25 @@ static int keep_away(struct apply *a, const struct forget *f, enum ck_table t, s
   row.v[CK_FORGOTTEN_STATIC_PATH] = g->path;
   row.v[CK_FORGOTTEN_FORGOTTEN_AT] = ck_int(a->now);
   row.v[CK_FORGOTTEN_TAKEN_BACK] = ck_int(0);
-  int rc = e ? apply_change(a, e, &row, err) : -1;
+  return e ? apply_change(a, e, &row, err) : -1;
+}
+
+/* Puts the record that keeps another one away. */
+static int keep_away(struct apply *a, const struct forget *f, enum ck_table t, struct ck_str key,
+                     const struct gone *g, struct ck_err *err) {
+  struct ck_buf id = {0};
+  ck_forgotten_id(&id, t, key);
+  int rc = keep_id_away(a, f, ck_buf_view(&id), ck_tables[t].name, key, g, err);
+  ck_buf_free(&id);
+  return rc;
+}
+
+/* The same of a platform's conversation. */
+static int keep_home_away(struct apply *a, const struct forget *f, struct ck_str key,
+                          const struct gone *g, struct ck_err *err) {
+  struct ck_buf id = {0};
+  ck_forgotten_home_id(&id, key);
+  int rc = keep_id_away(a, f, ck_buf_view(&id), CK_FORGOTTEN_HOME, key, g, err);
   ck_buf_free(&id);
   return rc;
 }
@@ -54,7 +70,7 @@ static int keep_all_away(struct apply *a, const struct forget *f, struct ck_err 
   return rc;
 }
 
-/* What an export calls the conversation, which may be another id than its own here. */
+/* What an export calls the conversation, whatever its id is here. */
 static int keep_homes_away(struct apply *a, const struct forget *f, struct ck_err *err) {
   sqlite3_stmt *s = forget_begin(a, forget_homes_sql, f, err);
   struct ck_buf key = {0};
@@ -62,8 +78,8 @@ static int keep_homes_away(struct apply *a, const struct forget *f, struct ck_er
   while ((rc = s ? forget_next(a, s, err) : -1) > 0) {
     ck_buf_clear(&key);
     apply_home_key(&key, db_str(s, 0), db_str(s, 1));
-    const struct gone g = {text_or_null(s, 0), ck_null(), ck_null()};
-    if (keep_away(a, f, CK_CONVERSATIONS, ck_buf_view(&key), &g, err)) {
+    const struct gone g = {text_or_null(s, 0), text_or_null(s, 1), ck_null()};
+    if (keep_home_away(a, f, ck_buf_view(&key), &g, err)) {
       rc = -1;
       break;
     }
@@ -123,10 +139,23 @@ static int read_kind(struct forget *f, struct ck_str kind, struct ck_str id, str
   return 0;
 }
 
-/* It is not here, and is not to come. */
+/* 1: the platform's conversation of that id is another one's here; 0; -1. */
+static int is_linked(struct apply *a, const struct forget *f, struct ck_err *err) {
+  sqlite3_stmt *s = forget_begin(a,
+                                 "SELECT 1 FROM conversation_links"
+                                 " WHERE platform || ':' || remote_conversation_id = ?1",
+                                 f, err);
+  int rc = s ? forget_next(a, s, err) : -1;
+  sqlite3_finalize(s);
+  return rc;
+}
+
+/* It is not here, and is not to come. An id that says whose conversation it is keeps that away. */
 static int keep_absent_away(struct apply *a, const struct forget *f, struct ck_err *err) {
   const struct gone g = {ck_null(), ck_null(), ck_null()};
+  int elsewhere = f->conversation ? is_linked(a, f, err) : 1;
   a->any_forgotten = true;
+  if (elsewhere < 0 || (!elsewhere && keep_home_away(a, f, f->id, &g, err))) return -1;
   return keep_away(a, f, f->conversation ? CK_CONVERSATIONS : CK_MESSAGES, f->id, &g, err);
 }
 

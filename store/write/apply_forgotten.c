@@ -8,29 +8,37 @@ void apply_home_key(struct ck_buf *key, struct ck_str platform, struct ck_str co
   ck_buf_str(key, conversation);
 }
 
-int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
-                         const struct ck_row **row, struct ck_err *err) {
-  struct ck_buf id = {0};
-  *row = NULL;
-  if (!a->any_forgotten || !key.n) return 0;
-  ck_forgotten_id(&id, t, key);
-  const struct entry *e = apply_find(a, CK_FORGOTTEN, ck_buf_view(&id), err);
-  ck_buf_free(&id);
+static int find_id(struct apply *a, struct ck_str id, const struct ck_row **row,
+                   struct ck_err *err) {
+  const struct entry *e = apply_find(a, CK_FORGOTTEN, id, err);
   if (!e) return -1;
   bool away = e->exists && !ck_row_int(&e->row, CK_FORGOTTEN_TAKEN_BACK, 0);
   *row = away ? &e->row : NULL;
   return away;
 }
 
+int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
+                         const struct ck_row **row, struct ck_err *err) {
+  struct ck_buf id = {0};
+  *row = NULL;
+  if (!a->any_forgotten || !key.n) return 0;
+  ck_forgotten_id(&id, t, key);
+  int rc = find_id(a, ck_buf_view(&id), row, err);
+  ck_buf_free(&id);
+  return rc;
+}
+
 /* A whole conversation of the platform's. */
 static int find_home(struct apply *a, struct ck_str platform, struct ck_str conversation,
                      const struct ck_row **row, struct ck_err *err) {
-  struct ck_buf key = {0};
+  struct ck_buf key = {0}, id = {0};
   *row = NULL;
   if (!a->any_forgotten || !platform.n || !conversation.n) return 0;
   apply_home_key(&key, platform, conversation);
-  int rc = apply_find_forgotten(a, CK_CONVERSATIONS, ck_buf_view(&key), row, err);
+  ck_forgotten_home_id(&id, ck_buf_view(&key));
+  int rc = find_id(a, ck_buf_view(&id), row, err);
   ck_buf_free(&key);
+  ck_buf_free(&id);
   return rc;
 }
 
@@ -49,6 +57,9 @@ static int find_owner(struct apply *a, const struct ck_row *w, const struct ck_r
   case CK_SESSIONS:
     return find_home(a, ck_row_text(w, CK_SESSIONS_PLATFORM),
                      ck_row_text(w, CK_SESSIONS_CONVERSATION_ID), row, err);
+  case CK_CONVERSATIONS:
+    return find_home(a, a->identity.of_conversation.platform,
+                     a->identity.of_conversation.conversation, row, err);
   case CK_LINKS:
     rc = find_home(a, ck_row_text(w, CK_LINKS_PLATFORM),
                    ck_row_text(w, CK_LINKS_REMOTE_CONVERSATION_ID), row, err);
@@ -57,9 +68,11 @@ static int find_owner(struct apply *a, const struct ck_row *w, const struct ck_r
                                      ck_row_text(w, CK_LINKS_LOCAL_CONVERSATION_ID), row, err);
   case CK_JOBS:
     rc = apply_find_forgotten(a, CK_MESSAGES, ck_row_text(w, CK_JOBS_MESSAGE_ID), row, err);
+    if (rc == 0)
+      rc = apply_find_forgotten(a, CK_CONVERSATIONS, ck_row_text(w, CK_JOBS_LOCAL_CONVERSATION_ID),
+                                row, err);
     return rc ? rc
-              : apply_find_forgotten(a, CK_CONVERSATIONS,
-                                     ck_row_text(w, CK_JOBS_LOCAL_CONVERSATION_ID), row, err);
+              : find_home(a, a->identity.home.platform, a->identity.home.conversation, row, err);
   default:
     return 0;
   }
@@ -91,6 +104,19 @@ int apply_leaves_out(struct apply *a, const struct ck_row *w, struct ck_err *err
   return rc;
 }
 
+/* Its source has made the summary of all messages, also of one that was forgotten. */
+static int drop_summary(struct apply *a, struct ck_row *conversation, struct ck_err *err) {
+  const struct home *h = &a->identity.of_conversation;
+  if (conversation->v[CK_CONVERSATIONS_SUMMARY].state != CK_TEXT || !h->platform.n) return 0;
+  sqlite3_stmt *s =
+      system_query(a->system, SYSTEM_MESSAGES_FORGOTTEN, "ss", h->platform, h->conversation);
+  int some = system_step(a->system, s, err);
+  system_done(s);
+  if (some < 0) return apply_failed(a);
+  if (some) conversation->v[CK_CONVERSATIONS_SUMMARY] = (struct ck_value){0};
+  return 0;
+}
+
 int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err) {
   const struct ck_row *why;
   int c = original_column(w->table);
@@ -101,6 +127,7 @@ int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err) 
     if (out) w->v[c] = (struct ck_value){0};
   }
   if (w->table != CK_CONVERSATIONS) return 0;
+  if (drop_summary(a, w, err)) return -1;
   int rc = apply_find_forgotten(a, CK_MESSAGES, ck_row_text(w, CK_CONVERSATIONS_LAST_MESSAGE_ID),
                                 &why, err);
   if (rc > 0)

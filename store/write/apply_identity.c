@@ -244,7 +244,7 @@ int identity_find(struct apply *a, struct ck_row *write, struct ck_err *err) {
              ck_row_text(write, CK_SESSIONS_CONVERSATION_ID));
     return 0;
   case CK_CONVERSATIONS:
-    h = home_of(a, write);
+    h = a->identity.of_conversation = home_of(a, write);
     return mean(a, &h, false, &write->v[CK_CONVERSATIONS_LAST_MESSAGE_ID], err);
   default:
     return 0;

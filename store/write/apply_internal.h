@@ -41,6 +41,8 @@ struct home {
 struct identity {
   struct home home;    /* of the present changeset's last message or session */
   struct home session; /* of its first session */
+  struct home
+      of_conversation; /* of the last conversation that it put: whose that is at its source */
   bool searched;       /* the changeset was searched for that one */
   bool knows_parents;  /* `parents` has the hashes of what messages of this home have as parents */
   struct ck_buf parents; /* uint32_t each */
@@ -227,8 +229,8 @@ int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
 /* 1: the row that a source brings is of something that was forgotten: it is left out, and
  * counted; 0; -1. */
 int apply_leaves_out(struct apply *a, const struct ck_row *w, struct ck_err *err);
-/* Leaves out of a row what names something that was forgotten: its original; a conversation's last
- * message. 0 or -1. */
+/* Leaves out of a row what names or may tell something that was forgotten: its original; a
+ * conversation's last message, and its summary while one of its messages is. 0 or -1. */
 int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err);
 
 /* ---- apply_offers.c ---- */

@@ -296,14 +296,14 @@ static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct
     return ck_fail(err, "%s.%s: is required", ck_tables[write->table].name,
                    ck_tables[write->table].fields[ck_tables[write->table].key].name);
   if (identity_find(a, write, err)) return -1;
-  int over = write->table == CK_JOBS ? 0 : apply_leaves_out(a, write, err);
-  if (over || apply_drop_forgotten(a, write, err)) return over > 0 ? 1 : -1;
   int path = ck_tables[write->table].path;
   if (path >= 0 && !ck_str_eq(ck_row_key(write), given))
     write->v[path] = (struct ck_value){0}; /* that of another record's id */
   if ((write->table == CK_CONVERSATIONS || write->table == CK_LINKS) &&
       apply_find_home(a, write, err))
     return -1;
+  int over = write->table == CK_JOBS ? 0 : apply_leaves_out(a, write, err);
+  if (over || apply_drop_forgotten(a, write, err)) return over > 0 ? 1 : -1;
   struct entry *e = write->table == CK_LINKS ? find_link(a, write, err)
                                              : apply_find(a, write->table, ck_row_key(write), err);
   if (!e) return -1;

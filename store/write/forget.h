@@ -47,9 +47,8 @@ int forget_count_executions(struct apply *a, const struct forget *f, int64_t *n,
                             struct ck_err *err);
 /* Deletes all of it, but for what the cache has. 0 or -1. */
 int forget_delete(struct apply *a, const struct forget *f, struct ck_err *err);
-/* The queries of what goes, the last table first: t, key, platform, conversation, path; and of what
- * an export calls the conversation, if that is another id than its own here: platform,
- * conversation. */
+/* The queries of what goes, the last table first: t, key, platform, conversation, path; and of the
+ * platforms' conversations that go: platform, conversation. */
 extern const char forget_rows_sql[], forget_homes_sql[];
 
 /* ---- forget_rest.c ---- */

@@ -93,7 +93,12 @@ static const char *const deletes[] = {
     "DELETE FROM offers WHERE job_id IN " KEYS(TABLE_JOBS),
     "DELETE FROM attempts WHERE job_id IN " KEYS(TABLE_JOBS) " OR local_conversation_id IN " KEYS(
         TABLE_CONVERSATIONS),
-    "UPDATE attempts SET text = NULL, error = NULL WHERE sent_message_id IN " KEYS(TABLE_MESSAGES),
+    /* An answer is the text of the attempt before it. */
+    "UPDATE attempts SET text = NULL, error = NULL WHERE sent_message_id IN " KEYS(
+        TABLE_MESSAGES) " OR local_conversation_id IN (SELECT l.local_conversation_id"
+                        " FROM temp.forget_rows r JOIN conversation_links l"
+                        " ON l.remote_conversation_id = r.conversation AND l.platform = r.platform"
+                        " WHERE r.t = " TABLE_MESSAGES ")",
     "DELETE FROM sent WHERE job_id IN " KEYS(TABLE_JOBS) " OR message_id IN " KEYS(TABLE_MESSAGES),
     "DELETE FROM pauses WHERE (kind = 'job' AND name IN " KEYS(
         TABLE_JOBS) ") OR (kind = 'conversation' AND name IN " KEYS(TABLE_CONVERSATIONS) ")",
@@ -117,11 +122,23 @@ static const char *const files_kept[] = {
     "DELETE FROM attachments WHERE hash IN (SELECT hash FROM temp.forget_files)",
     "DELETE FROM attachment_names WHERE hash IN (SELECT hash FROM temp.forget_files)"};
 
+/* What was forgotten of the same conversations before has kept originals out that have this, too:
+ * they stay out when only that is taken back. */
+#define HOMES \
+  "(SELECT platform, conversation FROM temp.forget_homes UNION SELECT platform, conversation" \
+  " FROM temp.forget_rows WHERE t = " TABLE_MESSAGES " AND conversation IS NOT NULL)"
+#define BEFORE \
+  "(SELECT f.forgotten_with FROM " HOMES " h JOIN forgotten f" \
+  " ON f.conversation_id = h.conversation AND f.platform = h.platform)"
+static const char *const kept_out[] = {
+    "INSERT OR IGNORE INTO forgotten_originals SELECT id, ?1 FROM forgotten_originals"
+    " WHERE forgotten_with IN " BEFORE,
+    "INSERT OR IGNORE INTO forgotten_logs SELECT log, ?1 FROM forgotten_logs"
+    " WHERE forgotten_with IN " BEFORE};
+
 const char forget_rows_sql[] = "SELECT t, key, platform, conversation, path FROM temp.forget_rows"
                                " ORDER BY t DESC, key";
-const char forget_homes_sql[] =
-    "SELECT platform, conversation FROM temp.forget_homes"
-    " WHERE platform || ':' || conversation NOT IN " KEYS(TABLE_CONVERSATIONS);
+const char forget_homes_sql[] = "SELECT platform, conversation FROM temp.forget_homes";
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -299,7 +316,8 @@ int forget_delete(struct apply *a, const struct forget *f, struct ck_err *err) {
   const struct forget by_name = {.id = f->with};
   return keep_originals_out(a, f, err) || forget_run(a, deletes, COUNT(deletes), f, err) ||
                  forget_run(a, files_kept, COUNT(files_kept), &by_name, err) ||
-                 delete_keys(a, f, err) || forget_originals(a, f, err)
+                 delete_keys(a, f, err) || forget_originals(a, f, err) ||
+                 forget_run(a, kept_out, COUNT(kept_out), &by_name, err)
              ? -1
              : 0;
 }

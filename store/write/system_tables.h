@@ -153,6 +153,8 @@
   L(ATTACHMENT_NAME, \
     "INSERT INTO attachment_names VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING") \
   L(FILE_FORGOTTEN, "SELECT 1 FROM forgotten_files WHERE hash = ?1") \
+  L(MESSAGES_FORGOTTEN, "SELECT 1 FROM forgotten WHERE conversation_id = ?2 AND platform = ?1" \
+                        " AND table_name = 'messages' AND NOT taken_back LIMIT 1") \
   L(LINKS_OF, "SELECT link_id FROM conversation_links WHERE local_conversation_id = ?1") \
   L(PARENTS_IN, \
     "SELECT parent_id FROM messages WHERE conversation_id IS nullif(?2, '') AND +platform = ?1" \

@@ -257,11 +257,48 @@ T_STORY(forget, the_last_conversation, 120) {
   t_says(0, "another conversation", "read", "x:c2");
 }
 
+static bool has_file(const char *path, const char *text) {
+  char *bytes = t_read_file(path, NULL);
+  bool has = bytes && strstr(bytes, text);
+  free(bytes);
+  return has;
+}
+
+static void log_attempt(const char *conversation, const char *text) {
+  char line[300];
+  int n = snprintf(line, sizeof line,
+                   "{\"job_id\":\"j-%s\",\"local_conversation_id\":\"%s\",\"text\":\"%s\"}\n",
+                   conversation, conversation, text);
+  char path[100];
+  snprintf(path, sizeof path, "logs/renewal/2026-01-0%c.jsonl", conversation[3]);
+  t_write_file(path, line, (size_t)n);
+}
+
 /* Without a ring: the command starts what it needs. */
 T_STORY(forget, without_a_ring, 180) {
   import_export();
+  log_attempt("x:c1", SECRET);
+  log_attempt("x:c2", "of another conversation");
+  t_do(0, "forget", "message-2", "--yes");
+  T_CHECK(!has_file("logs/renewal/2026-01-01.jsonl", SECRET), "an attempt tells the answer");
   t_do(0, "forget", "x:c1", "--yes");
   T_CHECK(!*file_with(SECRET), "%s has it", file_with(SECRET));
+  T_CHECK(*file_with("of another conversation"), "its line is gone, too");
+}
+
+/* It was forgotten, taken back, and is forgotten again: the backup is of the time between. */
+T_STORY(forget, again_what_was_taken_back_once, 180) {
+  char file[600];
+  snprintf(file, sizeof file, "%s/out/copy.db", t_folder());
+  import_export();
+  t_do(0, "forget", "x:c1", "--yes");
+  t_do(0, "forget", "--undo", "x:c1");
+  import_export();
+  t_do(0, "backup", file);
+  t_do(0, "forget", "x:c1", "--yes");
+  t_says(0, "forget --again", "restore", file);
+  t_says(0, "forgotten: conversation x:c1", "forget", "--again");
+  t_says(0, "nothing to do", "forget", "--again");
 }
 
 static void put_with_original(struct t_producer *p, const char *name, const char *original) {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/file.h"
 #include "proto/quarantine.h"
 #include "proto/crc32c.h"
 #include "ingest/spool/segment.h"
@@ -451,6 +452,42 @@ Test(ingest_spool, crc_is_castagnoli) {
     for (size_t n = 0; n <= sizeof bytes - at; ++n)
       cr_assert_eq(ck_crc32c((uint32_t)n, bytes + at, n),
                    ck_crc32c_tables((uint32_t)n, bytes + at, n), "%zu bytes from %zu", n, at);
+}
+
+/* A line goes if one of its texts is the id, as whatever that is written. */
+Test(ingest_spool, lines_are_taken_out_of_quarantine) {
+  static const char *const gone[] = {
+      "{\"id\":\"plain-1\"}",
+      "{\"input\":\"{\\\"id\\\":\\\"plain-1\\\"}\"}",
+      "{\"id\":\"a\\\"b\"}",
+      "{\"input\":\"{\\\"id\\\":\\\"a\\\\\\\"b\\\"}\"}",
+      "{\"id\":\"c\\\\d\"}",
+      "{\"id\":\"\\u00e9\\ud83d\\ude00\"}",
+      "{\"id\":\"\xc3\xa9\xf0\x9f\x98\x80\"}",
+      "{\"id\":\"plain\\u002d1\"}",
+  };
+  static const char *const stays[] = {"{\"id\":\"plain-12\"}", "{\"text\":\"of plain-1\"}",
+                                      "{\"id\":\"xa\\\"b\"}", "{\"id\":\"c\\\\dd\"}"};
+  struct ck_str ids[] = {CK_LIT("plain-1"), CK_LIT("a\"b"), CK_LIT("c\\d"),
+                         CK_LIT("\xc3\xa9\xf0\x9f\x98\x80")};
+  struct ck_quarantine q;
+  struct ck_buf text = {0}, expected = {0};
+  struct ck_err err;
+  char path[128];
+  snprintf(path, sizeof path, "%s/unknown.jsonl", dir);
+  ck_quarantine_init(&q, path, 100000);
+  for (size_t i = 0; i < sizeof gone / sizeof *gone; ++i) {
+    ck_quarantine_add(&q, ck_str_of(gone[i]));
+    if (i >= sizeof stays / sizeof *stays) continue;
+    ck_quarantine_add(&q, ck_str_of(stays[i]));
+    ck_buf_printf(&expected, "%s\n", stays[i]);
+  }
+  cr_assert_eq(ck_quarantine_forget(path, ids, sizeof ids / sizeof *ids, &err), 0);
+  cr_assert_eq(ck_read_file(AT_FDCWD, path, 0, 1 << 20, &text, &err), 0);
+  cr_expect_str_eq(ck_buf_cstr(&text), ck_buf_cstr(&expected));
+  ck_buf_free(&text);
+  ck_buf_free(&expected);
+  ck_quarantine_free(&q);
 }
 
 Test(ingest_spool, quarantine_is_bounded) {

@@ -274,3 +274,23 @@ Test(apply, what_cannot_be_adopted_is_refused) {
   cr_expect_eq(adopt_conversation(" ", ""), 'r');
   cr_expect_eq(adopt_job("j1", "pending"), 'r');
 }
+
+/* Another database has the conversation by an id of its own. */
+Test(apply, a_forgotten_conversation_comes_from_no_other_database) {
+  static const char link[] = "{'link_id':'l9','local_conversation_id':'lc-9','platform':'p',"
+                             "'remote_conversation_id':'r1','observed_at':500}";
+  cr_assert_eq(adopt_conversation("c1", ""), 'n', "%s", s.reason.text);
+  sh_link(&s, "l9", "c1", "r1", "");
+  cr_assert_eq(adopt_message("m1", ""), 'n', "%s", s.reason.text);
+  struct ck_mutation m = {.kind = CK_OP_FORGET};
+  m.as.forget = (struct ck_forget){CK_LIT("conversation"), CK_LIT("c1"), false};
+  cr_assert_eq(ap_mutate(m), 'n', "%s", s.reason.text);
+  cr_expect_eq(adopt_conversation("lc-9", ",'title':'a secret','summary':'of it'"), '=');
+  cr_expect_eq(adopt(CK_LINKS, "r1", link), '=');
+  cr_expect_eq(adopt_message("m2", ""), '=');
+  cr_expect_eq(adopt(CK_JOBS, "r1",
+                     "{'job_id':'j9','local_conversation_id':'lc-9','message_id':'m2',"
+                     "'payload':'a secret'}"),
+               '=', "%s", s.reason.text);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM local_conversations"), 0);
+}

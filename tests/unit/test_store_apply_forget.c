@@ -86,11 +86,11 @@ Test(apply, a_conversation_is_forgotten) {
   cr_expect_eq(count("local_conversations"), 1);
   cr_expect_eq(count("conversation_links"), 1);
   cr_expect_eq(count("renewal_jobs"), 0);
-  cr_expect_eq(count("forgotten"), 7);
-  ap_check_versions(head + 7);
+  cr_expect_eq(count("forgotten"), 8);
+  ap_check_versions(head + 8);
   sh_check_keys(&s);
   cr_expect_eq(sh_int(&s, "SELECT messages = 2 AND executions = 1 AND renewal_jobs = 0 AND"
-                          " forgotten = 7 FROM store"),
+                          " forgotten = 8 FROM store"),
                1);
   cr_expect_eq(ap_mutate(forget_of("conversation", "p:a")), '=', "it is forgotten already");
   cr_expect(!apply_forgot(s.apply));
@@ -141,12 +141,16 @@ Test(apply, a_message_is_forgotten) {
   sh_is(&s, CK_SESSIONS, "p:a@1970-01-01", "message_count", "1");
   sh_is(&s, CK_SESSIONS, "p:a@1970-01-01", "execution_count", "0");
   cr_expect_eq(count("forgotten"), 2);
-  cr_expect_eq(put_conversation("a"), 'u', "its summary comes back: %s", s.reason.text);
+  cr_expect_eq(put_conversation("a"), '=', "%s", s.reason.text);
+  sh_is(&s, CK_CONVERSATIONS, "p:a", "summary", "NULL");
   cr_expect_eq(apply_counts(s.apply)->forgotten, 1);
   sh_is(&s, CK_MESSAGES, "a2", "id", "none");
   sh_is(&s, CK_CONVERSATIONS, "p:a", "last_message_id", "a1");
   sh_is(&s, CK_SESSIONS, "p:a@1970-01-01", "message_count", "1");
   sh_check_keys(&s);
+  ap_mutate(remember_of("message", "a2"));
+  put_conversation("a");
+  sh_is(&s, CK_CONVERSATIONS, "p:a", "summary", "of the secret");
 }
 
 Test(apply, the_id_of_a_forgotten_message_is_not_another_conversations) {
@@ -291,6 +295,43 @@ Test(apply, nothing_is_forgotten_while_an_attempt_is_under_way) {
   cr_expect_eq(count("attempts"), 0);
 }
 
+/* What `claude -p` prints is the answer itself. */
+Test(apply, the_attempt_before_a_forgotten_answer_does_not_tell_it) {
+  put_conversation("a");
+  put_conversation("b");
+  static const char *const jobs[] = {"ja", "jb"};
+  for (size_t i = 0; i < 2; ++i) {
+    sh_job(&s, jobs[i], i ? "p:b" : "p:a", i ? "b1" : "a1", "");
+    ap_mutate(ap_claim_of(jobs[i], "token", 1000));
+    cr_assert_eq(ap_mutate(ap_end_of(jobs[i], 1, "token", "done")), 'u', "%s", s.reason.text);
+  }
+  struct ck_err err;
+  cr_assert_eq(db_exec(s.db, "UPDATE attempts SET text = 'answer', error = 'answer'", &err), 0);
+  cr_assert_eq(ap_mutate(forget_of("message", "a2")), 'n', "%s", s.reason.text);
+  cr_expect_eq(count("attempts WHERE job_id = 'ja' AND text IS NULL AND error IS NULL"), 1);
+  cr_expect_eq(count("attempts WHERE job_id = 'jb' AND text IS NOT NULL"), 1);
+}
+
+Test(apply, what_two_have_kept_out_stays_out_when_one_is_taken_back) {
+  struct ck_err err;
+  put_conversation("a");
+  put_conversation("b");
+  ap_mutate(forget_of("message", "a1"));
+  cr_assert_eq(db_exec(s.db,
+                       "INSERT INTO forgotten_originals VALUES (x'01', 'messages/a1');"
+                       "INSERT INTO forgotten_logs VALUES (1, 'messages/a1')",
+                       &err),
+               0, "%s", err.text);
+  ap_mutate(forget_of("message", "a2"));
+  ap_mutate(forget_of("message", "b1"));
+  ap_mutate(remember_of("message", "a1"));
+  cr_expect_eq(count("forgotten_originals WHERE forgotten_with = 'messages/a2'"), 1);
+  cr_expect_eq(count("forgotten_logs WHERE forgotten_with = 'messages/a2'"), 1);
+  ap_mutate(remember_of("message", "a2"));
+  cr_expect_eq(count("forgotten_originals"), 0);
+  cr_expect_eq(count("forgotten_logs"), 0);
+}
+
 Test(apply, only_forget_writes_what_was_forgotten) {
   sh_refused(&s, "only FORGET", CK_FORGOTTEN,
              "{'forgotten_id':'messages/x','table_name':'messages','record_key':'x',"
@@ -301,4 +342,76 @@ Test(apply, only_forget_writes_what_was_forgotten) {
   cr_expect_eq(sh_apply(&s), 'r');
   cr_expect(strstr(s.reason.text, "must be alone"), "%s", s.reason.text);
   sh_commit(&s);
+}
+
+/* ---- a conversation whose id says another one's home ---- */
+
+static void put_linked(const char *id, const char *remote) {
+  char *json[] = {
+      ck_sprintf("{'local_conversation_id':'%s','platform':'p','title':'%s'}", id, remote),
+      ck_sprintf("{'link_id':'l-%s','local_conversation_id':'%s','platform':'p',"
+                 "'remote_conversation_id':'%s','observed_at':600}",
+                 remote, id, remote)};
+  sh_put(&s, CK_CONVERSATIONS, json[0]);
+  sh_put(&s, CK_LINKS, json[1]);
+  for (size_t i = 0; i < 2; ++i) free(json[i]);
+  cr_assert_eq(sh_apply(&s), 'n', "%s", s.reason.text);
+  cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
+  char *more = ck_sprintf(",'conversation_id':'%s'", remote), *key = ck_sprintf("m-%s", remote);
+  cr_assert_eq(sh_message(&s, key, 600, more), 'n', "%s", s.reason.text);
+  free(more);
+  free(key);
+}
+
+/* What an export says of p:REMOTE. */
+static char export_title(const char *remote, const char *message, const char *title) {
+  char *json[] = {
+      ck_sprintf("{'id':'%s','platform':'p','conversation_id':'%s','role':'user','raw_text':'t',"
+                 "'observed_at':700}",
+                 message, remote),
+      ck_sprintf("{'local_conversation_id':'p:%s','platform':'p','title':'%s'}", remote, title)};
+  sh_put_aged(&s, CK_MESSAGES, 5000, json[0]);
+  sh_put_aged(&s, CK_CONVERSATIONS, 5000, json[1]);
+  for (size_t i = 0; i < 2; ++i) free(json[i]);
+  char letter = sh_apply(&s);
+  cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
+  return letter;
+}
+
+Test(apply, a_forgotten_home_is_no_other_conversation_of_that_id) {
+  put_linked("p:y", "z");
+  put_linked("lc-a", "y");
+  cr_assert_eq(ap_mutate(forget_of("conversation", "lc-a")), 'n', "%s", s.reason.text);
+  sh_is(&s, CK_FORGOTTEN, "local_conversations/p:y", "record_key", "none");
+  sh_is(&s, CK_FORGOTTEN, "remote_conversations/p:y", "conversation_id", "y");
+  sh_is(&s, CK_CONVERSATIONS, "p:y", "title", "z");
+  cr_expect_eq(export_title("z", "m-2", "another title"), 'n', "%s", s.reason.text);
+  sh_is(&s, CK_CONVERSATIONS, "p:y", "title", "another title");
+  cr_expect_eq(export_title("y", "m-3", "of the forgotten one"), '=', "%s", s.reason.text);
+  sh_is(&s, CK_CONVERSATIONS, "p:y", "title", "another title");
+  sh_is(&s, CK_MESSAGES, "m-3", "id", "none");
+}
+
+Test(apply, a_forgotten_conversation_is_no_other_ones_home) {
+  put_linked("p:y", "z");
+  put_linked("lc-a", "y");
+  cr_assert_eq(ap_mutate(forget_of("conversation", "p:y")), 'n', "%s", s.reason.text);
+  cr_expect_eq(export_title("y", "m-2", "another title"), 'n', "%s", s.reason.text);
+  sh_is(&s, CK_CONVERSATIONS, "lc-a", "title", "another title");
+  cr_expect_eq(export_title("z", "m-3", "of the forgotten one"), '=', "%s", s.reason.text);
+  cr_expect_eq(count("local_conversations"), 1);
+}
+
+static char forget_absent(const char *id) {
+  struct ck_mutation m = forget_of("conversation", id);
+  m.as.forget.absent = true;
+  return ap_mutate(m);
+}
+
+Test(apply, what_is_forgotten_and_absent_stays_away) {
+  put_linked("lc-a", "y");
+  cr_expect_eq(forget_absent("p:y"), 'n', "%s", s.reason.text);
+  cr_expect_eq(export_title("y", "m-2", "t"), 'n', "it is another one's: %s", s.reason.text);
+  cr_expect_eq(forget_absent("p:b"), 'n', "%s", s.reason.text);
+  cr_expect_eq(put_conversation("b"), '=', "%s", s.reason.text);
 }
