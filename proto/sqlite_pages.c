@@ -15,6 +15,7 @@ enum { INNER_INDEX = 2, INNER_TABLE = 5, LEAF_INDEX = 10, LEAF_TABLE = 13 };
 struct wiped {
   sqlite3_io_methods methods;
   int (*write)(sqlite3_file *, const void *, int, sqlite3_int64);
+  enum { UNKNOWN, PLAIN, MAPPED } pages;
 };
 
 static sqlite3_vfs vfs, *under;
@@ -23,6 +24,11 @@ static sqlite3_vfs vfs, *under;
  * only in a file of more pages than 2^25; this is half of that, because a checkpoint writes the
  * pages of a file before it is as long as it will be. */
 #define MOST_PAGES (1 << 24)
+
+/* In the first page: the largest root page if the file has pages of another kind, which may begin
+ * like those of a b-tree: maps of pages, for auto_vacuum; else 0. */
+#define LARGEST_ROOT_AT 52
+#define LARGEST_ROOT_BYTES 4
 
 static size_t number_at(const unsigned char *at) { return (size_t)at[0] << 8 | at[1]; }
 
@@ -50,9 +56,26 @@ static bool is_small(sqlite3_file *file, int n) {
   return file->pMethods->xFileSize(file, &size) == SQLITE_OK && size / n < MOST_PAGES;
 }
 
+/* The first page is written first of all in a new file. first: it, if it is written now. */
+static bool is_plain(sqlite3_file *file, const unsigned char *first) {
+  static const unsigned char none[LARGEST_ROOT_BYTES];
+  struct wiped *w = wiped_of(file);
+  unsigned char root[LARGEST_ROOT_BYTES];
+  if (first) {
+    memcpy(root, first + LARGEST_ROOT_AT, sizeof root);
+  } else if (w->pages != UNKNOWN) {
+    return w->pages == PLAIN;
+  } else if (file->pMethods->xRead(file, root, sizeof root, LARGEST_ROOT_AT) != SQLITE_OK) {
+    return false;
+  }
+  w->pages = memcmp(root, none, sizeof root) ? MAPPED : PLAIN;
+  return w->pages == PLAIN;
+}
+
 static int write_page(sqlite3_file *file, const void *from, int n, sqlite3_int64 at) {
   unsigned char page[PAGE_MAX];
-  if (!is_page(n, at) || !is_small(file, n)) return wiped_of(file)->write(file, from, n, at);
+  bool wipes = is_page(n, at) && is_plain(file, at == 0 ? from : NULL) && is_small(file, n);
+  if (!wipes) return wiped_of(file)->write(file, from, n, at);
   memcpy(page, from, (size_t)n);
   ck_sqlite_page_wipe(page, (size_t)n, at == 0);
   return wiped_of(file)->write(file, page, n, at);
@@ -65,6 +88,7 @@ static int open_file(sqlite3_vfs *v, const char *path, sqlite3_file *file, int f
   struct wiped *w = wiped_of(file);
   w->methods = *file->pMethods;
   w->write = w->methods.xWrite;
+  w->pages = UNKNOWN;
   w->methods.xWrite = write_page;
   file->pMethods = &w->methods;
   return rc;

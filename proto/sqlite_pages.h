@@ -5,7 +5,7 @@
  * the cells of a page over several pages, it copies them, and what they leave in the middle of a
  * page, between the list of the cells and the first of them, stays as it was. This VFS puts zeroes
  * there in each page on its way into a database file. Nothing is lost: no cell is there.
- * A file of more than 2^24 pages (64 GiB) stays as SQLite writes it.
+ * A file of more than 2^24 pages (64 GiB), or with auto_vacuum, stays as SQLite writes it.
  *
  * The WAL and the memory of a connection still have such bytes. So after a deletion the WAL is to
  * be emptied, and the memory released (sqlite3_db_release_memory), or the next change of a page
