@@ -95,7 +95,7 @@ struct apply {
   bool knows; /* it has put a message that was there before, even if it was deleted since */
   bool inserted, updated;
   struct ck_counts counts;   /* of its messages */
-  struct ck_claimed claimed; /* by renewd; without a job_id: nothing. Texts are of the cache and of
+  struct ck_claimed claimed; /* by renewd; without a job_id: nothing. Texts are in `frame` and of
                                 the changeset */
   uint64_t *counted;         /* the one of them that has its last message; NULL: no message yet */
   size_t published_before, ended_before, recounts_before;

@@ -189,22 +189,28 @@ static int check_claimable(struct apply *a, const struct ck_row *job, struct ck_
   return check_wanted(a, job, err);
 }
 
-/* What renewd would ask about next: the receipt tells it. */
+static struct ck_str kept(struct apply *a, const struct ck_row *row, int column) {
+  return ck_arena_copy(&a->frame, ck_row_text(row, column));
+}
+
+/* What renewd would ask about next: the receipt tells it. Another mutation of the changeset may
+ * change the rows again. */
 static int note_claim(struct apply *a, const struct ck_claim *m, const struct entry *job,
                       struct ck_err *err) {
   const struct entry *c = conversation_of(a, &job->row, err);
   if (!c) return -1;
-  a->claimed = (struct ck_claimed){
-      .job_id = m->job_id,
-      .token = m->token,
-      .attempt = ck_row_int(&job->row, CK_JOBS_ATTEMPT_COUNT, 0),
-      .max_attempts = ck_row_int(&job->row, CK_JOBS_MAX_ATTEMPTS, 1),
-      .message_id = ck_row_text(&job->row, CK_JOBS_MESSAGE_ID),
-      .payload = ck_row_text(&job->row, CK_JOBS_PAYLOAD),
-      .payload_kind = ck_row_text(&job->row, CK_JOBS_PAYLOAD_KIND),
-      .target_snapshot = ck_row_text(&job->row, CK_JOBS_TARGET_SNAPSHOT),
-      .automation_status = ck_row_text(&c->row, CK_CONVERSATIONS_AUTOMATION_STATUS),
-      .last_message_id = ck_row_text(&c->row, CK_CONVERSATIONS_LAST_MESSAGE_ID)};
+  const struct ck_row *of = &c->row, *row = &job->row;
+  a->claimed =
+      (struct ck_claimed){.job_id = m->job_id,
+                          .token = m->token,
+                          .attempt = ck_row_int(row, CK_JOBS_ATTEMPT_COUNT, 0),
+                          .max_attempts = ck_row_int(row, CK_JOBS_MAX_ATTEMPTS, 1),
+                          .message_id = kept(a, row, CK_JOBS_MESSAGE_ID),
+                          .payload = kept(a, row, CK_JOBS_PAYLOAD),
+                          .payload_kind = kept(a, row, CK_JOBS_PAYLOAD_KIND),
+                          .target_snapshot = kept(a, row, CK_JOBS_TARGET_SNAPSHOT),
+                          .automation_status = kept(a, of, CK_CONVERSATIONS_AUTOMATION_STATUS),
+                          .last_message_id = kept(a, of, CK_CONVERSATIONS_LAST_MESSAGE_ID)};
   sqlite3_stmt *s = system_query(a->system, SYSTEM_UNREACHED_GET, "s", m->job_id);
   int rc = system_step(a->system, s, err);
   if (rc > 0) a->claimed.unreached = sqlite3_column_int64(s, 0);
