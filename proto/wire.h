@@ -174,7 +174,8 @@
   F(RAW, changes) F(BOOL, parents) F(TEXT, run) F(TEXT, before) F(UINT, least)
 #define CK_TOKEN_MS 10000
 #define CK_WITNESS_ANY "*"
-/* The run of a witness in a mirror of which tables were made anew: all is to be sent again. */
+/* The run in a witness that says that tables of its mirror were created empty: the store sends
+ * everything again. */
 #define CK_WITNESS_REFILL "0"
 
 /* Store → syncd: the right to send `tokens` requests within the next `ms` milliseconds.

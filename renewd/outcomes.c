@@ -9,7 +9,7 @@
 /* Changesets sent ahead of their receipts: a few for each delivery slot, the rest for recovery at
  * the start. */
 #define WINDOW 64
-/* How long a receipt waits for its changes, which come right behind it. */
+/* How long a receipt waits until the changes that it reports are followed. */
 #define FOLLOWED_MS 50
 /* The most bytes that a frame has besides the mutations. */
 #define FRAME_REST 1024

@@ -31,8 +31,8 @@ struct ck_push *renew_outcomes_push(struct renew_outcomes *o);
 /* How many changesets have no receipt yet. */
 size_t renew_outcomes_pending(const struct renew_outcomes *o);
 /* As ck_push_step; all receipts are passed on from here. followed: up to which version the store is
- * followed. What a claim found is passed on once all up to it is: for a moment its receipt, and
- * those behind it, wait for that. */
+ * followed. A receipt that says what a claim found waits, with those behind it, until its
+ * version is followed, but only for a moment. */
 int renew_outcomes_step(struct renew_outcomes *o, uint64_t followed);
 
 #endif

@@ -19,11 +19,6 @@ void renew_begun_load(struct renew_core *core) {
                                        .cursor = ck_str_of(b->cursor)});
 }
 
-static void set_cursor(struct renew_begun *b, struct ck_str cursor) {
-  free(b->cursor);
-  b->cursor = cursor.n ? ck_str_dup(cursor) : NULL;
-}
-
 void renew_begun_page(struct renew_core *core, const struct renew_answer *a) {
   struct renew_begun *b = &core->begun;
   if (a->problem) {
@@ -32,7 +27,7 @@ void renew_begun_page(struct renew_core *core, const struct renew_answer *a) {
     return;
   }
   for (size_t i = 0; i < a->n; i++) renew_job_begun(core, &a->jobs[i].row);
-  set_cursor(b, a->cursor);
+  renew_keep_cursor(&b->cursor, a->cursor);
   b->loaded = !b->cursor || ++b->pages == PAGES_MAX;
 }
 

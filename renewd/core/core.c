@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* While a job waits for the wall clock, a step of that clock is noticed within this time. */
@@ -23,6 +24,11 @@ void renew_core_error(struct renew_core *core, const char *what) {
   struct ck_str kept = ck_utf8_cut(ck_str_of(what), sizeof core->last_error - 1);
   memcpy(core->last_error, kept.s, kept.n);
   core->last_error[kept.n] = '\0';
+}
+
+void renew_keep_cursor(char **kept, struct ck_str cursor) {
+  free(*kept);
+  *kept = cursor.n ? ck_str_dup(cursor) : NULL;
 }
 
 void renew_core_token(struct renew_core *core, char token[33]) {

@@ -17,6 +17,8 @@ int64_t renew_rebase(int64_t wall, struct renew_now now);
 int64_t renew_rebase_row(int64_t wall, int64_t written, struct renew_now now);
 /* Remembers the last error for `status`. */
 void renew_core_error(struct renew_core *core, const char *what);
+/* *kept becomes a copy of the cursor for the next page; NULL: this was the last one. */
+void renew_keep_cursor(char **kept, struct ck_str cursor);
 /* 32 hex digits of the core's randomness, terminated. */
 void renew_core_token(struct renew_core *core, char token[33]);
 

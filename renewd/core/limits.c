@@ -318,8 +318,7 @@ void renew_limits_page(struct renew_core *core, const struct renew_answer *answe
     return;
   }
   for (size_t i = 0; i < answer->n; i++) take_row(core, &answer->limits[i]);
-  free(l->cursor);
-  l->cursor = answer->cursor.n ? ck_str_dup(answer->cursor) : NULL;
+  renew_keep_cursor(&l->cursor, answer->cursor);
   l->more = l->cursor != NULL;
   if (l->more) return;
   l->loaded = true;

@@ -118,11 +118,6 @@ void renew_offers_load(struct renew_core *core) {
       &(struct renew_question){.parts = RENEW_ABOUT_OFFERS, .cursor = ck_str_of(o->cursor)});
 }
 
-static void set_cursor(struct renew_offers *o, struct ck_str cursor) {
-  free(o->cursor);
-  o->cursor = cursor.n ? ck_str_dup(cursor) : NULL;
-}
-
 /* One that is not due yet has been due by a clock that was set back since. */
 static void take(struct renew_core *core, const struct renew_job_row *r) {
   struct renew_job *j = renew_upcoming_take(core, r);
@@ -142,7 +137,7 @@ void renew_offers_page(struct renew_core *core, const struct renew_answer *a) {
     return;
   }
   for (size_t i = 0; i < a->n; i++) take(core, &a->jobs[i]);
-  set_cursor(o, a->cursor);
+  renew_keep_cursor(&o->cursor, a->cursor);
   o->loaded = !o->cursor;
 }
 

@@ -24,8 +24,7 @@ void renew_upcoming_count(struct renew_core *core, struct renew_job *j, bool cou
 
 static void ends_at(struct renew_upcoming *u, int64_t horizon, struct ck_str cursor) {
   u->horizon = horizon;
-  free(u->cursor);
-  u->cursor = cursor.n ? ck_str_dup(cursor) : NULL;
+  renew_keep_cursor(&u->cursor, cursor);
 }
 
 void renew_upcoming_init(struct renew_upcoming *u) { u->horizon = RENEW_NO_HORIZON; }

@@ -46,7 +46,7 @@ void fit_read(struct fit *f, struct fit_view *v);
 
 /* The witness was compared. before, least: as in BATCH, if it fits. */
 void fit_compared(struct fit *f, bool fits, const char *before, uint64_t least);
-/* It is to be read anew. */
+/* What is known of the witness does not hold any more: a worker has to read it again. */
 void fit_forget(struct fit *f);
 /* The witness has this version at least. */
 void fit_confirmed(struct fit *f, uint64_t version);

@@ -71,8 +71,8 @@ static bool is_id(struct ck_str s, size_t most) {
   return s.n > 0 && s.n <= most;
 }
 
-/* Tables were made anew by `sync schema --apply` or by syncd. Of an own mirror only; if the table
- * of the witness was one of them, nobody's name is there. */
+/* `sync schema --apply` or syncd has created tables, which are empty. Of an own mirror only; if the
+ * table of the witness was one of them, nobody's name is there. */
 static int is_refill(struct apply *a, const struct ck_witness *m, struct ck_err *err) {
   if (!ck_str_is(m->of_run, CK_WITNESS_REFILL) || m->version > a->committed) return 0;
   return m->store_id.n ? is_own(a, m->store_id, err) : 1;
@@ -81,7 +81,7 @@ static int is_refill(struct apply *a, const struct ck_witness *m, struct ck_err 
 /* What a comparison gives; -1: the database failed. */
 enum compared {
   FITS,
-  REFILL,      /* it fits, and tables were made anew */
+  REFILL,      /* it fits, but some tables were created since, and are empty */
   MIRROR_LOST, /* the mirror is not what it was, and this store is right */
   FOREIGN      /* what was written there is not of this store's history */
 };
