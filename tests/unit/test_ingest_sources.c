@@ -67,7 +67,7 @@ static const struct {
     {"claude-code/polylogue-main.jsonl", "claude code", 12, 5, 0, 0, "", ""},
     {"claude-code/subagent-agent.jsonl", "claude code", 3, 2, 0, 0, "", ""},
     {"claude-code/subagent-main.jsonl", "claude code", 2, 1, 0, 0, "", ""},
-    {"codex/agentsessions-codex-small.jsonl", "codex", 18, 24, 0, 5, "", ""},
+    {"codex/agentsessions-codex-small.jsonl", "codex", 19, 24, 0, 5, "", ""},
     {"codex/dsh-custom-tool.jsonl", "codex", 4, 2, 0, 0, "", ""},
     {"codex/old-050-legacy.jsonl", "codex", 0, 0, 0, 0, "", ""},
     {"codex/old-051-usage.jsonl", "codex", 0, 0, 0, 0, "", ""},
