@@ -96,7 +96,7 @@ static int adopt_message(struct apply *a, struct ck_row *w, int64_t age, struct 
 }
 
 static void take_greater(struct ck_value *given, struct ck_value here) {
-  if (here.state == CK_INT && (given->state != CK_INT || given->as.i < here.as.i)) *given = here;
+  if (here.state == CK_INT && given->state == CK_INT && given->as.i < here.as.i) *given = here;
 }
 
 static int adopt_session(struct apply *a, struct ck_row *w, int64_t age, struct ck_err *err) {
@@ -104,8 +104,8 @@ static int adopt_session(struct apply *a, struct ck_row *w, int64_t age, struct 
   if (!e) return -1;
   struct ck_value *messages = &w->v[CK_SESSIONS_MESSAGE_COUNT],
                   *executions = &w->v[CK_SESSIONS_EXECUTION_COUNT];
-  if (messages->state != CK_INT) *messages = ck_int(0); /* not counted by the store */
-  if (executions->state != CK_INT) *executions = ck_int(0);
+  if (messages->state == CK_LEFT_OUT) *messages = ck_int(0); /* not counted by the store */
+  if (executions->state == CK_LEFT_OUT) *executions = ck_int(0);
   if (e->exists) {
     take_greater(messages, e->row.v[CK_SESSIONS_MESSAGE_COUNT]);
     take_greater(executions, e->row.v[CK_SESSIONS_EXECUTION_COUNT]);
@@ -121,11 +121,19 @@ static void take_automation(const struct apply *a, struct ck_row *w) {
   w->v[CK_CONVERSATIONS_PAUSED_AT] = ck_int(a->now);
 }
 
+/* NULL where a value must be stays, and is refused. */
+static void leave_out(struct ck_row *w, const int *columns, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    struct ck_value *v = &w->v[columns[i]];
+    bool optional = ck_tables[w->table].fields[columns[i]].flags & CK_OPTIONAL;
+    if (v->state != CK_NULL || optional) *v = (struct ck_value){0};
+  }
+}
+
 static void leave_automation_out(struct ck_row *w) {
   static const int columns[] = {CK_CONVERSATIONS_AUTOMATION_STATUS, CK_CONVERSATIONS_PAUSED_AT,
                                 CK_CONVERSATIONS_COOLDOWN_UNTIL};
-  for (size_t i = 0; i < sizeof columns / sizeof *columns; ++i)
-    w->v[columns[i]] = (struct ck_value){0};
+  leave_out(w, columns, sizeof columns / sizeof *columns);
 }
 
 /* What the owner has said here stays, whatever he said there. */
@@ -176,6 +184,13 @@ static int adopt_link(struct apply *a, struct ck_row *w, const struct ck_adopt *
   return apply_put(a, w, m->age, err);
 }
 
+/* The job that is here keeps what it says, and where. */
+static void leave_words_out(struct ck_row *w) {
+  static const int columns[] = {CK_JOBS_LOCAL_CONVERSATION_ID, CK_JOBS_PAYLOAD,
+                                CK_JOBS_PAYLOAD_KIND};
+  leave_out(w, columns, sizeof columns / sizeof *columns);
+}
+
 static void fail_running(const struct apply *a, struct ck_row *w) {
   w->v[CK_JOBS_STATUS] = ck_textz("failed");
   w->v[CK_JOBS_LAST_ERROR] = ck_textz(WAS_RUNNING);
@@ -195,6 +210,9 @@ static int adopt_job(struct apply *a, struct ck_row *w, const struct ck_adopt *m
     return -1;
   int over = apply_leaves_out(a, w, err);
   if (over) return over > 0 ? 0 : -1;
+  const struct entry *here = apply_find(a, CK_JOBS, ck_trim(ck_row_key(w)), err);
+  if (!here) return -1;
+  if (here->exists) leave_words_out(w);
   if (apply_put(a, w, m->age, err)) return -1;
   if (!waits || a->head == head) return 0;
   const struct entry *e = apply_find(a, CK_CONVERSATIONS, id->as.s, err);

@@ -237,13 +237,25 @@ int64_t apply_sum(int64_t count, int64_t more) {
   return __builtin_add_overflow(count, more, &total) ? INT64_MAX : total;
 }
 
+/* A job is the same one if it says the same in the same place; the message must be given. 0 or
+ * -1. */
+static int is_same_job(const struct ck_row *job, const struct ck_row *write, struct ck_err *err) {
+  static const int same[] = {CK_JOBS_MESSAGE_ID, CK_JOBS_LOCAL_CONVERSATION_ID, CK_JOBS_PAYLOAD,
+                             CK_JOBS_PAYLOAD_KIND};
+  struct ck_str id = ck_utf8_cut(ck_row_key(job), 100);
+  for (size_t i = 0; i < sizeof same / sizeof *same; ++i) {
+    const char *name = ck_tables[CK_JOBS].fields[same[i]].name;
+    bool given = write->v[same[i]].state != CK_LEFT_OUT || same[i] == CK_JOBS_MESSAGE_ID;
+    if (given && !ck_value_eq(write->v[same[i]], job->v[same[i]]))
+      return ck_fail(err, "renewal_jobs.%s: this id belongs to a job with another %s (job_id %.*s)",
+                     name, name, (int)id.n, id.s);
+  }
+  return 0;
+}
+
 static int put_job(struct apply *a, struct entry *e, const struct ck_row *write,
                    struct ck_err *err) {
-  struct ck_str message = ck_row_text(write, CK_JOBS_MESSAGE_ID);
-  if (e->exists) {
-    if (ck_str_eq(message, ck_row_text(&e->row, CK_JOBS_MESSAGE_ID))) return 0;
-    return ck_fail(err, "renewal_jobs.job_id: this id belongs to a job for another message");
-  }
+  if (e->exists) return is_same_job(&e->row, write, err);
   struct rules_write how = {.now = a->now};
   return apply_insert(a, e, write, &how, err);
 }

@@ -294,3 +294,60 @@ Test(apply, a_forgotten_conversation_comes_from_no_other_database) {
                '=', "%s", s.reason.text);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM local_conversations"), 0);
 }
+
+/* The owner has changed what it says here; the other database is imported once more. */
+Test(apply, a_job_that_is_here_keeps_its_payload) {
+  sh_conversation(&s, "c1", "");
+  sh_message(&s, "m1", 10, "");
+  cr_assert_eq(adopt_job("j1", "pending"), 'n', "%s", s.reason.text);
+  sh_update(&s, CK_JOBS, "{'job_id':'j1','payload':'other','payload_kind':'json'}");
+  cr_assert_eq(sh_apply(&s), 'u');
+  cr_expect_eq(adopt_job("j1", "pending"), '=', "%s", s.reason.text);
+  sh_is(&s, CK_JOBS, "j1", "payload", "other");
+}
+
+/* NULL where a value must be is refused in each table, whoever writes it, whether or not the record
+ * is there: nothing is taken for it. */
+Test(apply, null_for_a_required_column_is_refused) {
+  static const char *const rows[CK_FORGOTTEN] = {
+      [CK_MESSAGES] = "{'id':'m1','platform':'p','role':'user','raw_text':'t','observed_at':1}",
+      [CK_EXECUTIONS] = "{'instruction_id':'e1','message_id':'m1','target':'t','tool':'u',"
+                        "'executed_at':1}",
+      [CK_SESSIONS] = "{'id':'s1','platform':'p','started_at':1,'last_activity_at':1}",
+      [CK_CONVERSATIONS] = "{'local_conversation_id':'c1','platform':'p'}",
+      [CK_LINKS] = "{'link_id':'l1','local_conversation_id':'c1','platform':'p','observed_at':1}",
+      [CK_JOBS] = "{'job_id':'j1','local_conversation_id':'c1','message_id':'m1','payload':'go'}"};
+  static const enum ck_mutation_kind kinds[] = {CK_OP_PUT, CK_OP_UPDATE, CK_OP_ADOPT};
+  int tried = 0;
+  for (int there = 0; there < 2; ++there) {
+    for (int t = 0; t < CK_FORGOTTEN; ++t)
+      for (int c = 0; c < ck_tables[t].columns; ++c)
+        for (size_t k = 0; k < 3; ++k) {
+          const struct ck_field *f = &ck_tables[t].fields[c];
+          struct ck_row row = sh_row((enum ck_table)t, rows[t]);
+          struct ck_buf bytes = {0};
+          struct ck_mutation m = {.kind = kinds[k]};
+          char expected[120];
+          /* When it came and whether it was live is what the store says of an adopted one. */
+          if (f->flags & CK_OPTIONAL || (kinds[k] == CK_OP_ADOPT && f->flags & CK_LOCAL)) continue;
+          row.v[c] = ck_null();
+          ck_row_encode(&bytes, &row);
+          struct ck_str table = ck_str_of(ck_tables[t].name), packed = ck_buf_view(&bytes);
+          if (kinds[k] == CK_OP_PUT) m.as.put = (struct ck_put){.table = table, .row = packed};
+          if (kinds[k] == CK_OP_UPDATE)
+            m.as.update = (struct ck_update){.table = table, .row = packed};
+          if (kinds[k] == CK_OP_ADOPT)
+            m.as.adopt = (struct ck_adopt){.table = table, .row = packed};
+          snprintf(expected, sizeof expected, "%s.%s: must not be NULL", ck_tables[t].name,
+                   f->name);
+          char result = ap_mutate(m);
+          cr_expect(result == 'r' && strstr(s.reason.text, expected), "%s, kind %d: %c %s",
+                    expected, (int)kinds[k], result, s.reason.text);
+          ++tried;
+          ck_buf_free(&bytes);
+        }
+    for (int t = 0; t < CK_FORGOTTEN && !there; ++t)
+      cr_assert_eq(sh_write(&s, (enum ck_table)t, rows[t]), 'n', "%s", s.reason.text);
+  }
+  cr_expect_gt(tried, 200);
+}

@@ -12,12 +12,13 @@ static void one_job(const char *more) {
 
 Test(apply, a_message_is_followed_up_at_most_once) {
   one_job("");
-  cr_expect_eq(sh_job(&s, "j1", "c1", "m1", ",'payload_kind':'json'"), '=',
+  cr_expect_eq(sh_job(&s, "j1", "c1", "m1", ",'max_attempts':7"), '=',
                "the same again is no update");
   sh_refused(&s, "renewal_jobs.message_id: the message already has a job (j1)", CK_JOBS,
              "{'job_id':'j2','local_conversation_id':'c1','message_id':'m1','payload':'x'}");
   sh_message(&s, "m2", 10, "");
-  sh_refused(&s, "renewal_jobs.job_id: this id belongs to a job for another message", CK_JOBS,
+  sh_refused(&s, "renewal_jobs.message_id: this id belongs to a job with another message_id",
+             CK_JOBS,
              "{'job_id':'j1','local_conversation_id':'c1','message_id':'m2','payload':'x'}");
   sh_refused(&s, "renewal_jobs.message_id: 'm9' is not in messages", CK_JOBS,
              "{'job_id':'j2','local_conversation_id':'c1','message_id':'m9','payload':'x'}");
@@ -27,6 +28,36 @@ Test(apply, a_message_is_followed_up_at_most_once) {
   sh_refused(&s, "the message already has a job (j1)", CK_JOBS,
              "{'job_id':'j2','local_conversation_id':'c1','message_id':'m1','payload':'x'}");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM renewal_jobs"), 1);
+}
+
+/* Who thinks that he has made it would wait for another follow-up than the one that goes out. */
+Test(apply, the_id_of_another_job_is_refused_with_what_differs) {
+  static const char *const others[][2] = {
+      {"renewal_jobs.payload: this id belongs to a job with another payload (job_id j1)",
+       "{'job_id':'j1','local_conversation_id':'c1','message_id':'m1','payload':'go '}"},
+      {"renewal_jobs.payload_kind: this id belongs to a job with another payload_kind (job_id j1)",
+       "{'job_id':'j1','local_conversation_id':'c1','message_id':'m1','payload':'go',"
+       "'payload_kind':'json'}"},
+      {"renewal_jobs.local_conversation_id: this id belongs to a job with another",
+       "{'job_id':'j1','local_conversation_id':'c2','message_id':'m1','payload':'go'}"},
+      {"renewal_jobs.payload: must not be NULL",
+       "{'job_id':'j1','local_conversation_id':'c1','message_id':'m1','payload':null}"}};
+  sh_conversation(&s, "c2", "");
+  one_job("");
+  sh_update(&s, CK_JOBS, "{'job_id':'j1','payload':'go'}");
+  sh_apply(&s);
+  sh_commit(&s);
+  for (size_t i = 0; i < sizeof others / sizeof *others; ++i) {
+    sh_refused(&s, others[i][0], CK_JOBS, others[i][1]);
+    sh_reopen(&s);
+    sh_refused(&s, others[i][0], CK_JOBS, others[i][1]);
+  }
+  cr_expect_eq(sh_write(&s, CK_JOBS,
+                        "{'job_id':'j1','local_conversation_id':'c1','message_id':'m1',"
+                        "'payload':'go','payload_kind':'text','target_snapshot':'{}'}"),
+               '=');
+  sh_is(&s, CK_JOBS, "j1", "payload", "go");
+  sh_is(&s, CK_JOBS, "j1", "target_snapshot", "NULL");
 }
 
 Test(apply, a_job_is_updated_only_if_it_exists) {

@@ -507,6 +507,11 @@ static bool put_session(struct model *m, struct m_record *old, struct writing *w
 static bool put_job(struct model *m, const struct writing *w) {
   int message = m_column(JOBS, "message_id");
   struct m_record *old = m_find(&m->now, JOBS, w->given[0].s);
+  static const char *const kept[] = {"local_conversation_id", "payload", "payload_kind"};
+  for (int i = 0; old && i < 3; ++i) {
+    int c = m_column(JOBS, kept[i]);
+    if (w->given[c].is != M_OUT && !same(old->v[c], w->given[c])) return false;
+  }
   if (old) return same(old->v[message], w->given[message]);
   for (int i = 0; i < m->now.rows[JOBS]; ++i)
     if (same(m->now.row[JOBS][i].v[message], w->given[message])) return false;
