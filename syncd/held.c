@@ -1,6 +1,8 @@
 /* HELD from the batches of a pipeline (held.h). */
 #include "syncd/held.h"
 
+#include "proto/clock.h"
+
 static void put_lease(struct ck_buf *b, const struct sync_batch *batch) {
   ck_lease_encode(b, &(struct ck_lease){batch->generation, batch->after, batch->upto});
 }
@@ -46,4 +48,17 @@ void sync_held_encode(struct ck_buf *frame, const struct sync_pipeline *p, const
 
 void sync_held_said(struct sync_pipeline *p) {
   for (struct sync_batch *batch; (batch = sync_pipeline_returned(p));) sync_pipeline_drop(batch);
+}
+
+void sync_hold_pair(struct ck_map *m, const struct sync_hold *h) {
+  int64_t left = h->until - ck_boot_ms();
+  if (left <= 0) {
+    ck_pair_nil(m, "hold");
+    return;
+  }
+  struct ck_map hold = ck_pair_map(m, "hold");
+  ck_pair_text(&hold, "class", sync_class_name(h->class));
+  ck_pair_text(&hold, "reason", h->reason);
+  ck_pair_int(&hold, "until", ck_now_ms() + left);
+  ck_map_close(&hold);
 }

@@ -107,6 +107,7 @@ static void put_info(struct ck_buf *b, const struct worker *w) {
   ck_pair_uint(&m, "parked", w->reported_parked);
   ck_pair_name(&m, "paused");
   put_paused(b, &w->pipeline);
+  sync_hold_pair(&m, &w->pipeline.held);
   if (w->rate_left < 0)
     ck_pair_nil(&m, "left");
   else
@@ -299,7 +300,11 @@ static void say_demand(struct worker *w) {
 /* The sink's rate limit concerns all workers, so the store is told of it. */
 static void obey_rate(struct worker *w, const struct sync_answer *a, int64_t now) {
   w->rate_left = a->rate_said ? a->rate_left : -1;
-  if (a->rate_said && a->rate_left <= RATE_LOW) sync_demand_hold(&w->demand, now + a->rate_ms);
+  if (a->rate_said && a->rate_left <= RATE_LOW) {
+    sync_demand_hold(&w->demand, now + a->rate_ms);
+    sync_pipeline_held(&w->pipeline, SYNC_WAIT, now + a->rate_ms,
+                       "its Ratelimit header says that few requests are left");
+  }
   if (w->pipeline.hold) sync_demand_hold(&w->demand, w->pipeline.hold);
   w->pipeline.hold = 0;
 }

@@ -24,6 +24,24 @@ static void rate_line(struct cli_table *t, const json_t *rate) {
   ck_buf_free(&text);
 }
 
+/* Why nothing is sent for a while, and when that ends. */
+static void hold_line(struct cli_table *t, const json_t *hold, int64_t now) {
+  struct ck_buf text = {0};
+  int64_t until = cli_member_int(hold, "until", 0);
+  if (!until) return;
+  ck_buf_printf(&text, "%s, until ", cli_member(hold, "class"));
+  cli_time_text(&text, until);
+  ck_buf_text(&text, " (");
+  cli_relative_text(&text, until, now);
+  ck_buf_text(&text, "): ");
+  cli_safe_text(&text,
+                ck_str_of(*cli_member(hold, "reason") ? cli_member(hold, "reason")
+                                                      : "the mirror told a task to wait"),
+                false);
+  cli_line(t, "held", CLI_YELLOW, &text);
+  ck_buf_free(&text);
+}
+
 /* How the last comparison ended, and how long ago. */
 static void check_line(struct cli_table *t, const json_t *check, int64_t now) {
   struct ck_buf text = {0};
@@ -112,6 +130,7 @@ static int sync_status(struct cli *c) {
     struct cli_table *t = cli_table_new(2, NULL);
     int64_t now = cli_member_int(info, "at", ck_now_ms());
     cli_sync_lines(t, info);
+    hold_line(t, json_object_get(json_object_get(info, "sync"), "hold"), now);
     cost_lines(t, json_object_get(info, "sync"));
     check_line(t, json_object_get(json_object_get(info, "sync"), "check"), now);
     worker_lines(t, info, now);

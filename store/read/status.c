@@ -111,6 +111,8 @@ struct gathered {
   bool stopped;           /* a sync worker waits for a person */
   bool paused[CK_TABLES]; /* a sync worker has paused this table until a person acts */
   int64_t left;           /* requests that the sink says it still accepts; -1: it does not say */
+  int64_t held_until;     /* 0: no worker has been told to wait */
+  struct ck_buf hold_class, hold_reason; /* of the worker that waits longest */
 };
 
 static void gather_paused(struct gathered *g, struct ck_reader r) {
@@ -123,11 +125,22 @@ static void gather_paused(struct gathered *g, struct ck_reader r) {
   }
 }
 
+static void gather_hold(struct gathered *g, struct ck_str hold) {
+  int64_t until = ck_map_int(hold, "until", 0);
+  if (until <= ck_now_ms() || until <= g->held_until) return;
+  g->held_until = until;
+  ck_buf_clear(&g->hold_class);
+  ck_buf_clear(&g->hold_reason);
+  ck_buf_str(&g->hold_class, ck_map_str(hold, "class"));
+  ck_buf_str(&g->hold_reason, ck_map_str(hold, "reason"));
+}
+
 static void gather_worker(struct gathered *g, const struct report_view *v) {
   struct ck_reader r;
   struct ck_str error = ck_map_str(v->info, "last_error");
   int64_t left = ck_map_int(v->info, "left", INT64_MAX);
   if (ck_map_find(v->info, "paused", &r)) gather_paused(g, r);
+  if (ck_map_find(v->info, "hold", &r)) gather_hold(g, ck_reader_rest(r));
   g->stopped |= ck_str_is(ck_map_str(v->info, "state"), "stopped");
   if (left != INT64_MAX && (g->left < 0 || left < g->left)) g->left = left;
   if (error.n == 0) return;
@@ -226,6 +239,28 @@ static void put_rate(struct ck_map *m, struct meter *meter, const struct gathere
   else
     ck_pair_int(&rate, "sink_left", g->left);
   ck_map_close(&rate);
+}
+
+/* Why nothing is sent for a while, and until when. The meter obeys what a task was told, too; of
+ * that only the end is known. */
+static void put_hold(struct ck_map *m, struct meter *meter, const struct gathered *g) {
+  struct meter_view v;
+  meter_read(meter, ck_boot_ms(), &v);
+  if (!g->held_until && !v.pause) {
+    ck_pair_nil(m, "hold");
+    return;
+  }
+  struct ck_map hold = ck_pair_map(m, "hold");
+  if (g->held_until)
+    ck_pair_str(&hold, "class", ck_buf_view(&g->hold_class));
+  else
+    ck_pair_text(&hold, "class", "wait");
+  if (g->held_until)
+    ck_pair_str(&hold, "reason", ck_buf_view(&g->hold_reason));
+  else
+    ck_pair_nil(&hold, "reason");
+  ck_pair_int(&hold, "until", g->held_until ? g->held_until : ck_now_ms() + v.pause);
+  ck_map_close(&hold);
 }
 
 static int put_today(struct ck_map *m, sqlite3 *db, const char *sink, struct ck_err *err) {
@@ -357,6 +392,7 @@ static int put_sync(struct ck_map *m, sqlite3 *db, const struct context *context
   ck_pair_uint(&sync, "workers", to->workers);
   put_rate(&sync, context->meter, g);
   put_paused(&sync, g);
+  put_hold(&sync, context->meter, g);
   char *word = NULL;
   if (put_witness(&sync, db, context, &word, err) || put_check(&sync, db, context, err)) return -1;
   ck_pair_text_or_nil(&sync, "alarm", word ? word : to->alarm);
@@ -447,5 +483,7 @@ int status_info(sqlite3 *db, struct context *context, struct leases *leases,
   put_daemons(&m, context, reports);
   ck_map_close(&m);
   ck_buf_free(&g.sync_error);
+  ck_buf_free(&g.hold_class);
+  ck_buf_free(&g.hold_reason);
   return rc;
 }

@@ -36,6 +36,7 @@ struct sync_answer {
   int64_t wait_ms;      /* how long to wait at least, if the sink said it; 0: it did not */
   uint64_t written;     /* rows written, as the sink says; D1 counts those of indexes too */
   char text[SYNC_TEXT]; /* why it failed, as the sink said it */
+  bool foreign;         /* something else than the sink gave it: a proxy, say */
   bool rate_said;       /* the sink said that it takes rate_left more requests within rate_ms */
   int64_t rate_left, rate_ms;
 };

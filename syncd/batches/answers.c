@@ -32,10 +32,12 @@ static void back_off(struct sync_pipeline *p, int64_t now, int64_t max) {
   p->again = now + 1 + ck_random_upto(&p->random, most - 1);
 }
 
-/* As long as the sink said, and a little more, for the same reason. */
-static void hold_back(struct sync_pipeline *p, int64_t now, int64_t ms) {
-  p->again = now + ms + ck_random_upto(&p->random, ms / 10 + 99);
-  p->hold = p->again;
+void sync_pipeline_held(struct sync_pipeline *p, enum sync_class class, int64_t until,
+                        const char *reason) {
+  if (until <= p->held.until) return;
+  p->held.until = until;
+  p->held.class = class;
+  sync_text_copy(p->held.reason, reason);
 }
 
 /* ---- whether the sink works ---- */
@@ -94,6 +96,13 @@ struct turn {
   const struct sync_answer *a;
   int64_t now, today_left;
 };
+
+/* As long as the sink said, and a little more, so that workers do not all come back at once. */
+static void hold_back(struct turn *t, int64_t ms) {
+  t->p->again = t->now + ms + ck_random_upto(&t->p->random, ms / 10 + 99);
+  t->p->hold = t->p->again;
+  sync_pipeline_held(t->p, t->a->class, t->p->again, t->a->text);
+}
 
 static void move(struct turn *t, struct sync_slice *s, enum sync_slice_state to, int64_t until) {
   sync_pipeline_move(s, t->a->class, to, until);
@@ -191,6 +200,7 @@ static void on_done(struct turn *t) {
   p->again = 0;
   p->probe_at = 0;
   p->stopped = false;
+  p->held.until = 0;
   for (size_t i = 0; i < rows; ++i) {
     enum ck_table table = t->slice->rows[i]->row.table;
     if (p->table_again[table]) table_is_back(t, table);
@@ -238,17 +248,18 @@ static void on_again(struct turn *t) {
 
 static void on_wait(struct turn *t) {
   if (t->a->wait_ms > 0)
-    hold_back(t->p, t->now, t->a->wait_ms);
+    hold_back(t, t->a->wait_ms);
   else
     back_off(t->p, t->now, INT64_MAX);
 }
 
-static void on_quota(struct turn *t) { hold_back(t->p, t->now, t->today_left); }
+static void on_quota(struct turn *t) { hold_back(t, t->today_left); }
 
 static void on_stop(struct turn *t) {
   int64_t max = t->p->backoff_max;
   t->p->stopped = true;
   t->p->again = t->now + (max < STOPPED_MS ? max : STOPPED_MS);
+  sync_pipeline_held(t->p, SYNC_STOP, t->p->again, t->a->text);
 }
 
 /* What is held besides was planned for the same mirror. */
@@ -370,6 +381,7 @@ void sync_pipeline_witness(struct sync_pipeline *p, const struct sync_answer *a,
     p->tries = 0;
     p->again = 0;
     p->stopped = false;
+    p->held.until = 0;
     p->last_error[0] = '\0';
     return;
   }

@@ -37,6 +37,13 @@
  * it. */
 #define SYNC_RETURNED_MAX 64
 
+/* Why nothing is sent for a while: the sink has said so. */
+struct sync_hold {
+  int64_t until;         /* boot ms */
+  enum sync_class class; /* WAIT, QUOTA or STOP */
+  char reason[SYNC_TEXT];
+};
+
 /* Times are boot ms. */
 struct sync_pipeline {
   const struct sync_limits *limits;
@@ -57,12 +64,13 @@ struct sync_pipeline {
   /* The sink as a whole. */
   int64_t again; /* no slice is sent before this */
   int tries;
-  int64_t hold;     /* the sink said that no worker may send before this; 0: it did not say */
-  int64_t probe_at; /* nothing gets through: when to send the cheap request; 0: never */
-  uint64_t through; /* requests that got through */
-  bool stopped;     /* it needs a person */
-  bool unfit;       /* a witness was not as expected: it is to be read, and the store to be told */
-  bool unread;      /* it could not be read; until `again` nothing is tried */
+  int64_t hold;          /* the sink said that no worker may send before this; 0: it did not say */
+  struct sync_hold held; /* the last one, which is over if its end has passed */
+  int64_t probe_at;      /* nothing gets through: when to send the cheap request; 0: never */
+  uint64_t through;      /* requests that got through */
+  bool stopped;          /* it needs a person */
+  bool unfit;  /* a witness was not as expected: it is to be read, and the store to be told */
+  bool unread; /* it could not be read; until `again` nothing is tried */
   int64_t table_again[CK_TABLES]; /* the table is paused until this; 0: it is not paused */
   int64_t early_again;            /* no EARLY slice is sent before this */
   int early_tries;
@@ -109,6 +117,10 @@ void sync_pipeline_probed(struct sync_pipeline *p, const struct sync_answer *a, 
  * sync_pipeline_answer. */
 void sync_pipeline_witness(struct sync_pipeline *p, const struct sync_answer *a, int64_t now,
                            int64_t today_left);
+
+/* Notes a hold, for the report only; one that ends later stays. */
+void sync_pipeline_held(struct sync_pipeline *p, enum sync_class class, int64_t until,
+                        const char *reason);
 
 /* Postpones BLOCKED batches, except the first few, so that later changes can proceed however many
  * batches are blocked. */

@@ -18,15 +18,36 @@ static void collect_errors(const json_t *root, char out[SYNC_TEXT]) {
   }
 }
 
+/* Every answer of the API has `success`; one that refuses says why, with a code and a message for
+ * each reason. JSON without these is another service's. */
+static bool is_refusal(const json_t *root) {
+  const json_t *errors = json_object_get(root, "errors");
+  size_t i;
+  json_t *e;
+  if (!json_is_false(json_object_get(root, "success"))) return false;
+  json_array_foreach(errors, i, e) if (!json_is_integer(json_object_get(e, "code")) ||
+                                       !json_is_string(json_object_get(e, "message"))) return false;
+  return json_array_size(errors) > 0;
+}
+
+/* A proxy's or a front door's page, JSON of another service, or half an answer. */
+static void not_the_apis(struct sync_answer *a, long http, struct ck_str body) {
+  char text[SYNC_TEXT];
+  struct ck_str cut = ck_utf8_ok(body) ? ck_utf8_cut(body, 100) : (struct ck_str){0};
+  snprintf(text, sizeof text, "HTTP %ld, not an answer of D1's API%s%.*s", http, cut.n ? ": " : "",
+           (int)cut.n, cut.n ? cut.s : "");
+  a->foreign = true;
+  sync_answer_text(a, sync_classify_foreign(http, &a->wait_ms), text);
+}
+
 static void refused(struct sync_answer *a, long http, const json_t *root, struct ck_str body) {
-  char text[SYNC_TEXT] = "";
-  if (json_is_object(root)) collect_errors(root, text);
-  a->class = sync_classify(http, text[0] ? ck_str_of(text) : body, &a->wait_ms);
-  if (!text[0]) {
-    struct ck_str cut = ck_utf8_ok(body) ? ck_utf8_cut(body, 100) : (struct ck_str){0};
-    snprintf(text, sizeof text, "HTTP %ld %.*s", http, (int)cut.n, cut.n ? cut.s : "");
+  char text[SYNC_TEXT];
+  if (!is_refusal(root)) {
+    not_the_apis(a, http, body);
+    return;
   }
-  sync_answer_text(a, a->class, text);
+  collect_errors(root, text);
+  sync_answer_text(a, sync_classify(http, ck_str_of(text), &a->wait_ms), text);
 }
 
 /* Marks the rows that were skipped, from the query after their upsert. */
@@ -75,8 +96,10 @@ json_t *sync_d1_success(struct sync_answer *a, long http, struct ck_str body) {
 void sync_d1_answer(struct sync_answer *a, long http, struct ck_str body, struct sync_slice *slice,
                     const struct sync_statement *st, size_t n) {
   json_t *root = sync_d1_success(a, http, body);
-  if (root && !take_results(a, root, slice, st, n))
+  if (root && !take_results(a, root, slice, st, n)) {
+    a->foreign = true; /* perhaps: `success` is a common word */
     sync_answer_text(a, SYNC_UNKNOWN, "the answer does not fit the request");
+  }
   if (a->class != SYNC_DONE)
     for (size_t i = 0; i < slice->n; ++i) sync_row_mark(slice->rows[i], SYNC_ROW_OPEN, NULL);
   json_decref(root);

@@ -176,7 +176,9 @@ void sync_d1_query_answer(struct sync_answer *a, long http, struct ck_str body,
   }
   size_t n = json_array_size(results);
   const json_t *rows = n ? json_object_get(json_array_get(results, n - 1), "results") : NULL;
-  if (!json_is_array(rows) || !takers[query->kind](query, rows))
+  if (!json_is_array(rows) || !takers[query->kind](query, rows)) {
+    a->foreign = true;
     sync_answer_text(a, SYNC_UNKNOWN, "the answer does not fit the question");
+  }
   json_decref(root);
 }

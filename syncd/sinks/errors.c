@@ -90,15 +90,26 @@ static const struct known {
     {"integer overflow", SYNC_ROW, 0},
 };
 
-/* By HTTP status, if no text is known. */
-static const struct status {
+struct status {
   long from, to;
   enum sync_class class;
   int64_t wait_ms;
-} statuses[] = {
+};
+
+/* By HTTP status, if no text is known. */
+static const struct status statuses[] = {
     {401, 401, SYNC_STOP, 0},  {403, 404, SYNC_STOP, 0},    {408, 408, SYNC_UNKNOWN, 0},
     {413, 413, SYNC_SPLIT, 0}, {425, 425, SYNC_UNKNOWN, 0}, {429, 429, SYNC_WAIT, MINUTE},
     {300, 399, SYNC_STOP, 0},  {500, 599, SYNC_UNKNOWN, 0}, {200, 200, SYNC_UNKNOWN, 0},
+};
+
+/* By HTTP status, of an answer that is not the API's: a proxy, a front door or another service gave
+ * it. Its 404 says nothing about the database, and with any other status the API may be back at
+ * once. */
+static const struct status foreign[] = {
+    {300, 399, SYNC_STOP, 0},  {401, 401, SYNC_STOP, 0},  {403, 403, SYNC_STOP, 0},
+    {407, 407, SYNC_STOP, 0},  {413, 413, SYNC_SPLIT, 0}, {429, 429, SYNC_WAIT, MINUTE},
+    {0, 999, SYNC_UNKNOWN, 0},
 };
 
 /* By CURLcode; with any other the request may have arrived. */
@@ -195,6 +206,19 @@ static bool before_sql(long http) {
   return http == 401 || http == 403 || http == 404 || http == 429;
 }
 
+static enum sync_class by_status(const struct status *table, size_t n, long http, int64_t *wait) {
+  for (size_t i = 0; i < n; ++i) {
+    if (http < table[i].from || http > table[i].to) continue;
+    *wait = table[i].wait_ms;
+    return table[i].class;
+  }
+  return SYNC_ODD;
+}
+
+enum sync_class sync_classify_foreign(long http, int64_t *wait_ms) {
+  return by_status(foreign, COUNT(foreign), http, wait_ms);
+}
+
 enum sync_class sync_classify(long http, struct ck_str message, int64_t *wait_ms) {
   char text[READ_MAX];
   int64_t nothing;
@@ -207,12 +231,7 @@ enum sync_class sync_classify(long http, struct ck_str message, int64_t *wait_ms
     *wait = known[i].wait_ms;
     return known[i].class;
   }
-  for (size_t i = 0; i < COUNT(statuses); ++i) {
-    if (http < statuses[i].from || http > statuses[i].to) continue;
-    *wait = statuses[i].wait_ms;
-    return statuses[i].class;
-  }
-  return SYNC_ODD;
+  return by_status(statuses, COUNT(statuses), http, wait);
 }
 
 enum sync_class sync_classify_curl(int code) {

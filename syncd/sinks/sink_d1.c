@@ -223,7 +223,7 @@ static void answered(struct d1_sink *k, CURLcode code, struct sync_answer *a) {
   else
     sync_d1_answer(a, http, ck_buf_view(&k->answer), k->slice, k->statements, k->n);
   if (a->class != SYNC_DONE && after > 0 && after < 86400) a->wait_ms = (int64_t)after * 1000;
-  a->rate_said = k->rate_said;
+  a->rate_said = k->rate_said && !a->foreign;
   a->rate_left = k->rate_left;
   a->rate_ms = k->rate_ms;
 }

@@ -90,6 +90,78 @@ T_STORY(d1_faults, a_long_running_export_and_429_are_waited_for, 60) {
   d1_stop();
 }
 
+/* The hold in `sync status`: its class, what its reason has, and in how many ms it ends; and in its
+ * text. -1: there is none. */
+static int64_t held(const char *class, const char *reason) {
+  json_t *status = t_status(1000);
+  const char *its = t_text_at(status, "sync.hold.class"),
+             *why = t_text_at(status, "sync.hold.reason");
+  bool is = its && why && strcmp(its, class) == 0 && strstr(why, reason);
+  int64_t ms = is ? t_int_at(status, "sync.hold.until", 0) - t_int_at(status, "at", 0) : -1;
+  json_decref(status);
+  return ms;
+}
+
+static void said(const char *class, const char *reason) {
+  struct t_result r = t_convkeep("sync", "status");
+  const char *line = strstr(r.out, "held");
+  T_CHECK(line && strstr(line, class) && strstr(line, reason) && strstr(line, "until "),
+          "sync status says: %s", r.out);
+  t_result_free(&r);
+}
+
+T_STORY(d1_faults, a_hold_is_shown_with_its_reason_and_its_end, 60) {
+  d1_start();
+  d1_ring();
+  struct t_producer *p = t_producer("test");
+  d1_fault("{'status':429,'headers':{'retry-after':'8'}}");
+  mirror_write(p, 0, 5, 0);
+  T_UNTIL(5000, held("wait", "status 429") >= 0, "429 is not shown");
+  int64_t left = held("wait", "status 429");
+  T_CHECK(left > 3000 && left <= 9000, "it ends in %lld ms", (long long)left);
+  said("wait", "429");
+  d1_same(15000);
+  T_UNTIL(5000, t_status_int("sync.hold.until", 0) == 0, "a hold that is over is still shown");
+  d1_fault("{'message':'D1_ERROR: Currently processing a long-running export.'}");
+  mirror_write(p, 5, 5, 0);
+  T_UNTIL(5000, held("wait", "long-running export") >= 0, "an export is not shown");
+  said("wait", "export");
+  d1_same(20000);
+  d1_fault("{'message':'free tier daily row write limit.'}");
+  mirror_write(p, 10, 5, 0);
+  T_UNTIL(5000, held("quota", "daily row write limit") >= 0, "the quota is not shown");
+  int64_t day = 86400000, midnight = day - ck_now_ms() % day;
+  left = held("quota", "daily");
+  T_CHECK(left > midnight - 30000 && left < midnight + day / 10,
+          "it ends in %lld ms, the day in %lld", (long long)left, (long long)midnight);
+  said("quota", "daily row write limit");
+  d1_stop();
+}
+
+/* A front door may say anything. */
+T_STORY(d1_faults, pages_that_are_not_the_apis_go_by_their_status, 60) {
+  static const char *const pages[] = {
+      "{'status':503,'body':'<html>rate limit exceeded, come back later</html>','count':3}",
+      "{'status':404,'body':'<html>what you ask for could not be found</html>','count':3}",
+      "{'status':400,'body':'{\\u0022error\\u0022:\\u0022daily quota, no such "
+      "table\\u0022}','count':3}",
+      "{'status':502,'body':'Authentication error','headers':{'ratelimit':"
+      "'\\u0022default\\u0022;r=0;t=50'},'count':3}"};
+  d1_start();
+  d1_ring();
+  struct t_producer *p = t_producer("test");
+  for (int i = 0; i < (int)(sizeof pages / sizeof *pages); ++i) {
+    d1_fault(pages[i]);
+    mirror_write(p, i * 5, 5, 0);
+    d1_same(10000);
+    T_CHECK(d1_stat("faults_left") == 0, "%s met no request", pages[i]);
+    T_CHECK(t_status_int("sync.hold.until", 0) == 0 && t_status_int("sync.rate.held_ms", -1) == 0,
+            "%s holds something", pages[i]);
+  }
+  mirror_none_dead();
+  d1_stop();
+}
+
 /* CONVKEEP_LONG=1: for a minute. */
 T_STORY(d1_faults, d1_is_gone_for_a_while, 180) {
   d1_start();

@@ -1,6 +1,8 @@
 /* mirror.db, with several workers that are killed. */
 #include "tests/d1/d1.h"
 
+#include <string.h>
+
 T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
   struct t_process *workers[3];
   t_set("sync.batch", "20000");
@@ -49,4 +51,29 @@ T_STORY(d1_sqlite, a_worker_that_was_stopped_wakes_up_as_a_zombie, 90) {
   t_check_mirror("artifact.db", "mirror.db");
   t_signal(zombie, SIGTERM);
   T_CHECK(t_wait_end(zombie, 5000) == 0, "it ends when asked");
+}
+
+/* A hold is shown for mirror.db too, until it is over. */
+T_STORY(d1_sqlite, what_holds_it_is_shown, 30) {
+  t_set("sync.backoff_max", "2s");
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  struct t_producer *p = t_producer("test");
+  mirror_write(p, 0, 5, 0);
+  mirror_settle(10000);
+  t_sql_run("mirror.db", "CREATE TRIGGER full BEFORE INSERT ON messages BEGIN"
+                         " SELECT raise(ABORT, 'database or disk is full'); END");
+  mirror_write(p, 5, 5, 0);
+  T_UNTIL(10000, t_status_int("sync.hold.until", 0) > 0, "the hold is not shown");
+  json_t *status = t_status(1000);
+  T_CHECK(strcmp(t_text_at(status, "sync.hold.class"), "stop") == 0 &&
+              strstr(t_text_at(status, "sync.hold.reason"), "disk is full"),
+          "the hold is %s", json_dumps(json_object_get(status, "sync"), 0));
+  json_decref(status);
+  struct t_result r = t_convkeep("sync", "status");
+  T_CHECK(strstr(r.out, "stop, until ") && strstr(r.out, "disk is full"), "it says %s", r.out);
+  t_result_free(&r);
+  t_sql_run("mirror.db", "DROP TRIGGER full");
+  mirror_settle(10000);
+  T_UNTIL(5000, t_status_int("sync.hold.until", 0) == 0, "a hold that is over is still shown");
 }

@@ -93,12 +93,53 @@ Test(syncd_d1_answer, the_message_counts_and_is_kept) {
   cr_expect_eq(a.class, SYNC_LESS);
   a = answer(502, "<html>Bad \xff gateway</html>", 2);
   cr_expect_eq(a.class, SYNC_UNKNOWN);
-  cr_expect_str_eq(a.text, "HTTP 502 ");
+  cr_expect_str_eq(a.text, "HTTP 502, not an answer of D1's API");
   a = answer(429, "", 2);
   cr_expect_eq(a.class, SYNC_WAIT);
   cr_expect_gt(a.wait_ms, 0);
   a = answer(302, "", 2);
   cr_expect_eq(a.class, SYNC_STOP);
+}
+
+/* Only the API speaks for D1: a proxy, a front door, a captive portal, another service or half an
+ * answer may have the same words. */
+Test(syncd_d1_answer, what_is_not_the_apis_goes_by_its_status) {
+  static const char *const bodies[] = {
+      "<html>rate limit: the database could not be found, no such table</html>",
+      "rate limit: the database could not be found, no such table",
+      "{\"error\":\"rate limit\"}",
+      "{\"success\":false,\"error\":\"Authentication error, no such table\"}",
+      "{\"success\":false,\"errors\":[]}",
+      "{\"success\":false,\"errors\":[\"rate limit\"]}",
+      "{\"success\":false,\"errors\":[{\"message\":\"could not be found\"}]}",
+      "{\"success\":false,\"errors\":[{\"code\":\"7404\",\"message\":\"could not be found\"}]}",
+      "{\"success\":false,\"errors\":[{\"code\":7404,\"message\":\"could not be found\"},7]}",
+      "{\"success\":false,\"errors\":{\"code\":7404,\"message\":\"could not be found\"}}",
+      "{\"errors\":[{\"code\":7404,\"message\":\"could not be found\"}]}",
+      "{\"success\":\"no\",\"errors\":[{\"code\":10,\"message\":\"rate limit\"}]}",
+      "[{\"code\":7404,\"message\":\"could not be found\"}]",
+      "\"rate limit\"",
+      "{\"success\":false,\"errors\":[{\"code\":7404,\"message\":\"could not be found\"}",
+  };
+  static const struct {
+    long http;
+    enum sync_class class;
+  } statuses[] = {{200, SYNC_UNKNOWN}, {204, SYNC_UNKNOWN}, {302, SYNC_STOP},
+                  {400, SYNC_UNKNOWN}, {401, SYNC_STOP},    {403, SYNC_STOP},
+                  {404, SYNC_UNKNOWN}, {407, SYNC_STOP},    {413, SYNC_SPLIT},
+                  {418, SYNC_UNKNOWN}, {429, SYNC_WAIT},    {502, SYNC_UNKNOWN},
+                  {503, SYNC_UNKNOWN}, {511, SYNC_UNKNOWN}, {530, SYNC_UNKNOWN}};
+  for (size_t i = 0; i < sizeof bodies / sizeof *bodies; ++i)
+    for (size_t k = 0; k < sizeof statuses / sizeof *statuses; ++k) {
+      struct sync_answer a = answer(statuses[k].http, bodies[i], 2);
+      cr_expect_eq(a.class, statuses[k].class, "%ld %s: %s", statuses[k].http, bodies[i],
+                   sync_class_name(a.class));
+      cr_expect_eq(a.wait_ms, statuses[k].http == 429 ? 60000 : 0);
+      cr_expect(a.foreign && strstr(a.text, "not an answer of D1's API"), "it says %s", a.text);
+    }
+  struct sync_answer a =
+      answer(503, "{\"success\":false,\"errors\":[{\"code\":971,\"message\":\"rate limit\"}]}", 2);
+  cr_expect(a.class == SYNC_WAIT && a.wait_ms == 60000 && !a.foreign, "the API is not believed");
 }
 
 Test(syncd_d1_answer, long_errors_are_cut) {

@@ -1,5 +1,7 @@
 /* The HELD frames in which a worker tells the store about its leases. */
 #include "syncd/held.h"
+
+#include "proto/clock.h"
 #include "tests/unit/test_syncd_pipeline.h"
 
 TestSuite(syncd_held, .init = setup, .fini = teardown);
@@ -59,5 +61,30 @@ Test(syncd_held, what_is_postponed) {
   cr_expect(m.as.held.postpones && m.as.held.foreign_keys);
   sync_held_said(&pipeline);
   cr_expect_null(pipeline.returned);
+  ck_buf_free(&b);
+}
+
+static struct ck_str said_of(struct ck_buf *b, const struct sync_hold *h) {
+  struct ck_reader r;
+  ck_buf_clear(b);
+  struct ck_map m = ck_map_open(b);
+  sync_hold_pair(&m, h);
+  ck_map_close(&m);
+  cr_assert(ck_map_find(ck_buf_view(b), "hold", &r));
+  return ck_reader_rest(r);
+}
+
+/* A hold is told with its reason and its end until that has passed. */
+Test(syncd_held, a_hold_is_told_until_it_ends) {
+  struct ck_buf b = {0};
+  sync_pipeline_held(&pipeline, SYNC_QUOTA, ck_boot_ms() + 60000, "no more today");
+  sync_pipeline_held(&pipeline, SYNC_WAIT, ck_boot_ms() + 1000, "ends earlier");
+  struct ck_str hold = said_of(&b, &pipeline.held);
+  int64_t left = ck_map_int(hold, "until", 0) - ck_now_ms();
+  cr_expect(ck_str_is(ck_map_str(hold, "class"), "quota"));
+  cr_expect(ck_str_is(ck_map_str(hold, "reason"), "no more today"));
+  cr_expect(left > 55000 && left <= 60000, "it ends in %lld ms", (long long)left);
+  pipeline.held.until = ck_boot_ms() - 1;
+  cr_expect_eq(ck_map_int(said_of(&b, &pipeline.held), "until", 0), 0);
   ck_buf_free(&b);
 }
