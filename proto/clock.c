@@ -24,6 +24,15 @@ int64_t ck_now_ms(void) { return wall_clock(); }
 int64_t ck_boot_ms(void) { return boot_clock(); }
 int64_t ck_boot_after(int64_t ms) { return boot_clock() + ms + 1; }
 
+const char *ck_boot_id(void) {
+  static char id[40];
+  FILE *f = id[0] ? NULL : fopen("/proc/sys/kernel/random/boot_id", "re");
+  if (f && !fgets(id, sizeof id, f)) id[0] = '\0';
+  if (f) fclose(f);
+  id[strcspn(id, "\n")] = '\0';
+  return id;
+}
+
 static int64_t read_us(clockid_t id) {
   struct timespec t;
   clock_gettime(id, &t);

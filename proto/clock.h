@@ -17,6 +17,10 @@ int64_t ck_boot_ms(void);
  * than the sum, because ck_boot_ms() is rounded down. For deadlines that must not come early. */
 int64_t ck_boot_after(int64_t ms);
 
+/* Names the present start of the machine, in which ck_boot_ms counts; empty if that is not known.
+ */
+const char *ck_boot_id(void);
+
 /* Microseconds of CLOCK_MONOTONIC, for measuring. */
 int64_t ck_mono_us(void);
 

@@ -11,6 +11,8 @@
   S(automation, local_conversation_id) \
   S(leases, job_id) \
   S(unreached, job_id) \
+  S(waits, kind) \
+  S(waits, id) \
   S(limits, account) \
   S(offers, client) \
   S(offers, job_id) \
@@ -63,9 +65,9 @@ enum ck_filter_by {
   L(conversation_links, begins, "remote_conversation_id", CK_BY_BEGINNING) \
   L(forgotten, named, "(forgotten_id = forgotten_with)", CK_BY_VALUE) \
   L(upcoming, next_attempt_at_min, "next_attempt_at", CK_BY_LEAST) \
-  L(begun, since, "begun", CK_BY_LEAST) \
   L(attempts, since, "at", CK_BY_LEAST) \
-  L(attempts, version_min, "version", CK_BY_LEAST)
+  L(attempts, version_min, "version", CK_BY_LEAST) \
+  L(waits, number_min, "number", CK_BY_LEAST)
 
 /* How conversations can be sorted; the first unless the QUERY says another. */
 #define CK_SORTS "last|updated|created"

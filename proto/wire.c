@@ -342,7 +342,7 @@ void ck_claimed_encode(struct ck_buf *b, const struct ck_claimed *c) {
   ck_put_int(b, c->attempt);
   ck_put_int(b, c->max_attempts);
   ck_put_int(b, c->unreached);
-  ck_put_int(b, c->unreached_since);
+  ck_put_int(b, c->unreached_age);
   ck_put_str(b, c->message_id);
   ck_put_str(b, c->payload);
   ck_put_str(b, c->payload_kind);
@@ -357,7 +357,7 @@ int ck_claimed_decode(struct ck_reader *r, struct ck_claimed *c, struct ck_err *
       ck_read_array(r, &n) == 0 && n == CLAIMED_FIELDS && ck_read_uint(r, &c->number) == 0 &&
       ck_read_str(r, &c->job_id) == 0 && ck_read_str(r, &c->token) == 0 &&
       ck_read_int(r, &c->attempt) == 0 && ck_read_int(r, &c->max_attempts) == 0 &&
-      ck_read_int(r, &c->unreached) == 0 && ck_read_int(r, &c->unreached_since) == 0 &&
+      ck_read_int(r, &c->unreached) == 0 && ck_read_int(r, &c->unreached_age) == 0 &&
       ck_read_str(r, &c->message_id) == 0 && ck_read_str(r, &c->payload) == 0 &&
       ck_read_str(r, &c->payload_kind) == 0 && ck_read_str(r, &c->target_snapshot) == 0 &&
       ck_read_str(r, &c->automation_status) == 0 && ck_read_str(r, &c->last_message_id) == 0;

@@ -886,7 +886,7 @@ struct ck_claimed {
   uint64_t number;             /* the changeset's */
   struct ck_str job_id, token; /* when decoded, all texts are borrowed from the reader's bytes */
   int64_t attempt, max_attempts;
-  int64_t unreached, unreached_since; /* as in the table `unreached`; 0: it is not there */
+  int64_t unreached, unreached_age; /* how often in a row, and how many ms ago first; 0: never */
   struct ck_str message_id, payload, payload_kind, target_snapshot;
   struct ck_str automation_status, last_message_id; /* of its conversation */
 };

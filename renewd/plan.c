@@ -136,7 +136,7 @@ static void happens_with(struct plan *p, enum renew_event_kind kind, uint64_t ti
 }
 
 /* The claim was granted; what runs is not ours to end, and what may have arrived waits. */
-static void give_lease(const struct plan *p, struct renew_answer *a, const struct renew_job *j) {
+static void give_lease(struct renew_answer *a, const struct renew_job *j) {
   const char *token = j && j->trying ? j->trying->token : NULL;
   if (!token && a->lease.unknown) return;
   a->lease = (struct renew_lease){.running = true, .attempt = a->job.attempt_count + 1};
@@ -144,7 +144,7 @@ static void give_lease(const struct plan *p, struct renew_answer *a, const struc
     a->lease.token = ck_str_of(token);
   } else {
     a->lease.client = CK_LIT("somebody");
-    a->lease.until = p->r.core.now.wall + FAR_MS;
+    a->lease.left = FAR_MS;
   }
 }
 
@@ -166,7 +166,9 @@ static void answered(void *self, uint64_t ticket, const struct renew_answer *ans
   p->asked--;
   if (m && (q->parts & RENEW_ABOUT_JOB)) give_made(&a, m);
   if (q->parts & RENEW_ABOUT_LEASE)
-    give_lease(p, &a, renew_core_job(&p->r.core, ck_str_of(q->job_id)));
+    give_lease(&a, renew_core_job(&p->r.core, ck_str_of(q->job_id)));
+  a.past.sixtieth_age += p->r.ahead;
+  a.past.day_age += p->r.ahead;
   if (q->parts & RENEW_ABOUT_OFFERS) { /* what is offered is offered once more */
     a.n = 0;
     a.cursor = (struct ck_str){0};

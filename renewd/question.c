@@ -78,7 +78,8 @@ static void conversation_came(void *self, const struct renew_reply *reply) {
 static void automation_came(void *self, const struct renew_reply *reply) {
   struct asked *a = self;
   note_head(a, reply);
-  a->answer.facts.since = ck_map_int(reply->first, "since", 0);
+  a->answer.facts.on_auto = reply->rows > 0;
+  a->answer.facts.older = ck_map_int(reply->first, "last_is_older", 0);
   a->answer.delivered = ck_map_int(reply->first, "delivered", 0);
 }
 
@@ -114,13 +115,13 @@ static void past_came(void *self, const struct renew_reply *reply) {
   struct asked *a = self;
   struct renew_past *past = &a->answer.past;
   note_head(a, reply);
-  past->sixtieth_at = ck_map_int(reply->first, "sixtieth_at", INT64_MIN);
-  past->has_sixtieth = past->sixtieth_at != INT64_MIN;
+  past->sixtieth_age = ck_map_int(reply->first, "sixtieth_age", -1);
+  past->has_sixtieth = past->sixtieth_age >= 0;
   past->platform = text(a, reply->first, "platform");
   past->renewal = text(a, reply->first, "renewal");
   past->in_a_row = ck_map_int(reply->first, "in_a_row", 0);
   past->per_day = ck_map_int(reply->first, "per_day", 0);
-  past->day_at = ck_map_int(reply->first, "day_at", 0);
+  past->day_age = ck_map_int(reply->first, "day_age", 0);
   past->alike = ck_map_int(reply->first, "alike", 0);
   past->text = text(a, reply->first, "text");
   past->waits = text(a, reply->first, "waits");
@@ -142,14 +143,14 @@ static void lease_came(void *self, const struct renew_reply *reply) {
                                          .token = text(a, reply->first, "token"),
                                          .client = text(a, reply->first, "client"),
                                          .attempt = ck_map_int(reply->first, "attempt", 0),
-                                         .until = ck_map_int(reply->first, "until", 0)};
+                                         .left = ck_map_int(reply->first, "left", 0)};
 }
 
 static void unreached_came(void *self, const struct renew_reply *reply) {
   struct asked *a = self;
   note_head(a, reply);
   a->answer.unreached = ck_map_int(reply->first, "count", 0);
-  a->answer.unreached_since = ck_map_int(reply->first, "since", 0);
+  a->answer.unreached_age = ck_map_int(reply->first, "age", 0);
 }
 
 static void job_came(void *self, const struct renew_reply *reply) {
@@ -188,13 +189,30 @@ static void fill_limit(struct asked *a, struct ck_str row, void *one) {
                                          .since = ck_map_int(row, "since", 0),
                                          .times = ck_map_int(row, "times", 0),
                                          .over = ck_map_int(row, "over", 0),
-                                         .at = ck_map_int(row, "at", 0)}};
+                                         .at = ck_map_int(row, "at", 0)},
+                               .left = ck_map_int(row, "left", 0)};
 }
 
 static void limits_came(void *self, const struct renew_reply *reply) {
   struct asked *a = self;
   a->answer.limits = page_of(a, reply, sizeof *a->answer.limits, fill_limit);
   a->answer.cursor = ck_arena_copy(&a->arena, reply->cursor);
+}
+
+static void fill_wait(struct asked *a, struct ck_str row, void *one) {
+  int64_t left = ck_map_int(row, "left", INT64_MIN);
+  *(struct renew_wait_row *)one =
+      (struct renew_wait_row){.number = (uint64_t)ck_map_int(row, "number", 0),
+                              .of_job = ck_str_is(ck_map_str(row, "kind"), "job"),
+                              .id = text(a, row, "id"),
+                              .until = ck_map_int(row, "until", 0),
+                              .calendar = left == INT64_MIN,
+                              .left = left};
+}
+
+static void waits_came(void *self, const struct renew_reply *reply) {
+  struct asked *a = self;
+  a->answer.waits = page_of(a, reply, sizeof *a->answer.waits, fill_wait);
 }
 
 static void fill_doubt(struct asked *a, struct ck_str row, void *one) {
@@ -215,7 +233,7 @@ struct renew_answer renew_answer_of_claim(const struct ck_claimed *c, uint64_t h
                                .last_message_id = c->last_message_id,
                                .lease = {.running = true, .token = c->token, .attempt = c->attempt},
                                .unreached = c->unreached,
-                               .unreached_since = c->unreached_since,
+                               .unreached_age = c->unreached_age,
                                .job = {.head = head,
                                        .message_id = c->message_id,
                                        .payload = c->payload,
@@ -230,7 +248,8 @@ struct renew_answer renew_answer_of_claim(const struct ck_claimed *c, uint64_t h
 static void fill_job(struct asked *a, struct ck_str row, void *one) {
   struct renew_job_row *r = one;
   *r = (struct renew_job_row){.version = (uint64_t)ck_map_int(row, "version", 0),
-                              .row = {.table = CK_JOBS}};
+                              .row = {.table = CK_JOBS},
+                              .age = ck_map_int(row, "age", 0)};
   for (int c = 0; c < ck_tables[CK_JOBS].columns; c++) {
     const struct ck_field *f = &ck_tables[CK_JOBS].fields[c];
     int64_t number = ck_map_int(row, f->name, INT64_MIN);
@@ -248,7 +267,7 @@ static void jobs_came(void *self, const struct renew_reply *reply) {
 
 /* ---- the parts ---- */
 
-/* JOBS: pages of these, from a time on. */
+/* JOBS: pages of these, some from a time on. */
 enum key { NO_KEY, JOB, CONVERSATION, MESSAGE, JOBS };
 
 static const struct part {
@@ -271,7 +290,8 @@ static const struct part {
     {RENEW_ABOUT_DOUBTS, "doubts", NULL, NO_KEY, doubts_came},
     {RENEW_ABOUT_OFFERS, "offered", NULL, JOBS, jobs_came},
     {RENEW_ABOUT_UPCOMING, "upcoming", "next_attempt_at_min", JOBS, jobs_came},
-    {RENEW_ABOUT_BEGUN, "begun", "since", JOBS, jobs_came},
+    {RENEW_ABOUT_BEGUN, "begun", NULL, JOBS, jobs_came},
+    {RENEW_ABOUT_WAITS, "waits", NULL, NO_KEY, waits_came},
 };
 
 /* The store lists links by observed_at, newest first, and a query takes the first. */
@@ -281,6 +301,15 @@ struct renew_query renew_link_query(struct ck_str conversation_id,
       .table = "conversation_links",
       .filters = {{"local_conversation_id", ck_text(conversation_id)}, {"is_active", ck_int(1)}},
       .take = take};
+}
+
+/* The wait of a job, or of a conversation; of neither: a page of all. */
+static void add_waits(struct renew_query *query, const struct renew_question *q) {
+  struct ck_str id = q->job_id.n ? q->job_id : q->conversation_id;
+  query->filters[0] =
+      id.n ? (struct renew_filter){"kind", ck_textz(q->job_id.n ? "job" : "conversation")}
+           : (struct renew_filter){"number_min", ck_int((int64_t)q->number)};
+  if (id.n) query->filters[1] = (struct renew_filter){"id", ck_text(id)};
 }
 
 static struct renew_query query_of(const struct part *p, const struct renew_question *q) {
@@ -299,6 +328,7 @@ static struct renew_query query_of(const struct part *p, const struct renew_ques
     query.offset = q->page * RENEW_PAGE;
     query.cursor = q->cursor;
   }
+  if (p->part == RENEW_ABOUT_WAITS) add_waits(&query, q);
   if (p->part != RENEW_ABOUT_PAST) return query;
   query.filters[1] = (struct renew_filter){"job_id", ck_text(q->job_id)};
   if (!q->rules) return query;

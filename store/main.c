@@ -20,6 +20,7 @@
 #include "store/mirror/meter.h"
 #include "store/mirror/lag.h"
 #include "store/format/migrations.h"
+#include "store/database/moment.h"
 #include "store/format/restore.h"
 #include "store/format/witness.h"
 #include "store/read/snapshot.h"
@@ -146,7 +147,7 @@ static int open_database(struct store *s, struct ck_err *err) {
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   if (db_open_writer(&s->db, store_migrations, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE),
                      err) ||
-      empty_wal(s->db, err) || db_grow_wal(s->db, err) ||
+      moment_begin(s->db, ck_boot_id(), err) || empty_wal(s->db, err) || db_grow_wal(s->db, err) ||
       restore_rewound(s->db, &s->restored, err) || read_identity(s, err) ||
       db_head(s->db, &head, err) || begin_run(s, head, err) || end_runs(s, head, err))
     return -1;

@@ -21,11 +21,6 @@ int64_t renew_rebase(int64_t wall, struct renew_now now) {
   return wall == RENEW_NEVER ? RENEW_NEVER : now.boot + (wall - now.wall);
 }
 
-int64_t renew_rebase_row(int64_t wall, int64_t written, struct renew_now now) {
-  if (now.wall < written) now.wall = written;
-  return renew_rebase(wall, now);
-}
-
 /* ---- when ---- */
 
 bool renew_conversation_is_busy(const struct renew_conversation *c) {
@@ -34,21 +29,18 @@ bool renew_conversation_is_busy(const struct renew_conversation *c) {
   return false;
 }
 
-static bool on_calendar(const struct renew_job *j) {
-  return !j->automatic && j->attempt_count == 0;
-}
-
 /* The boot time at which the job may go, if it were the conversation's only one. */
 static int64_t goes_at(const struct renew_core *core, const struct renew_job *j) {
   const struct renew_conversation *c = j->of;
   struct renew_now now = core->now;
   if (j->status != RENEW_PENDING || j->next_attempt_at == RENEW_NEVER || j->no_target)
     return RENEW_NEVER;
+  if (j->unsure || (j->automatic && c->unsure)) return RENEW_NEVER;
   if (c->automation == RENEW_PAUSED || renew_job_is_superseded(j)) return RENEW_NEVER;
   const struct renew_pause *pause = renew_job_pause(core, j);
   int64_t paused = pause ? renew_rebase(pause->until, now) : 0;
   if (paused == RENEW_NEVER) return RENEW_NEVER;
-  int64_t due = on_calendar(j) ? renew_rebase(j->next_attempt_at, now) : j->due;
+  int64_t due = j->calendar ? renew_rebase(j->next_attempt_at, now) : j->due;
   if (renew_job_is_braked(j) && c->braked.until > due) due = c->braked.until;
   if (paused > due) due = paused;
   if (j->automatic && c->rest > due) due = c->rest;
@@ -84,6 +76,10 @@ static struct renew_job *next_job(const struct renew_core *core, const struct re
   if (renew_conversation_is_busy(c)) return NULL;
   for (struct renew_job *j = c->jobs; j; j = j->next) {
     int64_t at = goes_at(core, j);
+    if (j->unsure && j->status == RENEW_PENDING) { /* it may have to go first */
+      *due = RENEW_NEVER;
+      return NULL;
+    }
     if (at == RENEW_NEVER || (best && !before(core, j, at, best, *due))) continue;
     best = j;
     *due = at;
@@ -97,7 +93,7 @@ static struct renew_job *next_job(const struct renew_core *core, const struct re
 static bool has_calendar(const struct renew_core *core, const struct renew_conversation *c) {
   for (const struct renew_job *j = c->jobs; j; j = j->next) {
     bool braked = c->braked.calendar && renew_job_is_braked(j);
-    if ((braked || on_calendar(j) || renew_job_pause(core, j)) && goes_at(core, j) != RENEW_NEVER)
+    if ((braked || j->calendar || renew_job_pause(core, j)) && goes_at(core, j) != RENEW_NEVER)
       return true;
   }
   return false;
@@ -212,7 +208,6 @@ static void conversation_free(struct renew_core *core, struct renew_conversation
   renew_conversation_unplace(core, c);
   renew_index_remove(&core->conversations, &c->node);
   free(c->braked.why);
-  free(c->rates);
   free(c->account);
   free(c->node.id);
   free(c);
@@ -220,7 +215,7 @@ static void conversation_free(struct renew_core *core, struct renew_conversation
 
 void renew_conversation_drop(struct renew_core *core, struct renew_conversation *c) {
   if (c->automation != RENEW_MANUAL || c->jobs || c->turn != RENEW_QUIET || c->touched ||
-      c->addressing != RENEW_ADDRESSED)
+      c->asked || c->addressing != RENEW_ADDRESSED)
     return;
   conversation_free(core, c);
 }
@@ -244,13 +239,12 @@ bool renew_conversation_account(struct renew_core *core, struct renew_conversati
   return changes;
 }
 
-/* A clock that was ahead when it began, and is not any more, makes it no longer than one may be. */
-static int64_t rest_of(const struct renew_core *core, const struct renew_conversation *c,
-                       const struct ck_row *row) {
-  if (c->told.wall && c->told.wall == c->cooldown_until) return c->told.boot;
-  int64_t written = ck_row_int(row, CK_CONVERSATIONS_UPDATED_AT, 0),
-          longest = CK_CLIENT_TIME_MAX_MS;
-  int64_t rest = renew_rebase_row(c->cooldown_until, written, core->now);
+/* No clock makes it longer than one may be. */
+static int64_t rest_of(struct renew_core *core, struct renew_conversation *c) {
+  bool told = c->told.wall && c->told.wall == c->cooldown_until;
+  c->unsure = !c->cooldown_until || told ? 0 : renew_wait_unsure(core, c);
+  if (told) return c->told.boot;
+  int64_t rest = renew_rebase(c->cooldown_until, core->now), longest = CK_CLIENT_TIME_MAX_MS;
   if (core->set.rules.cooldown > longest) longest = core->set.rules.cooldown;
   return rest < core->now.boot + longest ? rest : core->now.boot + longest;
 }
@@ -266,7 +260,8 @@ void renew_conversation_row(struct renew_core *core, const struct ck_row *row) {
   int64_t until = renew_clamp(ck_row_int(row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0));
   if (until != c->cooldown_until) {
     c->cooldown_until = until;
-    c->rest = rest_of(core, c, row);
+    c->rest = rest_of(core, c);
+    renew_turn_rests(core, c);
   }
   renew_conversation_unbrake(c);
   renew_conversation_touch(core, c);
@@ -280,7 +275,8 @@ static void forget(void *self, struct renew_node *n) {
   struct renew_conversation *c = of_node(n);
   renew_turn_forget(core, c);
   renew_address_forget(core, c);
-  c->touched = false;
+  c->touched = c->asked = false;
+  c->unsure = 0;
   c->cooldown_until = c->rest = c->settled = 0;
   c->told = c->made = (struct renew_wait){0};
   renew_conversation_unbrake(c);
@@ -289,7 +285,9 @@ static void forget(void *self, struct renew_node *n) {
 }
 
 void renew_conversations_reset(struct renew_core *core) {
-  core->touched = core->unaddressed = (struct renew_queue){0};
+  core->touched = core->unaddressed = core->waits.queue = (struct renew_queue){0};
+  core->waits.asked = 0;
+  core->waits.started = false;
   renew_index_each(&core->conversations, forget, core);
 }
 

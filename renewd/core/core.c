@@ -83,6 +83,7 @@ static void take_reset(struct renew_core *core) {
   renew_begun_reset(core);
   renew_offers_reset(core);
   renew_limits_reset(core);
+  renew_waits_lost(core);
   core->recovered = core->live = false;
   core->version = 0;
 }
@@ -119,6 +120,9 @@ static void take_waited_for(struct renew_core *core, const struct renew_event *e
     break;
   case RENEW_OF_LIMITS:
     renew_limits_page(core, e->as.answer);
+    break;
+  case RENEW_OF_WAITS:
+    renew_waits_page(core, e->as.answer);
     break;
   case RENEW_OF_DOUBTS:
     renew_doubts_page(core, e->as.answer);
@@ -160,6 +164,7 @@ static void take(struct renew_core *core, const struct renew_event *e) {
     break;
   case RENEW_LOST:
     core->connected = false;
+    renew_waits_lost(core);
     break;
   case RENEW_ANSWER:
   case RENEW_RECEIPT:
@@ -215,6 +220,7 @@ static void begin(struct renew_core *core) {
   renew_begun_load(core);
   renew_offers_load(core);
   renew_limits_load(core);
+  renew_waits_load(core);
   renew_touched_step(core);
   renew_doubts_step(core);
   claim(core);
@@ -260,6 +266,7 @@ int64_t renew_core_wakes(const struct renew_core *core) {
   if (core->recovered && !b->loaded && !b->ticket.number) sooner(&at, b->at);
   if (renew_offers_are_wanted(core)) sooner(&at, o->at);
   if (renew_limits_look(core)) sooner(&at, core->limits.look_at);
+  if (renew_waits_look(core)) sooner(&at, core->waits.at);
   return at;
 }
 
@@ -279,6 +286,7 @@ void renew_core_free(struct renew_core *core) {
   renew_index_free(&core->lasts);
   renew_platforms_free(core);
   renew_limits_free(core);
+  renew_waits_forget(core);
   renew_upcoming_reset(core);
   renew_begun_reset(core);
   renew_pace_free(&core->pace);

@@ -67,23 +67,10 @@ static void brake(struct renew_core *core, struct renew_job *j, const struct ren
   renew_job_rest(core, j, NULL);
 }
 
-/* When a delivery began, by what the wall clock says now: it grows older with the boot clock, from
- * the age at which it was seen first. One that is ahead of the clock begins now. */
-static int64_t by_age(struct renew_wait *began, int64_t wall, struct renew_now now) {
-  if (began->wall != wall) *began = (struct renew_wait){wall, renew_rebase(wall, now)};
-  if (began->boot > now.boot) began->boot = now.boot;
-  return now.wall - (now.boot - began->boot);
-}
-
 static struct renew_stop stop_of(struct renew_core *core, struct renew_job *j,
                                  const struct renew_past *known) {
   struct renew_past past = *known;
   past.has_account = renew_lane_account(j->lane).n > 0;
-  struct renew_conversation *c = j->of;
-  if (!c->rates && (past.has_sixtieth || past.per_day)) c->rates = ck_zalloc(sizeof *c->rates);
-  if (past.has_sixtieth)
-    past.sixtieth_at = by_age(&c->rates->sixtieth, past.sixtieth_at, core->now);
-  if (past.per_day) past.day_at = by_age(&c->rates->oldest, past.day_at, core->now);
   return renew_stop(&core->set.stops, &past, is_renewds(j), core->now.wall);
 }
 
@@ -163,8 +150,9 @@ static bool judge_account(struct renew_core *core, const struct renew_job *j,
 
 static void resulted(struct renew_core *core, struct renew_job *j,
                      const struct renew_result *result) {
-  const struct renew_trying *t = j->trying;
+  struct renew_trying *t = j->trying;
   struct ck_mutation limit;
+  if (t->started_at) t->count.unreached_age += core->now.boot - t->started_at;
   struct renew_verdict v =
       renew_judge(&core->set.rules, &core->random, result, &t->count, core->now.wall);
   bool limited = judge_account(core, j, result, &v, &limit);
@@ -284,7 +272,7 @@ static void lease_known(struct renew_core *core, struct renew_job *j,
   t->count = (struct renew_count){.attempt = a->lease.attempt,
                                   .max_attempts = a->job.max_attempts,
                                   .unreached = a->unreached,
-                                  .unreached_since = a->unreached_since};
+                                  .unreached_age = a->unreached_age};
   send_or_release(core, j, a);
 }
 

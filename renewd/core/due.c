@@ -20,7 +20,7 @@ enum renew_decline renew_declined(const struct renew_rules *r, const struct rene
   if (f->has_job) return RENEW_HAS_JOB;
   bool is_answer = ck_str_is(f->role, "assistant") || ck_str_is(f->role, "model");
   if (!is_answer && !f->failed) return RENEW_NOT_ASSISTANTS;
-  if (!f->since || f->created_at <= f->since) return RENEW_BEFORE_AUTO;
+  if (!f->on_auto || f->older) return RENEW_BEFORE_AUTO;
   if (!f->live) return RENEW_NOT_LIVE;
   if (f->observed_at == f->created_at) return RENEW_TIME_UNKNOWN;
   int64_t clock = f->last_message_at ? f->last_message_at : f->created_at;
@@ -110,16 +110,14 @@ static void judge_released(struct renew_verdict *v, const struct renew_result *r
              (long long)wait, as_asked ? ", as it said" : "");
 }
 
-/* A clock that went back makes the row look younger, never older than it is. */
 static void judge_unreached(struct renew_verdict *v, const struct renew_rules *r,
                             struct ck_random *random, const struct renew_count *count,
                             int64_t now) {
-  int64_t since = count->unreached && count->unreached_since < now ? count->unreached_since : now;
-  int64_t left = since + r->give_up - now;
+  int64_t age = count->unreached ? count->unreached_age : 0, left = r->give_up - age;
   if (left <= 0) {
     v->outcome = RENEW_FAILED;
     snprintf(v->why, sizeof v->why, "the target was not reached for %lld ms (renew.give_up)",
-             (long long)(now - since));
+             (long long)age);
     return;
   }
   int64_t most = backoff_limit(UNREACHED_FIRST, UNREACHED_LONGEST, count->unreached + 1);

@@ -22,7 +22,8 @@ struct renew_facts {
   bool live;               /* it was observed when it was said; not read from an export or a log */
   bool open;               /* its turn goes on by itself, as its source says: it waits for nobody */
   bool failed;             /* its turn has ended with it, an error */
-  int64_t since;           /* since when the conversation is on auto; 0: it is not */
+  bool on_auto;            /* its conversation is */
+  bool older;              /* it had come before its conversation was put on auto */
   bool has_job;
 };
 
@@ -95,8 +96,8 @@ struct renew_verdict {
 struct renew_count {
   int64_t attempt; /* the number of this one, from 1 */
   int64_t max_attempts;
-  int64_t unreached; /* how many attempts before this one did not reach the target, in a row */
-  int64_t unreached_since; /* wall: when the first of those ended; 0: none did */
+  int64_t unreached;     /* how many attempts before this one did not reach the target, in a row */
+  int64_t unreached_age; /* how long ago the first of those ended, in milliseconds */
   int64_t released; /* how often in a row, with this one, its target said that nothing was sent; 0:
                        it is renewd itself that sent nothing */
 };

@@ -32,16 +32,19 @@ enum renew_part {
   RENEW_ABOUT_LIMITS = 1 << 10,        /* limits of accounts, by name (cursor) */
   RENEW_ABOUT_DOUBTS = 1 << 11,        /* a page of what may tell unknown ends (page) */
   RENEW_ABOUT_UPCOMING = 1 << 12,      /* jobs by hand that were not tried (since, cursor) */
-  RENEW_ABOUT_BEGUN = 1 << 13          /* jobs with attempts that have begun (since, cursor) */
+  RENEW_ABOUT_BEGUN = 1 << 13,         /* jobs of the newest attempts (cursor) */
+  RENEW_ABOUT_WAITS = 1 << 14          /* the wait of a job or conversation (job or
+                                          conversation), or a page of those that last (number) */
 };
-#define RENEW_PARTS 14
+#define RENEW_PARTS 15
 
 struct renew_question {
   unsigned parts;
   struct ck_str job_id, conversation_id, message_id;
   const struct renew_stop_rules *rules; /* NULL: none is asked about */
   uint64_t page;                        /* from 0 */
-  int64_t since;                        /* wall: what is due, or has begun, since then */
+  uint64_t number;                      /* the first that is asked for */
+  int64_t since;                        /* wall: what is due since then */
   struct ck_str cursor;                 /* of the page before; empty: from the first on */
 };
 
@@ -55,7 +58,7 @@ struct renew_lease {
   struct ck_str token;  /* empty: a client's, which is told to nobody */
   struct ck_str client; /* empty: it is a renewd's */
   int64_t attempt;
-  int64_t until; /* wall; only a client's has an end */
+  int64_t left; /* milliseconds until it runs out; only a client's does */
 };
 
 /* A job's row in the store. */
@@ -63,6 +66,17 @@ struct renew_row {
   uint64_t head; /* the store's version when it was read */
   struct ck_str conversation_id, message_id, payload, payload_kind, snapshot;
   int64_t attempt_count, max_attempts;
+};
+
+/* A deadline in a row, and how long it is until then: the wall clock may have been stepped since.
+ */
+struct renew_wait_row {
+  uint64_t number;
+  bool of_job;      /* else of a conversation */
+  struct ck_str id; /* of that */
+  int64_t until;    /* wall; the deadline that it is about */
+  bool calendar;    /* it is not a wait, but a calendar time */
+  int64_t left;     /* milliseconds */
 };
 
 /* An attempt whose end is unknown, and the newest of what may tell it. */
@@ -76,6 +90,7 @@ struct renew_doubt {
 struct renew_job_row {
   uint64_t version;
   struct ck_row row;
+  int64_t age; /* BEGUN: of the attempt, in milliseconds */
 };
 
 /* Of what was not asked about, or is not there, the facts are 0. */
@@ -94,10 +109,11 @@ struct renew_answer {
   struct renew_link link;
   struct renew_past past;
   struct renew_lease lease;
-  int64_t unreached, unreached_since; /* as in struct renew_count */
+  int64_t unreached, unreached_age; /* as in struct renew_count */
   struct renew_row job;
   const struct renew_limit_row *limits;
   const struct renew_doubt *doubts;
+  const struct renew_wait_row *waits;
   const struct renew_job_row *jobs;
   size_t n;             /* of the page */
   struct ck_str cursor; /* of jobs and limits: for the next page; empty: this is the last one */

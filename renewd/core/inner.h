@@ -12,9 +12,6 @@
 /* Wall time as the rows have it → within the limit; and as boot time. */
 int64_t renew_clamp(int64_t wall);
 int64_t renew_rebase(int64_t wall, struct renew_now now);
-/* The same of the end of a wait in a row that was written at that wall time. A clock that has gone
- * back since does not make what was left of it longer. */
-int64_t renew_rebase_row(int64_t wall, int64_t written, struct renew_now now);
 /* Remembers the last error for `status`. */
 void renew_core_error(struct renew_core *core, const char *what);
 /* *kept becomes a copy of the cursor for the next page; NULL: this was the last one. */
@@ -61,6 +58,21 @@ bool renew_job_may_go(const struct renew_core *core, const struct renew_job *j);
 /* Another history begins. */
 void renew_conversations_reset(struct renew_core *core);
 
+/* ---- waits.c: how long what the rows say is to be waited for ---- */
+
+/* What a wait in a row of the conversation, or of its jobs, stands for is to be asked for. Returns
+ * the round that tells it. */
+uint64_t renew_wait_unsure(struct renew_core *core, struct renew_conversation *c);
+/* The store is another one, or what it was asked is not answered any more. */
+void renew_waits_lost(struct renew_core *core);
+/* Frees what is asked for. */
+void renew_waits_forget(struct renew_core *core);
+/* Asks for them. What waits so goes nowhere before the answers are there. */
+void renew_waits_load(struct renew_core *core);
+/* It does, from waits.at on. */
+bool renew_waits_look(const struct renew_core *core);
+void renew_waits_page(struct renew_core *core, const struct renew_answer *a);
+
 /* ---- pause.c ---- */
 
 /* The pause that holds for the job and lasts longest; NULL: none. */
@@ -87,6 +99,8 @@ void renew_turn_message_row(struct renew_core *core, const struct ck_row *row);
 /* Takes automation and last message from the conversation's row. */
 void renew_turn_conversation_row(struct renew_core *core, struct renew_conversation *c,
                                  const struct ck_row *row);
+/* Whether its rest is known has changed: nothing is judged before it is. */
+void renew_turn_rests(struct renew_core *core, struct renew_conversation *c);
 /* Forgets the last message, and that the conversation is on auto. */
 void renew_turn_forget(struct renew_core *core, struct renew_conversation *c);
 /* Asks about the last messages that have settled. */
@@ -117,9 +131,9 @@ void renew_job_step(struct renew_core *core, struct renew_job *j, enum renew_job
 void renew_job_row(struct renew_core *core, const struct ck_row *row);
 /* The same of one that is not over, and is held, however far it is. */
 void renew_job_take(struct renew_core *core, const struct ck_row *row);
-/* The row says when an attempt began: its target and its account are to be left alone for the rest
- * of their spacing. */
-void renew_job_begun(struct renew_core *core, const struct ck_row *row);
+/* An attempt of it began so many milliseconds ago: its target and its account are to be left alone
+ * for the rest of their spacing. */
+void renew_job_begun(struct renew_core *core, const struct ck_row *row, int64_t ago);
 /* Enters a phase, which waits for nothing yet. */
 void renew_job_enter(struct renew_core *core, struct renew_job *j, enum renew_phase next);
 /* Enters it, and gives the ticket for what it waits for. */

@@ -305,12 +305,10 @@ void renew_job_change_lane(struct renew_core *core, struct renew_job *j) {
   enter_lane(core, j, join_lane(core, key, j->of, j->account), j->client);
 }
 
-void renew_job_begun(struct renew_core *core, const struct ck_row *row) {
+void renew_job_begun(struct renew_core *core, const struct ck_row *row, int64_t ago) {
   const struct renew_job *known = renew_core_job(core, ck_row_key(row));
   if (known && known->slot) return; /* it is this run's */
-  int64_t ago = core->now.wall - ck_row_int(row, CK_JOBS_LAST_ATTEMPT_AT, 0);
-  if (ago < 0) ago = 0;
-  if (ago >= core->pace.spacing && ago >= core->pace.account_spacing) return;
+  if (ago < 0 || (ago >= core->pace.spacing && ago >= core->pace.account_spacing)) return;
   struct to to = to_of(row);
   const struct renew_conversation *c =
       renew_core_conversation(core, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
@@ -331,8 +329,15 @@ static void take_times(struct renew_core *core, struct renew_job *j, const struc
   const struct renew_conversation *c = j->of;
   const struct renew_wait rest = {c->cooldown_until, c->rest},
                           *waits[] = {&j->told, &rest, &c->made};
-  j->due = renew_rebase_row(next, ck_row_int(row, CK_JOBS_UPDATED_AT, 0), core->now);
-  for (int i = 2; i >= 0; i--) j->due = waits[i]->wall == next ? waits[i]->boot : j->due;
+  bool mine = false;
+  j->due = renew_rebase(next, core->now);
+  for (int i = 2; i >= 0; i--) {
+    bool is = waits[i]->wall == next && !(waits[i] == &rest && c->unsure);
+    if (is) j->due = waits[i]->boot;
+    mine |= is;
+  }
+  j->calendar = !j->automatic && !j->tried; /* a person has said when */
+  j->unsure = mine || j->calendar || next == RENEW_NEVER ? 0 : renew_wait_unsure(core, j->of);
 }
 
 static void row_over(struct renew_core *core, struct renew_job *j) {
@@ -351,12 +356,18 @@ static void client_worked(struct renew_core *core, const struct renew_job *j,
     renew_tell(core->out, 0, &m);
 }
 
+/* An attempt of it has begun, charged or not. */
+static bool was_tried(const struct ck_row *row) {
+  return row->v[CK_JOBS_LAST_ATTEMPT_AT].state == CK_INT;
+}
+
 void renew_job_take(struct renew_core *core, const struct ck_row *row) {
   bool running = ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running");
   struct renew_job *j = job_get(core, row);
   renew_doubt_end(core, j);
   /* One that runs has no turn before it has another row. */
   if (!running || !j->lane) take_lane(core, j, row);
+  j->tried = was_tried(row);
   take_times(core, j, row);
   j->status = running ? RENEW_RUNNING : RENEW_PENDING;
   if (!running) renew_account_wished(core, j);
@@ -371,7 +382,7 @@ void renew_job_take(struct renew_core *core, const struct ck_row *row) {
 /* Not known, and not to be. */
 static bool is_far(struct renew_core *core, const struct ck_row *row) {
   struct ck_str id = ck_row_key(row);
-  if (renew_core_job(core, id) || ck_row_int(row, CK_JOBS_ATTEMPT_COUNT, 0) > 0) return false;
+  if (renew_core_job(core, id) || was_tried(row)) return false;
   if (ck_str_starts(id, CK_JOB_OF_RENEWD)) return false; /* no page has it (SINCE, wire.h) */
   return renew_upcoming_is_far(core,
                                renew_clamp(ck_row_int(row, CK_JOBS_NEXT_ATTEMPT_AT, RENEW_NEVER)));
@@ -385,7 +396,7 @@ void renew_job_row(struct renew_core *core, const struct ck_row *row) {
       renew_core_conversation(core, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
   if (c && c->last.id && ck_str_is(ck_row_text(row, CK_JOBS_MESSAGE_ID), c->last.id))
     renew_turn_step(core, c, RENEW_TURN_HAS_JOB, NULL);
-  renew_job_begun(core, row);
+  renew_job_begun(core, row, core->now.wall - ck_row_int(row, CK_JOBS_LAST_ATTEMPT_AT, 0));
   renew_upcoming_over(core, ck_row_key(row), over);
   if (over) {
     struct renew_job *known = renew_core_job(core, ck_row_key(row));

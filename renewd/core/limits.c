@@ -146,15 +146,14 @@ static void touch(void *self, struct renew_node *n) {
     renew_conversation_touch(core, j->of);
 }
 
-static void apply(struct renew_core *core, struct renew_account *a) {
+/* left: milliseconds until its end. */
+static void apply(struct renew_core *core, struct renew_account *a, int64_t left) {
   bool counts = a->limit.times && !a->limit.over;
   int64_t known = renew_rebase(a->limit.at, core->now);
   a->counted = counts;
   a->known = known < core->now.boot ? known : core->now.boot; /* ahead: the clock was wrong then */
-  int64_t last = core->now.wall + LONGEST;                    /* more is a clock's fault */
-  a->until = renew_limit_lasts(&a->limit)
-                 ? RENEW_NEVER
-                 : renew_rebase(a->limit.until < last ? a->limit.until : last, core->now);
+  if (left > LONGEST) left = LONGEST;                         /* more is a clock's fault */
+  a->until = renew_limit_lasts(&a->limit) ? RENEW_NEVER : core->now.boot + left;
   renew_pace_limit(&core->pace, ck_str_of(a->node.id), counts, a->until);
   if (counts) renew_index_each(&core->jobs, touch, core);
 }
@@ -200,7 +199,7 @@ bool renew_account_limited(struct renew_core *core, struct ck_str name,
   }
   set_reason(a, again ? ck_str_of(again) : reason);
   free(again);
-  apply(core, a);
+  apply(core, a, a->limit.until - now);
   say_limited(core, a);
   *m = tell(a);
   return true;
@@ -210,7 +209,7 @@ bool renew_account_limited(struct renew_core *core, struct ck_str name,
 static struct ck_mutation try_again(struct renew_core *core, struct renew_account *a) {
   a->limit.until = core->now.wall;
   touched_at(&a->limit, core->now.wall);
-  apply(core, a);
+  apply(core, a, 0);
   renew_say(core->out, RENEW_SAY_INFO, a->node.id, "limit_tried");
   return tell(a);
 }
@@ -244,7 +243,7 @@ bool renew_account_worked(struct renew_core *core, struct ck_str name, int64_t b
   if (!a || !a->counted || began < a->until) return false;
   a->limit.over = true;
   touched_at(&a->limit, core->now.wall);
-  apply(core, a);
+  apply(core, a, a->until - core->now.boot);
   renew_say(core->out, RENEW_SAY_INFO, a->node.id, "limit_over");
   *m = tell(a);
   return true;
@@ -300,7 +299,7 @@ static void take_row(struct renew_core *core, const struct renew_limit_row *row)
   if (older || (row->limit.at == a->limit.at && row->limit.until == a->limit.until)) return;
   a->limit = row->limit;
   set_reason(a, row->reason);
-  apply(core, a);
+  apply(core, a, row->left);
 }
 
 /* Its row came before the limits did. */

@@ -26,6 +26,7 @@ bool renew_limit_lasts(const struct renew_limited *l);
 struct renew_limit_row {
   struct ck_str account, reason;
   struct renew_limited limit;
+  int64_t left; /* milliseconds until `until` */
 };
 
 #endif

@@ -66,24 +66,14 @@ static void recover(struct renew_core *core, struct renew_job *j, const struct r
   renew_job_tell_end(core, j, &a->lease, &v, &result, -1);
 }
 
-/* When a client's lease runs out (boot). No step of the wall clock makes it longer than one may be.
- */
-static int64_t runs_out(struct renew_job *j, int64_t lease_until, struct renew_now now) {
-  int64_t wall = renew_clamp(lease_until), longest = now.boot + CK_CLIENT_LEASE_MAX_MS;
-  if (j->leased.wall != wall) {
-    int64_t boot = renew_rebase(wall, now);
-    j->leased = (struct renew_wait){wall, boot < longest ? boot : longest};
-  }
-  return j->leased.boot;
-}
-
 /* The store's clock and ours are the same one, unless the store is elsewhere: then the END of a
  * lease that has run out by our clock may be refused, and is tried again after a while (hold). */
 void renew_looked(struct renew_core *core, struct renew_job *j, const struct renew_event *e) {
   const struct renew_answer *a = e->as.answer;
   struct renew_now now = core->now;
   bool clients = a->lease.client.n > 0;
-  int64_t until = clients ? runs_out(j, a->lease.until, now) : now.boot;
+  int64_t left = a->lease.left < CK_CLIENT_LEASE_MAX_MS ? a->lease.left : CK_CLIENT_LEASE_MAX_MS;
+  int64_t until = clients ? now.boot + left : now.boot;
   if (j->hold > until) until = j->hold;
   if (a->problem) {
     renew_core_error(core, a->problem);

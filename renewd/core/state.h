@@ -3,9 +3,9 @@
  * start. Only the core changes it; the daemon may look. Pure.
  *
  * Two clocks. A stored deadline is wall time. One that a person set for a calendar time
- * (`renew --at`) is compared with the wall clock each time, so it follows a step of that clock. A
- * wait (delay, cooldown, backoff) is converted to CLOCK_BOOTTIME when its row arrives, so a step
- * neither lengthens nor shortens it.
+ * (`renew --at`, `jobs snooze`) is compared with the wall clock each time, so it follows a step of
+ * that clock. A wait (cooldown, backoff) is converted to CLOCK_BOOTTIME when its row arrives, or
+ * the store says how much is left of it, so a step neither lengthens nor shortens it.
  */
 #ifndef RENEWD_CORE_STATE_H
 #define RENEWD_CORE_STATE_H
@@ -103,10 +103,13 @@ struct renew_job {
   int64_t next_attempt_at;     /* wall; RENEW_NEVER: none */
   int64_t due;                 /* boot: next_attempt_at, converted when its row came */
   struct renew_wait told;      /* next_attempt_at, as the last END had it */
-  struct renew_wait leased;    /* the end of its client's lease, as it was seen first */
-  int64_t hold;                /* boot: not before; after a refusal */
+  bool calendar;               /* a person has said when: next_attempt_at follows the wall clock */
+  uint64_t unsure; /* what next_attempt_at stands for is asked for in this round (waits.c); 0: it
+                      is known */
+  int64_t hold;    /* boot: not before; after a refusal */
   int64_t created_at;
   int64_t attempt_count;
+  bool tried;       /* an attempt of it has begun, charged or not */
   int64_t released; /* how often in a row its target has said that nothing was sent */
   char *client;     /* who delivers it (target.h); NULL: renewd does */
   char *no_target;  /* why nothing can be sent (resolve.h); NULL: it has a target */
@@ -145,11 +148,6 @@ struct renew_braked {
   char *why;
 };
 
-/* Deliveries from which the rates count (stop.h). */
-struct renew_rates {
-  struct renew_wait sixtieth, oldest;
-};
-
 struct renew_conversation {
   struct renew_node node;  /* its id is local_conversation_id; first */
   struct ck_timer timer;   /* boot: when its next job may be claimed, but for the lane's pace */
@@ -165,17 +163,18 @@ struct renew_conversation {
   struct renew_ticket turn_ticket;
   char *made_for; /* MAKING: the message */
 
-  char *account;             /* as its owner says, instead of the jobs'; NULL: nothing */
-  int64_t cooldown_until;    /* wall, 0 for none */
-  int64_t rest;              /* boot: cooldown_until, converted when its row came */
-  struct renew_wait told;    /* cooldown_until, as the last END had it */
-  struct renew_wait made;    /* next_attempt_at of the job that was made last */
-  struct renew_rates *rates; /* NULL: nothing has been near them */
+  char *account;          /* as its owner says, instead of the jobs'; NULL: nothing */
+  int64_t cooldown_until; /* wall, 0 for none */
+  int64_t rest;           /* boot: cooldown_until, converted when its row came */
+  struct renew_wait told; /* cooldown_until, as the last END had it */
+  struct renew_wait made; /* next_attempt_at of the job that was made last */
+  uint64_t unsure;        /* the same of cooldown_until */
   struct renew_job *jobs;
   struct renew_braked braked;
   struct renew_conversation *next_touched;
   struct renew_ticket link_ticket;
   struct renew_conversation *next_unaddressed;
+  struct renew_conversation *next_asked;
   /* There may be very many conversations: a byte each. */
   enum renew_automation automation : 8;
   enum renew_turn turn : 8;
@@ -185,6 +184,7 @@ struct renew_conversation {
   bool changed;  /* a row that may end the brake has come since it was last asked about */
   bool calendar; /* its next job waits for a calendar time */
   bool touched;  /* in the queue `touched` */
+  bool asked;    /* in the queue of `waits` */
 };
 
 /* A queue through a member of its conversations. Zero-initialise. */
@@ -211,9 +211,9 @@ struct renew_upcoming {
 struct renew_begun {
   struct renew_ticket ticket;
   bool loaded;
+  size_t news;  /* how many of age 0 there were */
   char *cursor; /* where the next page begins; NULL: at the first */
-  unsigned pages;
-  int64_t at; /* boot: not before */
+  int64_t at;   /* boot: not before */
 };
 
 /* The offers that a former run made. */
@@ -246,6 +246,22 @@ struct renew_limits {
   int64_t look_at; /* boot: not before */
 };
 
+/* How long what the rows say is to be waited for, which the store knows. waits.c has what follows.
+ */
+struct renew_waits {
+  struct renew_ticket ticket;
+  struct renew_queue queue; /* conversations with an unsure row */
+  size_t asked;             /* how many they are */
+  bool started;             /* a round has ended since this history began */
+  char *one;                /* what is asked for alone; NULL: nothing */
+  bool of_job;              /* that is a job */
+  bool wanted;     /* a row has come since the last round began that renewd knows too little of */
+  uint64_t round;  /* the one that is under way, or was last */
+  bool more;       /* it is under way */
+  uint64_t number; /* the next one */
+  int64_t at;      /* boot: not before */
+};
+
 /* Unknown ends, of which the store is asked now and then whether something has come that may tell
  * them. */
 struct renew_doubts {
@@ -271,6 +287,7 @@ struct renew_core {
   struct renew_index accounts;
   struct renew_limits limits;
   struct renew_offers offers;
+  struct renew_waits waits;
   struct renew_doubts doubts;
   struct renew_upcoming upcoming;
   struct renew_begun begun;

@@ -33,14 +33,11 @@ static void stop_at_text(struct renew_stop *s, struct ck_str wanted, struct ck_s
 
 /* ---- the rules, in the order in which they are asked ---- */
 
-/* Both rules of time: so many deliveries within `span`, of which the oldest began at `at`. A clock
- * that went back makes them look younger, never older than they are. */
-static void wait_for_age(struct renew_stop *s, int64_t at, int64_t span, int64_t now) {
-  int64_t began = at < now ? at : now;
-  if (now - began < span) {
-    s->brake = RENEW_BRAKED;
-    s->wait = span - (now - began);
-  }
+/* It waits until what is so old is as old as `span`. */
+static void wait_for_age(struct renew_stop *s, int64_t age, int64_t span) {
+  if (age >= span) return;
+  s->brake = RENEW_BRAKED;
+  s->wait = span - age;
 }
 
 /* What waits for its owner stops as that, if at all. An error may pass by itself. */
@@ -50,7 +47,8 @@ static void stop_in_turn(struct renew_stop *s, const struct renew_past *past, in
   else if (ck_str_is(past->turn, "interrupted"))
     stop(s, RENEW_STOPPED, "somebody has interrupted its turn");
   if (!ck_str_is(past->turn, "failed")) return;
-  wait_for_age(s, past->came_at, ERROR_MS, now);
+  /* A clock that went back makes it look younger, never older than it is. */
+  wait_for_age(s, past->came_at < now ? now - past->came_at : 0, ERROR_MS);
   if (s->brake) stop(s, RENEW_BRAKED, "its turn has ended with an error: it waits 15 minutes");
 }
 
@@ -113,7 +111,7 @@ static void apply(struct renew_stop *s, const struct renew_stop_rules *rules,
          ck_noun((uint64_t)past->in_a_row, "delivery", "deliveries in a row"));
   if (!s->brake) wait_for_day(s, rules, own->quiet ? ck_str_of(own->quiet) : rules->quiet, now);
   if (s->brake || !past->per_day) return;
-  wait_for_age(s, past->day_at, DAY_MS, now);
+  wait_for_age(s, past->day_age, DAY_MS);
   if (s->brake)
     stop(s, RENEW_BRAKED, "it had %lld %s in 24 hours", (long long)past->per_day,
          ck_noun((uint64_t)past->per_day, "delivery", "deliveries"));
@@ -129,7 +127,7 @@ struct renew_stop renew_stop(const struct renew_stop_rules *rules, const struct 
   if (automatic && !unreadable) apply(&s, rules, past, &own, now);
   ck_renewal_free(&own);
   if (s.brake || !past->has_sixtieth) return s;
-  wait_for_age(&s, past->sixtieth_at, HOUR_MS, now);
+  wait_for_age(&s, past->sixtieth_age, HOUR_MS);
   if (s.brake) stop(&s, RENEW_BRAKED, "it had 60 deliveries within an hour");
   s.all = s.brake != RENEW_FREELY;
   return s;

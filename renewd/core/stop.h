@@ -25,9 +25,9 @@ struct renew_past {
   struct ck_str platform;
   struct ck_str renewal; /* the conversation's own rules, which go before the settings */
   bool has_sixtieth;
-  int64_t sixtieth_at;              /* wall: when the 60th newest delivery began */
+  int64_t sixtieth_age;             /* how long ago the 60th newest delivery began, ms */
   int64_t in_a_row, per_day, alike; /* the rule that applies; 0: none does */
-  int64_t day_at;                   /* wall: of per_day, when the oldest began */
+  int64_t day_age;                  /* of per_day: how long ago the oldest began */
   struct ck_str text, waits, turn;  /* of the message that is followed up */
   struct renew_refusal refusal;     /* likewise */
   bool has_account;                 /* whose limit holds up all of its conversations */

@@ -15,6 +15,7 @@ enum renew_owner {
   RENEW_OF_LINK,     /* struct renew_conversation: its link */
   RENEW_OF_OFFERS,   /* struct renew_offers: a page of them */
   RENEW_OF_LIMITS,   /* struct renew_limits: a page of them */
+  RENEW_OF_WAITS,    /* struct renew_waits: a page of them */
   RENEW_OF_DOUBTS,   /* struct renew_doubts: a page of them */
   RENEW_OF_UPCOMING, /* struct renew_upcoming: a page of them */
   RENEW_OF_BEGUN,    /* struct renew_begun: a page of them */

@@ -48,8 +48,8 @@ static void become(struct renew_core *core, struct renew_conversation *c, enum r
     free(c->made_for);
     c->made_for = NULL;
   }
-  if (next == RENEW_UNSETTLED)
-    ck_heap_set(&core->unsettled, &c->unsettled, c->settled);
+  if (next == RENEW_UNSETTLED) /* what is made is due at the end of the rest */
+    ck_heap_set(&core->unsettled, &c->unsettled, c->unsure ? RENEW_NEVER : c->settled);
   else
     ck_heap_drop(&core->unsettled, &c->unsettled);
 }
@@ -105,6 +105,11 @@ void renew_turn_conversation_row(struct renew_core *core, struct renew_conversat
     c->settled = core->now.boot + core->set.delay;
   }
   if (changes || turns) renew_turn_step(core, c, RENEW_TURN_CHANGED, NULL);
+}
+
+void renew_turn_rests(struct renew_core *core, struct renew_conversation *c) {
+  bool judges = c->turn == RENEW_UNSETTLED || (c->turn == RENEW_ASSESSED && c->unsure);
+  if (judges) renew_turn_step(core, c, RENEW_TURN_CHANGED, NULL);
 }
 
 /* A message that is observed again without having grown has not changed; but what its owner is

@@ -13,7 +13,7 @@
 #define MARGIN_MS 60000
 
 bool renew_upcoming_is(const struct renew_job *j) {
-  return j->status == RENEW_PENDING && !j->automatic && j->attempt_count == 0;
+  return j->status == RENEW_PENDING && !j->automatic && !j->tried;
 }
 
 void renew_upcoming_count(struct renew_core *core, struct renew_job *j, bool counts) {

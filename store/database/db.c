@@ -14,6 +14,7 @@
 #include "proto/log.h"
 #include "proto/sqlite_pages.h"
 #include "store/database/checkpoint.h"
+#include "store/database/moment.h"
 #include "store/database/schema.h"
 #include "store/database/statements.h"
 #include "store/database/wal_file.h"
@@ -236,6 +237,7 @@ int db_open_writer(sqlite3 **db, migration *const *steps, int cache_mib, struct 
     return db_fail(*db, DB_FILE, err);
   db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
+  if (moment_sql(*db, err)) return -1;
   int format;
   if (db_format(*db, steps, &format, err) || (format && schema_check(*db, steps, format, err))) {
     /* A file that is not ours stays as it is, and so does its WAL. */
@@ -259,6 +261,7 @@ int db_open_reader(sqlite3 **db, struct ck_err *err) {
   db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  if (moment_sql(*db, err)) return -1;
   return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA mmap_size = 0",
                  err);
 }

@@ -25,7 +25,7 @@ struct scan {
 #define RENEWED_CONVERSATIONS "automation_status <> 'manual'"
 #define RENEWED_JOBS \
   "status = 'running' OR (status = 'pending'" \
-  " AND (attempt_count > 0 OR job_id GLOB '" CK_JOB_OF_RENEWD "*'))"
+  " AND (last_attempt_at IS NOT NULL OR job_id GLOB '" CK_JOB_OF_RENEWD "*'))"
 static const struct {
   const char *index, *rows;
 } briefs[CK_TABLES] = {[CK_CONVERSATIONS] = {"conversations_renewed", RENEWED_CONVERSATIONS},

@@ -60,6 +60,13 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * older than it had been, and when that was noticed; "": it never was. spool_receipt: see
  * witness.h.
  *
+ * start, starts: which start of the machine this is, and how many there were: a table with the
+ * columns start and boot says with them when its row (leases, limits: its `until`) was written
+ * (store/database/moment.h).
+ *
+ * automation: since: the version of the conversation when it was put on auto. last_message_id: its
+ * last message then, which may have changed since; NULL: it had none.
+ *
  * leases: client: whose lease it is; empty: renewd's. until: when a client's lease runs out; 0:
  * never. rest: how long the conversation rests after a client's delivery.
  *
@@ -69,6 +76,10 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * the version of its claim.
  *
  * captures: up to when a source has told a conversation whole, if follow-ups of it were tried.
+ *
+ * waits: of jobs their next_attempt_at, of conversations their cooldown_until, as long as it may
+ * last (store/write/apply_waits.c). length: how long it was to last from then on; NULL: it is a
+ * calendar time.
  *
  * limits: of accounts, also those that are over, which tell how the next one is taken (LIMIT).
  *
@@ -101,7 +112,8 @@ static const char system_tables[] =
     "CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), store_id TEXT NOT NULL,"
     " created_at INTEGER NOT NULL, runs INTEGER NOT NULL DEFAULT 0,"
     " version_floor INTEGER NOT NULL DEFAULT 0, alarm TEXT NOT NULL DEFAULT '',"
-    " alarm_at INTEGER NOT NULL DEFAULT 0, spool_receipt INTEGER NOT NULL DEFAULT 0"
+    " alarm_at INTEGER NOT NULL DEFAULT 0, spool_receipt INTEGER NOT NULL DEFAULT 0,"
+    " start TEXT NOT NULL DEFAULT '', starts INTEGER NOT NULL DEFAULT 0"
 #define COUNT(TABLE, sql, word) ", " #sql " INTEGER NOT NULL DEFAULT 0"
     CK_TABLE_LIST(COUNT)
 #undef COUNT
@@ -115,13 +127,16 @@ static const char system_tables[] =
         " reason TEXT NOT NULL, at INTEGER NOT NULL,"
         " PRIMARY KEY (producer, number)) STRICT, WITHOUT ROWID;"
         "CREATE TABLE automation (local_conversation_id TEXT PRIMARY KEY,"
-        " since INTEGER NOT NULL, resumed INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        " since INTEGER NOT NULL, resumed INTEGER NOT NULL, last_message_id TEXT)"
+        " STRICT, WITHOUT ROWID;"
         "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL,"
         " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, client TEXT NOT NULL,"
-        " until INTEGER NOT NULL, rest INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        " until INTEGER NOT NULL, rest INTEGER NOT NULL, written INTEGER NOT NULL,"
+        " start INTEGER NOT NULL, boot INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE anyway (job_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
         "CREATE TABLE unreached (job_id TEXT PRIMARY KEY, count INTEGER NOT NULL,"
-        " since INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        " since INTEGER NOT NULL, start INTEGER NOT NULL, boot INTEGER NOT NULL)"
+        " STRICT, WITHOUT ROWID;"
         "CREATE TABLE offers (job_id TEXT PRIMARY KEY, client TEXT NOT NULL, offer TEXT NOT NULL,"
         " body TEXT NOT NULL, rest INTEGER NOT NULL, at INTEGER NOT NULL, account TEXT NOT NULL)"
         " STRICT;"
@@ -157,11 +172,18 @@ static const char system_tables[] =
         "CREATE TABLE cursors (follower TEXT PRIMARY KEY, store_id TEXT NOT NULL,"
         " version INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
-/* A string of its own: compilers need not take one of more than 4,095 bytes. */
+/* Strings of their own: compilers need not take one of more than 4,095 bytes. */
+static const char wait_tables[] =
+    "CREATE TABLE waits (number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,"
+    " id TEXT NOT NULL, until INTEGER NOT NULL, length INTEGER, written INTEGER NOT NULL,"
+    " start INTEGER NOT NULL, boot INTEGER NOT NULL, UNIQUE (kind, id)) STRICT;"
+    "CREATE INDEX waits_lasting ON waits (number) WHERE length IS NOT NULL;";
+
 static const char account_tables[] =
     "CREATE TABLE limits (account TEXT PRIMARY KEY, until INTEGER NOT NULL,"
     " since INTEGER NOT NULL, times INTEGER NOT NULL, over INTEGER NOT NULL,"
-    " reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    " reason TEXT NOT NULL, at INTEGER NOT NULL, written INTEGER NOT NULL,"
+    " start INTEGER NOT NULL, boot INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE forgotten_files (hash TEXT NOT NULL, forgotten_with TEXT NOT NULL,"
     " PRIMARY KEY (hash, forgotten_with)) STRICT, WITHOUT ROWID;";
 
@@ -181,10 +203,9 @@ static const char attempt_tables[] =
     " ended INTEGER, at INTEGER NOT NULL, outcome TEXT, http_status INTEGER, exit INTEGER,"
     " error TEXT, cost REAL, tokens INTEGER, text TEXT, took_ms INTEGER,"
     " next_attempt_at INTEGER, cooldown_until INTEGER, sent_message_id TEXT,"
-    " why TEXT) STRICT;"
+    " why TEXT, start INTEGER NOT NULL, boot INTEGER NOT NULL) STRICT;"
     "CREATE INDEX attempts_version ON attempts (version);"
     "CREATE INDEX attempts_job ON attempts (job_id);"
-    "CREATE INDEX attempts_begun ON attempts (begun);"
     "CREATE INDEX attempts_conversation ON attempts (local_conversation_id, charged);"
     "CREATE INDEX attempts_unknown ON attempts (job_id) WHERE outcome = 'unknown';"
     "CREATE TABLE captures (platform TEXT NOT NULL, conversation TEXT NOT NULL,"
@@ -197,6 +218,7 @@ static void first_format(struct ck_buf *sql) {
   for (size_t i = 0; i < CK_INDEXES; ++i)
     if (ck_indexes[i].where & CK_INDEX_STORE) create_index(sql, &ck_indexes[i]);
   ck_buf_text(sql, system_tables);
+  ck_buf_text(sql, wait_tables);
   ck_buf_text(sql, account_tables);
   ck_buf_text(sql, mirror_tables);
   ck_buf_text(sql, attempt_tables);

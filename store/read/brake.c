@@ -4,6 +4,7 @@
 
 #include "proto/map.h"
 #include "store/keys/keys.h"
+#include "store/database/moment.h"
 #include "store/read/echo.h"
 
 #define HOURLY 60
@@ -13,9 +14,9 @@ struct deliveries {
   struct ck_str conversation, message, job;
   int64_t in_a_row, per_day, alike; /* what is looked for; 0: nothing */
   bool has_sixtieth, has_day;
-  int64_t sixtieth_at, day_at; /* wall */
-  int64_t nth;                 /* the version of the last of in_a_row; 0: there are fewer */
-  int64_t nth_made;            /* when its job was made; wall */
+  int64_t sixtieth, day; /* their ages */
+  int64_t nth;           /* the version of the last of in_a_row; 0: there are fewer */
+  int64_t nth_made;      /* when its job was made; wall */
   bool are_alike;
 };
 
@@ -27,12 +28,13 @@ static int check(struct db_cached *db, int rc, struct ck_err *err) {
 /* ---- how many, and when ---- */
 
 /* They are in the order in which they began. */
-static const char attempts_sql[] = "SELECT begun FROM attempts WHERE local_conversation_id = ?1"
-                                   " AND charged = 1 ORDER BY number DESC LIMIT 1 OFFSET ?2";
+static const char attempts_sql[] = "SELECT " MOMENT_AGE(
+    "begun", "start", "boot") " FROM attempts WHERE local_conversation_id = ?1"
+                              " AND charged = 1 ORDER BY number DESC LIMIT 1 OFFSET ?2";
 
-/* When the nth newest attempt began; *is_there is false if there are fewer. */
+/* How long ago the nth newest attempt began; *is_there is false if there are fewer. */
 static int find_attempt(struct db_cached *db, const struct deliveries *d, int64_t nth,
-                        bool *is_there, int64_t *at, struct ck_err *err) {
+                        bool *is_there, int64_t *age, struct ck_err *err) {
   *is_there = false;
   if (!nth) return 0;
   sqlite3_stmt *s = db_cached(db, attempts_sql, err);
@@ -41,7 +43,7 @@ static int find_attempt(struct db_cached *db, const struct deliveries *d, int64_
   sqlite3_bind_int64(s, 2, nth - 1);
   int rc = sqlite3_step(s);
   *is_there = rc == SQLITE_ROW;
-  if (*is_there) *at = sqlite3_column_int64(s, 0);
+  if (*is_there) *age = sqlite3_column_int64(s, 0);
   int bad = check(db, rc, err);
   db_done(db, s);
   return bad;
@@ -73,8 +75,8 @@ static int find_row(struct db_cached *db, struct deliveries *d, struct ck_err *e
 }
 
 static int look(struct db_cached *db, struct deliveries *d, struct ck_err *err) {
-  if (find_attempt(db, d, HOURLY, &d->has_sixtieth, &d->sixtieth_at, err) ||
-      find_attempt(db, d, d->per_day, &d->has_day, &d->day_at, err))
+  if (find_attempt(db, d, HOURLY, &d->has_sixtieth, &d->sixtieth, err) ||
+      find_attempt(db, d, d->per_day, &d->has_day, &d->day, err))
     return -1;
   return find_row(db, d, err);
 }
@@ -269,9 +271,9 @@ static int put_anyway(struct db_cached *db, struct ck_map *m, const struct deliv
   return bad;
 }
 
-static void put_time(struct ck_map *m, const char *name, bool is_there, int64_t at) {
+static void put_age(struct ck_map *m, const char *name, bool is_there, int64_t age) {
   if (is_there)
-    ck_pair_int(m, name, at);
+    ck_pair_int(m, name, age);
   else
     ck_pair_nil(m, name);
 }
@@ -280,10 +282,10 @@ static int put(struct db_cached *db, struct ck_map *m, struct deliveries *d, str
   if (put_rules(db, m, d, err) || look(db, d, err) || compare_answers(db, d, err)) return -1;
   int person = d->nth ? person_since(db, d, err) : 1;
   if (person < 0) return -1;
-  put_time(m, "sixtieth_at", d->has_sixtieth, d->sixtieth_at);
+  put_age(m, "sixtieth_age", d->has_sixtieth, d->sixtieth);
   ck_pair_int(m, "in_a_row", person ? 0 : d->in_a_row);
   ck_pair_int(m, "per_day", d->has_day ? d->per_day : 0);
-  put_time(m, "day_at", d->has_day, d->day_at);
+  put_age(m, "day_age", d->has_day, d->day);
   ck_pair_int(m, "alike", d->are_alike ? d->alike : 0);
   return put_anyway(db, m, d, err) || put_message(db, m, d, err) ? -1 : 0;
 }

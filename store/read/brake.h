@@ -13,10 +13,10 @@
  * row:
  *
  *   renewal      the conversation's; nil
- *   sixtieth_at  when the 60th newest delivery began; nil: there are fewer
+ *   sixtieth_age how long ago the 60th newest delivery began, in milliseconds; nil: there are fewer
  *   in_a_row     that number, if there were so many with no person in between; else 0
  *   per_day      that number, if there were so many; else 0
- *   day_at       of them: when the oldest began; nil
+ *   day_age      of them: how long ago the oldest began; nil
  *   alike        that number, if so many answers are alike: the message, and those before it that
  *                were followed up; else 0
  *   text         the message's text, at most its last 256 KiB; nil: there is no such message

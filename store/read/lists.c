@@ -5,6 +5,7 @@
 
 #include "proto/filters.h"
 #include "proto/places.h"
+#include "store/database/moment.h"
 #include "store/database/question.h"
 #include "store/keys/keys.h"
 #include "store/read/brake.h"
@@ -54,33 +55,45 @@ static const struct list lists[] = {
     /* Of conversations without a title, by their links. */
     {"questions", "local_conversation_id, " DB_FIRST_QUESTION " AS first_question",
      "local_conversation_id, link_id", NULL, "conversation_links", 0},
+    /* last_is_older: the conversation's last message had come before it was put on auto. */
     {"automation",
      "local_conversation_id, since, resumed, (SELECT count(*) FROM renewal_jobs j"
      " WHERE j.local_conversation_id = automation.local_conversation_id AND j.status = 'done')"
-     " AS delivered",
+     " AS delivered, (SELECT m.version < automation.since OR m.id IS automation.last_message_id"
+     "  FROM local_conversations c JOIN messages m ON m.id = c.last_message_id"
+     "  WHERE c.local_conversation_id = automation.local_conversation_id) AS last_is_older",
      "local_conversation_id", NULL, NULL, 0},
     /* A client's token is shown to nobody. */
     {"leases",
      "job_id, attempt, CASE client WHEN '' THEN token ELSE '' END AS token, state, at, client, "
-     "until",
+     "until, " MOMENT_LEFT " AS left",
      "job_id", NULL, NULL, 0},
-    {"unreached", "job_id, count, since", "job_id", NULL, NULL, 0},
-    {"limits", "account, until, since, times, over, reason, at", "account", NULL, NULL, 0},
+    {"unreached", "job_id, count, since, " MOMENT_AGE("since", "start", "boot") " AS age", "job_id",
+     NULL, NULL, 0},
+    /* Those that last; left is NULL for a calendar time. */
+    {"waits",
+     "number, kind, id, until, length - " MOMENT_AGE("written", "start", "boot") " AS left",
+     "number", NULL,
+     "(SELECT * FROM waits WHERE length IS NULL OR length > " MOMENT_AGE("written", "start",
+                                                                         "boot") ")",
+     0},
+    {"limits", "account, until, since, times, over, reason, at, " MOMENT_LEFT " AS left", "account",
+     NULL, NULL, 0},
     {"offers", "job_id, client, offer, body, at", "at, job_id", NULL, NULL, 0},
     {"pauses", "kind, name, at, until", "at, kind, name", NULL, NULL, 0},
     /* Jobs as renewd needs them, without payloads: those by hand that were not tried yet, in the
-     * order in which they are due; those that are offered; and those with attempts, the newest
-     * first.
-     */
+     * order in which they are due; those that are offered; and those of the newest attempts, with
+     * the age of each. */
     {"upcoming", RENEWED_COLUMNS, "next_attempt_at, created_at, job_id", NULL,
-     "(SELECT * FROM renewal_jobs WHERE status = 'pending' AND attempt_count = 0"
+     "(SELECT * FROM renewal_jobs WHERE status = 'pending' AND last_attempt_at IS NULL"
      " AND job_id NOT GLOB '" CK_JOB_OF_RENEWD "*')",
      PART_BYTES},
     {"offered", RENEWED_COLUMNS, "job_id", NULL,
      "(SELECT j.* FROM offers JOIN renewal_jobs j USING (job_id))", PART_BYTES},
-    {"begun", RENEWED_COLUMNS, "number DESC", NULL,
-     "(SELECT j.*, a.number, a.begun FROM attempts a INDEXED BY attempts_begun"
-     " JOIN renewal_jobs j USING (job_id) WHERE a.begun >= 0)",
+    {"begun", RENEWED_COLUMNS ", age", "number DESC", NULL,
+     "(SELECT j.*, a.number, " MOMENT_AGE("a.begun", "a.start",
+                                          "a.boot") " AS age FROM attempts a"
+                                                    " CROSS JOIN renewal_jobs j USING (job_id))",
      PART_BYTES},
     /* As the lines of the log of attempts, which have a greatest length (renewd/attempts.c): ids
      * are cut, the texts are already. A token is shown to nobody. */

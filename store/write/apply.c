@@ -121,6 +121,7 @@ static int apply_all(struct apply *a, struct ck_str mutations, struct ck_err *er
 static void start_changeset(struct apply *a, int64_t now) {
   ++a->serial;
   a->now = now;
+  a->said_at = 0;
   a->savepoint = a->inserted = a->updated = false;
   a->run = (struct session_run){0};
   identity_begin(a);

@@ -2,8 +2,9 @@
  * apply_sessions.c (what sessions count), apply_update.c (the owner's writes), apply_identity.c
  * (ids that two conversations use), apply_adopt.c (rows of another database), apply_jobs.c
  * (mutations of jobs), apply_pauses.c (pauses), apply_offers.c (jobs that clients deliver),
- * apply_attempts.c (the rows of attempts), apply_resolve.c (unknown ends), apply_witness.c (the
- * mirror's witness) and apply_system.c (mutations of the store's own tables). For no other file. */
+ * apply_attempts.c (the rows of attempts), apply_waits.c (what waits),
+ * apply_resolve.c (unknown ends), apply_witness.c (the mirror's witness) and apply_system.c
+ * (mutations of the store's own tables). For no other file. */
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
@@ -80,6 +81,7 @@ struct apply {
   struct recount *recounts;    /* of this transaction */
   size_t recount_count, recount_cap;
   bool pruned;        /* in this batch old attempts were deleted */
+  int64_t said_at;    /* wall: when whoever ends an attempt decided on the waits; 0: now */
   bool savepoint;     /* the present changeset has changed the store's own tables */
   bool failed;        /* the database failed; false if a rule was broken */
   bool met_damage;    /* ever: it is damaged */
@@ -238,7 +240,7 @@ int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err);
 /* What a lease has besides, if it is a client's; all empty: renewd's. */
 struct client_lease {
   struct ck_str client;
-  int64_t until, rest;
+  int64_t until, left, rest; /* left: of the time to `until` */
 };
 /* May this CLAIM be made? A client's must name the job's offer, and gets a lease; renewd's is
  * refused while the job is offered. *account: what it is charged to. 0, or -1 with the reason. */
@@ -255,6 +257,13 @@ int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, boo
 
 /* As mutate_end. known: the end is what came of the attempt (attempt_ends). */
 int end_attempt(struct apply *a, const struct ck_end *said, bool known, struct ck_err *err);
+
+/* ---- apply_waits.c ---- */
+
+/* A job or a conversation changes: what it waits for is kept with its length. To be called before
+ * the record changes. 0 or -1. */
+int wait_changes(struct apply *a, const struct entry *e, const struct ck_row *after,
+                 struct ck_err *err);
 
 /* ---- apply_pauses.c ---- */
 

@@ -214,7 +214,7 @@ static int note_claim(struct apply *a, const struct ck_claim *m, const struct en
   sqlite3_stmt *s = system_query(a->system, SYSTEM_UNREACHED_GET, "s", m->job_id);
   int rc = system_step(a->system, s, err);
   if (rc > 0) a->claimed.unreached = sqlite3_column_int64(s, 0);
-  if (rc > 0) a->claimed.unreached_since = sqlite3_column_int64(s, 1);
+  if (rc > 0) a->claimed.unreached_age = sqlite3_column_int64(s, 1);
   system_done(s);
   return rc < 0 ? apply_failed(a) : 0;
 }
@@ -223,7 +223,7 @@ int mutate_claim(struct apply *a, const struct ck_claim *m, struct ck_err *err) 
   struct entry *e = apply_find_pending(a, m->job_id, err);
   if (!e || check_claimable(a, &e->row, err)) return -1;
   if (m->token.n == 0) return ck_fail(err, "claim.token: must not be blank");
-  struct client_lease client = {{0}, 0, 0};
+  struct client_lease client = {0};
   struct ck_str account;
   if (offer_claimed(a, m, &client, &account, err) || pauses_check_account(a, account, err))
     return -1;
@@ -236,8 +236,8 @@ int mutate_claim(struct apply *a, const struct ck_claim *m, struct ck_err *err) 
   row.v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
   if (row.v[CK_JOBS_STARTED_AT].state != CK_INT) row.v[CK_JOBS_STARTED_AT] = ck_int(at);
   if (apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_LEASE_SAVE, err, "sisisii", m->job_id, attempt, m->token, at,
-                 client.client, client.until, client.rest))
+  if (system_run(a->system, SYSTEM_LEASE_SAVE, err, "sisisiii", m->job_id, attempt, m->token, at,
+                 client.client, client.until, client.rest, a->now))
     return apply_failed(a);
   if (attempt_begins(a, &row, m, at, err) || apply_change(a, e, &row, err)) return -1;
   return m->client.n ? 0 : note_claim(a, m, e, err);
@@ -329,13 +329,16 @@ int end_attempt(struct apply *a, const struct ck_end *said, bool known, struct c
   }
   struct ck_row row = e->row;
   end_job(a, &row, &end, o);
+  a->said_at = end.at;
   if (count_unreached(a, &end, o, err) || note_end(a, &end, o, err) ||
       attempt_ends(a, &end, said->outcome, o->charged, known || by_client, err) ||
       apply_change(a, e, &row, err))
     return -1;
-  return end.cooldown_until ? cool_down(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID),
-                                        end.cooldown_until, err)
-                            : 0;
+  int rc = end.cooldown_until ? cool_down(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID),
+                                          end.cooldown_until, err)
+                              : 0;
+  a->said_at = 0;
+  return rc;
 }
 
 int mutate_end(struct apply *a, const struct ck_end *m, struct ck_err *err) {

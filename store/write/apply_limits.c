@@ -14,8 +14,8 @@ static int check_account(struct ck_str account, const char *of, struct ck_err *e
 
 int mutate_limit(struct apply *a, const struct ck_limit *m, struct ck_err *err) {
   if (check_account(m->account, "limit", err) || apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_LIMIT_SAVE, err, "siiiisi", m->account, m->until, m->since,
-                 m->times, (int64_t)m->over, ck_utf8_cut(m->reason, REASON_MAX), m->at))
+  if (system_run(a->system, SYSTEM_LIMIT_SAVE, err, "siiiisii", m->account, m->until, m->since,
+                 m->times, (int64_t)m->over, ck_utf8_cut(m->reason, REASON_MAX), m->at, a->now))
     return apply_failed(a);
   a->updated |= sqlite3_changes(a->db) > 0;
   return system_run(a->system, SYSTEM_LIMITS_PRUNE, err, "i", a->now - KEPT_MS) ? apply_failed(a)

@@ -90,7 +90,8 @@ int offer_claimed(struct apply *a, const struct ck_claim *m, struct client_lease
   if (!ck_str_eq(o.id, m->offer))
     return ck_fail(err, "claim.offer: the job was offered again since; read the new offer");
   *account = o.account;
-  *lease = (struct client_lease){m->client, lease_end(a, m->lease), o.rest};
+  *lease =
+      (struct client_lease){.client = m->client, .until = lease_end(a, m->lease), .rest = o.rest};
   return 0;
 }
 
@@ -120,8 +121,9 @@ static int lease_get(struct apply *a, const struct entry *job, uint64_t attempt,
     *h = (struct held){sqlite3_column_int64(s, 0),
                        sqlite3_column_int64(s, 6),
                        ck_arena_copy(&a->frame, db_str(s, 1)),
-                       {ck_arena_copy(&a->frame, db_str(s, 3)), sqlite3_column_int64(s, 4),
-                        sqlite3_column_int64(s, 5)},
+                       {.client = ck_arena_copy(&a->frame, db_str(s, 3)),
+                        .left = sqlite3_column_int64(s, 4),
+                        .rest = sqlite3_column_int64(s, 5)},
                        ck_str_is(db_str(s, 2), "unknown")};
   system_done(s);
   if (rc < 0) return apply_failed(a);
@@ -143,7 +145,8 @@ int mutate_extend(struct apply *a, const struct ck_extend *m, struct ck_err *err
   int64_t end = lease_end(a, m->lease), last = h.at + CK_CLIENT_ATTEMPT_MAX_MS;
   if (a->now >= last) return ck_fail(err, "extend: the attempt has lasted as long as one may");
   if (apply_savepoint(a, err)) return -1;
-  return system_run(a->system, SYSTEM_LEASE_EXTEND, err, "si", m->job_id, end < last ? end : last)
+  return system_run(a->system, SYSTEM_LEASE_EXTEND, err, "sii", m->job_id, end < last ? end : last,
+                    a->now)
              ? apply_failed(a)
              : 0;
 }
@@ -183,9 +186,7 @@ int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, boo
                struct ck_err *err) {
   struct held h;
   if (lease_get(a, job, end->attempt, &h, "end", err)) return -1;
-  bool clients = h.client.client.n > 0,
-       over = a->now >= h.client.until || a->now < h.at, /* or the clock has gone back since */
-      nobodys = clients && (h.unknown || over);
+  bool clients = h.client.client.n > 0, nobodys = clients && (h.unknown || h.client.left <= 0);
   if (end->token.n ? !ck_str_eq(end->token, h.token) : !nobodys)
     return ck_fail(err, "end.token: the attempt is not the job's current one");
   *by_client = clients && end->token.n;

@@ -120,22 +120,17 @@ static bool is_auto(const struct ck_row *row) {
   return ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto");
 }
 
-/* Notes when the conversation was put on auto: only messages that came later are followed up. A
- * moment ahead of the clock, which was wrong then, becomes the present one. */
+/* Notes at which version the conversation was put on auto, and which message was its last one then:
+ * only messages that came later are followed up. */
 static int note_automation(struct apply *a, const struct entry *e, const struct ck_row *after,
                            struct ck_err *err) {
   bool was = e->exists && is_auto(&e->row), is = is_auto(after);
-  if (!was && !is) return 0;
+  if (was == is) return 0;
   if (apply_savepoint(a, err)) return -1;
   struct ck_str id = ck_row_key(after);
-  if (was && is)
-    return system_run(a->system, SYSTEM_AUTO_SINCE, err, "sii", id, a->now - 1,
-                      a->now + CK_AHEAD_MS)
-               ? apply_failed(a)
-               : 0;
-  int rc =
-      is ? system_run(a->system, SYSTEM_AUTO_ON, err, "sii", id, a->now, (int64_t)(a->head + 1))
-         : system_run(a->system, SYSTEM_AUTO_OFF, err, "s", id);
+  int rc = is ? system_run(a->system, SYSTEM_AUTO_ON, err, "sis", id, (int64_t)(a->head + 1),
+                           ck_row_text(after, CK_CONVERSATIONS_LAST_MESSAGE_ID))
+              : system_run(a->system, SYSTEM_AUTO_OFF, err, "s", id);
   return rc ? apply_failed(a) : 0;
 }
 
@@ -182,6 +177,7 @@ int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, s
   if (check_size(after, err) || check_parents(a, after, err) || check_unique(a, e, after, err))
     return -1;
   if (after->table == CK_CONVERSATIONS && note_automation(a, e, after, err)) return -1;
+  if (wait_changes(a, e, after, err)) return -1;
   if (after->table == CK_JOBS &&
       (drop_job_notes(a, e, after, err) || offer_withdraw(a, ck_row_key(after), err)))
     return -1;

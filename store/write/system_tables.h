@@ -1,11 +1,11 @@
 /* SQL of the store's own tables: producers, refusals, automation, leases, attempts, captures,
- * anyway, unreached, limits, offers, pauses, sent, sinks, dead letters, cursors, attachments and
- * counts. Each statement has a name and is written here once. The writer's connection only. */
+ * anyway, unreached, waits, limits, offers, pauses, sent, sinks, dead letters, cursors, attachments
+ * and counts. Each statement has a name and is written here once. The writer's connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
 #include "proto/records.h"
-#include "store/database/db.h"
+#include "store/database/moment.h"
 
 /* No record has the dead letter's version: a later change has replaced it. */
 #define SYSTEM_GONE(TABLE, table, word) \
@@ -15,6 +15,9 @@
 
 /* How many more rows were counted than are there. */
 #define SYSTEM_MISSING_IN(table) ", " #table " - (SELECT count(*) FROM " #table ")"
+
+/* Of a row that is written: the start and boot of store/database/moment.h. */
+#define SYSTEM_MOMENT MOMENT_STARTS ", " MOMENT_BOOT
 
 #define SYSTEM_NEWEST_ATTEMPT "number = (SELECT max(number) FROM attempts WHERE job_id = ?1)"
 
@@ -35,21 +38,22 @@
   L(REFUSALS_PRUNE, "DELETE FROM refusals WHERE producer = ?1 AND number <= ?2") \
   L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2" \
                     " ORDER BY number LIMIT 2000") \
-  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2, ?3)") \
+  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2, ?2, nullif(?3, ''))") \
   L(AUTO_RESUMED, "UPDATE automation SET resumed = ?2 WHERE local_conversation_id = ?1") \
-  L(AUTO_SINCE, \
-    "UPDATE automation SET since = ?2 WHERE local_conversation_id = ?1 AND since > ?3") \
   L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
-  L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, 'running', ?4, ?5, ?6, ?7)") \
-  L(LEASE_GET, \
-    "SELECT attempt, token, state, client, until, rest, at FROM leases WHERE job_id = ?1") \
+  L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES" \
+                " (?1, ?2, ?3, 'running', ?4, ?5, ?6, ?7, ?8, " SYSTEM_MOMENT ")") \
+  L(LEASE_GET, "SELECT attempt, token, state, client, " MOMENT_LEFT \
+               ", rest, at FROM leases WHERE job_id = ?1") \
   L(LEASE_UNKNOWN, "UPDATE leases SET state = 'unknown', at = ?2 WHERE job_id = ?1") \
-  L(LEASE_EXTEND, "UPDATE leases SET until = ?2 WHERE job_id = ?1") \
+  L(LEASE_EXTEND, "UPDATE leases SET until = ?2, written = ?3, (start, boot) = (" SYSTEM_MOMENT \
+                  ") WHERE job_id = ?1") \
   L(LEASE_END, "DELETE FROM leases WHERE job_id = ?1") \
   L(ATTEMPT_BEGINS, \
     "INSERT INTO attempts (version, job_id, attempt, token, client, local_conversation_id," \
-    " message_id, channel, target, charged, claimed, begun, at) VALUES" \
-    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, ''), nullif(?9, ''), 1, ?1, ?10, ?10)") \
+    " message_id, channel, target, charged, claimed, begun, at, start, boot) VALUES" \
+    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, ''), nullif(?9, ''), 1, ?1, ?10, " \
+    "?10, " SYSTEM_MOMENT ")") \
   L(DOUBT_GET, "SELECT a.attempt, l.token, a.claimed, a.begun, a.ended, a.local_conversation_id" \
                " FROM attempts a JOIN leases l ON l.job_id = a.job_id AND l.state = 'unknown'" \
                " WHERE a.outcome = 'unknown' AND a." SYSTEM_NEWEST_ATTEMPT) \
@@ -94,16 +98,27 @@
   L(ANYWAY_ON, "INSERT OR IGNORE INTO anyway VALUES (?1)") \
   L(ANYWAY_GET, "SELECT 1 FROM anyway WHERE job_id = ?1") \
   L(ANYWAY_OFF, "DELETE FROM anyway WHERE job_id = ?1") \
-  L(UNREACHED_SAVE, "INSERT INTO unreached VALUES (?1, 1, ?2) ON CONFLICT (job_id) DO UPDATE" \
-                    " SET count = count + 1") \
+  L(UNREACHED_SAVE, \
+    "INSERT INTO unreached VALUES (?1, 1, ?2, " SYSTEM_MOMENT ") ON CONFLICT (job_id) DO UPDATE" \
+    " SET count = count + 1") \
   L(UNREACHED_END, "DELETE FROM unreached WHERE job_id = ?1") \
-  L(UNREACHED_GET, "SELECT count, since FROM unreached WHERE job_id = ?1") \
+  L(UNREACHED_GET, \
+    "SELECT count, " MOMENT_AGE("since", "start", "boot") " FROM unreached WHERE job_id = ?1") \
   L(LIMIT_SAVE, \
-    "INSERT INTO limits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (account) DO UPDATE SET" \
-    " until = ?2, since = ?3, times = ?4, over = ?5, reason = ?6, at = ?7 WHERE at <= ?7") \
+    "INSERT INTO limits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, " SYSTEM_MOMENT ")" \
+    " ON CONFLICT (account) DO UPDATE SET" \
+    " until = ?2, since = ?3, times = ?4, over = ?5, reason = ?6, at = ?7, written = ?8," \
+    " (start, boot) = (" SYSTEM_MOMENT ") WHERE at <= ?7") \
   L(LIMITS_PRUNE, "DELETE FROM limits WHERE at < ?1 AND (over OR until BETWEEN 1 AND ?1)") \
-  L(LIMIT_END, "UPDATE limits SET until = ?2 WHERE account = ?1 AND NOT over" \
-               " AND (until > ?2 OR until = 0)") \
+  L(LIMIT_END, "UPDATE limits SET until = ?2, written = ?2, (start, boot) = (" SYSTEM_MOMENT \
+               ") WHERE account = ?1 AND NOT over AND (until = 0 OR " MOMENT_LEFT " > 0)") \
+  L(WAIT_SAVE, "INSERT OR REPLACE INTO waits (kind, id, until, length, written, start, boot)" \
+               " VALUES (?1, ?2, ?3, nullif(?4, -1), ?5, " SYSTEM_MOMENT ")") \
+  L(WAIT_END, "DELETE FROM waits WHERE kind = ?1 AND id = ?2") \
+  L(WAITS_PRUNE, "DELETE FROM waits WHERE number IN" \
+                 " (SELECT number FROM waits INDEXED BY waits_lasting" \
+                 "  WHERE length IS NOT NULL ORDER BY number LIMIT 16)" \
+                 " AND length <= " MOMENT_AGE("written", "start", "boot")) \
   L(OFFER_SAVE, "INSERT OR REPLACE INTO offers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
   L(OFFER_GET, "SELECT client, offer, body, rest, account FROM offers WHERE job_id = ?1") \
   L(OFFER_END, "DELETE FROM offers WHERE job_id = ?1") \

@@ -247,12 +247,14 @@ T_STORY(doctor, a_database_that_contradicts_itself, 90) {
                            " UPDATE sessions SET version = (SELECT max(version) FROM messages)"
                            " WHERE version = (SELECT min(version) FROM sessions)");
   t_doctor_finds(1, "versions", "wrong", "given twice");
-  t_sql_run("artifact.db", "INSERT INTO leases VALUES ('job', 1, 'token', 'running', 0, '', 0, 0)");
+  t_sql_run("artifact.db", "INSERT INTO leases VALUES ('job', 1, 'token', 'running', 0, '', 0, 0,"
+                           " 0, 0, 0)");
   t_doctor_finds(1, "leases", "wrong", "the lease of job has no running job");
-  t_sql_run("artifact.db", "DELETE FROM leases;"
-                           " INSERT INTO attempts (version, job_id, attempt, token, client,"
-                           " local_conversation_id, message_id, charged, claimed, begun, at)"
-                           " VALUES (1, 'job', 2, '', '', 'c', 'm', 1, 1, 1, 1)");
+  t_sql_run("artifact.db",
+            "DELETE FROM leases;"
+            " INSERT INTO attempts (version, job_id, attempt, token, client,"
+            " local_conversation_id, message_id, charged, claimed, begun, at,"
+            " start, boot) VALUES (1, 'job', 2, '', '', 'c', 'm', 1, 1, 1, 1, 0, 0)");
   t_doctor_finds(1, "leases", "wrong", "attempt 2 of job has no end, but the job does not run");
 }
 

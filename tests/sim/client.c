@@ -28,10 +28,9 @@ void sim_client_claims(const struct event *e) {
   }
   if (j->status != PENDING || sim_is_superseded(j) || c->automation == RENEW_PAUSED) return;
   arrive(e->id);
-  sim_lease(e->id, (struct attempt){now().wall, world.boot, world.steps, e->id});
+  sim_lease(e->id, (struct attempt){now().wall, world.boot, e->id});
   j->lease_run = 0;
   j->taken = ++store.taken;
-  j->lease_until = now().wall + LEASE_MS;
   j->lease = sim_wait(LEASE_MS, 0);
   sim_job_changed(e->id);
   sim_feed();
@@ -79,9 +78,7 @@ void sim_client_ends(const struct event *e) {
 
 bool sim_expires(int id) {
   const struct job *j = &world.j[id];
-  int64_t wall = now().wall;
-  if (j->status != RUNNING || j->unknown) return false;
-  if (wall < j->lease_until && wall >= j->last_attempt_at) return false;
+  if (j->status != RUNNING || j->unknown || world.boot < j->lease.until) return false;
   world.n.expired++;
   return true;
 }

@@ -39,8 +39,7 @@ static struct telling *tell(enum tell kind, uint64_t ticket, int job) {
                         .number = ++renewd.numbers,
                         .ticket = ticket,
                         .job = job,
-                        .boot = world.boot,
-                        .steps = world.steps,
+                        .told = now().wall,
                         .target = -1};
   *renewd.tail = t;
   renewd.tail = &t->next;
@@ -82,9 +81,8 @@ static void told_row(const struct renew_effect *effect) {
   t->next_at = ck_row_int(row, CK_JOBS_NEXT_ATTEMPT_AT, 0);
   const struct conversation *c = &world.c[t->conversation];
   int64_t wait = t->next_at - now().wall;
-  t->wait = wait > 0 && c->told_sure && c->told_until == c->cooldown_until
-                ? c->rest
-                : sim_wait(wait, renewd.knows);
+  t->wait = wait > 0 && c->told_until == c->cooldown_until ? c->rest : sim_wait(wait, 0);
+  t->wait.by = renewd.knows;
   sim_check_put(t->conversation, t->message, wait);
 }
 
@@ -149,16 +147,20 @@ static void told(const struct renew_effect *effect) {
 static void asked(const struct renew_effect *effect) {
   const struct renew_question *from = &effect->as.query;
   struct question *q = ck_zalloc(sizeof *q);
-  q->q = (struct renew_question){.parts = from->parts, .rules = from->rules, .since = from->since};
+  q->q = (struct renew_question){
+      .parts = from->parts, .rules = from->rules, .since = from->since, .number = from->number};
   snprintf(q->cursor, sizeof q->cursor, "%.*s", (int)from->cursor.n, from->cursor.s);
   q->job = from->job_id.n ? sim_job_of(from->job_id) : -1;
   q->message = from->message_id.n ? sim_message_of(from->message_id) : -1;
   q->conversation = from->conversation_id.n ? sim_conversation_of(from->conversation_id) : -1;
+  q->wait_of = q->job;
+  if (from->parts == RENEW_ABOUT_WAITS) q->job = -1; /* it is about no stage */
   struct event *e = sim_add(ASK, chance(2), 0);
   e->run = renewd.run;
   e->ticket = effect->ticket;
   e->question = q;
   unsigned parts = from->parts;
+  renewd.asks_waits |= parts == RENEW_ABOUT_WAITS;
   enum stage stage = parts & RENEW_ABOUT_PAST                                ? STAGE_ASKED
                      : parts & RENEW_ABOUT_UNREACHED                         ? STAGE_LEASING
                      : parts & RENEW_ABOUT_LEASE                             ? STAGE_LOOKING

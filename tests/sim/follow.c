@@ -88,7 +88,7 @@ static void row_of_conversation(const struct change *x) {
 /* Those that renewd needs at its start, as SINCE has them; it asks for the others. */
 static bool is_brief(const struct change *x) {
   return x->status == RUNNING ||
-         (x->status == PENDING && (x->attempts > 0 || world.j[x->id].automatic));
+         (x->status == PENDING && (x->last_attempt_at || world.j[x->id].automatic));
 }
 
 static void row_of_job(const struct change *x, bool brief) {
@@ -155,6 +155,7 @@ void sim_follow(uint64_t upto, bool current) {
 /* Everything that there is, conversation by conversation. */
 void sim_follow_all(void) {
   bool pages = one_in(3);
+  renewd.began_offset = world.offset;
   for (int id = 0; id < world.conversations_n; id++) {
     const struct conversation *c = &world.c[id];
     const struct change of_c = {.row = 'c',

@@ -20,7 +20,7 @@ bool sim_is_entitled(int message) {
   bool is_new = m->observed_at != m->created_at &&
                 m->observed_at <= world.m[c->last].last_message_at + CK_AHEAD_MS &&
                 m->created_at - m->observed_at <= sim_rules.max_age;
-  return m->assistant && m->live && is_new && m->created_at > c->auto_since;
+  return m->assistant && m->live && is_new && m->came > c->auto_since;
 }
 
 static bool is_calm(void) {
@@ -35,20 +35,13 @@ static void later(int64_t *at, int64_t other) {
   if (other > *at) *at = other;
 }
 
-/* When a job's wait is over at the latest; RENEW_NEVER: nobody can know. If the wall clock was
- * stepped before renewd was told of it, it may be shorter than it should. It lasts no longer than
- * the whole of it, if the row was written before that step. */
-static int64_t ends(const struct job *j) {
-  if (j->told_sure) return j->wait.until;
-  return j->written == j->wait.steps ? j->told_at + j->wait.length : RENEW_NEVER;
+/* When a wait is over at the latest: what the store says comes a while after it has said it. */
+static int64_t ends(const struct wait *w) {
+  int64_t stored = w->stored + renewd.lag;
+  return w->by == renewd.knows && w->until > stored ? w->until : stored;
 }
 
-static int64_t rests(const struct conversation *c) {
-  if (!c->told_until) return 0;
-  return c->told_sure ? c->rest.until : c->told_at + CK_CLIENT_TIME_MAX_MS;
-}
-
-static bool is_calendar(const struct job *j) { return !j->automatic && j->attempts == 0; }
+static int64_t rests(const struct conversation *c) { return c->told_until ? ends(&c->rest) : 0; }
 
 static bool is_known(const struct job *j) {
   return j->status == PENDING && j->told_run == renewd.run && j->told_version == j->version &&
@@ -85,9 +78,10 @@ static void fail_late(const struct job *j, int64_t from) {
   struct renew_held h = {.state = "held by nothing"};
   if (known) renew_is_held(&h, &renewd.core, known, now());
   for (const struct renew_job *o = known ? known->of->jobs : NULL; o; o = o->next)
-    fprintf(stderr, "sim:   %s is %s, in phase %d, tried %lld times, due in %lld ms, to %s\n",
-            o->node.id, o->status == RENEW_PENDING ? "pending" : "running", (int)o->phase,
-            (long long)o->attempt_count, (long long)(o->due - world.boot), o->lane->node.id);
+    fprintf(stderr, "sim:   %s is %s%s, in phase %d, tried %lld times, due in %lld ms, to %s\n",
+            o->node.id, o->status == RENEW_PENDING ? "pending" : "running",
+            o->unsure ? ", unsure" : "", (int)o->phase, (long long)o->attempt_count,
+            (long long)(o->due - world.boot), o->lane->node.id);
   sim_fail("job %s is late by %lld ms; for renewd it is %s", j->name,
            (long long)(world.boot - from), known ? h.state : "unknown");
 }
@@ -95,23 +89,24 @@ static void fail_late(const struct job *j, int64_t from) {
 /* It is not held, and a page that may have it is on its way, or is asked for again soon. */
 static bool is_asked_for(const struct job *j) {
   const struct renew_upcoming *u = &renewd.core.upcoming;
-  return is_calendar(j) && !renew_core_job(&renewd.core, ck_str_of(j->name)) &&
+  return !j->automatic && !j->last_attempt_at &&
+         !renew_core_job(&renewd.core, ck_str_of(j->name)) &&
          (u->ticket.number || u->at > world.boot);
 }
 
 static void check_job(int id) {
   const struct job *j = &world.j[id];
   const struct conversation *c = sim_told_conversation(j->conversation);
-  bool calendar = is_calendar(j), renewds = j->automatic && !j->anyway;
-  if (!is_known(j) || sim_is_superseded(j) || c->automation == RENEW_PAUSED) return;
+  bool calendar = j->wait.calendar, renewds = j->automatic && !j->anyway;
+  if (renewd.asks_waits || !is_known(j) || sim_is_superseded(j) || c->automation == RENEW_PAUSED)
+    return;
   if (calendar && j->next > now().wall) return;
   if ((c->braked_all || renewds) && world.boot < c->braked_until) return;
-  int64_t from = calendar ? world.stepped_at + STEP_SEEN_MS : ends(j);
-  if (from == RENEW_NEVER) return;
+  int64_t from = calendar ? world.stepped_at + STEP_SEEN_MS : ends(&j->wait);
   if (calendar) later(&from, world.boot - (now().wall - j->next));
   if (c->braked_calendar) later(&from, world.stepped_at + STEP_SEEN_MS);
   later(&from, c->calm_since);
-  later(&from, c->perhaps_until);
+  later(&from, renewd.waits_at);
   later(&from, c->braked_until == RENEW_NEVER ? 0 : c->braked_until);
   if (j->automatic) later(&from, rests(c));
   if (renewds) later(&from, c->changed_at + DELAY);
@@ -142,10 +137,10 @@ static void check_message(int conversation) {
   const struct message *m = &world.m[c->last];
   sim_fail(
       "message %d of %s has no follow-up %lld ms after it settled; for renewd its turn is %d, it "
-      "is %sjudged, and %u are asked about; it came %lld ms after auto, judged %u of %u",
+      "is %sjudged, and %u are asked about; it came %lld versions after auto, judged %u of %u",
       c->last, name, (long long)(world.boot - from), known ? (int)known->turn : -1,
       known && known->judged ? "" : "not ", renewd.core.assessing,
-      (long long)(m->created_at - c->auto_since), m->judged, renewd.knows);
+      (long long)(m->came - c->auto_since), m->judged, renewd.knows);
 }
 
 /* What must wait again is not left to its client. */
@@ -192,7 +187,7 @@ void sim_check_at_end(void) {
     SIM_CHECK(!sim_is_superseded(j), "job %s, which nobody wants, waits for ever", j->name);
     bool waits = c->automation == RENEW_PAUSED || j->target < 0 || c->under > 0 ||
                  c->braked_until == RENEW_NEVER ||
-                 (is_calendar(j) ? j->next > now().wall : ends(j) > since) ||
+                 (j->wait.calendar ? j->next > now().wall : ends(&j->wait) > since) ||
                  (j->automatic && rests(c) > since);
     SIM_CHECK(waits, "job %s is forgotten", j->name);
   }

@@ -106,7 +106,6 @@ static void step_clock(void) {
   world.offset += by;
   world.steps++;
   world.stepped_at = world.boot;
-  if (by > 0) world.forward_at = world.boot;
   world.n.clock_steps++;
 }
 
@@ -196,7 +195,7 @@ static void begin(uint64_t seed) {
                                          .ahead = (size_t)world.conversations_n / 20,
                                          .payload = "continue"};
   world.c = ck_zalloc((size_t)world.conversations_n * sizeof *world.c);
-  store = (struct store){.up = true, .life = 1};
+  store = (struct store){.up = true, .life = 1, .version = 1};
   renewd = (struct renewd){.tail = &renewd.head, .unserved = -1, .run = world.runs};
   sim_targets_begin();
   sim_owner_begins();

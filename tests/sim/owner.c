@@ -73,7 +73,7 @@ static void says(int id) {
 
 static void set_automation(int id, enum renew_automation to) {
   struct conversation *c = &world.c[id];
-  if (to == RENEW_AUTO && c->automation != RENEW_AUTO) c->auto_since = now().wall;
+  if (to == RENEW_AUTO && c->automation != RENEW_AUTO) c->auto_since = store.version + 1;
   c->automation = to;
   uint64_t version = store.version + 1;
   if (to == RENEW_AUTO) c->person = c->resumed = version;
@@ -129,7 +129,14 @@ static void sets_rules(int id) {
   sim_conversation_changed(id);
 }
 
-static struct wait by_calendar(int64_t at) { return sim_wait(at - now().wall, 0); }
+/* untried: and by hand. */
+static struct wait by_calendar(int64_t at, bool untried) {
+  struct wait w = sim_wait(at - now().wall, 0);
+  w.calendar = untried || at > now().wall;
+  return w;
+}
+
+static bool is_untried(const struct job *j) { return !j->automatic && !j->last_attempt_at; }
 
 static void renews(int id) {
   struct conversation *c = &world.c[id];
@@ -139,7 +146,7 @@ static void renews(int id) {
     int m = i ? sim_new_message(id, true, true, PLAIN, seen_now()) : c->last;
     if (world.m[m].has_job) continue;
     int64_t at = now().wall + (one_in(2) ? 0 : chance(DAY));
-    sim_new_job(id, m, false, c->target, at, by_calendar(at));
+    sim_new_job(id, m, false, c->target, at, by_calendar(at, true));
   }
 }
 
@@ -163,7 +170,7 @@ static void snoozes(int id) {
   if (job < 0 || sim_is_superseded(&world.j[job])) return;
   world.n.snoozed++;
   world.j[job].next = now().wall + chance(HOUR);
-  world.j[job].wait = by_calendar(world.j[job].next);
+  world.j[job].wait = by_calendar(world.j[job].next, is_untried(&world.j[job]));
   sim_job_changed(job);
 }
 
@@ -183,7 +190,7 @@ static void begins_anew(int job) {
   j->taken = 0;
   j->target = -1;
   j->next = now().wall;
-  j->wait = by_calendar(j->next);
+  j->wait = by_calendar(j->next, is_untried(j));
   sim_job_changed(job);
 }
 
@@ -230,7 +237,7 @@ void sim_owner_begins(void) {
   for (int id = 0; id < world.conversations_n; id++) {
     world.c[id] = (struct conversation){.automation = one_in(20) ? RENEW_MANUAL : RENEW_AUTO,
                                         .last = -1,
-                                        .auto_since = EPOCH - 1,
+                                        .auto_since = 1,
                                         .newest = -1,
                                         .running = -1,
                                         .target = (int)chance(world.targets_n - 1)};

@@ -1,5 +1,5 @@
 /* The store's lists of jobs, page by page: those by hand that were not tried yet, in the order in
- * which they are due; those that are offered; and those with attempts that began lately. */
+ * which they are due; those that are offered; and those of the newest attempts. */
 #include "tests/sim/sim.h"
 
 #include <stdio.h>
@@ -25,8 +25,8 @@ static void add(struct found *f, int id) {
 static bool is_listed(const struct job *j, const struct renew_question *q) {
   if (q->parts & RENEW_ABOUT_OFFERS) return j->offer;
   if (q->parts & RENEW_ABOUT_UPCOMING)
-    return j->status == PENDING && !j->automatic && j->attempts == 0 && j->next >= q->since;
-  return j->last_attempt_at && j->last_attempt_at >= q->since;
+    return j->status == PENDING && !j->automatic && !j->last_attempt_at && j->next >= q->since;
+  return j->attempt_number > 0;
 }
 
 static struct found look(const struct renew_question *q) {
@@ -48,18 +48,29 @@ static int by_due(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
+static int by_attempt(const void *a, const void *b) {
+  uint64_t x = world.j[*(const int *)a].attempt_number, y = world.j[*(const int *)b].attempt_number;
+  return x > y ? -1 : x < y;
+}
+
 static int by_number(const void *a, const void *b) {
   int x = *(const int *)a, y = *(const int *)b;
   return x < y ? -1 : x > y;
 }
 
-/* The cursor is the last job and when it was due then: a job may have changed since. */
-static bool is_after(int id, bool upcoming, struct ck_str cursor) {
+/* What it is sorted by before its number. */
+static int64_t place_of(int id, unsigned parts) {
+  return parts & RENEW_ABOUT_BEGUN ? (int64_t)world.j[id].attempt_number : world.j[id].next;
+}
+
+/* The cursor is the last job and its place then: a job may have changed since. */
+static bool is_after(int id, unsigned parts, struct ck_str cursor) {
   long long due;
   int last;
   if (!cursor.n) return true;
   SIM_CHECK(sscanf(cursor.s, "%lld %d", &due, &last) == 2, "no cursor");
-  if (!upcoming) return id > last;
+  if (parts & RENEW_ABOUT_BEGUN) return place_of(id, parts) < due;
+  if (!(parts & RENEW_ABOUT_UPCOMING)) return id > last;
   return world.j[id].next > due || (world.j[id].next == due && id > last);
 }
 
@@ -72,7 +83,7 @@ static void fill(struct renew_job_row *r, struct one *names, int id) {
   static const char *const words[] = {"pending", "running", "done"};
   sim_conversation_name(names->conversation, j->conversation);
   sim_message_name(names->of, j->message);
-  *r = (struct renew_job_row){j->version, {.table = CK_JOBS}};
+  *r = (struct renew_job_row){j->version, {.table = CK_JOBS}, world.boot - j->attempt_at};
   struct ck_value *v = r->row.v;
   v[CK_JOBS_JOB_ID] = ck_textz(j->name);
   v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(names->conversation);
@@ -87,21 +98,25 @@ static void fill(struct renew_job_row *r, struct one *names, int id) {
 }
 
 void sim_page(struct question *q) {
-  bool upcoming = q->q.parts & RENEW_ABOUT_UPCOMING;
+  unsigned parts = q->q.parts;
   struct ck_str cursor = ck_str_of(q->cursor);
   struct found f = look(&q->q);
-  size_t most = upcoming ? (size_t)world.conversations_n / 20 + 1 : 1000, n = 0;
+  size_t most = parts & RENEW_ABOUT_UPCOMING ? (size_t)world.conversations_n / 20 + 1 : 1000, n = 0;
   free(q->rows);
   struct renew_job_row *rows = ck_zalloc(most * (sizeof *rows + sizeof(struct one)));
   struct one *names = (struct one *)(void *)(rows + most);
-  if (f.n) qsort(f.ids, f.n, sizeof *f.ids, upcoming ? by_due : by_number);
+  if (f.n)
+    qsort(f.ids, f.n, sizeof *f.ids,
+          parts & RENEW_ABOUT_UPCOMING ? by_due
+          : parts & RENEW_ABOUT_BEGUN  ? by_attempt
+                                       : by_number);
   q->next[0] = '\0';
   for (size_t i = 0; i < f.n && !q->next[0]; i++) {
     int id = f.ids[i];
-    if (!is_after(id, upcoming, cursor)) continue;
+    if (!is_after(id, parts, cursor)) continue;
     fill(&rows[n], &names[n], id);
     if (++n == most && i + 1 < f.n)
-      snprintf(q->next, sizeof q->next, "%lld %d", (long long)world.j[id].next, id);
+      snprintf(q->next, sizeof q->next, "%lld %d", (long long)place_of(id, parts), id);
   }
   free(f.ids);
   q->rows = rows;

@@ -11,9 +11,7 @@ struct conversation *sim_told_conversation(int id) {
     c->told_version = 0;
     c->told = RENEW_MANUAL;
     c->told_last = -1;
-    c->changed_at = c->told_until = c->forgot_at = 0;
-    c->braked_until = c->perhaps_until = 0;
-    c->told_sure = true;
+    c->changed_at = c->told_until = c->braked_until = 0;
     c->calm_since = world.boot;
   }
   if (c->under_run != renewd.run) {
@@ -28,10 +26,9 @@ void sim_held(int id, int64_t ms) {
   if (c->calm_since < world.boot + ms) c->calm_since = world.boot + ms;
 }
 
-/* The wait's end is known to this renewd: it has set it, or was told before the clock was stepped.
- */
-static bool is_sure(const struct wait *w) {
-  return w->by == renewd.knows || w->steps == world.steps;
+/* When a wait is over at the soonest: as renewd knows it, or the store. */
+static int64_t ends(const struct wait *w) {
+  return w->by == renewd.knows && w->until < w->stored ? w->until : w->stored;
 }
 
 static void unbrake(struct conversation *c) { c->braked_until = 0; }
@@ -41,14 +38,7 @@ void sim_tells_conversation(int id, uint64_t version, enum renew_automation auto
   struct conversation *c = sim_told_conversation(id);
   sim_held(id, 0);
   if (last != c->told_last) c->changed_at = world.boot;
-  if (cooldown_until != c->told_until || c->told == RENEW_MANUAL) {
-    bool new = c->rest.until - c->rest.length > c->forgot_at;
-    c->told_sure = c->cooldown_until == cooldown_until &&
-                   (c->rest.steps == world.steps || (new &&is_sure(&c->rest)));
-    c->told_at = world.boot;
-  }
   c->told_until = cooldown_until;
-  if (automation == RENEW_MANUAL) c->forgot_at = world.boot;
   c->told_last = last;
   c->told = automation;
   c->told_version = version;
@@ -65,15 +55,10 @@ void sim_tells_message(int conversation, int message) {
 
 void sim_tells_job(int id, uint64_t version, enum status status, int64_t next) {
   struct job *j = &world.j[id];
-  bool first = j->told_run != renewd.run;
   sim_held(j->conversation, 0);
   sim_stage_told(id, status);
   if (status == PENDING && j->automatic && !j->anyway)
     unbrake(sim_told_conversation(j->conversation));
-  if (first || j->told_next != next) {
-    j->told_sure = j->next == next && is_sure(&j->wait);
-    j->told_at = world.boot;
-  }
   j->told_run = renewd.run;
   j->told_version = version;
   j->told_next = next;
@@ -91,13 +76,13 @@ void sim_check_put(int conversation, int message, int64_t wait) {
   SIM_CHECK(
       world.m[message].entitled,
       "message %d gets a follow-up, and is none that should: %s, %s, came %lld ms after it was "
-      "seen, %lld ms after auto",
+      "seen, %lld versions after auto",
       message, world.m[message].assistant ? "an answer" : "a person's",
       world.m[message].live ? "live" : "history",
       (long long)(world.m[message].created_at - world.m[message].observed_at),
-      (long long)(world.m[message].created_at - c->auto_since));
-  int64_t rests = c->told_until && c->rest.until > world.boot ? c->rest.until - world.boot : 0;
-  SIM_CHECK(!c->told_sure || c->told_until != c->cooldown_until || wait == rests,
+      (long long)(world.m[message].came - c->auto_since));
+  int64_t rests = c->told_until && ends(&c->rest) > world.boot ? ends(&c->rest) - world.boot : 0;
+  SIM_CHECK(c->told_until != c->cooldown_until || wait >= rests,
             "the follow-up to message %d is due in %lld ms; its conversation rests %lld ms",
             message, (long long)wait, (long long)rests);
 }
@@ -109,15 +94,10 @@ static bool is_quiet(int64_t wall) {
   return hour >= 22 || hour < 4;
 }
 
-/* May it go, as far as deliveries within a time are concerned? If the wall clock was stepped since
- * the oldest of them began, renewd may think that it is older, or younger, than it is. */
-static enum renew_brake by_rate(struct conversation *c, const struct attempt *oldest, int64_t span,
-                                int64_t *wait) {
-  int64_t age = world.boot - oldest->boot;
+/* May it go, as far as deliveries within a time are concerned? */
+static enum renew_brake by_rate(int64_t age, int64_t span, int64_t *wait) {
   *wait = span - age;
-  if (oldest->steps == world.steps) return age < span ? RENEW_BRAKED : RENEW_FREELY;
-  if (c->perhaps_until < world.boot + span) c->perhaps_until = world.boot + span;
-  return RENEW_FREELY;
+  return age < span ? RENEW_BRAKED : RENEW_FREELY;
 }
 
 static enum renew_brake by_rules(struct conversation *c, const struct question *q, int64_t *wait) {
@@ -134,7 +114,7 @@ static enum renew_brake by_rules(struct conversation *c, const struct question *
     *wait = DAY;
     return RENEW_BRAKED;
   }
-  return p->per_day ? by_rate(c, &q->oldest, DAY, wait) : RENEW_FREELY;
+  return p->per_day ? by_rate(p->day_age, DAY, wait) : RENEW_FREELY;
 }
 
 /* The rules of docs/renewal.md, once more. */
@@ -149,7 +129,7 @@ void sim_past_known(const struct question *q) {
   c->braked_calendar = false;
   if (j->automatic && !q->a.past.anyway && q->message >= 0) brake = by_rules(c, q, &wait);
   bool all = brake == RENEW_FREELY && q->a.past.has_sixtieth;
-  if (all) brake = by_rate(c, &q->sixtieth, HOUR, &wait);
+  if (all) brake = by_rate(q->a.past.sixtieth_age, HOUR, &wait);
   j->may_go = brake == RENEW_FREELY;
   if (j->may_go) c->braked_calendar = was_calendar; /* until it goes */
   if (j->may_go) return;
@@ -163,19 +143,20 @@ void sim_past_known(const struct question *q) {
 void sim_check_claim(int id) {
   const struct job *j = &world.j[id];
   struct conversation *c = sim_told_conversation(j->conversation);
-  bool calendar = !j->automatic && j->attempts == 0, renewds = j->automatic && !j->anyway;
+  bool calendar = j->wait.calendar, renewds = j->automatic && !j->anyway;
   SIM_CHECK(!renewd.stopping, "job %s is claimed while renewd stops", j->name);
   SIM_CHECK(sim_stage(j) == STAGE_ASKED, "job %s is claimed out of turn", j->name);
   SIM_CHECK(j->may_go, "job %s is claimed though it is braked or stopped", j->name);
-  SIM_CHECK(!calendar || now().wall >= j->told_next, "job %s is claimed %lld ms before its time",
-            j->name, (long long)(j->told_next - now().wall));
-  SIM_CHECK(calendar || !j->told_sure || j->told_next != j->next || world.boot >= j->wait.until,
+  SIM_CHECK(!calendar || j->told_next != j->next || now().wall >= j->next,
+            "job %s is claimed %lld ms before its time", j->name,
+            (long long)(j->told_next - now().wall));
+  SIM_CHECK(calendar || j->told_next != j->next || world.boot >= ends(&j->wait),
             "job %s is claimed %lld ms before its wait is over", j->name,
-            (long long)(j->wait.until - world.boot));
-  SIM_CHECK(!j->automatic || !c->told_sure || !c->told_until ||
-                c->told_until != c->cooldown_until || world.boot >= c->rest.until,
+            (long long)(ends(&j->wait) - world.boot));
+  SIM_CHECK(!j->automatic || !c->told_until || c->told_until != c->cooldown_until ||
+                world.boot >= ends(&c->rest),
             "conversation %d is not left to rest, for %lld ms", j->conversation,
-            (long long)(c->rest.until - world.boot));
+            (long long)(ends(&c->rest) - world.boot));
   SIM_CHECK(c->told != RENEW_PAUSED, "job %s is claimed in a pause", j->name);
   if (renewds || c->braked_all) unbrake(c); /* else its brake is not asked about */
   if (!renewds) return;
@@ -185,9 +166,9 @@ void sim_check_claim(int id) {
             j->name);
 }
 
-/* Rates, by the true clock, unless a step of the other one has made attempts older. */
+/* Rates, by the true clock. */
 static void check_rate(const struct conversation *c, int most, int64_t span, const char *name) {
-  if (c->attempts_n <= most || (world.forward_at && world.forward_at > world.boot - span)) return;
+  if (c->attempts_n <= most) return;
   int64_t ago = world.boot - c->attempts[c->attempts_n - 1 - most].boot;
   SIM_CHECK(ago >= span, "%s: %d deliveries within %lld ms", name, most + 1, (long long)ago);
 }
@@ -198,7 +179,7 @@ void sim_check_lease(int id) {
   const struct attempt *a = &c->attempts[c->attempts_n - 1];
   struct target *t = &world.t[j->target];
   if (t->leased.run != renewd.run) t->former = t->leased;
-  t->leased = (struct leased){id, a->boot, a->steps, renewd.run};
+  t->leased = (struct leased){id, a->boot, world.offset, renewd.run};
   check_rate(c, HOURLY, HOUR, j->name);
   if (j->automatic && !j->anyway) check_rate(c, PER_DAY, DAY, j->name);
 }
@@ -211,7 +192,7 @@ static void check_apart(const struct job *j) {
   const struct leased *f = t->leased.run == renewd.run ? &t->former : &t->leased;
   bool here = t->run == renewd.run && t->begun_at >= renewd.up_since;
   bool known =
-      f->job >= 0 && f->steps == world.steps &&
+      f->job >= 0 && renewd.began_offset <= f->offset &&
       (world.j[f->job].status != OVER || world.c[world.j[f->job].conversation].newest == f->job);
   int64_t since = here ? t->begun_at : known ? f->at : -DAY;
   SIM_CHECK(world.boot >= since + SPACING, "two deliveries to target %d are %lld ms apart",
@@ -267,7 +248,7 @@ static void check_result(const struct job *j, const struct telling *t) {
   case RENEW_UNREACHED:
     most = doubled(30 * SECOND, 30 * MINUTE, j->unreached);
     left = rules->give_up;
-    if (j->unreached && j->unreached_since < wall) left -= wall - j->unreached_since;
+    if (j->unreached) left -= world.boot - j->unreached_at - j->lag;
     if (left <= 0)
       fits = t->outcome == RENEW_FAILED;
     else
@@ -290,8 +271,7 @@ static void check_result(const struct job *j, const struct telling *t) {
 
 static void check_recovered(const struct job *j, const struct telling *t) {
   if (!t->token[0]) {
-    bool sure = j->lease.steps == world.steps;
-    SIM_CHECK(!sure || j->unknown || !j->taken || world.boot >= j->lease.until,
+    SIM_CHECK(j->unknown || !j->taken || world.boot >= j->lease.until,
               "the lease of job %s is ended before it runs out", j->name);
     SIM_CHECK(t->outcome == RENEW_UNKNOWN, "a client's lease ends as %s",
               renew_outcome_name(t->outcome));

@@ -72,6 +72,13 @@ static void answered(struct event *e) {
     ask_again(e);
     return;
   }
+  int64_t lag = world.boot - q->asked_at;
+  if (q->q.parts == RENEW_ABOUT_WAITS) {
+    renewd.asks_waits = false;
+    renewd.waits_at = world.boot + (q->a.problem ? SECOND : 0);
+    if (lag > renewd.lag) renewd.lag = lag;
+  }
+  if (q->q.parts & RENEW_ABOUT_UNREACHED) world.j[q->job].lag = lag;
   if (q->a.problem && q->job >= 0) sim_held(world.j[q->job].conversation, SECOND);
   if (q->q.parts & RENEW_ABOUT_PAST) sim_past_known(q);
   if (q->job >= 0) sim_stage_answered(q->job, e->ticket);
@@ -118,6 +125,7 @@ static void receipted_stage(const struct telling *t, char result, uint64_t versi
 /* Of the oldest telling. found: what its claim has found; NULL: it does not say. */
 static void receipt(char result, uint64_t version, const struct question *found) {
   struct telling *t = renewd.head;
+  if (found) world.j[t->job].lag = world.boot - found->asked_at;
   receipted_stage(t, result, version, found);
   renewd.head = t->next;
   if (!renewd.head) renewd.tail = &renewd.head;
@@ -171,6 +179,7 @@ static void connects(void) {
   renewd.sent = 0;
   sim_send_window();
   renewd.calm_since = world.boot;
+  renewd.lag = 0;
   happens(RENEW_CONNECTED);
 }
 
@@ -204,6 +213,7 @@ void sim_renewd_starts(void) {
   renewd.stopping = renewd.connected = false;
   renewd.cursor = 0;
   renewd.numbers = renewd.sent = 0;
+  renewd.asks_waits = false;
   renewd.unserved = -1;
   if (!world.ending && one_in(3)) renewd.unserved = (int)chance(world.targets_n - 1);
   if (renewd.unserved >= 0 && sim_repeatable(renewd.unserved)) renewd.unserved = -1;

@@ -50,7 +50,7 @@ struct message {
   int64_t last_message_at; /* the conversation's then */
   bool entitled;           /* by what the store said when it was judged */
   unsigned judged;         /* renewd.knows then; 0: it was not */
-  uint64_t version;
+  uint64_t version, came;  /* came: its first */
 };
 
 enum status { PENDING, RUNNING, OVER };
@@ -74,8 +74,9 @@ enum stage {
 /* A wall time that stands for the end of a wait: when it is over in truth. */
 struct wait {
   int64_t until;  /* boot */
+  int64_t stored; /* boot: the same, as the store knows it */
+  bool calendar;  /* it is none, but a calendar time */
   int64_t length; /* of the whole */
-  unsigned steps; /* of the wall clock before it began */
   unsigned by;    /* what set it, as renewd.knows; 0: another than renewd */
 };
 
@@ -87,18 +88,18 @@ struct job {
   enum status status;
   bool unknown; /* its lease is in that state */
   int64_t next, attempts, created_at, updated_at, last_attempt_at;
-  int64_t unreached, unreached_since;
+  int64_t attempt_at; /* boot; of the last one */
+  uint64_t attempt_number;
+  int64_t unreached, unreached_at; /* boot */
   uint64_t version;
   char token[33];
-  unsigned lease_run;  /* the renewd that has it; 0: a client */
-  uint64_t offer;      /* the number of the offer that waits; 0: none */
-  uint64_t taken;      /* the number of the client's attempt; 0: none */
-  int64_t lease_until; /* wall */
-  struct wait lease;   /* the same, in truth */
+  unsigned lease_run; /* the renewd that has it; 0: a client */
+  uint64_t offer;     /* the number of the offer that waits; 0: none */
+  uint64_t taken;     /* the number of the client's attempt; 0: none */
+  struct wait lease;  /* the same, in truth */
 
   /* The referee's: the truth. */
   struct wait wait;      /* that next stands for */
-  unsigned written;      /* steps of the wall clock before its row was */
   bool accepted;         /* the target has it, and there is no reason to send it again */
   bool may_have_arrived; /* as far as renewd can know */
   int released;          /* how often in a row its target sent nothing, in this run */
@@ -106,8 +107,6 @@ struct job {
   unsigned told_run, stage_run;
   uint64_t told_version;
   int64_t told_next;
-  int64_t told_at; /* boot: when it was told of this next */
-  bool told_sure;  /* the wait's end is known to it */
   enum stage stage;
   uint64_t ticket;  /* that the stage waits for */
   bool answered;    /* what the stage waited for is there: it ends, unless the core goes on */
@@ -118,13 +117,13 @@ struct job {
   struct {          /* the conversation, as it was read with the lease */
     bool paused, superseded;
   } read;
+  int64_t lag;                /* of the answer about its lease */
   struct renew_result result; /* that renewd was told */
   bool has_result;
 };
 
 struct attempt {
   int64_t at, boot; /* when it began; at: wall */
-  unsigned steps;   /* of the wall clock before that */
   int job;
 };
 
@@ -132,7 +131,8 @@ struct conversation {
   enum renew_automation automation;
   int last; /* message; -1: none */
   int messages;
-  int64_t auto_since, cooldown_until, updated_at;
+  uint64_t auto_since; /* version */
+  int64_t cooldown_until, updated_at;
   uint64_t version;
   uint64_t person;  /* the version at which a person was last there */
   uint64_t resumed; /* at which one let it go on */
@@ -157,12 +157,9 @@ struct conversation {
   enum renew_automation told;
   int told_last;
   int64_t changed_at; /* boot: when it was told that the last message is new or has grown */
-  int64_t told_until, told_at;
-  int64_t forgot_at; /* boot: it was manual, so renewd may have forgotten it */
-  bool told_sure;
-  int64_t calm_since;    /* boot: of the last thing that renewd was told of it */
-  int64_t braked_until;  /* boot; RENEW_NEVER: until a row comes */
-  int64_t perhaps_until; /* boot: renewd may think that it is braked */
+  int64_t told_until;
+  int64_t calm_since;   /* boot: of the last thing that renewd was told of it */
+  int64_t braked_until; /* boot; RENEW_NEVER: until a row comes */
   bool braked_calendar;
   bool braked_all;
   int stood_still; /* how often the owner found it so */
@@ -180,9 +177,10 @@ struct target {
   int64_t begun_at;    /* boot: the last one of any run; 0: none */
   int64_t calm_since;
   struct leased {
-    int job;    /* -1: none */
-    int64_t at; /* boot */
-    unsigned steps, run;
+    int job;        /* -1: none */
+    int64_t at;     /* boot */
+    int64_t offset; /* of the wall clock then */
+    unsigned run;
   } leased, former; /* the last lease; and the last one of an earlier run */
 };
 
@@ -208,8 +206,7 @@ struct telling {
   int job, conversation, message, target;
   int64_t next_at, cooldown_until, attempt, at;
   struct wait wait;
-  int64_t boot;   /* when it was told */
-  unsigned steps; /* of the wall clock before that */
+  int64_t told; /* wall: when it was */
   enum renew_outcome outcome;
   char token[33];
   uint64_t version;
@@ -285,8 +282,8 @@ struct world {
   bool ending; /* no more faults, and nothing new */
   int64_t ending_at;
   int64_t boot, offset;
-  unsigned steps;                 /* of the wall clock so far */
-  int64_t stepped_at, forward_at; /* boot, of the last one; of the last one forward */
+  unsigned steps;     /* of the wall clock so far */
+  int64_t stepped_at; /* boot, of the last one */
   struct ck_heap events;
   struct conversation *c;
   struct job *j;
@@ -311,7 +308,7 @@ static inline bool one_in(int64_t n) { return chance(n - 1) == 0; }
 
 /* A wait from now on; by: what sets it, as renewd.knows, 0: another. */
 static inline struct wait sim_wait(int64_t ms, unsigned by) {
-  return (struct wait){world.boot + ms, ms, world.steps, by};
+  return (struct wait){world.boot + ms, world.boot + ms, false, ms, by};
 }
 
 /* ---- events.c ---- */
@@ -336,7 +333,7 @@ extern struct store {
   uint64_t version;
   unsigned producer; /* the renewd whose changesets are taken */
   uint64_t last;     /* number of its last changeset; durable */
-  uint64_t offers, taken;
+  uint64_t offers, taken, attempts;
 } store;
 
 void sim_conversation_name(char out[24], int id);
@@ -360,13 +357,14 @@ bool sim_is_superseded(const struct job *j);
 
 /* A question about a job, a message or a conversation (-1: none), and its answer. */
 struct question {
-  struct renew_question q; /* its texts are below */
-  int job, conversation, message;
+  struct renew_question q;                 /* its texts are below */
+  int job, conversation, message, wait_of; /* wait_of: a job */
   struct renew_answer a;
   char texts[6][40], snapshot[96], renewal[96], said[48];
-  struct renew_job_row *rows;      /* on the heap; NULL: not asked for */
-  char cursor[48], next[48];       /* of the page before, and of the one after */
-  struct attempt sixtieth, oldest; /* from which the rates count */
+  struct renew_job_row *rows;   /* on the heap; NULL: not asked for */
+  char cursor[48], next[48];    /* of the page before, and of the one after */
+  struct renew_wait_row *waits; /* as rows; their names are valid up to the next answer */
+  int64_t asked_at;
 };
 /* What the store says now. */
 void sim_answer(struct question *q);
@@ -384,6 +382,8 @@ void sim_commit(const struct event *e);
 void sim_store_welcome(unsigned run);
 void sim_store_dies(void);
 void sim_store_starts(void);
+/* What the store keeps of a wait that ends at that wall time, and was told then; 0: now. */
+void sim_store_wait(struct wait *w, int64_t until, int64_t told);
 /* A claim is granted. */
 void sim_lease(int id, struct attempt attempt);
 /* An attempt has ended: as `END` says. */
@@ -401,6 +401,10 @@ extern struct renewd {
   struct renew_core core;
   struct renew_effects effects;
   uint64_t cursor;
+  bool asks_waits;              /* it has asked about waits, and has no answer */
+  int64_t waits_at;             /* boot: when it had one, or may ask again */
+  int64_t lag;                  /* of the slowest answer about waits since the last connection */
+  int64_t began_offset;         /* of the wall clock, when it was told of everything */
   int64_t up_since, calm_since; /* boot; calm: connected, and no disaster since */
   int unserved;                 /* the target that its settings do not have; -1: none */
   struct telling *head, **tail;

@@ -47,7 +47,6 @@ void sim_message_changed(int id) {
 void sim_job_changed(int id) {
   world.j[id].offer = 0;
   world.j[id].updated_at = now().wall;
-  world.j[id].written = world.steps;
   world.j[id].version = ++store.version;
   sim_publish('j', id, store.version);
 }
@@ -73,12 +72,11 @@ int sim_new_message(int id, bool assistant, bool live, enum says says, int64_t o
                                 .created_at = wall,
                                 .observed_at = observed_at,
                                 .at = world.boot};
-  /* A moment that is ahead of the clock becomes the present one. */
-  if (c->auto_since > wall + CK_AHEAD_MS) c->auto_since = wall - 1;
   if (assistant) c->alike = says == ALIKE_TEXT ? c->alike + 1 : 0;
   c->last = n;
   world.m[n].last_message_at = observed_at > wall ? wall : observed_at;
   sim_message_changed(n);
+  world.m[n].came = world.m[n].version;
   sim_conversation_changed(id);
   return n;
 }
@@ -145,7 +143,8 @@ static void about_message(struct question *q) {
                             .role = m->assistant ? CK_LIT("assistant") : CK_LIT("user"),
                             .created_at = m->created_at,
                             .observed_at = m->observed_at,
-                            .since = c->automation == RENEW_AUTO ? c->auto_since : 0,
+                            .on_auto = c->automation == RENEW_AUTO,
+                            .older = m->came < c->auto_since,
                             .has_job = m->has_job};
   f->last_message_at = world.m[c->last].last_message_at;
   world.m[q->message].entitled = sim_is_entitled(q->message);
@@ -169,8 +168,7 @@ static void about_past(struct question *q) {
   p->renewal = ck_str_of(q->renewal);
   p->has_sixtieth = c->attempts_n >= HOURLY;
   if (p->has_sixtieth) {
-    q->sixtieth = c->attempts[c->attempts_n - HOURLY];
-    p->sixtieth_at = q->sixtieth.at;
+    p->sixtieth_age = world.boot - c->attempts[c->attempts_n - HOURLY].boot;
   }
   p->anyway = q->job >= 0 && world.j[q->job].anyway;
   if (!q->q.rules) return;
@@ -178,8 +176,7 @@ static void about_past(struct question *q) {
       day = (int)q->q.rules->per_day;
   if (day && c->attempts_n >= day) {
     p->per_day = day;
-    q->oldest = c->attempts[c->attempts_n - day];
-    p->day_at = q->oldest.at;
+    p->day_age = world.boot - c->attempts[c->attempts_n - day].boot;
   }
   if (in_a_row(c, most) >= most) p->in_a_row = most;
   if (c->alike >= alike) p->alike = alike;
@@ -198,7 +195,7 @@ static void about_lease(struct question *q, const struct job *j) {
                                     .attempt = j->attempts};
   if (!j->taken) return;
   q->a.lease.client = CK_LIT("browser");
-  q->a.lease.until = j->lease_until;
+  q->a.lease.left = j->lease.until - world.boot;
 }
 
 static void about_job(struct question *q, const struct job *j) {
@@ -239,9 +236,53 @@ static void about_link(struct question *q) {
     q->a.link.target_payload = ck_str_of(q->texts[5]);
 }
 
+static void add_wait(struct question *q, uint64_t number, bool of_job, const char *name,
+                     int64_t until, const struct wait *w) {
+  bool lasts = w->calendar || w->stored > world.boot;
+  if (number < q->q.number || !lasts || q->a.n == RENEW_PAGE) return;
+  q->waits[q->a.n++] = (struct renew_wait_row){.number = number,
+                                               .of_job = of_job,
+                                               .id = ck_str_of(name),
+                                               .until = until,
+                                               .calendar = w->calendar,
+                                               .left = w->stored - world.boot};
+}
+
+static void about_wait_of_job(struct question *q, const struct job *j) {
+  if (j->status == PENDING) add_wait(q, 0, true, j->name, j->next, &j->wait);
+}
+
+static void about_rest(struct question *q, char name[24], int id) {
+  const struct conversation *c = &world.c[id];
+  sim_conversation_name(name, id);
+  if (c->cooldown_until) add_wait(q, 0, false, name, c->cooldown_until, &c->rest);
+}
+
+/* First those of the conversations. */
+static void about_waits(struct question *q) {
+  static char names[RENEW_PAGE][24];
+  uint64_t jobs = (uint64_t)world.conversations_n;
+  q->waits = ck_zalloc(RENEW_PAGE * sizeof *q->waits);
+  q->a.waits = q->waits;
+  if (q->wait_of >= 0) about_wait_of_job(q, &world.j[q->wait_of]);
+  if (q->conversation >= 0) about_rest(q, names[0], q->conversation);
+  if (q->wait_of >= 0 || q->conversation >= 0) return;
+  for (uint64_t id = q->q.number; id < jobs && q->a.n < RENEW_PAGE; id++) {
+    sim_conversation_name(names[q->a.n], (int)id);
+    const struct conversation *c = &world.c[id];
+    if (c->cooldown_until) add_wait(q, id, false, names[q->a.n], c->cooldown_until, &c->rest);
+  }
+  for (uint64_t id = q->q.number > jobs ? q->q.number - jobs : 0;
+       id < (uint64_t)world.jobs && q->a.n < RENEW_PAGE; id++) {
+    const struct job *j = &world.j[id];
+    if (j->status == PENDING) add_wait(q, jobs + id, true, j->name, j->next, &j->wait);
+  }
+}
+
 void sim_answer(struct question *q) {
   unsigned parts = q->q.parts;
   q->a.head = store.version;
+  q->asked_at = world.boot;
   struct job *j = q->job >= 0 ? &world.j[q->job] : NULL;
   if (parts & RENEW_ABOUT_MESSAGE) about_message(q);
   if (parts & RENEW_ABOUT_CONVERSATION) about_conversation(q);
@@ -251,11 +292,12 @@ void sim_answer(struct question *q) {
   if (parts & RENEW_ABOUT_JOB) about_job(q, j);
   if (parts & RENEW_ABOUT_UNREACHED) {
     q->a.unreached = j->unreached;
-    q->a.unreached_since = j->unreached_since;
+    q->a.unreached_age = world.boot - j->unreached_at;
     j->read.paused = world.c[j->conversation].automation == RENEW_PAUSED;
     j->read.superseded = sim_is_superseded(j);
   }
   if (parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_UPCOMING | RENEW_ABOUT_BEGUN)) sim_page(q);
+  if (parts & RENEW_ABOUT_WAITS) about_waits(q);
 }
 
 struct question *sim_found(int job) {
@@ -271,5 +313,6 @@ struct question *sim_found(int job) {
 
 void sim_question_free(struct question *q) {
   if (q) free(q->rows);
+  if (q) free(q->waits);
   free(q);
 }

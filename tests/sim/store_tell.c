@@ -41,8 +41,17 @@ void sim_lease(int id, struct attempt attempt) {
   j->unknown = false;
   j->attempts++;
   j->last_attempt_at = attempt.at;
+  j->attempt_at = world.boot;
+  j->attempt_number = ++store.attempts;
   charge(c, attempt);
   sim_check_lease(id);
+}
+
+/* The later of the two clocks' times counts. */
+void sim_store_wait(struct wait *w, int64_t until, int64_t told) {
+  int64_t begun = told > now().wall ? told : now().wall, left = until - begun;
+  if (!told && left > CK_CLIENT_TIME_MAX_MS) left = CK_CLIENT_TIME_MAX_MS;
+  w->stored = world.boot + (left > 0 ? left : 0);
 }
 
 void sim_rest(int conversation, int64_t until, struct wait wait) {
@@ -70,7 +79,7 @@ void sim_end(int id, enum renew_outcome outcome, int64_t next, struct wait wait)
     j->attempts--;
     uncharge(c, id);
   }
-  if (outcome == RENEW_UNREACHED && j->unreached++ == 0) j->unreached_since = now().wall;
+  if (outcome == RENEW_UNREACHED && j->unreached++ == 0) j->unreached_at = world.boot;
   if (charged) j->unreached = 0;
   if (j->unknown)
     sim_add(DECIDES, HOUR + chance(HOUR), id);
@@ -83,7 +92,9 @@ void sim_end(int id, enum renew_outcome outcome, int64_t next, struct wait wait)
 
 static char apply_put(const struct telling *t) {
   if (world.m[t->message].has_job) return 'r';
-  sim_new_job(t->conversation, t->message, true, t->target, t->next_at, t->wait);
+  struct wait wait = t->wait;
+  sim_store_wait(&wait, t->next_at, 0);
+  sim_new_job(t->conversation, t->message, true, t->target, t->next_at, wait);
   return 'n';
 }
 
@@ -103,7 +114,7 @@ static bool may_be_claimed(const struct job *j) {
 static char apply_claim(const struct telling *t) {
   struct job *j = &world.j[t->job];
   if (!may_be_claimed(j) || j->offer) return 'r';
-  sim_lease(t->job, (struct attempt){t->at, t->boot, t->steps, t->job});
+  sim_lease(t->job, (struct attempt){t->at, world.boot, t->job});
   j->lease_run = t->run;
   if (one_in(60)) sim_add(MEDDLES, chance(4), j->conversation);
   snprintf(j->token, sizeof j->token, "%s", t->token);
@@ -124,8 +135,10 @@ static char apply_end(const struct telling *t) {
   world.n.retried += t->outcome == RENEW_RETRY;
   world.n.unreached += t->outcome == RENEW_UNREACHED;
   world.n.released += t->outcome == RENEW_RELEASED;
-  sim_end(t->job, t->outcome, t->next_at, t->wait);
-  if (t->cooldown_until) sim_rest(conversation, t->cooldown_until, t->wait);
+  struct wait wait = t->wait;
+  sim_store_wait(&wait, t->cooldown_until ? t->cooldown_until : t->next_at, t->told);
+  sim_end(t->job, t->outcome, t->next_at, wait);
+  if (t->cooldown_until) sim_rest(conversation, t->cooldown_until, wait);
   return 'u';
 }
 

@@ -227,7 +227,7 @@ Test(follow, in_brief) {
   add_chat("paused", "paused");
   add_job("hand_1", ",'next_attempt_at':5");
   add_job("job_1", ",'next_attempt_at':5");
-  add_job("tried", ",'next_attempt_at':5,'attempt_count':1");
+  add_job("tried", ",'next_attempt_at':5,'last_attempt_at':1");
   add_job("over", ",'status':'done'");
   add_job("over too", ",'status':'failed'");
   add_job("runs", ",'status':'running'");
@@ -262,7 +262,7 @@ Test(follow, what_changes_between_brief_answers) {
   for (int i = 0; i < 6; ++i) {
     char id[8];
     snprintf(id, sizeof id, "big%d", i);
-    char *more = ck_sprintf(",'attempt_count':1,'payload':'%s'", text);
+    char *more = ck_sprintf(",'last_attempt_at':1,'payload':'%s'", text);
     add_job(id, more);
     free(more);
   }

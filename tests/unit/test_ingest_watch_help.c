@@ -164,6 +164,7 @@ void wr_open(struct wr_rig *r) {
   make_home(r);
   sh_open(&r->store);
   r->store.now = STORE_NOW;
+  r->store.has_clocks = true;
   open_spool(r);
 }
 
@@ -176,6 +177,7 @@ void wr_again(struct wr_rig *r) {
   r->taken = 0;
   sh_open(&r->store);
   r->store.now = STORE_NOW;
+  r->store.has_clocks = true;
   open_spool(r);
 }
 

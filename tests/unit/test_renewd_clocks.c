@@ -2,6 +2,8 @@
  * of a delivery do not. */
 #include <criterion/criterion.h>
 
+#include <stdio.h>
+
 #include "test_renewd_core.h"
 
 #define MINUTE INT64_C(60000)
@@ -58,15 +60,69 @@ Test(renewd_clocks, a_calendar_job_behind_another_one, .init = core_begin, .fini
   claims("hand");
 }
 
-/* A clock that was ahead when a rest began, and is not any more when renewd starts. */
-Test(renewd_clocks, a_rest_is_no_longer_than_one_may_be, .init = core_begin, .fini = core_end) {
-  int64_t longest = CK_CLIENT_TIME_MAX_MS;
-  row_conversation("c", "auto", "m1", at.wall + 10 * YEAR);
-  row_job((struct row_of_job){.id = automatic("m1"), .of = "c", .message = "m1"});
-  pass(longest - 1);
+/* What the rows say is of long ago, and the clock was stepped since: the store knows. */
+Test(renewd_clocks, after_a_restart, .init = core_new, .fini = core_end) {
+  knows_waits = false;
+  int64_t until = at.wall + 10 * YEAR;
+  const char *done = automatic("m1"), *off = automatic("m4");
+  row_conversation("c", "auto", "m1", until);
+  row_job((struct row_of_job){.id = done, .of = "c", .message = "m1"});
+  row_job((struct row_of_job){
+      .id = "over", .of = "o", .message = "m2", .attempts = 1, .next = ck_int(until)});
+  row_job((struct row_of_job){
+      .id = "waits", .of = "w", .message = "m3", .attempts = 1, .next = ck_int(at.wall - 1)});
+  row_conversation("s", "auto", "m4", 0);
+  row_job((struct row_of_job){.id = off, .of = "s", .message = "m4", .next = ck_int(until)});
+  core_connect();
   claims(NULL);
-  pass(1);
-  claims(automatic("m1"));
+  const struct renew_wait_row rows[] = {
+      {.number = 3, .id = CK_LIT("c"), .until = until, .left = MINUTE},
+      {.number = 7, .of_job = true, .id = CK_LIT("waits"), .until = at.wall - 1, .left = HOUR},
+      {.number = 8, .of_job = true, .id = ck_str_of(off), .until = until, .calendar = true}};
+  answer(queried(RENEW_ABOUT_WAITS), (struct renew_answer){.problem = "busy"});
+  pass(1000);
+  happen(RENEW_TICK);
+  answer(queried(RENEW_ABOUT_WAITS), (struct renew_answer){.waits = rows, .n = 3});
+  claims("over");
+  claims(NULL);
+  pass(MINUTE);
+  claims(done);
+  claims(NULL);
+  pass(HOUR - MINUTE);
+  claims("waits");
+  claims(NULL);
+  at.wall += 10 * YEAR;
+  pass(500);
+  claims(off);
+}
+
+/* Each page begins behind the last row of the one before; a row that comes meanwhile is asked about
+ * in another round. */
+Test(renewd_clocks, pages_of_waits, .init = core_new, .fini = core_end) {
+  static struct renew_wait_row rows[RENEW_PAGE];
+  knows_waits = false;
+  for (int i = 0; i < RENEW_PAGE; i++) rows[i].number = (uint64_t)(10 + 2 * i);
+  row_conversation("c", "auto", "m1", at.wall + HOUR);
+  core_connect();
+  const struct renew_effect *first = queried(RENEW_ABOUT_WAITS);
+  answer(first, (struct renew_answer){.waits = rows, .n = RENEW_PAGE});
+  const struct renew_effect *second = queried(RENEW_ABOUT_WAITS);
+  cr_assert(second && second->as.query.number == rows[RENEW_PAGE - 1].number + 1);
+  row_conversation("d", "auto", "m2", at.wall + HOUR);
+  id = automatic("m2");
+  row_job((struct row_of_job){.id = id, .of = "d", .message = "m2"});
+  answer(second, (struct renew_answer){0});
+  claims(NULL);
+  first = queried(RENEW_ABOUT_WAITS);
+  cr_assert(first && first->as.query.number == 0);
+  happen(RENEW_LOST);
+  happen(RENEW_CONNECTED);
+  answer(first, (struct renew_answer){0});
+  claims(NULL);
+  answer(queried(RENEW_ABOUT_WAITS), (struct renew_answer){0});
+  claims(NULL);
+  answer(queried(RENEW_ABOUT_WAITS), (struct renew_answer){0});
+  claims(id);
 }
 
 /* A job that is made in the rest is due at its end, by the clock as it is then. */
@@ -79,27 +135,148 @@ Test(renewd_clocks, a_job_that_is_made_after_a_step, .init = core_begin, .fini =
                                                         .created_at = at.wall,
                                                         .observed_at = at.wall - 1,
                                                         .live = true,
-                                                        .since = 1}});
+                                                        .on_auto = true}});
   const struct renew_effect *put = told(CK_OP_PUT);
   cr_assert_not_null(put);
   cr_assert_eq(ck_row_int(put->as.tell.row, CK_JOBS_NEXT_ATTEMPT_AT, 0), at.wall + HOUR);
 }
 
-/* The clock goes back after the 60th delivery, by more than an hour. */
-Test(renewd_clocks, a_rate_ends, .init = core_begin, .fini = core_end) {
-  int64_t sixtieth = at.wall - 10 * MINUTE;
-  const struct renew_answer braked = {.past = {.has_sixtieth = true, .sixtieth_at = sixtieth}};
-  row_job((struct row_of_job){.id = "j", .of = "c", .message = "m", .attempts = 1});
-  claims("j");
-  answer(past_query(), braked);
-  cr_assert_null(told(CK_OP_CLAIM));
-  at.wall -= 10 * YEAR;
-  pass(50 * MINUTE - 1);
+/* The clock was set back by ten days while it rested, and renewd started again: the row's deadline
+ * is ten days ahead. The job is made once the store has told what is left of the rest. */
+Test(renewd_clocks, a_job_that_is_made_after_a_restart, .init = core_new, .fini = core_end) {
+  knows_waits = false;
+  int64_t until = at.wall + 240 * HOUR;
+  row_conversation("c", "auto", "m1", until);
+  core_connect();
+  happen(RENEW_TICK);
+  cr_assert_null(queried(TURN));
+  const struct renew_wait_row rest = {.number = 1, .id = CK_LIT("c"), .until = until, .left = HOUR};
+  answer(queried(RENEW_ABOUT_WAITS), (struct renew_answer){.waits = &rest, .n = 1});
+  answer(queried(TURN), (struct renew_answer){.facts = {.found = true,
+                                                        .role = CK_LIT("assistant"),
+                                                        .created_at = at.wall,
+                                                        .observed_at = at.wall - 1,
+                                                        .live = true,
+                                                        .on_auto = true}});
+  const struct renew_effect *put = told(CK_OP_PUT);
+  cr_assert_not_null(put);
+  cr_assert_eq(ck_row_int(put->as.tell.row, CK_JOBS_NEXT_ATTEMPT_AT, 0), at.wall + HOUR);
+}
+
+/* A rest that another one has written comes while the message is assessed. */
+Test(renewd_clocks, a_rest_that_comes_while_it_is_assessed, .init = core_begin, .fini = core_end) {
+  row_conversation("c", "auto", "m1", 0);
+  happen(RENEW_TICK);
+  const struct renew_effect *asked = queried(TURN);
+  cr_assert_not_null(asked);
+  knows_waits = false;
+  row_conversation("c", "auto", "m1", at.wall + HOUR);
+  answer(asked, (struct renew_answer){.facts = {.found = true}});
+  cr_assert_null(told(CK_OP_PUT));
+  cr_assert_null(queried(TURN));
+  const struct renew_effect *wait = queried(RENEW_ABOUT_WAITS);
+  cr_assert(wait && ck_str_is(wait->as.query.conversation_id, "c"));
+  answer(wait, (struct renew_answer){0});
+  cr_assert_not_null(queried(TURN));
+}
+
+/* Of a row that comes later the store is asked alone, however many waits it has. */
+Test(renewd_clocks, a_wait_that_another_has_written, .init = core_begin, .fini = core_end) {
+  knows_waits = false;
+  id = automatic("m1");
+  row_conversation("c", "auto", "m1", 0);
+  row_job((struct row_of_job){
+      .id = id, .of = "c", .message = "m1", .attempts = 1, .next = ck_int(at.wall + HOUR)});
+  happen(RENEW_TICK);
+  const struct renew_effect *asked = queried(RENEW_ABOUT_WAITS);
+  cr_assert(asked && ck_str_is(asked->as.query.job_id, id));
+  row_job((struct row_of_job){
+      .id = id, .of = "c", .message = "m1", .attempts = 1, .next = ck_int(at.wall + 2 * HOUR)});
+  answer(asked, (struct renew_answer){.problem = "busy"});
+  pass(1000);
+  happen(RENEW_TICK);
+  asked = queried(RENEW_ABOUT_WAITS);
+  cr_assert(asked && ck_str_is(asked->as.query.job_id, id));
+  happen(RENEW_LOST);
+  happen(RENEW_CONNECTED);
+  answer(asked, (struct renew_answer){0});
   claims(NULL);
-  pass(1);
+  asked = queried(RENEW_ABOUT_WAITS);
+  const struct renew_wait_row row = {.number = 900000,
+                                     .of_job = true,
+                                     .id = ck_str_of(id),
+                                     .until = at.wall - 1000 + 2 * HOUR,
+                                     .left = MINUTE};
+  answer(asked, (struct renew_answer){.waits = &row, .n = 1});
+  claims(NULL);
+  cr_assert_null(queried(RENEW_ABOUT_WAITS));
+  pass(MINUTE);
+  claims(id);
+}
+
+/* It is asked about again if its row comes while the answer is on its way. */
+Test(renewd_clocks, a_wait_whose_row_comes_while_it_is_asked_for, .init = core_begin,
+     .fini = core_end) {
+  knows_waits = false;
+  id = automatic("m1");
+  row_conversation("c", "auto", "m1", 0);
+  row_job((struct row_of_job){
+      .id = id, .of = "c", .message = "m1", .attempts = 1, .next = ck_int(at.wall + HOUR)});
+  happen(RENEW_TICK);
+  const struct renew_effect *asked = queried(RENEW_ABOUT_WAITS);
+  row_job((struct row_of_job){
+      .id = id, .of = "c", .message = "m1", .attempts = 1, .next = ck_int(at.wall + 2 * HOUR)});
+  answer(asked, (struct renew_answer){0});
+  claims(NULL);
+  answer(queried(RENEW_ABOUT_WAITS), (struct renew_answer){0});
+  claims(id);
+}
+
+/* Of very many at once all waits are asked for. */
+Test(renewd_clocks, very_many_rows_at_once, .init = core_begin, .fini = core_end) {
+  knows_waits = false;
+  for (int i = 0; i <= RENEW_PAGE; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "c%d", i);
+    row_conversation(name, "auto", "m1", at.wall + HOUR);
+  }
+  happen(RENEW_TICK);
+  const struct renew_effect *asked = queried(RENEW_ABOUT_WAITS);
+  cr_assert(asked && !asked->as.query.conversation_id.n);
+  answer(asked, (struct renew_answer){0});
+  cr_assert_null(queried(RENEW_ABOUT_WAITS));
+}
+
+/* The newest attempts of a former run, page by page until one is old; after another start of the
+ * machine with a clock that has gone back all of them look new. */
+Test(renewd_clocks, attempts_of_a_former_run, .init = core_new, .fini = core_end) {
+  static struct renew_job_row page[RENEW_PAGE];
+  core.pace.spacing = MINUTE;
+  row_job((struct row_of_job){.id = "j", .of = "c", .message = "m"});
+  for (int i = 0; i < RENEW_PAGE; i++)
+    page[i] = listed(1, (struct row_of_job){.id = "old", .of = "o", .message = "n"});
+  core_connect();
+  for (int pages = 0; pages < 5; pages++)
+    answer(queried(RENEW_ABOUT_BEGUN),
+           (struct renew_answer){.jobs = page, .n = RENEW_PAGE, .cursor = CK_LIT("more")});
+  cr_assert_null(queried(RENEW_ABOUT_BEGUN));
+  claims(NULL);
+  pass(MINUTE);
   claims("j");
-  answer(past_query(), braked);
-  cr_assert_not_null(told(CK_OP_CLAIM), "the 60th delivery stays young");
+  core_end();
+
+  core_new();
+  core.pace.spacing = MINUTE;
+  row_job((struct row_of_job){.id = "j", .of = "c", .message = "m"});
+  core_connect();
+  page[0].age = MINUTE - 10;
+  page[1].age = MINUTE;
+  answer(queried(RENEW_ABOUT_BEGUN),
+         (struct renew_answer){.jobs = page, .n = 2, .cursor = CK_LIT("more")});
+  cr_assert_null(queried(RENEW_ABOUT_BEGUN));
+  claims(NULL);
+  pass(10);
+  claims("j");
 }
 
 /* The store said nothing about the lease: nothing was sent, so the attempt is released. */

@@ -21,6 +21,9 @@ void core_new(void);
 /* Follows, is connected, and has read the offers of a former run and the limits of accounts, of
  * both of which there are none. */
 void core_connect(void);
+/* The store says what the rows that came stand for as soon as it is asked: calendar times of jobs
+ * by hand that were not tried, and waits. A test that answers by itself sets this to false. */
+extern bool knows_waits;
 void pass(int64_t ms);
 
 /* ---- events ---- */

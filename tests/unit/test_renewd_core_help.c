@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct renew_core core;
@@ -13,6 +14,14 @@ static uint64_t version;
 #define BEFORES 16
 static struct ck_row before[BEFORES]; /* of jobs, before the core was live */
 static size_t befores;
+bool knows_waits = true;
+/* What the rows stand for. */
+static struct {
+  char id[64];
+  bool of_job, calendar;
+  int64_t until, ends; /* ends: boot */
+} waits[2048];
+static size_t waits_n;
 
 static int serves(const void *self, const struct renew_target *t, struct ck_err *err) {
   (void)self;
@@ -50,6 +59,7 @@ void core_new(void) {
   at = (struct renew_now){1000000, 5000};
   version = 0;
   befores = 0;
+  waits_n = 0;
 }
 
 void core_connect(void) {
@@ -78,11 +88,49 @@ void pass(int64_t ms) {
   at.boot += ms;
 }
 
+/* ---- what the rows stand for ---- */
+
+static void note_wait(const char *id, bool of_job, bool calendar, int64_t until) {
+  size_t i = 0;
+  while (i < waits_n && (waits[i].of_job != of_job || strcmp(waits[i].id, id) != 0)) i++;
+  cr_assert_lt(i, sizeof waits / sizeof *waits);
+  if (i == waits_n)
+    waits_n++;
+  else if (waits[i].until == until)
+    return;
+  snprintf(waits[i].id, sizeof waits[i].id, "%s", id);
+  waits[i].of_job = of_job;
+  waits[i].calendar = calendar && until > at.wall;
+  waits[i].until = until;
+  waits[i].ends = until > INT64_MAX / 2 ? until : at.boot + (until - at.wall);
+}
+
+static void answer_waits(const struct renew_effect *asked) {
+  static struct renew_wait_row rows[sizeof waits / sizeof *waits];
+  size_t n = 0;
+  const struct renew_question *q = &asked->as.query;
+  struct ck_str id = q->job_id.n ? q->job_id : q->conversation_id;
+  for (size_t i = 0; i < waits_n; i++)
+    if ((waits[i].calendar || waits[i].ends > at.boot) &&
+        (!id.n || (ck_str_is(id, waits[i].id) && waits[i].of_job == (q->job_id.n > 0)))) {
+      rows[n] = (struct renew_wait_row){.number = n + 1,
+                                        .of_job = waits[i].of_job,
+                                        .id = ck_str_of(waits[i].id),
+                                        .until = waits[i].until,
+                                        .calendar = waits[i].calendar,
+                                        .left = waits[i].ends - at.boot};
+      n++;
+    }
+  answer(asked, (struct renew_answer){.waits = rows, .n = n});
+}
+
 /* ---- events ---- */
 
 static void step(const struct renew_event *e) {
   renew_step(&core, e, at, &effects);
   cr_assert_lt(effects.n, sizeof found);
+  const struct renew_effect *asked = knows_waits ? queried(RENEW_ABOUT_WAITS) : NULL;
+  if (asked) answer_waits(asked); /* and the next one */
 }
 
 void happen(enum renew_event_kind kind) { step(&(struct renew_event){.kind = kind}); }
@@ -135,6 +183,7 @@ void row_conversation(const char *id, const char *automation, const char *last,
   r.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(automation);
   r.v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = ck_textz(last);
   r.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = cooldown_until ? ck_int(cooldown_until) : ck_null();
+  note_wait(id, false, false, cooldown_until);
   row(&r);
 }
 
@@ -148,6 +197,10 @@ static struct ck_row job_row(struct row_of_job j) {
   r.v[CK_JOBS_NEXT_ATTEMPT_AT] = j.next.state == CK_LEFT_OUT ? ck_int(at.wall) : j.next;
   r.v[CK_JOBS_CREATED_AT] = ck_int(j.created_at ? j.created_at : 1000);
   r.v[CK_JOBS_TARGET_SNAPSHOT] = ck_textz(j.target ? j.target : TARGET);
+  bool automatic = ck_job_is_automatic(ck_str_of(j.id), ck_str_of(j.message));
+  if (j.attempts && !j.last_attempt_at) j.last_attempt_at = 1;
+  note_wait(j.id, true, !automatic && !j.last_attempt_at,
+            ck_row_int(&r, CK_JOBS_NEXT_ATTEMPT_AT, 0));
   if (j.last_attempt_at) r.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(j.last_attempt_at);
   return r;
 }
@@ -159,7 +212,7 @@ void row_job(struct row_of_job j) {
 }
 
 struct renew_job_row listed(uint64_t upto, struct row_of_job j) {
-  return (struct renew_job_row){upto, job_row(j)};
+  return (struct renew_job_row){.version = upto, .row = job_row(j)};
 }
 
 void page(void) {
@@ -168,7 +221,7 @@ void page(void) {
   size_t n = 0;
   for (size_t i = 0; i < befores; i++)
     if (ck_str_is(ck_row_text(&before[i], CK_JOBS_STATUS), "pending"))
-      rows[n++] = (struct renew_job_row){0, before[i]};
+      rows[n++] = (struct renew_job_row){.row = before[i]};
   if (query) answer(query, (struct renew_answer){.jobs = rows, .n = n});
 }
 

@@ -44,7 +44,6 @@ Test(renewd_held, slots_and_spacing, .init = core_begin, .fini = core_end) {
   core.pace.spacing = 2000;
   char name[4] = "c0";
   for (char i = '0'; i < '6'; i++) job((name[1] = i, name), false, A);
-  held("c0", NULL);
   claims("c0");
   held("c0", NULL);
   held("c5", "spacing");
@@ -64,6 +63,7 @@ Test(renewd_held, slots_and_spacing, .init = core_begin, .fini = core_end) {
 Test(renewd_held, what_its_conversation_waits_for, .init = core_begin, .fini = core_end) {
   conversation("c", "auto", at.wall + 500);
   const char *id = job("c", true, A);
+  claims(NULL);
   held(id, "resting");
   pass(500);
   held(id, NULL);

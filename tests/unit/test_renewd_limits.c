@@ -250,7 +250,7 @@ Test(renewd_limits, nothing_is_sent_after_it, .init = core_begin, .fini = core_e
 static struct renew_answer stored(bool over, int64_t wait, int64_t later) {
   static struct renew_limit_row row;
   row = (struct renew_limit_row){
-      CK_LIT("x"), CK_LIT("no more"), {at.wall + wait, at.wall, 1, at.wall + later, over}};
+      CK_LIT("x"), CK_LIT("no more"), {at.wall + wait, at.wall, 1, at.wall + later, over}, wait};
   return (struct renew_answer){.limits = &row, .n = 1};
 }
 
@@ -297,7 +297,7 @@ Test(renewd_limits, many_of_them, .init = core_new, .fini = core_end) {
   for (int i = 0; i < RENEW_PAGE; i++) {
     snprintf(names[i], sizeof names[i], "x%d", i);
     rows[i] = (struct renew_limit_row){
-        ck_str_of(names[i]), CK_LIT("no more"), {at.wall + HOUR, at.wall, 1, at.wall, false}};
+        ck_str_of(names[i]), CK_LIT("no more"), {at.wall + HOUR, at.wall, 1, at.wall, false}, HOUR};
   }
   happen(RENEW_CONNECTED);
   follow(1);
@@ -421,7 +421,7 @@ static struct renew_answer said_so(const char *role, const char *text, const cha
                                      .observed_at = at.wall - 20,
                                      .last_message_at = at.wall,
                                      .live = true,
-                                     .since = 1},
+                                     .on_auto = true},
                            .text = ck_str_of(text),
                            .has_link = true,
                            .link = {.target_kind = CK_LIT("exec"), .target_id = CK_LIT("it")}};

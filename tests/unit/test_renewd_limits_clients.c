@@ -49,10 +49,9 @@ static void is_offered(const char *id, const char *target) {
 
 static void is_claimed(const char *id, const char *target) {
   row(id, target, "running");
-  answer(queried(LOOK), (struct renew_answer){.lease = {.running = true,
-                                                        .client = CK_LIT("ff"),
-                                                        .attempt = 1,
-                                                        .until = at.wall + 60000}});
+  answer(queried(LOOK),
+         (struct renew_answer){
+             .lease = {.running = true, .client = CK_LIT("ff"), .attempt = 1, .left = 60000}});
   cr_assert_eq(phase(id), RENEW_TAKEN);
 }
 

@@ -75,7 +75,8 @@ static void held(const char *id, const char *state) {
 
 static struct renew_answer stored(int64_t until) {
   static struct renew_limit_row row;
-  row = (struct renew_limit_row){CK_LIT("x"), CK_LIT(MONEY), {until, at.wall, 1, at.wall, false}};
+  row = (struct renew_limit_row){
+      CK_LIT("x"), CK_LIT(MONEY), {until, at.wall, 1, at.wall, false}, until - at.wall};
   return (struct renew_answer){.limits = &row, .n = 1};
 }
 
@@ -311,7 +312,7 @@ static const struct renew_effect *judged(const char *text, struct renew_refusal 
                                      .observed_at = created_at - 10,
                                      .last_message_at = at.wall,
                                      .live = true,
-                                     .since = 1},
+                                     .on_auto = true},
                            .text = ck_str_of(text),
                            .refusal = refusal,
                            .has_link = true,

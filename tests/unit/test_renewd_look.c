@@ -14,10 +14,10 @@ static void waits(const char *id, const char *target) {
   row_job((struct row_of_job){.id = id, .of = id, .message = id, .target = target});
 }
 
-/* The lease of a run of renewd; or of a client, up to a time. */
-static struct renew_answer lease(const char *target, const char *client, int64_t until) {
+/* The lease of a run of renewd; or of a client, for so long. */
+static struct renew_answer lease(const char *target, const char *client, int64_t left) {
   struct renew_answer a = {.head = 3};
-  a.lease = (struct renew_lease){.running = true, .client = ck_str_of(client), .until = until};
+  a.lease = (struct renew_lease){.running = true, .client = ck_str_of(client), .left = left};
   a.lease.token = client ? (struct ck_str){0} : CK_LIT("its token");
   a.lease.attempt = 1;
   a.job.snapshot = ck_str_of(target);
@@ -299,7 +299,7 @@ Test(renewd_offer, of_a_former_run_on_manual, .init = core_new, .fini = core_end
 static void taken(void) {
   open_offer();
   runs("j", CLIENTS);
-  answer(queried(LOOK), lease(CLIENTS, "ff1", at.wall + 5000));
+  answer(queried(LOOK), lease(CLIENTS, "ff1", 5000));
   cr_assert_eq(phase("j"), RENEW_TAKEN);
 }
 
@@ -318,7 +318,7 @@ Test(renewd_offer, whose_lease_runs_out, .init = taken, .fini = core_end) {
   pass(1);
   happen(RENEW_TICK);
   cr_assert_null(told(CK_OP_END), "before the lease is read");
-  answer(queried(LOOK), lease(CLIENTS, "ff1", at.wall));
+  answer(queried(LOOK), lease(CLIENTS, "ff1", 0));
   const struct ck_end *e = end_told("unknown");
   cr_assert_eq(e->token.n, 0);
 }
@@ -326,7 +326,7 @@ Test(renewd_offer, whose_lease_runs_out, .init = taken, .fini = core_end) {
 Test(renewd_offer, whose_lease_was_extended, .init = taken, .fini = core_end) {
   pass(5000);
   happen(RENEW_TICK);
-  answer(queried(LOOK), lease(CLIENTS, "ff1", at.wall + 700));
+  answer(queried(LOOK), lease(CLIENTS, "ff1", 700));
   cr_assert_null(told(CK_OP_END));
   cr_assert_eq(renew_core_wakes(&core), at.boot + 700);
 }
@@ -337,16 +337,16 @@ Test(renewd_offer, that_is_looked_at_again, .init = taken, .fini = core_end) {
   happen(RENEW_TICK);
   const struct renew_effect *old = queried(LOOK);
   runs("j", CLIENTS);
-  answer(old, lease(CLIENTS, "ff1", at.wall));
+  answer(old, lease(CLIENTS, "ff1", 0));
   cr_assert_null(told(CK_OP_END));
-  answer(queried(LOOK), lease(CLIENTS, "ff1", at.wall + 100));
+  answer(queried(LOOK), lease(CLIENTS, "ff1", 100));
   cr_assert_eq(phase("j"), RENEW_TAKEN);
 }
 
 Test(renewd_offer, of_a_client_that_outlives_renewd, .init = core_new, .fini = core_end) {
   runs("j", CLIENTS);
   follow(1);
-  answer(queried(LOOK), lease(CLIENTS, "ff1", at.wall + 100));
+  answer(queried(LOOK), lease(CLIENTS, "ff1", 100));
   cr_assert_null(told(CK_OP_END));
   cr_assert_eq(phase("j"), RENEW_TAKEN);
 }
@@ -358,6 +358,6 @@ Test(renewd_offer, whose_client_was_faster, .init = open_offer, .fini = core_end
   runs("j", CLIENTS);
   receipt(told(CK_OP_WITHDRAW), '=', 2);
   follow(2);
-  answer(queried(LOOK), lease(CLIENTS, "ff1", at.wall + 100));
+  answer(queried(LOOK), lease(CLIENTS, "ff1", 100));
   cr_assert_eq(phase("j"), RENEW_TAKEN);
 }

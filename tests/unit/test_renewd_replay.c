@@ -109,18 +109,18 @@ static void any_answer(struct renew_answer *a, const struct renew_question *q) {
       doubts[a->n] = (struct renew_doubt){job_of((int)a->n), chance(9), at.wall + chance(9) - 4};
     a->doubts = doubts;
   }
-  if (q->parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_LIMITS | RENEW_ABOUT_DOUBTS)) return;
+  if (q->parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_LIMITS | RENEW_ABOUT_DOUBTS | RENEW_ABOUT_WAITS))
+    return;
   a->facts = (struct renew_facts){.found = true,
                                   .role = CK_LIT("assistant"),
                                   .created_at = at.wall,
                                   .observed_at = at.wall - 5,
                                   .live = chance(5),
-                                  .since = 1};
+                                  .on_auto = true};
   a->link.client_id = CK_LIT("ff1");
   a->past.in_a_row = chance(20) == 0 ? 10 : 0;
   a->past.text = ck_str_of(chance(5) ? "Done." : "Which one?");
-  a->lease =
-      (struct renew_lease){.running = chance(4), .until = at.wall + chance(200), .attempt = 1};
+  a->lease = (struct renew_lease){.running = chance(4), .left = chance(200), .attempt = 1};
   if (j && j->trying) a->lease.token = ck_arena_copy(&texts, ck_str_of(j->trying->token));
   if (!(j && j->trying) && chance(1)) a->lease.client = CK_LIT("ff1");
   if (!a->lease.running) a->lease.unknown = chance(1);

@@ -45,23 +45,21 @@ Test(renewd_stop, in_a_row, .init = begin) {
 
 Test(renewd_stop, sixty_within_an_hour, .init = begin) {
   past.has_sixtieth = true;
-  past.sixtieth_at = NOW - HOUR + 7;
+  past.sixtieth_age = HOUR - 7;
   is(true, RENEW_BRAKED, "60 deliveries within an hour");
   is(false, RENEW_BRAKED, "60 deliveries within an hour");
   cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, 7);
-  past.sixtieth_at = NOW + 10 * HOUR; /* the clock went back */
-  cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, HOUR);
-  past.sixtieth_at = NOW - HOUR;
+  past.sixtieth_age = HOUR;
   is(true, RENEW_FREELY, "");
 }
 
 Test(renewd_stop, so_many_a_day, .init = begin) {
   past.per_day = 5;
-  past.day_at = NOW - 23 * HOUR;
+  past.day_age = 23 * HOUR;
   is(true, RENEW_BRAKED, "5 deliveries in 24 hours");
   cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, HOUR);
   is(false, RENEW_FREELY, "");
-  past.day_at = NOW - 24 * HOUR;
+  past.day_age = 24 * HOUR;
   is(true, RENEW_FREELY, "");
 }
 

@@ -47,7 +47,7 @@ static struct renew_answer facts(enum renew_decline d) {
                           .observed_at = 899000,
                           .last_message_at = 899000,
                           .live = true,
-                          .since = 1};
+                          .on_auto = true};
   if (d == RENEW_HAS_JOB) f.has_job = true;
   if (d == RENEW_NOT_ASSISTANTS) f.role = CK_LIT("user");
   if (d == RENEW_TOO_OLD) f.observed_at = f.last_message_at = -1;

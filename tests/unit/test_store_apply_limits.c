@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "proto/map.h"
+
 static struct ck_mutation limit_of(const char *account, int64_t until, int64_t at) {
   struct ck_mutation m = {.kind = CK_OP_LIMIT};
   m.as.limit = (struct ck_limit){.account = ck_str_of(account),
@@ -18,6 +20,27 @@ static struct ck_mutation unlimit_of(const char *account) {
   struct ck_mutation m = {.kind = CK_OP_UNLIMIT};
   m.as.unlimit.account = ck_str_of(account);
   return m;
+}
+
+/* As renewd reads it. */
+static int64_t limit_left(const char *account) {
+  struct ck_buf rows = {0}, cursor = {0};
+  struct ck_err err = {{0}};
+  const char *code = "";
+  struct ck_str row;
+  uint32_t n = 0;
+  struct list_answer answer = {&rows, &cursor};
+  cr_assert_eq(sh_query(&s, &(struct ck_query){.table = CK_LIT("limits")}, &answer, &code, &err), 0,
+               "%s: %s", code, err.text);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
+  cr_assert_eq(ck_read_array(&r, &n), 0);
+  cr_assert_eq(n, 1);
+  cr_assert_eq(ck_read_raw(&r, &row), 0);
+  cr_assert(ck_str_is(ck_map_str(row, "account"), account));
+  int64_t left = ck_map_int(row, "left", INT64_MIN);
+  ck_buf_free(&rows);
+  ck_buf_free(&cursor);
+  return left;
 }
 
 Test(apply, limits_are_kept) {
@@ -83,4 +106,23 @@ Test(apply, a_limit_with_the_end_of_an_attempt) {
     sh_commit(&s);
     cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), right);
   }
+}
+
+/* What is left does not depend on the wall clock, and a person ends all of it. */
+Test(apply, a_person_ends_a_limit_after_a_step_of_the_clock) {
+  static const int64_t steps[] = {7200000, 36000000, -36000000};
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    ap_mutate(limit_of("x", s.now + 18000000, 5 + (int64_t)i));
+    s.now += 60000 + steps[i];
+    s.behind -= steps[i];
+    cr_expect_eq(limit_left("x"), 17940000);
+    cr_expect_eq(ap_mutate(unlimit_of("x")), 'u', "after a step by %lld ms", (long long)steps[i]);
+    cr_expect_eq(limit_left("x"), 0);
+    cr_expect_eq(ap_mutate(unlimit_of("x")), '=');
+  }
+  ap_mutate(limit_of("x", 0, 50));
+  s.now += INT64_C(31536000000);
+  s.behind -= INT64_C(31536000000);
+  cr_expect_eq(ap_mutate(unlimit_of("x")), 'u');
+  cr_expect_eq(limit_left("x"), 0);
 }

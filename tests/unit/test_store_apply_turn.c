@@ -296,19 +296,6 @@ Test(apply, a_clock_that_was_ahead_holds_nothing_up) {
   sh_is(&s, CK_CONVERSATIONS, "c1", "last_message_at", "9999000");
 }
 
-/* It was put on auto then. */
-Test(apply, a_moment_ahead_of_the_clock_becomes_the_present_one) {
-  s.now = INT64_C(40000000000);
-  sh_conversation(&s, "c1", ",'automation_status':'auto'");
-  s.now = 10000000;
-  said("m1", "'observed_at':9999000", "'last_message_at':9999000");
-  cr_expect_eq(sh_int(&s, "SELECT since FROM automation"), 9999999);
-  sh_is(&s, CK_MESSAGES, "m1", "created_at", "10000000");
-  s.now -= CK_AHEAD_MS; /* clocks differ */
-  said("m2", "'observed_at':9998500", "'last_message_at':9998500");
-  cr_expect_eq(sh_int(&s, "SELECT since FROM automation"), 9999999);
-}
-
 /* created_at tells whether an observation said when it was made. */
 Test(apply, an_unknown_time_is_told_from_a_known_one) {
   s.now = 10000000;

@@ -36,6 +36,8 @@ struct sh_store {
   struct producer *producer;
   struct apply *apply;
   int64_t now;
+  int64_t behind;  /* by so much the wall clock, `now`, has been set back */
+  bool has_clocks; /* whoever uses it has replaced the clocks; else they show `now` */
   bool begun;
   uint64_t number;
   struct ck_buf mutations;

@@ -375,7 +375,7 @@ Test(lists, jobs_as_renewd_needs_them) {
   sh_job(&s, "hand_b", "c1", "m1", ",'created_at':1,'next_attempt_at':30");
   sh_job(&s, "hand_a", "c1", "m2", ",'created_at':1,'next_attempt_at':30");
   sh_job(&s, "far-1", "c1", "m3", ",'created_at':1,'next_attempt_at':20");
-  sh_job(&s, "tried", "c1", "m4", ",'created_at':1,'next_attempt_at':20,'attempt_count':1");
+  sh_job(&s, "tried", "c1", "m4", ",'created_at':1,'next_attempt_at':20,'last_attempt_at':1");
   sh_job(&s, "job_x", "c1", "m5", ",'created_at':1,'next_attempt_at':20");
   sh_job(&s, "never", "c1", "m6", ",'created_at':1,'next_attempt_at':null");
   sh_job(&s, "over", "c1", "m7", ",'created_at':1,'next_attempt_at':20,'status':'done'");
@@ -689,7 +689,8 @@ Test(lists, none_is_read_to_its_end) {
       {"renewal_jobs", "{'local_conversation_id':'c'}", "jobs_conversation", true},
       {"renewal_jobs", "{'message_id':'m'}", "sqlite_autoindex_renewal_jobs_2", false},
       {"upcoming", "{'next_attempt_at_min':5}", "jobs_status", false},
-      {"begun", "{'since':5}", "attempts_begun", true},
+      {"begun", NULL, "sqlite_autoindex_renewal_jobs_1", false},
+      {"waits", "{'kind':'job','id':'j'}", "sqlite_autoindex_waits_1", false},
   };
   for (size_t i = 0; i < sizeof plans / sizeof *plans; ++i)
     expect_plan(plans[i].table, plans[i].filters, plans[i].index, !plans[i].sorts);

@@ -60,11 +60,9 @@ static struct m_automation *automation_of(struct m_state *s, struct ck_str id) {
 
 static void follow_automation(struct model *m, bool was, struct m_record *r) {
   bool is = is_text(at(r, CONVERSATIONS, "automation_status")->s, "auto");
-  if (!is && !was) return;
-  struct m_automation *a = automation_of(&m->now, r->v[0].s);
-  if (is && was && a->since > m->clock + 60000) a->since = m->clock - 1;
   if (is == was) return;
-  *a = (struct m_automation){r->v[0].s, is, m->clock};
+  *automation_of(&m->now, r->v[0].s) =
+      (struct m_automation){r->v[0].s, is, (int64_t)m->now.head + 1};
 }
 
 static struct m_lease *lease_of(struct m_state *s, struct ck_str job) {

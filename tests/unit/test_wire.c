@@ -219,7 +219,7 @@ Test(wire, refusals_failures_and_dead_letters_are_read_whole_or_refused) {
                                    .attempt = 1,
                                    .max_attempts = 2,
                                    .unreached = 3,
-                                   .unreached_since = 4,
+                                   .unreached_age = 4,
                                    .message_id = CK_LIT("m"),
                                    .payload = CK_LIT("p"),
                                    .payload_kind = CK_LIT("k"),
@@ -232,7 +232,7 @@ Test(wire, refusals_failures_and_dead_letters_are_read_whole_or_refused) {
   r = ck_reader_of(ck_buf_view(&b));
   cr_assert_eq(ck_claimed_decode(&r, &back, &err), 0);
   cr_expect(back.number == 7 && back.attempt == 1 && back.max_attempts == 2 &&
-            back.unreached == 3 && back.unreached_since == 4);
+            back.unreached == 3 && back.unreached_age == 4);
   cr_expect(ck_str_is(back.job_id, "j") && ck_str_is(back.token, "t") &&
             ck_str_is(back.message_id, "m") && ck_str_is(back.payload, "p") &&
             ck_str_is(back.payload_kind, "k") && ck_str_is(back.target_snapshot, "s") &&
