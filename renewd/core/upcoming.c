@@ -93,7 +93,9 @@ struct renew_job *renew_upcoming_take(struct renew_core *core, const struct rene
   struct renew_upcoming *u = &core->upcoming;
   struct ck_str id = ck_row_key(&r->row);
   bool stale = r->version > core->version || renew_index_find(&u->over, id);
-  if (!stale && !renew_core_job(core, id)) renew_job_take(core, &r->row);
+  const struct renew_job *known = renew_core_job(core, id);
+  /* One that is over here is of another history: what was under way then goes on to its end. */
+  if (!stale && (!known || known->status == RENEW_OVER)) renew_job_take(core, &r->row);
   return renew_core_job(core, id);
 }
 

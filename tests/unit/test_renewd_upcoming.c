@@ -126,6 +126,22 @@ Test(renewd_upcoming, while_a_page_is_asked_for, .init = begin, .fini = core_end
   cr_assert_eq(core.upcoming.over.count, 0);
 }
 
+/* What is under way with one when another history begins goes on to its end; a page of the new one
+ * has it all the same. */
+Test(renewd_upcoming, one_of_a_former_history, .init = begin, .fini = core_end) {
+  claims("a");
+  const struct renew_effect *past = past_query();
+  happen(RENEW_RESET);
+  follow(10);
+  const struct renew_job_row a = upcoming(1, "a", 0);
+  answer(queried(RENEW_ABOUT_UPCOMING), (struct renew_answer){.jobs = &a, .n = 1});
+  answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
+  answer(queried(RENEW_ABOUT_LIMITS), (struct renew_answer){0});
+  answer(past, (struct renew_answer){.head = 10});
+  cr_assert(held("a"));
+  cr_assert(told(CK_OP_CLAIM));
+}
+
 /* However many are made: four, and those that are due within a minute. */
 Test(renewd_upcoming, very_many, .init = begin, .fini = core_end) {
   put("soon 0", 59 * MINUTE);
