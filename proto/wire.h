@@ -638,7 +638,8 @@
 
 /* renewd: the limit of an account, which replaces what the table `limits` has of it. No delivery of
  * the account begins before `until`; then one does, and the others when that has shown that the
- * limit is over. Nothing happens if the table has one of a later `at`.
+ * limit is over. Nothing happens if the table has it already, by its `at`, or a later one: told again,
+ * it does not undo what a person has done meanwhile.
  *
  *   until   wall time; 0: it has no end, and lasts until a person ends it
  *   since   wall time: when the first of this row of limits was seen

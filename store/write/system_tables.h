@@ -108,7 +108,7 @@
     "INSERT INTO limits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, " SYSTEM_MOMENT ")" \
     " ON CONFLICT (account) DO UPDATE SET" \
     " until = ?2, since = ?3, times = ?4, over = ?5, reason = ?6, at = ?7, written = ?8," \
-    " (start, boot) = (" SYSTEM_MOMENT ") WHERE at <= ?7") \
+    " (start, boot) = (" SYSTEM_MOMENT ") WHERE at < ?7") \
   L(LIMITS_PRUNE, "DELETE FROM limits WHERE at < ?1 AND (over OR until BETWEEN 1 AND ?1)") \
   L(LIMIT_END, "UPDATE limits SET until = ?2, written = ?2, (start, boot) = (" SYSTEM_MOMENT \
                ") WHERE account = ?1 AND NOT over AND (until = 0 OR " MOMENT_LEFT " > 0)") \

@@ -66,6 +66,18 @@ Test(apply, a_person_ends_a_limit) {
   ap_refused(limit_of("", 1, 1), "limit.account");
 }
 
+/* Its receipt was lost, so renewd tells it again. */
+Test(apply, a_limit_told_twice_does_not_undo_what_a_person_did) {
+  static const int64_t ends[] = {INT64_C(9000000000000), 0};
+  for (int64_t i = 0; i < 2; i++) {
+    ap_mutate(limit_of("x", ends[i], 5 + i));
+    cr_expect_eq(ap_mutate(unlimit_of("x")), 'u');
+    cr_expect_eq(ap_mutate(limit_of("x", ends[i], 5 + i)), '=');
+    cr_expect_eq(sh_int(&s, "SELECT until FROM limits WHERE account = 'x'"), s.now);
+  }
+  cr_expect_eq(ap_mutate(limit_of("x", 9000, 7)), 'u', "another one");
+}
+
 Test(apply, a_limit_without_an_end) {
   ap_mutate(limit_of("x", 0, 5));
   s.now += 31 * 24 * INT64_C(3600000);
@@ -86,7 +98,7 @@ Test(apply, limits_that_are_long_over_are_deleted) {
   ap_mutate(limit_of("x", 5, month));
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), 4);
   s.now += 1000;
-  cr_expect_eq(ap_mutate(limit_of("x", 6, month)), 'u');
+  cr_expect_eq(ap_mutate(limit_of("x", 6, month + 1)), 'u');
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits WHERE account IN ('lasts', 'x')"), 2);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), 2);
 }
