@@ -140,8 +140,9 @@ struct renew_job *renew_conversations_next_job(struct renew_core *core) {
     struct renew_conversation *c = of_timer(t);
     int64_t due;
     struct renew_job *j = next_job(core, c, &due);
-    if (due <= core->now.boot) return j;
-    /* The wall clock has moved by less than is noticed. */
+    if (due <= core->now.boot && j->lane == c->lane) return j;
+    /* The wall clock has moved by less than is noticed; or another job goes first by now, which
+     * waits for its own lane. */
     renew_conversation_place(core, c);
   }
   return NULL;

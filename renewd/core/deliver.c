@@ -79,6 +79,7 @@ void renew_past_known(struct renew_core *core, struct renew_job *j, const struct
   if (a->past.anyway) j->anyway = true;
   renew_conversation_platform(core, j->of, a->past.platform);
   bool moved = !a->problem && renew_conversation_account(core, j->of, a->past.renewal);
+  moved |= j->lane != j->slot; /* by a row that came meanwhile: its turn was another's */
   struct renew_stop stop = stop_of(core, j, &a->past);
   if (a->problem || core->stopping) {
     j->hold = core->now.boot + RENEW_AGAIN_MS;

@@ -214,10 +214,12 @@ static struct ck_mutation try_again(struct renew_core *core, struct renew_accoun
   return tell(a);
 }
 
+/* What is ahead of the clock came before that was set back, but when is not known. */
 bool renew_account_answered(struct renew_core *core, struct ck_str name, int64_t at,
                             struct ck_mutation *m) {
   struct renew_account *a = renew_account_known(core, name);
-  if (!a || !renew_limit_lasts(&a->limit) || renew_rebase(at, core->now) <= a->known) return false;
+  bool later = a && renew_rebase(at, core->now) > a->known && at - CK_AHEAD_MS <= core->now.wall;
+  if (!a || !renew_limit_lasts(&a->limit) || !later) return false;
   *m = try_again(core, a);
   return true;
 }

@@ -78,3 +78,28 @@ Test(renewd_held, what_its_conversation_waits_for, .init = core_begin, .fini = c
   held(id, NULL);
   cr_expect(renew_goes_soon(&core, renew_core_job(&core, ck_str_of(id)), at));
 }
+
+#define T1 "{\"kind\":\"exec\",\"id\":\"one\"}"
+#define T2 "{\"kind\":\"exec\",\"id\":\"two\"}"
+
+/* A conversation waits in one lane, and by the time of its turn there another of its jobs goes
+ * first: that one has its turn when its own lane has one to give. */
+Test(renewd_held, another_job_goes_first_by_now, .init = core_begin, .fini = core_end) {
+  core.pace.spacing = 1000;
+  row_job((struct row_of_job){.id = "x2", .of = "x2", .message = "x2", .target = T2});
+  claims("x2");
+  sends("x2", T2);
+  row_conversation("c", "auto", "m", at.wall + 500);
+  row_job((struct row_of_job){
+      .id = automatic("m"), .of = "c", .message = "m", .target = T1, .attempts = 1});
+  row_job((struct row_of_job){.id = "b", .of = "c", .message = "n", .target = T2});
+  row_job((struct row_of_job){.id = "x1", .of = "x1", .message = "x1", .target = T1});
+  claims("x1");
+  pass(600);
+  claims(NULL);
+  pass(400);
+  claims(NULL);
+  sends("x1", T1);
+  pass(1000);
+  claims(automatic("m"));
+}

@@ -343,6 +343,30 @@ Test(renewd_limits, an_offer_is_withdrawn, .init = core_begin, .fini = core_end)
   cr_assert_not_null(told(CK_OP_WITHDRAW));
 }
 
+static void account_of(const char *conversation, const char *renewal) {
+  struct ck_row r = {.table = CK_CONVERSATIONS};
+  r.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(conversation);
+  r.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz("manual");
+  r.v[CK_CONVERSATIONS_RENEWAL] = ck_textz(renewal);
+  renew_step(&core, &(struct renew_event){.kind = RENEW_ROW, .as.row = &r}, at, &effects);
+}
+
+/* Its turn was that of the account before. */
+Test(renewd_limits, another_account_during_the_turn, .init = core_begin, .fini = core_end) {
+  core.pace.account_slots = 1;
+  job("a", X);
+  claims("a");
+  const struct renew_effect *send = sends("a", X);
+  job("b", Y);
+  claims("b");
+  account_of("b", "{\"account\":\"x\"}");
+  answer(past_query(), (struct renew_answer){.past = {.renewal = CK_LIT("{\"account\":\"x\"}")}});
+  cr_expect_null(told(CK_OP_CLAIM));
+  held("b", "account_slots");
+  comes_back(send, false, 0);
+  claims("b");
+}
+
 /* What its owner says goes before what the target says. */
 Test(renewd_limits, the_account_of_a_conversation, .init = core_begin, .fini = core_end) {
   limit_x();
@@ -351,11 +375,7 @@ Test(renewd_limits, the_account_of_a_conversation, .init = core_begin, .fini = c
   answer(past_query(), (struct renew_answer){.past = {.renewal = CK_LIT("{\"account\":\"x\"}")}});
   cr_assert_null(told(CK_OP_CLAIM));
   held("b", "limited");
-  struct ck_row r = {.table = CK_CONVERSATIONS};
-  r.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz("b");
-  r.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz("manual");
-  r.v[CK_CONVERSATIONS_RENEWAL] = ck_textz("{\"account\":\"y\"}");
-  renew_step(&core, &(struct renew_event){.kind = RENEW_ROW, .as.row = &r}, at, &effects);
+  account_of("b", "{\"account\":\"y\"}");
   claims("b");
 }
 

@@ -267,6 +267,15 @@ Test(renewd_limits_last, a_clock_that_was_ahead, .init = core_begin, .fini = cor
   claims("hand");
 }
 
+/* It was made before that, and has another row since: whether before the limit is not known. */
+Test(renewd_limits_last, a_job_that_is_ahead_of_the_clock, .init = core_begin, .fini = core_end) {
+  limit_x("a");
+  pass(10);
+  job_made("hand", at.wall + DAY, at.wall);
+  cr_expect_null(told(CK_OP_LIMIT));
+  claims(NULL);
+}
+
 /* Also if that was another run. */
 Test(renewd_limits_last, a_clock_that_was_ahead_before_the_start, .init = core_new,
      .fini = core_end) {
