@@ -1,6 +1,6 @@
 /* Clients, which deliver the jobs of their targets when they like, and sometimes die. What they say
  * goes to the store. */
-#include "tests/sim/sim.h"
+#include "tests/sim/pauses.h"
 
 #include <stdlib.h>
 
@@ -26,7 +26,9 @@ void sim_client_claims(const struct event *e) {
     sim_add(CLIENT_CLAIMS, 1 + chance(10 * SECOND), e->id)->number = e->number;
     return;
   }
-  if (j->status != PENDING || sim_is_superseded(j) || c->automation == RENEW_PAUSED) return;
+  if (j->status != PENDING || sim_is_superseded(j) || c->automation == RENEW_PAUSED ||
+      sim_is_paused(j, j->offered_to))
+    return;
   arrive(e->id);
   sim_lease(e->id, (struct attempt){now().wall, world.boot, e->id});
   j->lease_run = 0;

@@ -1,6 +1,6 @@
 /* What renewd says: what it tells the store, in order and until it has a receipt; what it asks, and
  * what it sends. */
-#include "tests/sim/sim.h"
+#include "tests/sim/accounts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,8 @@ static struct telling *tell(enum tell kind, uint64_t ticket, int job) {
                         .ticket = ticket,
                         .job = job,
                         .told = now().wall,
-                        .target = -1};
+                        .target = -1,
+                        .account = -1};
   *renewd.tail = t;
   renewd.tail = &t->next;
   return t;
@@ -67,6 +68,11 @@ static int target_of(struct ck_str snapshot) {
   return id;
 }
 
+/* NULL: none. */
+static const struct ck_limit *limit_with(const struct renew_effect *effect) {
+  return effect->as.tell.limit ? &effect->as.tell.limit->as.limit : NULL;
+}
+
 static void told_row(const struct renew_effect *effect) {
   const struct ck_row *row = effect->as.tell.row;
   struct ck_str snapshot = ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT);
@@ -84,6 +90,7 @@ static void told_row(const struct renew_effect *effect) {
   t->wait = wait > 0 && c->told_until == c->cooldown_until ? c->rest : sim_wait(wait, 0);
   t->wait.by = renewd.knows;
   sim_check_put(t->conversation, t->message, wait);
+  if (limit_with(effect)) sim_tells_limit(t, limit_with(effect), TELL_PUT);
 }
 
 static void told_end(const struct renew_effect *effect, const struct ck_end *m) {
@@ -96,7 +103,8 @@ static void told_end(const struct renew_effect *effect, const struct ck_end *m) 
   int64_t until = t->cooldown_until ? t->cooldown_until : t->next_at;
   t->wait = sim_wait(until - now().wall, renewd.knows);
   snprintf(t->token, sizeof t->token, "%.*s", (int)m->token.n, m->token.n ? m->token.s : "");
-  sim_check_end(t->job, t);
+  sim_check_end(t->job, t, limit_with(effect));
+  if (limit_with(effect)) sim_tells_limit(t, limit_with(effect), TELL_END);
   sim_set_stage(t->job, STAGE_ENDING);
   sim_awaits(t->job, effect->ticket);
 }
@@ -114,7 +122,11 @@ static void told(const struct renew_effect *effect) {
     t = tell(TELL_CLAIM, ticket, sim_job_of(m->as.claim.job_id));
     t->at = m->as.claim.at;
     snprintf(t->token, sizeof t->token, "%.*s", (int)m->as.claim.token.n, m->as.claim.token.s);
+    t->account = sim_account_named(m->as.claim.account);
     sim_check_claim(t->job);
+    SIM_CHECK(t->account == world.j[t->job].charged, "job %s is charged to account %d, not %d",
+              world.j[t->job].name, t->account, world.j[t->job].charged);
+    snprintf(world.j[t->job].tried, sizeof t->token, "%s", t->token);
     if (one_in(100)) sim_add(MEDDLES, chance(4), world.j[t->job].conversation);
     sim_set_stage(t->job, STAGE_CLAIMING);
     sim_awaits(t->job, ticket);
@@ -128,6 +140,7 @@ static void told(const struct renew_effect *effect) {
   case CK_OP_OFFER:
     t = tell(TELL_OFFER, ticket, sim_job_of(m->as.offer.job_id));
     t->version = m->as.offer.version;
+    t->account = sim_account_named(m->as.offer.account);
     sim_set_stage(t->job, STAGE_OFFERING);
     sim_awaits(t->job, ticket);
     break;
@@ -138,6 +151,9 @@ static void told(const struct renew_effect *effect) {
     break;
   case CK_OP_CANCEL:
     tell(TELL_CANCEL, ticket, sim_job_of(m->as.cancel.job_id));
+    break;
+  case CK_OP_LIMIT:
+    sim_tells_limit(tell(TELL_LIMIT, ticket, -1), &m->as.limit, TELL_LIMIT);
     break;
   default:
     sim_fail("renewd tells %s", ck_mutation_name(m->kind));
@@ -181,10 +197,11 @@ void sim_do_effect(const struct renew_effect *e) {
     SIM_CHECK(target_of(e->as.send.snapshot) == world.j[id].target, "%s goes elsewhere",
               world.j[id].name);
     sim_check_send(id);
-    world.j[id].may_have_arrived = true;
+    if (!world.j[id].taken_away) world.j[id].may_have_arrived = true;
     sim_set_stage(id, STAGE_SENDING);
     sim_deliver(id, e->ticket);
   }
+  if (e->kind == RENEW_CANCEL) sim_delivery_ends(e->ticket);
   if (e->kind != RENEW_SAY) return;
   world.n.declined += strcmp(e->as.say.event, "declined") == 0;
   world.n.braked += strcmp(e->as.say.event, "braked") == 0;

@@ -17,6 +17,7 @@ struct event *sim_add(enum kind kind, int64_t in, int id) {
 void sim_event_free(struct event *e) {
   sim_question_free(e->question);
   free(e->outcome);
+  free(e->pauses);
   free(e);
 }
 
@@ -56,6 +57,15 @@ static void add_text(struct ck_str s) {
   add(s.n ? s.s : "", s.n);
 }
 
+static void note_limit(const struct ck_limit *l) {
+  add_text(l->account);
+  add_number(l->until);
+  add_number(l->since);
+  add_number(l->times);
+  add_number(l->over);
+  add_number(l->at);
+}
+
 static void note_mutation(const struct renew_effect *e) {
   const struct ck_mutation *m = &e->as.tell.mutation;
   const struct ck_row *row = e->as.tell.row;
@@ -82,6 +92,8 @@ static void note_mutation(const struct renew_effect *e) {
     add_text(m->as.offer.job_id);
     add_text(m->as.offer.offer);
     add_text(m->as.offer.body);
+  } else if (m->kind == CK_OP_LIMIT) {
+    note_limit(&m->as.limit);
   } else {
     add_text(m->as.withdraw.job_id); /* the first member of all the others */
   }
@@ -98,6 +110,7 @@ void sim_note_effect(const struct renew_effect *e) {
     add_text(e->as.query.message_id);
   } else if (e->kind == RENEW_TELL) {
     note_mutation(e);
+    if (e->as.tell.limit) note_limit(&e->as.tell.limit->as.limit);
   } else if (e->kind == RENEW_SEND) {
     add_text(e->as.send.snapshot);
     add_text(e->as.send.letter);

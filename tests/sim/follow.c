@@ -1,5 +1,5 @@
 /* What renewd follows: the store's changes as they come, and everything there is at its start. */
-#include "tests/sim/sim.h"
+#include "tests/sim/pauses.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +14,10 @@ struct change {
   uint64_t version;
   enum renew_automation automation;
   enum status status;
+  bool failed;
   int last, text, target;
   int64_t updated_at;
+  char renewal[128]; /* of a conversation */
   int64_t cooldown_until, next, attempts, last_attempt_at;
 };
 
@@ -35,11 +37,13 @@ void sim_publish(char row, int id, uint64_t version) {
     x->last = world.c[id].last;
     x->cooldown_until = world.c[id].cooldown_until;
     x->updated_at = world.c[id].updated_at;
+    memcpy(x->renewal, world.c[id].renewal, sizeof x->renewal);
   } else if (row == 'm') {
     x->text = world.m[id].text;
   } else if (row == 'j') {
     const struct job *j = &world.j[id];
     x->status = j->status;
+    x->failed = j->failed;
     x->next = j->next;
     x->attempts = j->attempts;
     x->last_attempt_at = j->last_attempt_at;
@@ -69,8 +73,9 @@ static void row_of_message(const struct change *x) {
 
 static void row_of_conversation(const struct change *x) {
   static const char *const words[] = {"manual", "auto", "paused"};
-  char name[24], last[32];
+  char name[24], last[32], platform[8];
   sim_conversation_name(name, x->id);
+  sim_platform_name(platform, sim_platform_of(x->id));
   struct ck_row row = {.table = CK_CONVERSATIONS};
   row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(name);
   row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(words[x->automation]);
@@ -81,6 +86,8 @@ static void row_of_conversation(const struct change *x) {
   row.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] =
       x->cooldown_until ? ck_int(x->cooldown_until) : ck_null();
   row.v[CK_CONVERSATIONS_UPDATED_AT] = ck_int(x->updated_at);
+  row.v[CK_CONVERSATIONS_PLATFORM] = ck_textz(platform);
+  row.v[CK_CONVERSATIONS_RENEWAL] = ck_textz(x->renewal);
   sim_tells_conversation(x->id, x->version, x->automation, x->last, x->cooldown_until);
   sim_step(&(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
 }
@@ -94,6 +101,7 @@ static bool is_brief(const struct change *x) {
 static void row_of_job(const struct change *x, bool brief) {
   static const char *const words[] = {"pending", "running", "done"};
   char conversation[24], of[32];
+  const char *status = x->status == OVER && x->failed ? "failed" : words[x->status];
   const struct job *j = &world.j[x->id];
   sim_conversation_name(conversation, j->conversation);
   sim_message_name(of, j->message);
@@ -101,14 +109,14 @@ static void row_of_job(const struct change *x, bool brief) {
   row.v[CK_JOBS_JOB_ID] = ck_textz(j->name);
   row.v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(conversation);
   row.v[CK_JOBS_MESSAGE_ID] = ck_textz(of);
-  row.v[CK_JOBS_STATUS] = ck_textz(words[x->status]);
+  row.v[CK_JOBS_STATUS] = ck_textz(status);
   row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(x->attempts);
   if (x->status != OVER) row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(x->next);
   row.v[CK_JOBS_CREATED_AT] = ck_int(j->created_at);
   if (x->last_attempt_at) row.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(x->last_attempt_at);
   if (x->target >= 0) row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_textz(world.t[x->target].snapshot);
   row.v[CK_JOBS_UPDATED_AT] = ck_int(x->updated_at);
-  sim_tells_job(x->id, x->version, x->status, x->next);
+  sim_tells_job(x->id, x->version, x->status, x->next, x->target);
   if (brief && !is_brief(x)) return;
   sim_step(&(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
 }
@@ -158,13 +166,14 @@ void sim_follow_all(void) {
   renewd.began_offset = world.offset;
   for (int id = 0; id < world.conversations_n; id++) {
     const struct conversation *c = &world.c[id];
-    const struct change of_c = {.row = 'c',
-                                .id = id,
-                                .version = c->version,
-                                .automation = c->automation,
-                                .last = c->last,
-                                .cooldown_until = c->cooldown_until,
-                                .updated_at = c->updated_at};
+    struct change of_c = {.row = 'c',
+                          .id = id,
+                          .version = c->version,
+                          .automation = c->automation,
+                          .last = c->last,
+                          .cooldown_until = c->cooldown_until,
+                          .updated_at = c->updated_at};
+    memcpy(of_c.renewal, c->renewal, sizeof of_c.renewal);
     bool last = c->newest >= 0 && world.j[c->newest].version < c->version;
     if (!last) row_of_conversation(&of_c);
     for (int job = c->newest; job >= 0 && (job >= c->oldest || job == c->newest);
@@ -175,6 +184,7 @@ void sim_follow_all(void) {
                                   .id = job,
                                   .version = j->version,
                                   .status = j->status,
+                                  .failed = j->failed,
                                   .target = j->target,
                                   .next = j->next,
                                   .attempts = j->attempts,

@@ -1,6 +1,7 @@
 /* What renewd should have done: nothing is lost, no wait is stretched, nobody is forgotten. It is
  * looked at while nothing stands in the way. */
-#include "tests/sim/sim.h"
+#include "tests/sim/accounts.h"
+#include "tests/sim/pauses.h"
 
 #include <stdio.h>
 
@@ -43,6 +44,14 @@ static int64_t ends(const struct wait *w) {
 
 static int64_t rests(const struct conversation *c) { return c->told_until ? ends(&c->rest) : 0; }
 
+/* Of the accounts that it may have, the worse one. */
+static int64_t unpaused_since(const struct job *j) {
+  int own = world.c[j->conversation].account,
+      other = j->target < 0 ? -1 : world.t[j->target].account;
+  int64_t since = sim_unpaused_since(j, own), more = sim_unpaused_since(j, other);
+  return more > since ? more : since;
+}
+
 static bool is_known(const struct job *j) {
   return j->status == PENDING && j->told_run == renewd.run && j->told_version == j->version &&
          j->target >= 0 && j->target != renewd.unserved;
@@ -82,8 +91,8 @@ static void fail_late(const struct job *j, int64_t from) {
             o->node.id, o->status == RENEW_PENDING ? "pending" : "running",
             o->unsure ? ", unsure" : "", (int)o->phase, (long long)o->attempt_count,
             (long long)(o->due - world.boot), o->lane->node.id);
-  sim_fail("job %s is late by %lld ms; for renewd it is %s", j->name,
-           (long long)(world.boot - from), known ? h.state : "unknown");
+  sim_fail("job %s is late by %lld ms; for renewd it is %s: %s", j->name,
+           (long long)(world.boot - from), known ? h.state : "unknown", h.reason ? h.reason : "-");
 }
 
 /* It is not held, and a page that may have it is on its way, or is asked for again soon. */
@@ -110,8 +119,14 @@ static void check_job(int id) {
   later(&from, c->braked_until == RENEW_NEVER ? 0 : c->braked_until);
   if (j->automatic) later(&from, rests(c));
   if (renewds) later(&from, c->changed_at + DELAY);
+  int64_t unpaused = unpaused_since(j);
+  if (unpaused) later(&from, world.stepped_at + STEP_SEEN_MS);
+  later(&from, unpaused);
+  later(&from, renewd.pauses_at);
+  if (from == RENEW_NEVER) return;
   if (world.boot <= from + LATE_MS) return;
   later(&from, open_since(j));
+  later(&from, sim_account_open_since(j));
   if (from == RENEW_NEVER || waits_for_another(j) || is_asked_for(j)) return;
   if (world.boot > from + LATE_MS) fail_late(j, from);
 }
@@ -146,8 +161,12 @@ static void check_message(int conversation) {
 /* What must wait again is not left to its client. */
 static void check_offer(const struct job *j) {
   const struct conversation *c = sim_told_conversation(j->conversation);
-  if (c->automation != RENEW_PAUSED || sim_stage(j) != STAGE_OPEN) return;
-  SIM_CHECK(world.boot <= c->calm_since + CALM_MS, "job %s is offered in a pause", j->name);
+  if (sim_stage(j) != STAGE_OPEN || world.boot <= c->calm_since + CALM_MS) return;
+  SIM_CHECK(c->automation != RENEW_PAUSED, "job %s is offered in a pause", j->name);
+  int64_t paused = sim_paused_since(j, j->offered_to);
+  SIM_CHECK(paused == RENEW_NEVER || world.boot <= paused + CALM_MS, "job %s is offered in a pause",
+            j->name);
+  sim_check_account_offer(j);
 }
 
 /* A conversation may have had hundreds of jobs. */
@@ -188,7 +207,8 @@ void sim_check_at_end(void) {
     bool waits = c->automation == RENEW_PAUSED || j->target < 0 || c->under > 0 ||
                  c->braked_until == RENEW_NEVER ||
                  (j->wait.calendar ? j->next > now().wall : ends(&j->wait) > since) ||
-                 (j->automatic && rests(c) > since);
+                 (j->automatic && rests(c) > since) || unpaused_since(j) > since ||
+                 sim_account_open_since(j) > since;
     SIM_CHECK(waits, "job %s is forgotten", j->name);
   }
   for (int id = 0; id < world.conversations_n; id++) {

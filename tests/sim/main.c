@@ -2,7 +2,8 @@
  *
  * Runs until so many deliveries have begun and what they began is over. --trace writes everything
  * that happened; --twice runs again with the same seed, and compares. */
-#include "tests/sim/sim.h"
+#include "tests/sim/accounts.h"
+#include "tests/sim/pauses.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,12 @@ static void happens(struct event *e) {
   case MEDDLES:
     sim_meddles(e->id);
     break;
+  case UNPAUSES:
+    sim_unpauses(e);
+    break;
+  case UNLIMITS:
+    sim_unlimits(e);
+    break;
   case DECIDES:
     sim_decides(e->id);
     break;
@@ -192,12 +199,16 @@ static void begin(uint64_t seed) {
                                                    .zone = zone},
                                          .delay = DELAY,
                                          .spacing = SPACING,
+                                         .account_spacing = ACCOUNT_SPACING,
+                                         .account_slots = ACCOUNT_SLOTS,
                                          .ahead = (size_t)world.conversations_n / 20,
                                          .payload = "continue"};
   world.c = ck_zalloc((size_t)world.conversations_n * sizeof *world.c);
   store = (struct store){.up = true, .life = 1, .version = 1};
   renewd = (struct renewd){.tail = &renewd.head, .unserved = -1, .run = world.runs};
   sim_targets_begin();
+  sim_accounts_begin();
+  sim_pauses_begin();
   sim_owner_begins();
   sim_add(DISASTER, disaster_every(), 0);
   sim_renewd_starts();
@@ -220,12 +231,15 @@ static void end(void) {
   free(world.j);
   free(world.m);
   free(world.t);
+  sim_accounts_free();
 }
 
 /* The disasters are over, and the settings have everything. */
 static void wind_down(void) {
   world.ending = true;
   world.ending_at = world.boot;
+  sim_owner_ends_pauses(true);
+  for (int id = 0; id < world.accounts_n; id++) world.a[id].used_up_until = 0;
   if (renewd.up) sim_add(RENEWD_DIES, 0, 0);
 }
 
@@ -282,6 +296,11 @@ static void tell_figures(double seconds) {
       "histories\n",
       n->renewd_kills, n->renewd_stops, n->store_kills, n->recovered, n->lost, n->problems,
       n->doubled, n->clock_steps, n->suspends, n->histories);
+  printf(
+      "sim: %lld pauses, %lld of them resumed; %lld limits, %lld without an end, %lld tried again, "
+      "%lld over, %lld ended by their owner; %lld cancelled while they ran\n",
+      n->paused, n->unpaused, n->limits, n->lasting, n->tried, n->over, n->unlimited,
+      n->cancelled_running);
   printf("sim: trace %016llx\n", (unsigned long long)world.hash);
 }
 

@@ -1,6 +1,7 @@
 /* The owner of the conversations, and the other side of them. What they do goes to the store at
  * once, if it is up. */
-#include "tests/sim/sim.h"
+#include "tests/sim/accounts.h"
+#include "tests/sim/pauses.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -97,15 +98,6 @@ static void resumes(int id) {
   sim_conversation_changed(id);
 }
 
-void sim_meddles(int id) {
-  if (!store.up || world.ending) return;
-  if (one_in(2))
-    pauses(id);
-  else
-    says(id);
-  sim_feed();
-}
-
 static void edits(int id) {
   struct conversation *c = &world.c[id];
   if (c->last >= 0) sim_add(GROWS, 0, c->last);
@@ -118,6 +110,7 @@ static void sets_rules(int id) {
   c->quiet = one_in(3);
   c->asks_freely = one_in(4);
   c->in_a_row = one_in(3) ? 1 + (int)chance(3) : 0;
+  c->account = one_in(6) ? (int)chance(world.accounts_n - 1) : -1;
   int n = 0;
   char *to = c->renewal;
   size_t room = sizeof c->renewal;
@@ -125,6 +118,9 @@ static void sets_rules(int id) {
   if (c->until) n += snprintf(to + n, room - (size_t)n, ",\"until\":%lld", (long long)c->until);
   if (c->quiet) n += snprintf(to + n, room - (size_t)n, ",\"quiet\":\"%s\"", QUIET);
   if (c->in_a_row) n += snprintf(to + n, room - (size_t)n, ",\"in_a_row\":%d", c->in_a_row);
+  char account[24];
+  sim_account_name(account, c->account);
+  if (account[0]) n += snprintf(to + n, room - (size_t)n, ",\"account\":\"%s\"", account);
   snprintf(to + n, room - (size_t)n, "}");
   sim_conversation_changed(id);
 }
@@ -157,12 +153,33 @@ static int some_job(int id, bool over) {
   return found;
 }
 
+/* A delivery may be under way: its attempt is over for the store, and may have arrived. */
 static void cancels(int id) {
-  int job = some_job(id, false);
+  struct conversation *c = &world.c[id];
+  bool running = c->running >= 0 && !one_in(3);
+  int job = running ? c->running : some_job(id, false);
   if (job < 0) return;
   world.n.cancelled++;
+  world.n.cancelled_running += running;
   world.j[job].status = OVER;
+  world.j[job].failed = true;
+  world.j[job].taken_away |= running;
+  world.j[job].taken = 0;
+  if (running) c->running = -1;
   sim_job_changed(job);
+}
+
+void sim_meddles(int id) {
+  if (!store.up || world.ending) return;
+  if (one_in(4))
+    sim_owner_pauses(id);
+  else if (one_in(3))
+    cancels(id);
+  else if (one_in(2))
+    pauses(id);
+  else
+    says(id);
+  sim_feed();
 }
 
 static void snoozes(int id) {
@@ -185,6 +202,8 @@ static void begins_anew(int job) {
     world.n.anyway++;
   }
   j->status = PENDING;
+  j->failed = false;
+  j->wishes++;
   j->attempts = j->unreached = 0;
   j->accepted = j->may_have_arrived = j->unknown = false;
   j->taken = 0;
@@ -199,15 +218,26 @@ static void retries(int id) {
   if (job >= 0 && !world.j[job].accepted) begins_anew(job);
 }
 
+static void resumes_account(int id) {
+  (void)id;
+  sim_owner_resumes_account((int)chance(world.accounts_n - 1));
+}
+
+static void resumes_pause(int id) {
+  (void)id;
+  sim_owner_ends_pauses(false);
+}
+
 static void moves(int id) {
   world.c[id].target = (int)chance(world.targets_n - 1);
   sim_link_changed(id);
 }
 
 void sim_life(int id) {
-  static void (*const acts[])(int) = {says,       says,   says,   says,    resumes, resumes,
-                                      resumes,    edits,  edits,  cancels, snoozes, retries,
-                                      sets_rules, renews, renews, moves,   pauses,  pauses};
+  static void (*const acts[])(int) = {
+      says,   says,  says,    says,    resumes,          resumes,         resumes,
+      edits,  edits, cancels, snoozes, retries,          sets_rules,      renews,
+      renews, moves, pauses,  pauses,  sim_owner_pauses, resumes_account, resumes_pause};
   if (world.ending) return;
   sim_add(LIFE, chance(2 * LOOKS_MS), id);
   if (!store.up) return;
@@ -226,6 +256,7 @@ void sim_decides(int id) {
   if (!world.ending && one_in(2)) begins_anew(id);
   if (j->status == RUNNING) {
     j->status = OVER;
+    j->failed = true;
     j->unknown = false;
     j->taken = 0;
     sim_job_changed(id);
@@ -237,6 +268,7 @@ void sim_owner_begins(void) {
   for (int id = 0; id < world.conversations_n; id++) {
     world.c[id] = (struct conversation){.automation = one_in(20) ? RENEW_MANUAL : RENEW_AUTO,
                                         .last = -1,
+                                        .account = -1,
                                         .auto_since = 1,
                                         .newest = -1,
                                         .running = -1,

@@ -88,7 +88,7 @@ static void fill(struct renew_job_row *r, struct one *names, int id) {
   v[CK_JOBS_JOB_ID] = ck_textz(j->name);
   v[CK_JOBS_LOCAL_CONVERSATION_ID] = ck_textz(names->conversation);
   v[CK_JOBS_MESSAGE_ID] = ck_textz(names->of);
-  v[CK_JOBS_STATUS] = ck_textz(words[j->status]);
+  v[CK_JOBS_STATUS] = ck_textz(j->status == OVER && j->failed ? "failed" : words[j->status]);
   v[CK_JOBS_ATTEMPT_COUNT] = ck_int(j->attempts);
   v[CK_JOBS_CREATED_AT] = ck_int(j->created_at);
   v[CK_JOBS_UPDATED_AT] = ck_int(j->updated_at);

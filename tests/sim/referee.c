@@ -1,6 +1,7 @@
 /* What renewd may do: checked at each of its steps, by what the owner did, what the targets got,
  * and what renewd was told. */
-#include "tests/sim/sim.h"
+#include "tests/sim/accounts.h"
+#include "tests/sim/pauses.h"
 
 /* ---- what it is told ---- */
 
@@ -53,7 +54,7 @@ void sim_tells_message(int conversation, int message) {
   unbrake(c);
 }
 
-void sim_tells_job(int id, uint64_t version, enum status status, int64_t next) {
+void sim_tells_job(int id, uint64_t version, enum status status, int64_t next, int target) {
   struct job *j = &world.j[id];
   sim_held(j->conversation, 0);
   sim_stage_told(id, status);
@@ -62,6 +63,7 @@ void sim_tells_job(int id, uint64_t version, enum status status, int64_t next) {
   j->told_run = renewd.run;
   j->told_version = version;
   j->told_next = next;
+  j->told_target = target;
 }
 
 /* ---- what it makes ---- */
@@ -126,6 +128,7 @@ void sim_past_known(const struct question *q) {
   bool was_calendar = c->braked_calendar;
   j->may_go = !q->a.problem;
   if (q->a.problem) return;
+  j->charged = q->account >= 0 ? q->account : j->slot >= 0 ? world.t[j->slot].account : -1;
   c->braked_calendar = false;
   if (j->automatic && !q->a.past.anyway && q->message >= 0) brake = by_rules(c, q, &wait);
   bool all = brake == RENEW_FREELY && q->a.past.has_sixtieth;
@@ -157,7 +160,9 @@ void sim_check_claim(int id) {
                 world.boot >= ends(&c->rest),
             "conversation %d is not left to rest, for %lld ms", j->conversation,
             (long long)(ends(&c->rest) - world.boot));
-  SIM_CHECK(c->told != RENEW_PAUSED, "job %s is claimed in a pause", j->name);
+  SIM_CHECK(c->told != RENEW_PAUSED && !sim_told_paused(j, j->charged),
+            "job %s is claimed in a pause", j->name);
+  sim_check_account(j, world.t[j->target].channel == BROWSER);
   if (renewds || c->braked_all) unbrake(c); /* else its brake is not asked about */
   if (!renewds) return;
   SIM_CHECK(c->told == RENEW_AUTO, "job %s is claimed though its conversation is manual", j->name);
@@ -180,6 +185,7 @@ void sim_check_lease(int id) {
   struct target *t = &world.t[j->target];
   if (t->leased.run != renewd.run) t->former = t->leased;
   t->leased = (struct leased){id, a->boot, world.offset, renewd.run};
+  sim_account_leased(j, t->leased);
   check_rate(c, HOURLY, HOUR, j->name);
   if (j->automatic && !j->anyway) check_rate(c, PER_DAY, DAY, j->name);
 }
@@ -207,12 +213,18 @@ void sim_check_send(int id) {
   world.n.by_hand += !j->automatic;
   SIM_CHECK(!renewd.stopping, "job %s is sent while renewd stops", j->name);
   SIM_CHECK(sim_stage(j) == STAGE_LEASING, "job %s is sent out of turn", j->name);
-  SIM_CHECK(j->status == RUNNING && !j->unknown && j->lease_run == renewd.run && !j->taken,
-            "job %s is sent without its lease", j->name);
+  bool leased = j->status == RUNNING && !j->unknown && j->lease_run == renewd.run && !j->taken;
+  SIM_CHECK(leased || (j->taken_away && !j->told_over), "job %s is sent without its lease",
+            j->name);
+  SIM_CHECK(!j->told_over, "job %s is sent, though it was cancelled", j->name);
   SIM_CHECK(world.t[j->target].channel != BROWSER, "job %s is its client's", j->name);
   SIM_CHECK(!j->may_have_arrived || sim_repeatable(j->target), "job %s is sent blindly again",
             j->name);
   SIM_CHECK(!j->read.paused && c->told != RENEW_PAUSED, "job %s is sent in a pause", j->name);
+  int account = sim_account_of(j) == j->charged ? j->charged : -1;
+  SIM_CHECK(!sim_told_paused(j, account), "job %s is sent in a pause of which renewd was told",
+            j->name);
+  sim_check_account_send(j);
   SIM_CHECK(!renewds || !j->read.superseded, "job %s is sent after an answer", j->name);
   SIM_CHECK(!renewds || (c->told == RENEW_AUTO && c->told_last == j->message),
             "job %s is sent after an answer of which renewd was told", j->name);
@@ -231,9 +243,16 @@ static int64_t doubled(int64_t first, int64_t longest, int64_t times) {
 /* What the target's answer makes of it: the table of docs/renewal.md. */
 static void check_result(const struct job *j, const struct telling *t) {
   const struct renew_result *r = &j->result;
+  if (j->taken_away || j->leased_wishes != j->wishes) return; /* the store refuses it */
   const struct renew_rules *rules = &sim_rules;
   int64_t wall = now().wall, wait = t->next_at - wall, asked = r->retry_after, most, left;
   bool fits = t->outcome == r->outcome;
+  if (r->limit && j->charged >= 0) {
+    SIM_CHECK(t->outcome == RENEW_RELEASED && !wait,
+              "job %s met a limit, and ends as %s, in %lld ms", j->name,
+              renew_outcome_name(t->outcome), (long long)wait);
+    return;
+  }
   switch (r->outcome) {
   case RENEW_DONE:
     fits = fits && t->cooldown_until == wall + rules->cooldown;
@@ -284,9 +303,13 @@ static void check_recovered(const struct job *j, const struct telling *t) {
             "job %s of a dead run ends as %s", j->name, renew_outcome_name(t->outcome));
 }
 
-void sim_check_end(int id, const struct telling *t) {
+void sim_check_end(int id, const struct telling *t, const struct ck_limit *limit) {
   struct job *j = &world.j[id];
   enum stage stage = sim_stage(j);
+  if (stage == STAGE_SENDING && j->has_result)
+    sim_check_limit(j, limit);
+  else
+    SIM_CHECK(!limit, "a limit is told with job %s, which has no result", j->name);
   if (stage == STAGE_SENDING && j->has_result)
     check_result(j, t);
   else if (stage == STAGE_LEASING)

@@ -1,6 +1,7 @@
 /* renewd: the core, and what the daemon around it does: it follows the store, tells it things until
  * it has a receipt for each, asks, and delivers. All of it is lost when renewd dies. */
-#include "tests/sim/sim.h"
+#include "tests/sim/accounts.h"
+#include "tests/sim/pauses.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +67,12 @@ static void ask(struct event *e) {
   world.n.problems += a->question->a.problem != NULL;
 }
 
+/* The lease is ours, or that is not known. */
+static void found_ours(const struct question *q) {
+  struct job *j = &world.j[q->job];
+  j->ours = q->a.problem || (q->a.lease.running && ck_str_is(q->a.lease.token, j->tried));
+}
+
 static void answered(struct event *e) {
   struct question *q = e->question;
   if (e->life != store.life) { /* it died before the answer was out */
@@ -79,6 +86,8 @@ static void answered(struct event *e) {
     if (lag > renewd.lag) renewd.lag = lag;
   }
   if (q->q.parts & RENEW_ABOUT_UNREACHED) world.j[q->job].lag = lag;
+  if (q->q.parts & RENEW_ABOUT_LIMITS) sim_limits_known(q);
+  if (q->q.parts & RENEW_ABOUT_UNREACHED) found_ours(q);
   if (q->a.problem && q->job >= 0) sim_held(world.j[q->job].conversation, SECOND);
   if (q->q.parts & RENEW_ABOUT_PAST) sim_past_known(q);
   if (q->job >= 0) sim_stage_answered(q->job, e->ticket);
@@ -89,17 +98,26 @@ static void answered(struct event *e) {
   sim_step(&(struct renew_event){RENEW_ANSWER, e->ticket, {.answer = &q->a}});
 }
 
+/* It was cancelled, and its owner wants it again: its turn may come in the same step. */
+static bool resumes(const struct job *j) {
+  return j->leased_wishes != j->wishes && sim_stage(j) == STAGE_ASKED;
+}
+
 static void resulted(const struct event *e) {
   struct job *j = &world.j[e->id];
   enum renew_outcome o = e->outcome->outcome;
   if (o == RENEW_RETRY || o == RENEW_UNREACHED || o == RENEW_RELEASED)
     j->may_have_arrived = sim_repeatable(j->target);
-  j->released = o == RENEW_RELEASED ? j->released + 1 : 0;
+  bool waits_by_itself = e->outcome->limit && j->charged >= 0;
+  j->released = o == RENEW_RELEASED && !waits_by_itself ? j->released + 1 : 0;
   j->result = *e->outcome;
   j->has_result = true;
+  sim_stage_resulted(e->id);
   sim_step(&(struct renew_event){RENEW_RESULT, e->ticket, {.result = e->outcome}});
-  SIM_CHECK(sim_stage(&world.j[e->id]) == STAGE_ENDING, "the result of %s is lost",
-            world.j[e->id].name);
+  j = &world.j[e->id];
+  sim_stage_settles(e->id, 0);
+  SIM_CHECK(sim_stage(j) == (j->told_over ? STAGE_NONE : STAGE_ENDING) || resumes(j),
+            "the result of %s is lost", j->name);
   if (!one_in(100)) return;
   world.n.doubled++;
   sim_step(&(struct renew_event){RENEW_RESULT, e->ticket, {.result = e->outcome}});
@@ -180,6 +198,10 @@ static void connects(void) {
   sim_send_window();
   renewd.calm_since = world.boot;
   renewd.lag = 0;
+  if (first)
+    sim_pauses_told();
+  else
+    sim_beat(chance(SECOND));
   happens(RENEW_CONNECTED);
 }
 
@@ -189,6 +211,7 @@ static void another_history(void) {
   happens(RENEW_RESET);
   for (int id = 0; id < world.conversations_n; id++) world.c[id].told_run = 0;
   for (int id = 0; id < world.jobs; id++) sim_another_history(id);
+  for (int id = 0; id < world.accounts_n; id++) sim_account(id)->known = (struct renew_limited){0};
   sim_follow_all();
   renewd.calm_since = world.boot;
 }
@@ -264,6 +287,12 @@ void sim_renewd_event(struct event *e) {
   case RECEIPT:
     if (!gone && renewd.head && renewd.head->number == e->number)
       receipt(e->result, e->version, e->question);
+    break;
+  case BEATS:
+    if (!gone) sim_beats();
+    break;
+  case PAUSED:
+    if (!gone) sim_pauses_come(e);
     break;
   case NOTICES:
     notice();

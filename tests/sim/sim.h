@@ -87,6 +87,7 @@ struct job {
   bool automatic, anyway;
   enum status status;
   bool unknown; /* its lease is in that state */
+  bool failed;  /* over: it is that, not done */
   int64_t next, attempts, created_at, updated_at, last_attempt_at;
   int64_t attempt_at; /* boot; of the last one */
   uint64_t attempt_number;
@@ -96,6 +97,7 @@ struct job {
   unsigned lease_run; /* the renewd that has it; 0: a client */
   uint64_t offer;     /* the number of the offer that waits; 0: none */
   uint64_t taken;     /* the number of the client's attempt; 0: none */
+  int offered_to;     /* the account of the offer */
   struct wait lease;  /* the same, in truth */
 
   /* The referee's: the truth. */
@@ -103,6 +105,10 @@ struct job {
   bool accepted;         /* the target has it, and there is no reason to send it again */
   bool may_have_arrived; /* as far as renewd can know */
   int released;          /* how often in a row its target sent nothing, in this run */
+  int64_t made_at;       /* boot */
+  int wishes;            /* how often its owner began it anew; of an attempt: then */
+  int leased_wishes;     /* of its attempt */
+  bool taken_away;       /* its owner has cancelled it during that */
   /* The running renewd's: as it was told, and what it does. */
   unsigned told_run, stage_run;
   uint64_t told_version;
@@ -114,6 +120,14 @@ struct job {
   int slot;         /* the target of which it has a slot; -1: none */
   bool sent;        /* with the slot */
   bool may_go;      /* by its conversation's past, as the referee sees it */
+  int told_target;  /* of its row */
+  int charged;      /* the account, as it was when its past was told; -1: none */
+  int maybe[2];     /* ASKED: the accounts of which one may be its; -1: none */
+  int64_t begun_at; /* boot: of the delivery */
+  bool told_over;   /* while it has an attempt of this run's */
+  bool ours;        /* LEASING: the answer says so */
+  char tried[33];   /* the token of its claim */
+  bool lasts;       /* the limit in its result */
   struct {          /* the conversation, as it was read with the lease */
     bool paused, superseded;
   } read;
@@ -137,14 +151,15 @@ struct conversation {
   uint64_t person;  /* the version at which a person was last there */
   uint64_t resumed; /* at which one let it go on */
   int target;       /* of its link; -1: it has none */
+  int account;      /* as its owner says; -1: nothing */
   int64_t until;    /* the owner's rules; 0: none */
   bool quiet, asks_freely;
   int in_a_row;
-  char renewal[96]; /* the same as JSON */
-  int newest;       /* job; -1: none */
-  int oldest;       /* all jobs before this one are over; they are not all */
-  int alike;        /* how many of the last answers have the same text */
-  int running;      /* the job that has a lease; -1: none */
+  char renewal[128]; /* the same as JSON */
+  int newest;        /* job; -1: none */
+  int oldest;        /* all jobs before this one are over; they are not all */
+  int alike;         /* how many of the last answers have the same text */
+  int running;       /* the job that has a lease; -1: none */
   struct attempt attempts[HOURLY + 4];
   int attempts_n;
 
@@ -169,8 +184,9 @@ enum channel { NULLS, SURE_WEBHOOK, WEBHOOK, COMMAND, BROWSER };
 
 struct target {
   enum channel channel;
-  char snapshot[96];
-  int64_t limited_until; /* boot */
+  int account; /* -1: none */
+  char snapshot[128];
+  int64_t limited_until; /* boot; of one without an account */
   /* The running renewd's. */
   unsigned run;
   int before, sending; /* jobs before their first byte; with it, up to the end of its slot */
@@ -194,9 +210,10 @@ enum tell {
   TELL_SUPERSEDE,
   TELL_OFFER,
   TELL_WITHDRAW,
-  TELL_CANCEL
+  TELL_CANCEL,
+  TELL_LIMIT
 };
-#define TELLS 8
+#define TELLS 9
 
 struct telling {
   struct telling *next;
@@ -204,6 +221,10 @@ struct telling {
   uint64_t number, ticket;
   enum tell kind;
   int job, conversation, message, target;
+  int account; /* that is charged, or has the limit; -1: none */
+  bool limits; /* with a limit, or nothing but one: */
+  struct renew_limited limit;
+  int64_t learned; /* boot: when that was */
   int64_t next_at, cooldown_until, attempt, at;
   struct wait wait;
   int64_t told; /* wall: when it was */
@@ -223,6 +244,8 @@ enum kind {
   GROWS,
   DECIDES,
   MEDDLES,
+  UNPAUSES,
+  UNLIMITS,
   DISASTER,
   ARRIVES,
   CLIENT_CLAIMS,
@@ -243,6 +266,8 @@ enum kind {
   /* to renewd */
   NOTICES,
   CONNECTS,
+  BEATS,
+  PAUSED,
   FEED,
   ANSWER,
   RECEIPT,
@@ -263,6 +288,7 @@ struct event {
   bool accepts;
   struct question *question;
   struct renew_result *outcome;
+  void *pauses; /* all of them; on the heap */
 };
 
 /* ---- the world ---- */
@@ -271,7 +297,8 @@ struct figures {
   long long events, steps, deliveries, accepted, accepted_again, done, failed, unknown, refused,
       retried, unreached, released, superseded, declined, braked, stopped, offers, claimed, expired,
       by_hand, renewd_kills, renewd_stops, store_kills, clock_steps, suspends, lost, problems,
-      doubled, histories, resumed, cancelled, snoozed, anyway, checked, recovered;
+      doubled, histories, resumed, cancelled, snoozed, anyway, checked, recovered, paused, unpaused,
+      limits, lasting, unlimited, over, tried, cancelled_running;
 };
 
 struct world {
@@ -291,6 +318,8 @@ struct world {
   struct message *m;
   int messages, messages_room;
   struct target *t;
+  struct account *a;
+  int accounts_n;
   struct renew_index names; /* of the jobs */
   struct figures n;
   unsigned runs;            /* of renewd, before this world */
@@ -360,10 +389,12 @@ struct question {
   struct renew_question q;                 /* its texts are below */
   int job, conversation, message, wait_of; /* wait_of: a job */
   struct renew_answer a;
-  char texts[6][40], snapshot[96], renewal[96], said[48];
-  struct renew_job_row *rows;   /* on the heap; NULL: not asked for */
-  char cursor[48], next[48];    /* of the page before, and of the one after */
-  struct renew_wait_row *waits; /* as rows; their names are valid up to the next answer */
+  char texts[6][40], snapshot[128], payload[64], renewal[128], said[48];
+  int account;                    /* of the past: as the conversation's owner says, -1: nothing */
+  struct renew_job_row *rows;     /* on the heap; NULL: not asked for */
+  char cursor[48], next[48];      /* of the page before, and of the one after */
+  struct renew_wait_row *waits;   /* as rows; their names are valid up to the next answer */
+  struct renew_limit_row *limits; /* as rows */
   int64_t asked_at;
 };
 /* What the store says now. */
@@ -406,6 +437,7 @@ extern struct renewd {
   int64_t lag;                  /* of the slowest answer about waits since the last connection */
   int64_t began_offset;         /* of the wall clock, when it was told of everything */
   int64_t up_since, calm_since; /* boot; calm: connected, and no disaster since */
+  int64_t pauses_at;            /* boot: when it was told of them */
   int unserved;                 /* the target that its settings do not have; -1: none */
   struct telling *head, **tail;
   uint64_t numbers, sent; /* of the tellings; sent: up to this one, by this connection */
@@ -453,9 +485,13 @@ void sim_renewd_free(void);
 /* ---- target.c, client.c ---- */
 
 void sim_targets_begin(void);
+/* As JSON; empty: it has none. */
+void sim_target_payload(char out[64], int target);
 /* A delivery begins; in so many milliseconds its result is there. */
 void sim_deliver(int job, uint64_t ticket);
 void sim_arrives(const struct event *e);
+/* renewd wants that delivery to end. */
+void sim_delivery_ends(uint64_t ticket);
 /* What is on its way when renewd dies. */
 void sim_targets_cut(struct event *e);
 void sim_offered(int job);
@@ -482,6 +518,8 @@ enum stage sim_stage(const struct job *j);
 void sim_set_stage(int job, enum stage stage);
 /* It waits for this. */
 void sim_awaits(int job, uint64_t ticket);
+/* Its delivery has a result. */
+void sim_stage_resulted(int job);
 /* That has come (false: it waits for something else); and afterwards, if the core did nothing more
  * with it. */
 bool sim_stage_answered(int job, uint64_t ticket);
@@ -499,12 +537,17 @@ struct target *sim_target(int id);
 int sim_slots(void);
 bool sim_recovers(int64_t *last);
 
+/* ---- pauses.c, accounts.c: have headers of their own ---- */
+
+void sim_unpauses(const struct event *e);
+void sim_unlimits(const struct event *e);
+
 /* ---- referee.c ---- */
 
 /* What renewd is told. */
 void sim_tells_conversation(int id, uint64_t version, enum renew_automation automation, int last,
                             int64_t cooldown_until);
-void sim_tells_job(int id, uint64_t version, enum status status, int64_t next);
+void sim_tells_job(int id, uint64_t version, enum status status, int64_t next, int target);
 void sim_tells_message(int conversation, int message);
 /* Something may keep the conversation from going on for so many milliseconds. */
 void sim_held(int conversation, int64_t ms);
@@ -515,7 +558,8 @@ void sim_check_put(int conversation, int message, int64_t wait);
 void sim_check_claim(int job);
 void sim_check_lease(int job);
 void sim_check_send(int job);
-void sim_check_end(int job, const struct telling *t);
+/* limit: told with it; NULL: none. */
+void sim_check_end(int job, const struct telling *t, const struct ck_limit *limit);
 /* It is about to get the answer about a conversation's past. */
 void sim_past_known(const struct question *q);
 

@@ -1,7 +1,7 @@
 /* What is under way with each job, seen from outside of the core: what it has said, and what it was
  * told since. A conversation has one delivery at a time, a target some slots, and one delivery of
  * it at a time is before its first byte. */
-#include "tests/sim/sim.h"
+#include "tests/sim/accounts.h"
 
 static int slots, recovering;
 static unsigned of_run; /* these, and: */
@@ -32,7 +32,7 @@ static struct job *job_of(int id) {
   j->stage_run = renewd.run;
   j->stage = STAGE_NONE;
   j->slot = -1;
-  j->answered = j->sent = j->may_go = j->has_result = false;
+  j->answered = j->sent = j->may_go = j->has_result = j->told_over = j->ours = false;
   j->released = 0;
   return j;
 }
@@ -66,6 +66,7 @@ static void count(const struct job *j, int one) {
   }
   /* A delivery that is over has left its slot, though its attempt is not followed yet. */
   if (j->slot < 0 || j->stage == STAGE_ENDING || j->stage == STAGE_FOLLOWING) return;
+  sim_account_count(j, one);
   struct target *t = sim_target(j->slot);
   slots += one;
   if (j->sent)
@@ -84,6 +85,14 @@ static void has_slot(const struct job *j) {
   SIM_CHECK(slots <= RENEW_SLOTS || t->before + t->sending == 1, "%d deliveries at once", slots);
 }
 
+/* Of the accounts that it may have, one is known when its past is. */
+static void asks(struct job *j) {
+  j->slot = j->told_run == renewd.run && j->told_target >= 0 ? j->told_target : j->target;
+  j->told_over = j->ours = false;
+  j->maybe[0] = world.c[j->conversation].account;
+  j->maybe[1] = world.t[j->slot].account;
+}
+
 void sim_set_stage(int id, enum stage stage) {
   struct job *j = job_of(id);
   /* What was answered comes first, so by then it is over. */
@@ -92,9 +101,10 @@ void sim_set_stage(int id, enum stage stage) {
                stage == STAGE_ENDING || stage == STAGE_FOLLOWING;
   bool begins = stage == STAGE_SENDING || (stage == STAGE_READING && j->slot >= 0);
   if (begins) sim_target(j->slot)->begun_at = world.boot;
+  if (begins && j->charged >= 0) sim_account(j->charged)->begun_at = world.boot;
   count(j, -1);
   if (!keeps) j->slot = -1;
-  if (stage == STAGE_ASKED) j->slot = j->target;
+  if (stage == STAGE_ASKED) asks(j);
   if (stage == STAGE_SENDING) j->sent = true;
   if (!keeps) j->sent = false;
   j->stage = stage;
@@ -104,6 +114,7 @@ void sim_set_stage(int id, enum stage stage) {
   c->calm_since = world.boot > c->calm_since ? world.boot : c->calm_since;
   SIM_CHECK(c->under <= 1, "conversation %d has two deliveries under way", j->conversation);
   if (stage == STAGE_ASKED) has_slot(j);
+  if (stage == STAGE_CLAIMING) sim_check_account_slots(j);
 }
 
 void sim_awaits(int id, uint64_t ticket) { job_of(id)->ticket = ticket; }
@@ -116,19 +127,31 @@ bool sim_stage_answered(int id, uint64_t ticket) {
   return true;
 }
 
+void sim_stage_resulted(int id) {
+  struct job *j = job_of(id);
+  if (!j->told_over) return;
+  j->answered = true;
+  answered = id;
+}
+
 void sim_stage_settles(int id, uint64_t head) {
   struct job *j = job_of(id);
   answered = -1;
   if (!j->answered) return;
   j->answered = false;
-  if (j->stage == STAGE_CLAIMING || j->stage == STAGE_LEASING)
+  bool cancelled = j->told_over && (j->stage == STAGE_SENDING || j->ours);
+  if (cancelled)
+    sim_set_stage(id, STAGE_NONE);
+  else if (j->stage == STAGE_CLAIMING || j->stage == STAGE_LEASING)
     sim_follows(id, head);
   else if (j->stage == STAGE_ASKED || j->stage == STAGE_READING || j->stage == STAGE_LOOKING)
     sim_set_stage(id, STAGE_NONE);
 }
 
 void sim_stage_told(int id, enum status status) {
-  const struct job *j = job_of(id);
+  struct job *j = job_of(id);
+  bool under = j->stage == STAGE_CLAIMING || j->stage == STAGE_LEASING || j->stage == STAGE_SENDING;
+  if (under && status == OVER) j->told_over = true;
   bool offered = j->stage == STAGE_READING || j->stage == STAGE_OFFERING || j->stage == STAGE_OPEN;
   bool ends = status == PENDING   ? offered || j->stage == STAGE_LOOKING
               : status == RUNNING ? j->stage == STAGE_OPEN

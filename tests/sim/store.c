@@ -1,5 +1,6 @@
 /* The store's tables, all of them durable, and what it says to a question. */
-#include "tests/sim/sim.h"
+#include "tests/sim/accounts.h"
+#include "tests/sim/pauses.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ void sim_job_changed(int id) {
   world.j[id].updated_at = now().wall;
   world.j[id].version = ++store.version;
   sim_publish('j', id, store.version);
+  if (world.j[id].status == OVER) sim_pause_ends(id);
 }
 
 void sim_link_changed(int id) {
@@ -96,7 +98,10 @@ int sim_new_job(int conversation, int message, bool automatic, int target, int64
                     .older = world.c[conversation].newest,
                     .next = next,
                     .wait = wait,
-                    .created_at = now().wall};
+                    .created_at = now().wall,
+                    .made_at = world.boot,
+                    .charged = -1,
+                    .maybe = {-1, -1}};
   /* The node's text is the id, and behind it the job's number. */
   struct renew_node *node = ck_zalloc(sizeof *node);
   node->id = ck_zalloc(NAME + 12);
@@ -166,6 +171,9 @@ static void about_past(struct question *q) {
   struct renew_past *p = &q->a.past;
   memcpy(q->renewal, c->renewal, sizeof q->renewal);
   p->renewal = ck_str_of(q->renewal);
+  sim_platform_name(q->texts[0], sim_platform_of(q->conversation));
+  p->platform = ck_str_of(q->texts[0]);
+  q->account = c->account;
   p->has_sixtieth = c->attempts_n >= HOURLY;
   if (p->has_sixtieth) {
     p->sixtieth_age = world.boot - c->attempts[c->attempts_n - HOURLY].boot;
@@ -229,11 +237,10 @@ static void about_link(struct question *q) {
   static const char *const kinds[] = {"null", "webhook", "webhook", "exec", "feed"};
   const struct target *t = &world.t[c->target];
   snprintf(q->texts[4], sizeof q->texts[4], "%d", c->target);
-  snprintf(q->texts[5], sizeof q->texts[5], "{\"url\":\"http://h/%d\"}", c->target);
+  sim_target_payload(q->payload, c->target);
   q->a.link.target_kind = ck_str_of(kinds[t->channel]);
   q->a.link.target_id = ck_str_of(q->texts[4]);
-  if (t->channel == WEBHOOK || t->channel == SURE_WEBHOOK)
-    q->a.link.target_payload = ck_str_of(q->texts[5]);
+  q->a.link.target_payload = ck_str_of(q->payload);
 }
 
 static void add_wait(struct question *q, uint64_t number, bool of_job, const char *name,
@@ -298,6 +305,7 @@ void sim_answer(struct question *q) {
   }
   if (parts & (RENEW_ABOUT_OFFERS | RENEW_ABOUT_UPCOMING | RENEW_ABOUT_BEGUN)) sim_page(q);
   if (parts & RENEW_ABOUT_WAITS) about_waits(q);
+  if (parts & RENEW_ABOUT_LIMITS) sim_limits_page(q);
 }
 
 struct question *sim_found(int job) {
@@ -314,5 +322,6 @@ struct question *sim_found(int job) {
 void sim_question_free(struct question *q) {
   if (q) free(q->rows);
   if (q) free(q->waits);
+  if (q) free(q->limits);
   free(q);
 }

@@ -1,7 +1,8 @@
 /* What the store does with mutations. They wait in memory until a commit, which makes all that came
  * meanwhile durable, and then sends their receipts. A death loses what waits, and the receipts that
  * are on their way. */
-#include "tests/sim/sim.h"
+#include "tests/sim/accounts.h"
+#include "tests/sim/pauses.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,8 @@ void sim_lease(int id, struct attempt attempt) {
   j->unknown = false;
   j->attempts++;
   j->last_attempt_at = attempt.at;
+  j->leased_wishes = j->wishes;
+  j->taken_away = false;
   j->attempt_at = world.boot;
   j->attempt_number = ++store.attempts;
   charge(c, attempt);
@@ -71,6 +74,7 @@ void sim_end(int id, enum renew_outcome outcome, int64_t next, struct wait wait)
               : outcome == RENEW_UNKNOWN                       ? RUNNING
                                                                : PENDING;
   j->unknown = outcome == RENEW_UNKNOWN;
+  j->failed = outcome == RENEW_FAILED;
   if (j->status == PENDING) {
     j->next = next;
     j->wait = wait;
@@ -113,7 +117,7 @@ static bool may_be_claimed(const struct job *j) {
 
 static char apply_claim(const struct telling *t) {
   struct job *j = &world.j[t->job];
-  if (!may_be_claimed(j) || j->offer) return 'r';
+  if (!may_be_claimed(j) || j->offer || sim_is_paused(j, t->account)) return 'r';
   sim_lease(t->job, (struct attempt){t->at, world.boot, t->job});
   j->lease_run = t->run;
   if (one_in(60)) sim_add(MEDDLES, chance(4), j->conversation);
@@ -148,6 +152,7 @@ static char apply_supersede(const struct telling *t) {
   if (wanted) return '=';
   if (j->status != PENDING || !sim_is_superseded(j)) return 'r';
   j->status = OVER;
+  j->failed = true;
   world.n.superseded++;
   sim_job_changed(t->job);
   return 'u';
@@ -158,6 +163,7 @@ static char apply_offer(const struct telling *t) {
   if (j->status != PENDING || j->version > t->version) return 'r';
   if (j->offer) return '=';
   j->offer = ++store.offers;
+  j->offered_to = t->account;
   world.n.offers++;
   sim_offered(t->job);
   return 'u';
@@ -174,11 +180,17 @@ static char apply_cancel(const struct telling *t) {
   sim_fail("job %s is cancelled, though its client could read it", world.j[t->job].name);
 }
 
+static char apply_limit(const struct telling *t) {
+  (void)t;
+  return '=';
+}
+
 static char apply(const struct telling *t) {
   static char (*const rules[TELLS])(const struct telling *t) = {
-      apply_put,       apply_update, apply_claim,    apply_end,
-      apply_supersede, apply_offer,  apply_withdraw, apply_cancel};
+      apply_put,   apply_update,   apply_claim,  apply_end,  apply_supersede,
+      apply_offer, apply_withdraw, apply_cancel, apply_limit};
   char result = rules[t->kind](t);
+  if (t->limits && result != 'r') sim_limit_told(t->account, &t->limit, t->learned);
   world.n.refused += result == 'r';
   return result;
 }
