@@ -11,6 +11,8 @@
 #define PAGE 4
 /* What lasts is paid for, and resumed, in so long at most. */
 #define PAID_MS (5 * HOUR)
+/* In so long renewd hears of what its owner has done, and asks. */
+#define HEARD_MS (30 * SECOND)
 
 void sim_accounts_begin(void) {
   world.accounts_n = world.targets_n / 8 * 3 + 1 + world.conversations_n / 100;
@@ -63,6 +65,7 @@ void sim_limit_told(int id, const struct renew_limited *limit, int64_t at) {
   a->there = true;
   a->row = *limit;
   a->row_at = at;
+  a->resumed_at = 0;
   a->ends = limit->until ? world.boot + (limit->until - now().wall) : RENEW_NEVER;
   if (!limit->until && !limit->over) sim_add(UNLIMITS, chance(PAID_MS), id);
 }
@@ -74,7 +77,7 @@ void sim_owner_resumes_account(int id) {
   if (!a->there || a->row.over || (a->row.until && a->ends <= world.boot)) return;
   world.n.unlimited++;
   a->row.until = now().wall;
-  a->ends = world.boot;
+  a->ends = a->resumed_at = world.boot;
   sim_beat(chance(5));
 }
 
@@ -197,6 +200,10 @@ void sim_account_count(const struct job *j, int one) {
 void sim_check_account(const struct job *j, bool offer) {
   if (j->charged < 0) return;
   const struct account *a = sim_account(j->charged);
+  bool untold = a->there && a->row.at > a->known.at && !a->row.over;
+  SIM_CHECK(!untold || world.boot >= a->ends,
+            "job %s is claimed under a limit that the store has, and renewd did not ask about",
+            j->name);
   SIM_CHECK(world.boot >= a->begun_at + ACCOUNT_SPACING || a->begun_at < renewd.up_since,
             "two deliveries of account %d are %lld ms apart", j->charged,
             (long long)(world.boot - a->begun_at));
@@ -211,7 +218,7 @@ void sim_check_account(const struct job *j, bool offer) {
 void sim_check_account_offer(const struct job *j) {
   if (j->offered_to < 0) return;
   const struct account *a = sim_account(j->offered_to);
-  bool calm = world.boot > a->known_at + 30 * SECOND;
+  bool calm = world.boot > a->known_at + HEARD_MS;
   SIM_CHECK(!is_limited(a) || !calm || world.boot >= a->latest,
             "job %s is offered under its account's limit", j->name);
 }
@@ -304,12 +311,18 @@ void sim_check_limit(const struct job *j, const struct ck_limit *m) {
 
 /* ---- what should have been done ---- */
 
+/* Its owner has resumed it, and renewd has had the time to ask. */
+static bool is_resumed(const struct account *a) {
+  return a->row.at == a->known.at && a->resumed_at && world.boot > a->resumed_at + HEARD_MS &&
+         world.boot > renewd.calm_since + HEARD_MS;
+}
+
 static int64_t open_since(const struct account *a) {
   int under = a->before + a->sending;
   if (a->asked || a->before || under >= ACCOUNT_SLOTS) return RENEW_NEVER;
-  if (is_limited(a) && (under || world.boot < a->latest)) return RENEW_NEVER;
+  if (is_limited(a) && (under || (world.boot < a->latest && !is_resumed(a)))) return RENEW_NEVER;
   int64_t since[] = {a->calm_since, a->begun_at + ACCOUNT_SPACING, a->leased.at + ACCOUNT_SPACING,
-                     is_limited(a) ? a->latest : 0},
+                     is_limited(a) && !is_resumed(a) ? a->latest : 0},
           at = 0;
   for (size_t i = 0; i < sizeof since / sizeof *since; i++)
     if (since[i] > at) at = since[i];

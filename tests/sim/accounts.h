@@ -15,8 +15,9 @@ struct account {
   /* The store. */
   bool there;
   struct renew_limited row;
-  int64_t ends;   /* boot: what the store keeps of its end */
-  int64_t row_at; /* boot: when renewd learned of it */
+  int64_t ends;       /* boot: what the store keeps of its end */
+  int64_t row_at;     /* boot: when renewd learned of it */
+  int64_t resumed_at; /* boot: when its owner has ended that row's limit; 0: he has not */
   /* The running renewd: as it has told or was told. */
   unsigned run;
   struct renew_limited known;   /* times 0: nothing */

@@ -63,7 +63,7 @@ static bool waits_for_another(const struct job *of) {
   const struct conversation *c = &world.c[of->conversation];
   for (int id = c->newest; id >= c->oldest; id = world.j[id].older) {
     const struct job *j = &world.j[id];
-    if (j->status != PENDING) continue;
+    if (j->status != PENDING || unpaused_since(j) == RENEW_NEVER) continue;
     if ((j->attempts > 0 && of->attempts == 0) || j->target != of->target) return true;
   }
   return false;
