@@ -51,7 +51,7 @@ void sim_tells_message(int conversation, int message) {
   sim_held(conversation, 0);
   if (c->told_last != message) return;
   c->changed_at = world.boot;
-  unbrake(c);
+  if (!c->braked_all) unbrake(c); /* the 60 of an hour are braked whatever is said */
 }
 
 void sim_tells_job(int id, uint64_t version, enum status status, int64_t next, int target) {
