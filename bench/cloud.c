@@ -160,7 +160,7 @@ static void set_daemons(int rate) {
   char endpoint[64], text[16];
   snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%d/client/v4", cloud.port);
   snprintf(text, sizeof text, "%d", rate);
-  setenv("CONVKEEP_SYNC_SINK", "d1", 1);
+  setenv("CONVKEEP_SYNC_SINKS", "d1", 1);
   setenv("CONVKEEP_D1_ENDPOINT", endpoint, 1);
   setenv("CONVKEEP_D1_ACCOUNT", "account", 1);
   setenv("CONVKEEP_D1_DATABASE", cloud.database, 1);

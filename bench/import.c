@@ -74,9 +74,8 @@ static double used(const pid_t pids[DAEMONS]) {
   return all;
 }
 
-static bool is_at(const json_t *status, const char *follower, json_int_t head) {
-  json_t *cursor = json_object_get(json_object_get(status, follower), "cursor");
-  return json_integer_value(cursor) == head;
+static bool is_at(const json_t *follower, json_int_t head) {
+  return json_integer_value(json_object_get(follower, "cursor")) == head;
 }
 
 /* Waits until the readable files and the mirror have everything, so that the next measurement does
@@ -87,7 +86,8 @@ static void settle(const char *program) {
               (const char *const[]){program, "--data", ".", "--json", "status", NULL});
     json_t *status = json_load_file("status.json", JSON_DISABLE_EOF_CHECK, NULL);
     json_int_t head = json_integer_value(json_object_get(status, "version"));
-    bool done = is_at(status, "sync", head) && is_at(status, "artifacts", head);
+    json_t *mirror = json_object_get(json_object_get(status, "sync"), "sqlite");
+    bool done = is_at(mirror, head) && is_at(json_object_get(status, "artifacts"), head);
     json_decref(status);
     if (done) return;
     usleep(100000);

@@ -102,7 +102,7 @@ static PGconn *fresh(const char *folder) {
   }
   snprintf(name, sizeof name, "mirror_%u", ++number);
   mirror = copy_database(folder, name);
-  setenv("CONVKEEP_SYNC_SINK", "postgres", 1);
+  setenv("CONVKEEP_SYNC_SINKS", "postgres", 1);
   setenv("CONVKEEP_POSTGRES_HOST", folder, 1);
   setenv("CONVKEEP_POSTGRES_USER", "postgres", 1);
   setenv("CONVKEEP_POSTGRES_DATABASE", name, 1);

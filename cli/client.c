@@ -29,7 +29,7 @@ bool cli_store_is_here(const struct cli *c) {
 int cli_nobody(const struct cli *c) {
   struct cli_presence p;
   struct ck_buf what = {0};
-  cli_presence_look(&p);
+  cli_presence_look(c, &p);
   if (cli_store_is_here(c) && cli_presence_any(&p)) {
     cli_presence_still(&p, CLI_STORE);
     cli_presence_text(&what, &p, CLI_STORE, ck_now_ms());
@@ -156,7 +156,7 @@ static int step_private(struct cli *c) {
 static bool may_start(const struct cli *c) {
   struct cli_presence p;
   if (!store_missing(c)) return false;
-  cli_presence_look(&p);
+  cli_presence_look(c, &p);
   return c->client->starts_beside || !cli_presence_any(&p);
 }
 

@@ -76,7 +76,8 @@ int cli_daemon_task(struct cli *c, const struct cli_daemon_task *task, json_t **
   struct run r = {.c = c, .task = task};
   int lines, status = 0;
   *result = NULL;
-  pid_t pid = cli_spawn_task(c, task->daemon, task->words, !task->folderless, &lines, &err);
+  pid_t pid =
+      cli_spawn_task(c, task->daemon, task->sink, task->words, !task->folderless, &lines, &err);
   if (pid < 0) {
     cli_error(c, NULL, "%s", err.text);
     return CLI_FAILED;

@@ -7,6 +7,7 @@
 
 struct cli_daemon_task {
   const char *daemon;
+  const char *sink;         /* that it serves (spawn.h) */
   const char *const *words; /* its arguments, NULL-terminated */
   const char *label;        /* for the progress line */
   bool folderless;          /* it reads and writes nothing in the data folder */

@@ -20,6 +20,16 @@ static bool is_behind(const json_t *info, const char *what, int64_t version) {
   return cli_member_int(json_object_get(info, what), "cursor", 0) < version;
 }
 
+/* Any of them; but one in null keeps nothing. */
+static bool mirror_is_behind(const json_t *info, int64_t version) {
+  json_t *all = json_object_get(info, "sync"), *one;
+  const char *sink;
+  json_object_foreach(all, sink, one) {
+    if (strcmp(sink, "null") != 0 && is_behind(all, sink, version)) return true;
+  }
+  return false;
+}
+
 /* The spool's files: ingest deletes one when all that is in it is in the store, and nothing comes.
  */
 static json_t *segments(void) {
@@ -48,14 +58,11 @@ static bool any_there(const json_t *names) {
 static json_t *still_to_do(const json_t *info, int64_t version, const json_t *spooled) {
   json_t *left = json_array();
   if (any_there(spooled)) json_array_append_new(left, json_string("spool"));
-  const json_t *sync = json_object_get(info, "sync");
-  bool mirrored = strcmp(cli_member(sync, "sink"), "null") != 0;
   if (json_is_true(json_object_get(json_object_get(info, "wal"), "forgetting")))
     json_array_append_new(left, json_string("wal"));
   if (is_behind(info, "artifacts", version)) json_array_append_new(left, json_string("artifacts"));
   if (is_behind(info, "search", version)) json_array_append_new(left, json_string("search"));
-  if (mirrored && is_behind(info, "sync", version))
-    json_array_append_new(left, json_string("mirror"));
+  if (mirror_is_behind(info, version)) json_array_append_new(left, json_string("mirror"));
   return left;
 }
 
@@ -107,7 +114,7 @@ void cli_forget_say_left(const struct cli *c, const json_t *left) {
               " ends; or the file of an attachment could not be deleted, as the store's log says"},
       {"artifacts", "the readable files still have it; the store rewrites them"},
       {"search", "the index of the search is being made again; what was forgotten is no hit"},
-      {"mirror", "the mirror still has it; it is deleted there once syncd gets through: convkeep"
+      {"mirror", "a mirror still has it; it is deleted there once syncd gets through: convkeep"
                  " sync status"}};
   size_t i;
   const json_t *one;

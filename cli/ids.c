@@ -17,8 +17,10 @@ int cli_ids_that_begin(struct cli *c, enum ck_table t, const char *text, unsigne
   struct ck_arena arena = {0};
   zmq_msg_t frame;
   char *last = ck_sprintf("%s\xf4\x8f\xbf\xbf", text); /* the greatest character */
-  request.as.range =
-      (struct ck_range){0, ck_str_of(ck_tables[t].name), ck_str_of(text), ck_str_of(last), 0, most};
+  request.as.range = (struct ck_range){.table = ck_str_of(ck_tables[t].name),
+                                       .after = ck_str_of(text),
+                                       .upto = ck_str_of(last),
+                                       .limit = most};
   int rc = cli_ask(c, &request, &answer, &frame);
   free(last);
   if (rc != CLI_GO_ON) return rc;

@@ -28,10 +28,28 @@ static const json_t *daemon_named(const json_t *info, const char *name) {
 }
 
 /* The daemon of this run has reported, not one of an earlier run. */
-static bool reported(const struct cli_once *o, const json_t *info, enum cli_part which) {
-  const json_t *daemon = daemon_named(info, cli_part_names[which]);
+static bool reported(const struct cli_once *o, const json_t *info, int which) {
+  const char *name = cli_part_names[cli_daemon_part(which)],
+             *sink = cli_daemon_sink(o->c->settings, which);
   int64_t started = cli_ring_started(o->ring, which);
-  return daemon && started && cli_member_int(daemon, "up_since", 0) >= started;
+  size_t i;
+  const json_t *daemon;
+  json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
+    if (strcmp(cli_member(daemon, "name"), name) == 0 &&
+        (!sink || strcmp(cli_member(json_object_get(daemon, "info"), "sink"), sink) == 0) &&
+        started && cli_member_int(daemon, "up_since", 0) >= started)
+      return true;
+  }
+  return false;
+}
+
+/* The sum of a number over all mirrors. */
+static int64_t of_mirrors(const json_t *info, const char *name) {
+  int64_t sum = 0;
+  const char *sink;
+  json_t *mirror, *all = json_object_get(info, "sync");
+  json_object_foreach(all, sink, mirror) sum += cli_member_int(mirror, name, 0);
+  return sum;
 }
 
 /* Each false while something of that kind is left to do. */
@@ -42,15 +60,15 @@ struct done {
 };
 
 static struct done what_is_done(const struct cli_once *o, const json_t *info) {
-  const json_t *sync = json_object_get(info, "sync"), *jobs = json_object_get(info, "jobs");
+  const json_t *jobs = json_object_get(info, "jobs");
   const json_t *renewd = json_object_get(daemon_named(info, "renewd"), "info");
   int64_t now = cli_member_int(info, "at", ck_now_ms()),
           due = cli_member_int(jobs, "next_due_at", INT64_MAX),
           version = cli_member_int(info, "version", 0);
   struct done d = {.there = info != NULL};
-  for (int i = 0; i < CLI_PARTS; ++i) d.there &= reported(o, info, (enum cli_part)i);
+  for (int i = 0; i < cli_daemons(o->c->settings); ++i) d.there &= reported(o, info, i);
   d.stored = cli_member_int(json_object_get(info, "spool"), "pending", 0) == 0;
-  d.mirrored = cli_member_int(sync, "pending", 0) == 0 && cli_member_int(sync, "in_flight", 0) == 0;
+  d.mirrored = of_mirrors(info, "pending") == 0 && of_mirrors(info, "in_flight") == 0;
   d.acts = cli_member_int(jobs, "running", 0) != 0 || cli_member_int(renewd, "in_flight", 0) != 0 ||
            cli_member_int(renewd, "undecided", 0) != 0;
   bool goes = cli_member_int(json_object_get(renewd, "held"), "soon", 0) != 0;
@@ -76,19 +94,25 @@ static void add_left(struct ck_buf *b, bool left, const char *what) {
   ck_buf_text(b, what);
 }
 
+static void add_mirror(struct ck_buf *b, const char *sink, const json_t *mirror) {
+  const char *reason = cli_member(mirror, "last_error");
+  long long records = cli_member_int(mirror, "pending", 0);
+  if (!records && !cli_member_int(mirror, "in_flight", 0)) return;
+  add_left(b, true, "");
+  ck_buf_printf(b, "%lld %s not mirrored in %s", records,
+                ck_noun((uint64_t)records, "record is", "records are"), sink);
+  if (reason[0]) ck_buf_printf(b, " (%s)", reason);
+}
+
 static int report_left(const struct cli_once *o, const json_t *info, const struct done *d) {
   struct ck_buf left = {0};
-  const json_t *sync = json_object_get(info, "sync");
-  const char *reason = cli_member(sync, "last_error");
-  long long records = cli_member_int(sync, "pending", 0);
   add_left(&left, !info, "the store does not answer");
   add_left(&left, info && !d->there, "a daemon has not reported");
   add_left(&left, info && !d->stored, "observations wait in the spool");
   if (info && !d->mirrored) {
-    add_left(&left, true, "");
-    ck_buf_printf(&left, "%lld %s not mirrored", records,
-                  ck_noun((uint64_t)records, "record is", "records are"));
-    if (reason[0]) ck_buf_printf(&left, " (%s)", reason);
+    const char *sink;
+    json_t *mirror, *all = json_object_get(info, "sync");
+    json_object_foreach(all, sink, mirror) add_mirror(&left, sink, mirror);
   }
   add_left(&left, info && !d->delivered, "follow-ups are due");
   add_left(&left, info && !d->seen, "renewd has not seen every change");
@@ -120,8 +144,10 @@ static void note_progress(struct cli_once *o, const json_t *info, const struct d
   struct ck_buf now = {0};
   add_counts(&now, info, (const char *const[]){"version", NULL});
   add_counts(&now, json_object_get(info, "spool"), (const char *const[]){"pending", NULL});
-  add_counts(&now, json_object_get(info, "sync"),
-             (const char *const[]){"cursor", "pending", "backlog", "dead_letters", NULL});
+  const char *sink;
+  json_t *mirror, *all = json_object_get(info, "sync");
+  json_object_foreach(all, sink, mirror) add_counts(
+      &now, mirror, (const char *const[]){"cursor", "pending", "backlog", "dead_letters", NULL});
   add_counts(&now, json_object_get(info, "jobs"),
              (const char *const[]){"pending", "done", "failed", "unknown", NULL});
   add_counts(&now, json_object_get(daemon_named(info, "renewd"), "info"),

@@ -78,9 +78,11 @@ static char state_of(pid_t pid, const char *name) {
 
 static bool is_stopped(pid_t pid, const char *name) { return state_of(pid, name) == 'T'; }
 
-pid_t cli_presence_pid(const struct cli_presence *p, enum cli_part which) {
+static const char *name_of(int which) { return cli_part_names[cli_daemon_part(which)]; }
+
+pid_t cli_presence_pid(const struct cli_presence *p, int which) {
   pid_t pid = p->parts[which].pid;
-  return state_of(pid, cli_part_names[which]) ? pid : 0;
+  return state_of(pid, name_of(which)) ? pid : 0;
 }
 
 static void look_at_process(struct cli_process *p, const char *lock, const char *pid_file) {
@@ -89,30 +91,32 @@ static void look_at_process(struct cli_process *p, const char *lock, const char 
   read_pid_file(p, pid_file);
 }
 
-static void look_at_part(struct cli_process *p, enum cli_part which) {
+static void look_at_part(struct cli_process *p, enum cli_part which, const char *label) {
   const char *place = cli_part_places[which];
   char path[CK_PLACE_MAX];
-  ck_place_pid(path, cli_part_names[which], -1);
+  ck_place_pid(path, label, -1);
   if (place) look_at_process(p, place, path);
   for (int k = 0; !place && k < CK_INSTANCES_MAX && p->life == CLI_STOPPED; ++k) {
-    ck_place_pid(path, cli_part_names[which], k);
+    ck_place_pid(path, label, k);
     if (access(path, F_OK) == 0) look_at_process(p, path, path);
   }
 }
 
-void cli_presence_look(struct cli_presence *p) {
+void cli_presence_look(const struct cli *c, struct cli_presence *p) {
   json_error_t error;
-  *p = (struct cli_presence){0};
+  *p = (struct cli_presence){.settings = c->settings, .n = cli_daemons(c->settings)};
   look_at_process(&p->up, CLI_UP_LOCK, CLI_UP_PID);
   json_t *note = p->up.life == CLI_RUNNING ? json_load_file(NOTE, 0, &error) : NULL;
   if (note) take_note(&p->up, json_object_get(note, "up"));
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
+  for (int i = 0; i < p->n; ++i) {
     struct cli_process *part = &p->parts[i];
-    look_at_part(part, i);
+    char label[CLI_LABEL_MAX];
+    cli_daemon_label(p->settings, i, label);
+    look_at_part(part, cli_daemon_part(i), label);
     if (part->life == CLI_STOPPED && p->up.life == CLI_RUNNING) part->life = CLI_RESTARTING;
-    json_t *its = json_object_get(json_object_get(note, "parts"), cli_part_names[i]);
+    json_t *its = json_object_get(json_object_get(note, "parts"), label);
     if (its) take_note(part, its);
-    if (is_stopped(part->pid, cli_part_names[i])) {
+    if (is_stopped(part->pid, name_of(i))) {
       part->life = CLI_STILL;
       part->stopped_by_signal = true;
     }
@@ -124,11 +128,11 @@ void cli_presence_look(struct cli_presence *p) {
 
 bool cli_presence_any(const struct cli_presence *p) {
   bool any = p->up.life != CLI_STOPPED;
-  for (int i = 0; i < CLI_PARTS; ++i) any |= p->parts[i].life != CLI_STOPPED;
+  for (int i = 0; i < p->n; ++i) any |= p->parts[i].life != CLI_STOPPED;
   return any;
 }
 
-void cli_presence_still(struct cli_presence *p, enum cli_part which) {
+void cli_presence_still(struct cli_presence *p, int which) {
   struct cli_process *part = &p->parts[which];
   if (part->life == CLI_RUNNING && ck_now_ms() - part->since > FRESH_MS) part->life = CLI_STILL;
 }
@@ -185,17 +189,16 @@ static void alive_text(struct ck_buf *b, const struct cli_process *part, const c
   if (part->life == CLI_STARTING) ck_buf_printf(b, "; see logs/%s.log", name);
 }
 
-void cli_presence_text(struct ck_buf *b, const struct cli_presence *p, enum cli_part which,
-                       int64_t now) {
+void cli_presence_text(struct ck_buf *b, const struct cli_presence *p, int which, int64_t now) {
   const struct cli_process *part = &p->parts[which];
   if (part->life == CLI_STOPPED)
     stopped_text(b, p);
   else if (part->life == CLI_RESTARTING)
     restarting_text(b, p, part, now);
   else if (part->life == CLI_STILL)
-    still_text(b, p, part, cli_part_names[which]);
+    still_text(b, p, part, name_of(which));
   else
-    alive_text(b, part, cli_part_names[which], now);
+    alive_text(b, part, name_of(which), now);
 }
 
 /* ---- as JSON ---- */
@@ -217,9 +220,12 @@ static json_t *process_json(const struct cli_process *p) {
 }
 
 json_t *cli_presence_json(const struct cli_presence *p) {
-  json_t *ring = json_object();
+  json_t *ring = json_object(), *by_sink = json_object();
   json_object_set_new(ring, "up", process_json(&p->up));
-  for (int i = 0; i < CLI_PARTS; ++i)
+  for (int i = 0; i < CLI_SYNCD; ++i)
     json_object_set_new(ring, cli_part_names[i], process_json(&p->parts[i]));
+  for (int i = CLI_SYNCD; i < p->n; ++i)
+    json_object_set_new(by_sink, cli_daemon_sink(p->settings, i), process_json(&p->parts[i]));
+  json_object_set_new(ring, cli_part_names[CLI_SYNCD], by_sink);
   return ring;
 }

@@ -24,23 +24,24 @@ struct cli_process {
 };
 
 struct cli_presence {
-  struct cli_process up, parts[CLI_PARTS];
+  const struct ck_settings *settings;
+  struct cli_process up, parts[CLI_DAEMONS_MAX]; /* by their numbers in a ring (ring.h) */
+  int n;
 };
 
-/* Looks. The working directory must be the data folder. */
-void cli_presence_look(struct cli_presence *p);
-/* The part's process, for a signal; 0: none of its name has that number here, as when it runs in
+/* Looks. The working directory must be the data folder. Borrows c->settings. */
+void cli_presence_look(const struct cli *c, struct cli_presence *p);
+/* The daemon's process, for a signal; 0: none of its name has that number here, as when it runs in
  * another container. */
-pid_t cli_presence_pid(const struct cli_presence *p, enum cli_part which);
+pid_t cli_presence_pid(const struct cli_presence *p, int which);
 /* Anything of the ring runs, or `up` is going to start it. */
 bool cli_presence_any(const struct cli_presence *p);
-/* Notes that the part does not answer or report; a process that has just started gets time first.
+/* Notes that the daemon does not answer or report; a process that has just started gets time first.
  */
-void cli_presence_still(struct cli_presence *p, enum cli_part which);
+void cli_presence_still(struct cli_presence *p, int which);
 
-/* Appends the state of the part, and what to do about it if something is wrong. */
-void cli_presence_text(struct ck_buf *b, const struct cli_presence *p, enum cli_part which,
-                       int64_t now);
+/* Appends the state of the daemon, and what to do about it if something is wrong. */
+void cli_presence_text(struct ck_buf *b, const struct cli_presence *p, int which, int64_t now);
 /* `ring` in the answer of status (docs/cli.md). The caller decrefs it. */
 json_t *cli_presence_json(const struct cli_presence *p);
 

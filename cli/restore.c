@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,13 +33,14 @@ static int held(struct cli *c, const char *lock, const char *who) {
 }
 
 static int nobody_at_work(struct cli *c) {
-  char number[CK_PLACE_MAX];
+  glob_t workers;
   int rc = held(c, CLI_UP_LOCK, "convkeep up");
   for (int i = 0; i < CLI_PARTS && rc == CLI_GO_ON; ++i)
     if (cli_part_places[i]) rc = held(c, cli_part_places[i], cli_part_names[i]);
-  for (int k = 0; k < CK_INSTANCES_MAX && rc == CLI_GO_ON; ++k) {
-    ck_place_pid(number, cli_part_names[CLI_SYNCD], k);
-    rc = held(c, number, cli_part_names[CLI_SYNCD]);
+  if (glob(CK_PLACE_PID("syncd-*"), GLOB_NOSORT, NULL, &workers) == 0) {
+    for (size_t k = 0; k < workers.gl_pathc && rc == CLI_GO_ON; ++k)
+      rc = held(c, workers.gl_pathv[k], cli_part_names[CLI_SYNCD]);
+    globfree(&workers);
   }
   if (rc == CLI_GO_ON && strncmp(cli_store_place(c), "ipc://", 6) != 0) {
     cli_error(c, cli_store_place(c),

@@ -44,6 +44,8 @@ const char *const cli_part_places[CLI_PARTS] = {CK_PLACE_DATABASE, CK_PLACE_SPOO
                                                 CK_PLACE_ATTEMPTS, NULL};
 
 struct part {
+  enum cli_part kind;
+  char label[CLI_LABEL_MAX];
   bool wanted, ready_once;
   bool is_ready, says_why; /* the present process */
   pid_t pid;               /* 0: not running */
@@ -58,7 +60,8 @@ struct part {
 
 struct cli_ring {
   struct cli *c;
-  struct part parts[CLI_PARTS];
+  struct part parts[CLI_DAEMONS_MAX];
+  int n;
   int signals, death_signal;
   sigset_t before;
   int64_t born_at;
@@ -66,6 +69,24 @@ struct cli_ring {
   bool asked, ending, failed;
   struct ck_err reason;
 };
+
+int cli_daemons(const struct ck_settings *s) {
+  int n = CLI_SYNCD;
+  while (cli_daemon_sink(s, n)) ++n;
+  return n;
+}
+
+enum cli_part cli_daemon_part(int i) { return i < CLI_SYNCD ? (enum cli_part)i : CLI_SYNCD; }
+
+const char *cli_daemon_sink(const struct ck_settings *s, int i) {
+  return i < CLI_SYNCD ? NULL : ck_set_word(s, CK_SET_SYNC_SINKS, i - CLI_SYNCD);
+}
+
+void cli_daemon_label(const struct ck_settings *s, int i, char out[CLI_LABEL_MAX]) {
+  const char *sink = cli_daemon_sink(s, i);
+  snprintf(out, CLI_LABEL_MAX, "%s%s%s", cli_part_names[cli_daemon_part(i)], sink ? "-" : "",
+           sink ? sink : "");
+}
 
 /* ---- starting ---- */
 
@@ -78,7 +99,8 @@ static void schedule(struct cli_ring *r, struct part *p) {
 }
 
 /* Decides whether a part that failed before it was ever ready fails the whole ring. */
-static void judge(struct cli_ring *r, const struct part *p, const char *name) {
+static void judge(struct cli_ring *r, const struct part *p) {
+  const char *name = cli_part_names[p->kind];
   bool late = ck_boot_ms() - r->born_at > PATIENCE_MS;
   if (r->failed) return;
   r->failed = true;
@@ -103,15 +125,16 @@ static void judge(struct cli_ring *r, const struct part *p, const char *name) {
     r->failed = false;
 }
 
-static void start(struct cli_ring *r, enum cli_part which) {
-  struct part *p = &r->parts[which];
+static void start(struct cli_ring *r, int i) {
+  struct part *p = &r->parts[i];
   ++r->changes;
   p->start_at = 0;
   p->is_ready = p->says_why = false;
   p->started_at = ck_boot_ms();
   p->started_wall = ck_now_ms();
   struct ck_err err;
-  p->pid = cli_spawn(r->c, cli_part_names[which], r->death_signal, &r->before, &p->ready, &err);
+  p->pid = cli_spawn(r->c, cli_part_names[p->kind], cli_daemon_sink(r->c->settings, i),
+                     r->death_signal, &r->before, &p->ready, &err);
   if (p->pid > 0) return;
   p->pid = 0;
   p->ready = -1;
@@ -119,7 +142,7 @@ static void start(struct cli_ring *r, enum cli_part which) {
   ++p->failures;
   schedule(r, p);
   if (p->ready_once) {
-    ck_log(CK_ERROR, cli_part_names[which], "start_failed", "reason=%s", ck_quotedz(err.text));
+    ck_log(CK_ERROR, p->label, "start_failed", "reason=%s", ck_quotedz(err.text));
   } else if (!r->failed) {
     r->failed = true;
     r->reason = err;
@@ -128,7 +151,7 @@ static void start(struct cli_ring *r, enum cli_part which) {
 
 /* The others start when the store is first ready; after that each is restarted on its own. */
 static void start_others(struct cli_ring *r) {
-  for (enum cli_part i = CLI_STORE + 1; i < CLI_PARTS; ++i)
+  for (int i = CLI_STORE + 1; i < r->n; ++i)
     if (r->parts[i].wanted && !r->parts[i].started_at) start(r, i);
 }
 
@@ -157,9 +180,13 @@ struct cli_ring *cli_ring_new(struct cli *c, unsigned parts, int death_signal, b
     free(r);
     return NULL;
   }
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
-    r->parts[i].wanted = (parts & CLI_PART(i)) != 0;
-    r->parts[i].ready = -1;
+  r->n = cli_daemons(c->settings);
+  for (int i = 0; i < r->n; ++i) {
+    struct part *p = &r->parts[i];
+    p->kind = cli_daemon_part(i);
+    cli_daemon_label(c->settings, i, p->label);
+    p->wanted = (parts & CLI_PART(p->kind)) != 0;
+    p->ready = -1;
   }
   start(r, CLI_STORE);
   return r;
@@ -191,9 +218,8 @@ static void take_readiness(struct cli_ring *r, struct part *p) {
   p->ready = -1;
 }
 
-static void exited(struct cli_ring *r, enum cli_part which, int status) {
-  struct part *p = &r->parts[which];
-  const char *name = cli_part_names[which];
+static void exited(struct cli_ring *r, struct part *p, int status) {
+  const char *name = p->label;
   p->pid = 0;
   if (p->ready >= 0) take_readiness(r, p);
   if (p->ready >= 0) close(p->ready);
@@ -211,14 +237,14 @@ static void exited(struct cli_ring *r, enum cli_part which, int status) {
     ck_log(level, name, "died", "signal=%d restart_in_ms=%d", WTERMSIG(status), p->backoff);
   else
     ck_log(level, name, "died", "exit=%d restart_in_ms=%d", p->code, p->backoff);
-  if (!p->ready_once || p->code == STAYS_DOWN) judge(r, p, name);
+  if (!p->ready_once || p->code == STAYS_DOWN) judge(r, p);
 }
 
 static void reap(struct cli_ring *r) {
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
+  for (int i = 0; i < r->n; ++i) {
     int status;
     if (r->parts[i].pid && waitpid(r->parts[i].pid, &status, WNOHANG) == r->parts[i].pid)
-      exited(r, i, status);
+      exited(r, &r->parts[i], status);
   }
 }
 
@@ -231,18 +257,18 @@ static void take_signals(struct cli_ring *r) {
 int cli_ring_fds(const struct cli_ring *r, struct pollfd *fds) {
   int n = 0;
   fds[n++] = (struct pollfd){r->signals, POLLIN, 0};
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
+  for (int i = 0; i < r->n; ++i)
     if (r->parts[i].ready >= 0) fds[n++] = (struct pollfd){r->parts[i].ready, POLLIN, 0};
   return n;
 }
 
 int cli_ring_step(struct cli_ring *r) {
   take_signals(r);
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
+  for (int i = 0; i < r->n; ++i)
     if (r->parts[i].ready >= 0) take_readiness(r, &r->parts[i]);
   reap(r);
   int64_t now = ck_boot_ms(), next = INT64_MAX;
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
+  for (int i = 0; i < r->n; ++i) {
     if (r->parts[i].start_at && r->parts[i].start_at <= now) start(r, i);
     if (r->parts[i].start_at && r->parts[i].start_at < next) next = r->parts[i].start_at;
   }
@@ -250,7 +276,7 @@ int cli_ring_step(struct cli_ring *r) {
 }
 
 bool cli_ring_ready(const struct cli_ring *r) {
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
+  for (int i = 0; i < r->n; ++i)
     if (r->parts[i].wanted && !r->parts[i].ready_once) return false;
   return true;
 }
@@ -268,8 +294,8 @@ bool cli_ring_elsewhere(const struct cli_ring *r) {
   return elsewhere(&r->parts[CLI_STORE]) || elsewhere(&r->parts[CLI_INGEST]);
 }
 
-int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which) {
-  return r->parts[which].pid ? r->parts[which].started_wall : 0;
+int64_t cli_ring_started(const struct cli_ring *r, int i) {
+  return r->parts[i].pid ? r->parts[i].started_wall : 0;
 }
 
 /* ---- telling ---- */
@@ -277,18 +303,18 @@ int64_t cli_ring_started(const struct cli_ring *r, enum cli_part which) {
 unsigned cli_ring_changes(const struct cli_ring *r) { return r->changes; }
 
 /* Why the part's last process is gone. */
-static void reason_text(struct ck_buf *b, const struct part *p, const char *name) {
+static void reason_text(struct ck_buf *b, const struct part *p) {
   if (p->reason[0])
     ck_buf_text(b, p->reason);
   else if (p->code > 128)
     ck_buf_printf(b, "signal %d ended it", p->code - 128);
   else
-    ck_buf_printf(b, "it ended with %d, see logs/%s.log", p->code, name);
+    ck_buf_printf(b, "it ended with %d, see logs/%s.log", p->code, cli_part_names[p->kind]);
 }
 
-static json_t *part_json(const struct part *p, const char *name) {
+static json_t *part_json(const struct part *p) {
   struct ck_buf reason = {0};
-  if (p->failures) reason_text(&reason, p, name);
+  if (p->failures) reason_text(&reason, p);
   int64_t restart_at = p->start_at ? ck_now_ms() + p->start_at - ck_boot_ms() : 0;
   json_t *part = json_pack("{s:I, s:I, s:b, s:I, s:i, s:s%}", "pid", (json_int_t)p->pid, "since",
                            (json_int_t)p->started_wall, "ready", p->pid && p->is_ready,
@@ -303,9 +329,8 @@ json_t *cli_ring_json(const struct cli_ring *r) {
   json_t *ring =
              json_pack("{s:{s:i, s:I}}", "up", "pid", (int)getpid(), "since", (json_int_t)since),
          *parts = json_object();
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
-    if (r->parts[i].wanted)
-      json_object_set_new(parts, cli_part_names[i], part_json(&r->parts[i], cli_part_names[i]));
+  for (int i = 0; i < r->n; ++i)
+    if (r->parts[i].wanted) json_object_set_new(parts, r->parts[i].label, part_json(&r->parts[i]));
   json_object_set_new(ring, "parts", parts);
   return ring;
 }
@@ -313,13 +338,14 @@ json_t *cli_ring_json(const struct cli_ring *r) {
 /* ---- ending ---- */
 
 static void send_signal(struct cli_ring *r, unsigned mask, int signal_number) {
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
-    if ((mask & CLI_PART(i)) && r->parts[i].pid) kill(r->parts[i].pid, signal_number);
+  for (int i = 0; i < r->n; ++i)
+    if ((mask & CLI_PART(r->parts[i].kind)) && r->parts[i].pid)
+      kill(r->parts[i].pid, signal_number);
 }
 
 static bool gone(const struct cli_ring *r, unsigned mask) {
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
-    if ((mask & CLI_PART(i)) && r->parts[i].pid) return false;
+  for (int i = 0; i < r->n; ++i)
+    if ((mask & CLI_PART(r->parts[i].kind)) && r->parts[i].pid) return false;
   return true;
 }
 
@@ -337,9 +363,9 @@ static void wait_gone(struct cli_ring *r, unsigned mask, int64_t until) {
 }
 
 static void kill_rest(struct cli_ring *r) {
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
+  for (int i = 0; i < r->n; ++i) {
     if (!r->parts[i].pid) continue;
-    ck_log(CK_WARN, cli_part_names[i], "killed", "pid=%d reason=%s", (int)r->parts[i].pid,
+    ck_log(CK_WARN, r->parts[i].label, "killed", "pid=%d reason=%s", (int)r->parts[i].pid,
            ck_quotedz("it did not end when asked"));
     kill(r->parts[i].pid, SIGKILL);
     waitpid(r->parts[i].pid, NULL, 0);
@@ -365,10 +391,11 @@ static void sweep(const struct cli_ring *r) {
   char path[CK_PLACE_MAX];
   for (enum cli_part i = 0; i < CLI_PARTS; ++i)
     if (cli_part_places[i]) sweep_part(r, i);
-  for (int k = 0; k < CK_INSTANCES_MAX; ++k) {
-    ck_place_pid(path, cli_part_names[CLI_SYNCD], k);
-    if (ck_lock_is_free(path)) unlink(path);
-  }
+  for (int i = CLI_SYNCD; i < r->n; ++i)
+    for (int k = 0; k < CK_INSTANCES_MAX; ++k) {
+      ck_place_pid(path, r->parts[i].label, k);
+      if (ck_lock_is_free(path)) unlink(path);
+    }
 }
 
 static int64_t longer_grace(const struct cli_ring *r) {
@@ -390,7 +417,7 @@ void cli_ring_end(struct cli_ring **ring) {
   }
   kill_rest(r);
   sweep(r);
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
+  for (int i = 0; i < r->n; ++i)
     if (r->parts[i].ready >= 0) close(r->parts[i].ready);
   close(r->signals);
   sigprocmask(SIG_SETMASK, &r->before, NULL);

@@ -43,10 +43,11 @@ int cli_log_open(const char *name, struct ck_err *err) {
   return fd >= 0 ? fd : ck_fail_in(err, "%s", path);
 }
 
-static char **arguments(const struct cli *c, char *path, const char *const *words) {
+static char **arguments(const struct cli *c, char *path, const char *sink,
+                        const char *const *words) {
   int n = 0, word_count = 0;
   while (words && words[word_count]) ++word_count;
-  char **argv = ck_zalloc(((size_t)c->set_count * 2 + (size_t)word_count + 6) * sizeof *argv);
+  char **argv = ck_zalloc(((size_t)c->set_count * 2 + (size_t)word_count + 8) * sizeof *argv);
   argv[n++] = path;
   argv[n++] = ck_strdup("--data");
   argv[n++] = ck_strdup(c->dir);
@@ -57,6 +58,10 @@ static char **arguments(const struct cli *c, char *path, const char *const *word
   for (int i = 0; i < c->set_count; ++i) {
     argv[n++] = ck_strdup("--set");
     argv[n++] = ck_strdup(c->set_flags[i]);
+  }
+  if (sink) {
+    argv[n++] = ck_strdup("--set");
+    argv[n++] = ck_sprintf("sync.sinks=%s", sink);
   }
   for (int i = 0; i < word_count; ++i) argv[n++] = ck_strdup(words[i]);
   return argv;
@@ -108,16 +113,22 @@ static void become(const struct child *k) {
   _exit(CLI_SPAWN_FAILED);
 }
 
-pid_t cli_spawn(const struct cli *c, const char *name, int death_signal, const sigset_t *mask,
-                int *ready, struct ck_err *err) {
+pid_t cli_spawn(const struct cli *c, const char *name, const char *sink, int death_signal,
+                const sigset_t *mask, int *ready, struct ck_err *err) {
   char *path = cli_daemon_path(name, err);
   if (!path) return -1;
   int log = cli_log_open(name, err), ends[2] = {-1, -1};
   pid_t pid = -1;
   char variable[40];
   snprintf(variable, sizeof variable, "CONVKEEP_READY_FD=%d", READY_FD);
-  struct child k = {
-      arguments(c, path, NULL), environment(variable), log, log, -1, death_signal, getpid(), mask};
+  struct child k = {arguments(c, path, sink, NULL),
+                    environment(variable),
+                    log,
+                    log,
+                    -1,
+                    death_signal,
+                    getpid(),
+                    mask};
   if (log < 0) goto out;
   if (pipe2(ends, O_CLOEXEC) || fcntl(ends[0], F_SETFL, O_NONBLOCK)) {
     ck_fail(err, "pipe: %s", strerror(errno));
@@ -142,8 +153,8 @@ static int own_error_output(struct ck_err *err) {
   return fd >= 0 ? fd : ck_fail(err, "standard error: %s", strerror(errno));
 }
 
-pid_t cli_spawn_task(const struct cli *c, const char *name, const char *const *words, bool logged,
-                     int *lines, struct ck_err *err) {
+pid_t cli_spawn_task(const struct cli *c, const char *name, const char *sink,
+                     const char *const *words, bool logged, int *lines, struct ck_err *err) {
   char *path = cli_daemon_path(name, err);
   if (!path) return -1;
   int log = logged ? cli_log_open(name, err) : own_error_output(err), ends[2] = {-1, -1};
@@ -152,7 +163,7 @@ pid_t cli_spawn_task(const struct cli *c, const char *name, const char *const *w
   pid_t pid = -1;
   char nothing[] = "CONVKEEP_READY_FD=";
   struct child k = {
-      arguments(c, path, words), environment(nothing), -1, log, -1, SIGTERM, getpid(), &none};
+      arguments(c, path, sink, words), environment(nothing), -1, log, -1, SIGTERM, getpid(), &none};
   if (log >= 0 && pipe2(ends, O_CLOEXEC)) ck_fail(err, "pipe: %s", strerror(errno));
   if (ends[1] >= 0) {
     k.out = ends[1];

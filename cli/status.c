@@ -1,5 +1,4 @@
-/* convkeep status: prints the store's STATUS answer. The lines about the mirror are shared with
- * `sync status` (status.h). */
+/* convkeep status: prints the store's STATUS answer. Those about the mirrors: mirror_lines.c. */
 #include "cli/status.h"
 
 #include <errno.h>
@@ -7,6 +6,7 @@
 #include <string.h>
 #include "cli/presence.h"
 #include "cli/declined.h"
+#include "cli/mirror_lines.h"
 #include "cli/pauses.h"
 #include "cli/rows.h"
 #include "cli/states.h"
@@ -57,19 +57,33 @@ static bool is_new(const json_t *info, int64_t now) {
   return false;
 }
 
-static bool has_reported(const json_t *info, enum cli_part which) {
+/* Is this what daemon number `which` reports? Of a syncd its sink tells. */
+static bool is_its(const struct cli_presence *p, int which, const json_t *daemon) {
+  const char *sink = cli_daemon_sink(p->settings, which);
+  return strcmp(cli_member(daemon, "name"), cli_part_names[cli_daemon_part(which)]) == 0 &&
+         (!sink || strcmp(cli_member(json_object_get(daemon, "info"), "sink"), sink) == 0);
+}
+
+static bool has_reported(const struct cli_presence *p, const json_t *info, int which) {
   size_t i;
   const json_t *daemon;
   json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
-    if (strcmp(cli_member(daemon, "name"), cli_part_names[which]) == 0) return true;
+    if (is_its(p, which, daemon)) return true;
   }
   return false;
 }
 
+/* "syncd d1" if there are several. */
+static void part_word(struct ck_buf *b, const struct cli_presence *p, int which) {
+  const char *sink = cli_daemon_sink(p->settings, which);
+  ck_buf_text(b, cli_part_names[cli_daemon_part(which)]);
+  if (sink && p->n > CLI_PARTS) ck_buf_printf(b, " %s", sink);
+}
+
 /* A process that does not report stands still, unless it or the store has just started. */
 static void find_still(struct cli_presence *p, const json_t *info, int64_t now) {
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i)
-    if (!is_new(info, now) && !has_reported(info, i)) cli_presence_still(p, i);
+  for (int i = 0; i < p->n; ++i)
+    if (!is_new(info, now) && !has_reported(p, info, i)) cli_presence_still(p, i);
 }
 
 /* It reported a moment ago from this machine, and has ended since; at most `up` has not noticed. */
@@ -81,35 +95,37 @@ static bool has_ended(const json_t *daemon, const struct cli_process *part) {
 
 /* What has reported. Returns how many lines that were. */
 static int report_lines(struct cli_table *t, const struct cli_presence *p, const json_t *info,
-                        enum cli_part which, int64_t now) {
+                        int which, int64_t now) {
   size_t i;
   int found = 0;
   const json_t *daemon;
-  struct ck_buf text = {0};
+  struct ck_buf text = {0}, word = {0};
+  part_word(&word, p, which);
   json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
-    if (strcmp(cli_member(daemon, "name"), cli_part_names[which]) != 0 ||
-        has_ended(daemon, &p->parts[which]))
-      continue;
+    if (!is_its(p, which, daemon) || has_ended(daemon, &p->parts[which])) continue;
     ++found;
     ck_buf_printf(&text, "pid %lld on %s, up ", (long long)cli_member_int(daemon, "pid", 0),
                   cli_member(daemon, "host"));
     cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
-    cli_line(t, cli_part_names[which], CLI_GREEN, &text);
+    cli_line(t, ck_buf_cstr(&word), CLI_GREEN, &text);
   }
   ck_buf_free(&text);
+  ck_buf_free(&word);
   return found;
 }
 
 static void daemon_lines(struct cli_table *t, const struct cli_presence *p, const json_t *info,
                          int64_t now) {
   static const enum cli_style styles[] = {CLI_YELLOW, CLI_YELLOW, CLI_YELLOW, CLI_GREEN, CLI_RED};
-  struct ck_buf text = {0};
-  for (enum cli_part i = 0; i < CLI_PARTS; ++i) {
+  struct ck_buf text = {0}, word = {0};
+  for (int i = 0; i < p->n; ++i) {
     enum cli_life life = p->parts[i].life;
     if (life != CLI_STILL && report_lines(t, p, info, i, now)) continue;
     cli_presence_text(&text, p, i, now);
     if (life == CLI_RUNNING && is_new(info, now)) ck_buf_text(&text, "; it has not reported yet");
-    cli_line(t, cli_part_names[i], styles[life], &text);
+    part_word(&word, p, i);
+    cli_line(t, ck_buf_cstr(&word), styles[life], &text);
+    ck_buf_clear(&word);
   }
   if (p->up.life == CLI_STILL) {
     ck_buf_printf(&text, "pid %d stands still and restarts nothing; kill -CONT %d lets it go on",
@@ -117,6 +133,7 @@ static void daemon_lines(struct cli_table *t, const struct cli_presence *p, cons
     cli_line(t, "up", CLI_RED, &text);
   }
   ck_buf_free(&text);
+  ck_buf_free(&word);
 }
 
 /* words: a plural in -s, as all tables' words are. */
@@ -150,126 +167,6 @@ static void spool_line(struct cli_table *t, const json_t *info) {
   else
     ck_buf_text(&text, "empty");
   cli_line(t, "spool", pending ? CLI_YELLOW : CLI_PLAIN, &text);
-  ck_buf_free(&text);
-}
-
-/* In red and before the details, so that a stalled mirror is not overlooked. */
-static void alarm_line(struct cli_table *t, const json_t *sync) {
-  static const char *const alarms[][2] = {
-      {"no_worker", "no syncd is running; convkeep up starts one"},
-      {"stopped", "the mirror refuses everything until somebody repairs that"},
-      {"table", "a table of the mirror is paused until somebody repairs it"},
-      {"stalled", "nothing gets into the mirror"},
-      {"stuck", "some changes do not get into the mirror, while others do"}};
-  struct ck_buf text = {0};
-  for (size_t i = 0; i < sizeof alarms / sizeof *alarms; ++i) {
-    if (strcmp(cli_member(sync, "alarm"), alarms[i][0]) != 0) continue;
-    ck_buf_text(&text, alarms[i][1]);
-    ck_buf_text(&text, ", for ");
-    cli_seconds_text(&text, cli_member_int(sync, "behind_ms", 0));
-    cli_line(t, "mirror alarm", CLI_RED, &text);
-  }
-  ck_buf_free(&text);
-}
-
-/* The mirror's witness does not fit this store: nothing is written until a person decides. */
-static const char *witness_reason(const json_t *sync) {
-  return *cli_member(sync, "alarm") ? cli_member(json_object_get(sync, "witness"), "reason") : "";
-}
-
-static void witness_lines(struct cli_table *t, const json_t *sync) {
-  struct ck_buf text = {0};
-  if (!*witness_reason(sync)) return;
-  ck_buf_printf(&text, "%s: ", cli_member(sync, "alarm"));
-  cli_safe_text(&text, ck_str_of(witness_reason(sync)), false);
-  cli_line(t, "mirror alarm", CLI_RED, &text);
-  ck_buf_text(&text, "nothing is written to it, and follow-ups were paused; what to do:"
-                     " docs/operations.md, \"When the mirror does not fit\"");
-  cli_line(t, "", CLI_RED, &text);
-  ck_buf_free(&text);
-}
-
-static bool unproven(const json_t *sync) { return json_is_true(json_object_get(sync, "unproven")); }
-
-/* After a restore, or when a mirror was taken over. */
-static void unproven_line(struct cli_table *t, const json_t *sync) {
-  struct ck_buf text = {0};
-  if (!unproven(sync)) return;
-  ck_buf_text(&text, "may have rows of another time: it is compared, column by column, and repaired"
-                     " by itself; convkeep sync repair --deep does it now");
-  cli_line(t, "", CLI_YELLOW, &text);
-  ck_buf_free(&text);
-}
-
-/* What the last comparison found, or the last repair left; nothing repairs it by itself, because
- * somebody may have meant it. */
-static int64_t wrong(const json_t *sync) {
-  return cli_member_int(json_object_get(sync, "check"), "wrong", 0);
-}
-
-static void wrong_line(struct cli_table *t, const json_t *sync, int64_t now) {
-  const json_t *check = json_object_get(sync, "check");
-  const char *task = cli_member(check, "task");
-  bool left = strncmp(task, "repair", 6) == 0;
-  struct ck_buf text = {0};
-  if (!wrong(sync)) return;
-  ck_buf_count(&text, (uint64_t)wrong(sync));
-  ck_buf_printf(&text, " %s ", ck_noun((uint64_t)wrong(sync), "row", "rows"));
-  ck_buf_text(&text, left               ? "could not be repaired ("
-                     : wrong(sync) == 1 ? "differs from the database ("
-                                        : "differ from the database (");
-  ck_buf_printf(&text, "%s, ", task);
-  cli_seconds_text(&text, now - cli_member_int(check, "at", now));
-  ck_buf_printf(&text, " ago); convkeep sync repair%s ", strstr(task, "deep") ? " --deep" : "");
-  ck_buf_text(&text, left ? "tries it again; logs/syncd.log names them" : "writes what differs");
-  cli_line(t, "mirror wrong", CLI_RED, &text);
-  ck_buf_free(&text);
-}
-
-void cli_sync_lines(struct cli_table *t, const json_t *info) {
-  const json_t *sync = json_object_get(info, "sync");
-  struct ck_buf text = {0};
-  int64_t pending = cli_member_int(sync, "pending", 0),
-          dead = cli_member_int(sync, "dead_letters", 0),
-          behind = cli_member_int(sync, "behind_ms", 0);
-  ck_buf_text(&text, cli_member(sync, "sink"));
-  ck_buf_text(&text, ", ");
-  if (pending) ck_buf_count(&text, (uint64_t)pending);
-  ck_buf_text(&text, *witness_reason(sync) && !pending ? "not this store's"
-                     : pending == 0
-                         ? wrong(sync) ? "has everything, but not right" : "up to date"
-                         : ck_noun((uint64_t)pending, " record behind", " records behind"));
-  if (pending && behind >= 1000) {
-    ck_buf_text(&text, ", the oldest for ");
-    cli_seconds_text(&text, behind);
-  }
-  int64_t batches = cli_member_int(sync, "in_flight", 0);
-  if (batches)
-    ck_buf_printf(&text, ", %lld %s under way", (long long)batches,
-                  ck_noun((uint64_t)batches, "batch", "batches"));
-  int64_t backlog = cli_member_int(sync, "backlog", 0);
-  if (backlog)
-    ck_buf_printf(&text, ", a backlog of %lld %s", (long long)backlog,
-                  ck_noun((uint64_t)backlog, "version", "versions"));
-  ck_buf_printf(&text, " (at version %lld of %lld)", (long long)cli_member_int(sync, "cursor", 0),
-                (long long)cli_member_int(info, "version", 0));
-  cli_line(t, "mirror",
-           *cli_member(sync, "alarm") || wrong(sync) ? CLI_RED
-           : pending || unproven(sync)               ? CLI_YELLOW
-                                                     : CLI_GREEN,
-           &text);
-  alarm_line(t, sync);
-  witness_lines(t, sync);
-  wrong_line(t, sync, cli_member_int(info, "at", ck_now_ms()));
-  unproven_line(t, sync);
-  ck_buf_printf(&text, "%lld", (long long)dead);
-  if (dead) {
-    ck_buf_printf(&text, " %s refused by the mirror; convkeep list dead-letters",
-                  ck_noun((uint64_t)dead, "row", "rows"));
-    cli_line(t, "dead letters", CLI_RED, &text);
-  }
-  ck_buf_clear(&text);
-  cli_error_line(t, "mirror error", sync);
   ck_buf_free(&text);
 }
 
@@ -482,7 +379,7 @@ static void print_for_people(const struct cli *c, const struct cli_presence *p,
   pause_line(t, info);
   record_line(t, info);
   spool_line(t, info);
-  cli_sync_lines(t, info);
+  cli_mirror_lines(t, info, NULL);
   job_line(t, info, now);
   limit_lines(t, info, now);
   notify_line(t, info);
@@ -542,7 +439,7 @@ static int add_pauses(struct cli *c, json_t *info) {
  * status has to say. */
 static int ask_store(struct cli *c, json_t **info) {
   struct cli_presence p;
-  cli_presence_look(&p);
+  cli_presence_look(c, &p);
   bool any = cli_presence_any(&p);
   if (any && cli_store_is_here(c) && p.parts[CLI_STORE].life == CLI_STOPPED) return cli_nobody(c);
   int rc = cli_connect(c, false, any ? 0 : CLI_PART(CLI_STORE));
@@ -558,7 +455,7 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc == CLI_GO_ON) rc = cli_enter(c, false);
   if (rc != CLI_GO_ON) return rc;
   rc = ask_store(c, &info);
-  cli_presence_look(&p);
+  cli_presence_look(c, &p);
   if (rc == CLI_NOBODY) print_the_rest(c, &p);
   if (rc != CLI_GO_ON) return rc;
   cli_hide_private(c, info);
@@ -581,14 +478,16 @@ const struct cli_command cli_status = {
     "If no ring runs, the answer comes from the data folder, and no daemon is listed.\n"
     "If a ring runs whose store does not answer, prints what is known without it and exits 3.\n\n"
     "--json prints one object: version (the newest) · records {table: count} ·\n"
-    "producers [{id, applied, refused}] · spool {pending} · sync {sink, cursor, pending,\n"
+    "producers [{id, applied, refused}] · spool {pending} · sync {SINK: {cursor, pending,\n"
     "behind_ms, in_flight, backlog, workers, rate, today, paused, alarm, last_error,\n"
-    "dead_letters} · jobs {pending, running, done, failed, superseded, unknown, next_due_at,\n"
+    "dead_letters}} · sync_unused [{mirror, cursor}] · jobs {pending, running, done, failed, "
+    "superseded, unknown, next_due_at,\n"
     "lateness} · artifacts {cursor, form} · search {cursor, behind} ·\n"
     "wal {bytes, limit, alarm, pid, program} · rejected ·\n"
     "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at ·\n"
-    "alarm · ring {up, store, ingest, renewd, syncd: {state, pid, since, stopped_by_signal,\n"
-    "restart_at, failures, reason}} · pauses [{kind, name, at, until}]; state is stopped, "
+    "alarm · ring {up, store, ingest, renewd: {state, pid, since, stopped_by_signal,\n"
+    "restart_at, failures, reason}, syncd: {SINK: the same}} · pauses [{kind, name, at, until}]; "
+    "state is stopped, "
     "restarting, starting, running or still.",
     run,
     NULL};

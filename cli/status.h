@@ -7,8 +7,6 @@
 
 /* All of these fill tables of two columns: what it is about, and its state. */
 
-/* How far the mirror is, its alarm, dead letters and last error. info: a STATUS answer. */
-void cli_sync_lines(struct cli_table *t, const json_t *info);
 /* holder's last_error and when it happened, if there is one. */
 void cli_error_line(struct cli_table *t, const char *what, const json_t *holder);
 

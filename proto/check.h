@@ -59,6 +59,7 @@ int ck_check_sqlite_file(const struct ck_settings *s, struct ck_err *err);
 /* Quiet hours (proto/quiet.h), and that there is such a time zone. */
 int ck_check_quiet(struct ck_str hours, struct ck_err *err);
 /* -1: it is not set; err says where it belongs. */
-int ck_check_is_set(const struct ck_settings *s, enum ck_setting which, struct ck_err *err);
+int ck_check_is_set(const struct ck_settings *s, enum ck_setting which, const char *sink,
+                    struct ck_err *err);
 
 #endif

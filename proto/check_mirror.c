@@ -13,19 +13,20 @@
 #include "proto/places.h"
 #include "proto/url.h"
 
-int ck_check_is_set(const struct ck_settings *s, enum ck_setting which, struct ck_err *err) {
+int ck_check_is_set(const struct ck_settings *s, enum ck_setting which, const char *sink,
+                    struct ck_err *err) {
   struct ck_setting_view v;
   if (*ck_set_text(s, which)) return 0;
   ck_settings_view(s, (int)which, &v);
   return ck_fail(err,
-                 "%s is not set: it belongs in convkeep.conf, because sync.sink is %s;"
+                 "%s is not set: it belongs in convkeep.conf, because sync.sinks has %s;"
                  " then start the ring again",
-                 v.name, ck_set_text(s, CK_SET_SYNC_SINK));
+                 v.name, sink);
 }
 
-static void check_is_set(const struct ck_check *k, enum ck_setting which) {
+static void check_is_set(const struct ck_check *k, enum ck_setting which, const char *sink) {
   struct ck_err err;
-  if (ck_check_is_set(k->s, which, &err)) ck_check_waits(k, which, &err);
+  if (ck_check_is_set(k->s, which, sink, &err)) ck_check_waits(k, which, &err);
 }
 
 static void wipe(char *secret) {
@@ -57,8 +58,8 @@ int ck_check_d1_endpoint(const struct ck_settings *s, bool *clear, struct ck_err
 static void check_d1(const struct ck_check *k) {
   struct ck_err err;
   bool clear;
-  check_is_set(k, CK_SET_D1_ACCOUNT);
-  check_is_set(k, CK_SET_D1_DATABASE);
+  check_is_set(k, CK_SET_D1_ACCOUNT, "d1");
+  check_is_set(k, CK_SET_D1_DATABASE, "d1");
   if (ck_check_d1_endpoint(k->s, &clear, &err)) ck_check_stops(k, CK_SET_D1_ENDPOINT, &err);
   char *token = ck_settings_d1_token(k->s, &err);
   if (!token) ck_check_waits(k, CK_SET_D1_TOKEN_FILE, &err);
@@ -67,9 +68,9 @@ static void check_d1(const struct ck_check *k) {
 
 static void check_postgres(const struct ck_check *k) {
   struct ck_err err;
-  check_is_set(k, CK_SET_POSTGRES_HOST);
-  check_is_set(k, CK_SET_POSTGRES_DATABASE);
-  check_is_set(k, CK_SET_POSTGRES_USER);
+  check_is_set(k, CK_SET_POSTGRES_HOST, "postgres");
+  check_is_set(k, CK_SET_POSTGRES_DATABASE, "postgres");
+  check_is_set(k, CK_SET_POSTGRES_USER, "postgres");
   char *password = ck_settings_postgres_password(k->s, &err);
   if (!password) ck_check_waits(k, CK_SET_POSTGRES_PASSWORD_FILE, &err);
   wipe(password);
@@ -100,10 +101,9 @@ int ck_check_sqlite_file(const struct ck_settings *s, struct ck_err *err) {
 }
 
 void ck_check_mirror(const struct ck_check *k) {
-  const char *sink = ck_set_text(k->s, CK_SET_SYNC_SINK);
-  if (strcmp(sink, "d1") == 0) check_d1(k);
-  if (strcmp(sink, "postgres") == 0) check_postgres(k);
   struct ck_err err;
-  if (strcmp(sink, "sqlite") == 0 && ck_check_sqlite_file(k->s, &err))
+  if (ck_settings_has_sink(k->s, "d1")) check_d1(k);
+  if (ck_settings_has_sink(k->s, "postgres")) check_postgres(k);
+  if (ck_settings_has_sink(k->s, "sqlite") && ck_check_sqlite_file(k->s, &err))
     ck_check_stops(k, CK_SET_SYNC_SQLITE_FILE, &err);
 }

@@ -60,11 +60,13 @@ struct ck_lock *ck_daemon_lock(void) {
 static bool is_one_of_many(const struct ck_daemon *d) { return !d->locks_file && !d->locks_folder; }
 
 /* 0: this is the instance. 1: another one runs. -1 with the reason. */
-static int lock_instance(const struct ck_daemon *d, struct ck_err *err) {
+static int lock_instance(const struct ck_daemon *d, const struct ck_settings *s,
+                         struct ck_err *err) {
   if (is_one_of_many(d)) {
     char before[CK_PLACE_MAX];
     int k;
-    snprintf(before, sizeof before, "run/%s-", d->name);
+    const char *word = d->serves ? d->serves(s) : NULL;
+    snprintf(before, sizeof before, "run/%s-%s%s", d->name, word ? word : "", word ? "-" : "");
     return ck_number_take(&instance, before, ".pid", &k, err);
   }
   int rc = d->locks_file ? ck_lock_file(&instance, d->locks_file, err)
@@ -311,7 +313,7 @@ int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
     rc = run_task(d, s, &f);
     goto out;
   }
-  rc = lock_instance(d, &err);
+  rc = lock_instance(d, s, &err);
   if (rc) {
     rc = rc > 0 ? EXIT_OTHER_RUNS : 1;
     goto out;

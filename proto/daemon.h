@@ -5,7 +5,8 @@
  *   folder     the working directory becomes the data folder
  *   instance   one for each file or folder that the daemon locks (proto/lock.h); it ends when that
  *              has lost its name, or when one of its doors has. run/NAME.pid has its pid. One that
- *              locks nothing may run many times; each has a number and a file run/NAME-K.pid
+ *              locks nothing may run many times; each has a number and a file run/NAME-K.pid, or
+ *              run/NAME-WORD-K.pid
  *   readiness  the line "ready\n" on the file descriptor that CONVKEEP_READY_FD names, or
  *              "failed REASON\n" when it ends for a reason that its starter should know
  *   again      SIGHUP reads the settings again, for a daemon that wants that
@@ -55,6 +56,9 @@ struct ck_daemon {
    * before start, and ended after end. The daemon itself checks whether a file still has its
    * name. */
   const char *locks_file, *locks_folder;
+  /* Of one that may run many times: the word for what this instance serves; NULL: they all serve
+   * the same. */
+  const char *(*serves)(const struct ck_settings *s);
   /* Called once, in the data folder. s stays valid to the end; *self is passed to the others. -1:
    * err says why; exit 1. CK_STAY_DOWN: likewise; exit 5. */
   int (*start)(void **self, const struct ck_settings *s, struct ck_err *err);

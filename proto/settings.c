@@ -407,8 +407,21 @@ int ck_settings_write_default(const char *file, struct ck_err *err) {
   return rc;
 }
 
-char *ck_settings_mirror(const struct ck_settings *s) {
-  const char *sink = ck_set_text(s, CK_SET_SYNC_SINK);
+bool ck_settings_has_sink(const struct ck_settings *s, const char *sink) {
+  const char *one;
+  for (int i = 0; (one = ck_set_word(s, CK_SET_SYNC_SINKS, i)); i++)
+    if (strcmp(one, sink) == 0) return true;
+  return false;
+}
+
+const char *ck_settings_sink(const struct ck_settings *s, struct ck_err *err) {
+  if (!ck_set_word(s, CK_SET_SYNC_SINKS, 1)) return ck_set_word(s, CK_SET_SYNC_SINKS, 0);
+  ck_fail(err, "sync.sinks: a syncd serves one of them (%s); name it, as with --set sync.sinks=%s",
+          ck_set_text(s, CK_SET_SYNC_SINKS), ck_set_word(s, CK_SET_SYNC_SINKS, 0));
+  return NULL;
+}
+
+char *ck_settings_mirror(const struct ck_settings *s, const char *sink) {
   if (strcmp(sink, "d1") == 0) return ck_sprintf("d1:%s", ck_set_text(s, CK_SET_D1_DATABASE));
   if (strcmp(sink, "postgres") != 0) return ck_strdup(sink);
   return ck_sprintf("postgres:%s:%lld/%s", ck_set_text(s, CK_SET_POSTGRES_HOST),

@@ -28,7 +28,7 @@
  *   INT       an integer
  *   DURATION  a number and ms, s, min, h or d, as in 15min; kept in milliseconds
  *   CHOICE    one of the choices
- *   LIST      words separated by blanks */
+ *   LIST      words separated by blanks; with choices: at least one of these, none twice */
 #define CK_SETTING_LIST(S) \
   S(DOOR_INTAKE, "door.intake", TEXT, "ipc://run/intake", 0, 0, NULL, \
     "where the store accepts changesets") \
@@ -61,8 +61,8 @@
   S(ARTIFACTS_FORM, "artifacts.form", CHOICE, "conversations", 0, 0, "records|conversations|none", \
     "the readable files: two for each message, call and session; two for each conversation; or" \
     " none") \
-  S(SYNC_SINK, "sync.sink", CHOICE, "sqlite", 0, 0, "sqlite|d1|postgres|null", \
-    "where the mirror is kept") \
+  S(SYNC_SINKS, "sync.sinks", LIST, "sqlite", 0, 0, "sqlite|d1|postgres|null", \
+    "where mirrors are kept: one or several, each with a syncd of its own") \
   S(SYNC_BATCH, "sync.batch", INT, "1900000", 1000, 1900000, NULL, \
     "most bytes of rows in one batch") \
   S(SYNC_BACKOFF_MAX, "sync.backoff_max", DURATION, "30s", 50, 86400000, NULL, \
@@ -228,9 +228,16 @@ char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err);
  * postgres.password_file; empty when neither is set. On the heap; the caller wipes and frees. NULL
  * with the reason: the file cannot be read, or is empty. */
 char *ck_settings_postgres_password(const struct ck_settings *s, struct ck_err *err);
-/* The mirror's name: its sink, and for a sink with many databases its database too, since another
- * database is another mirror. "sqlite", "d1:ID", "postgres:HOST:PORT/DATABASE", "null". On the
- * heap; the caller frees. */
-char *ck_settings_mirror(const struct ck_settings *s);
+/* The most words that sync.sinks can have. */
+#define CK_SINKS_MAX 4
+/* Is it one of sync.sinks? */
+bool ck_settings_has_sink(const struct ck_settings *s, const char *sink);
+/* The sink of a program that serves one: the only word of sync.sinks. NULL, with the reason: there
+ * are several. Belongs to s, as ck_set_word's. */
+const char *ck_settings_sink(const struct ck_settings *s, struct ck_err *err);
+/* The name of a sink's mirror: the sink, and for a sink with many databases its database too, since
+ * another database is another mirror. "sqlite", "d1:ID", "postgres:HOST:PORT/DATABASE", "null". On
+ * the heap; the caller frees. */
+char *ck_settings_mirror(const struct ck_settings *s, const char *sink);
 
 #endif

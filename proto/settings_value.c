@@ -142,10 +142,23 @@ static int wrong_words(char **words, enum ck_setting_type type, struct ck_err *e
   return 0;
 }
 
-static int words_parse(char ***words, enum ck_setting_type type, const char *text,
+/* Of a list with choices. */
+static int wrong_choices(char **words, const char *choices, struct ck_err *err) {
+  if (!words[0]) return ck_fail(err, "must name at least one of %s", choices);
+  for (char **w = words; *w; w++) {
+    if (choice_of(choices, *w) < 0) return wrong_choice(choices, *w, err);
+    for (char **before = words; before < w; before++)
+      if (strcmp(*before, *w) == 0) return ck_fail(err, "names %s twice", *w);
+  }
+  return 0;
+}
+
+static int words_parse(char ***words, const struct ck_setting_rule *rule, const char *text,
                        struct ck_err *err) {
-  *words = split(text, type != CK_TYPE_LIST);
-  if (!wrong_words(*words, type, err)) return 0;
+  *words = split(text, rule->type != CK_TYPE_LIST);
+  if (!wrong_words(*words, rule->type, err) &&
+      !(rule->choices && wrong_choices(*words, rule->choices, err)))
+    return 0;
   words_free(*words);
   *words = NULL;
   return -1;
@@ -170,7 +183,7 @@ static int parse(struct ck_setting_value *v, const struct ck_setting_rule *rule,
   case CK_TYPE_LIST:
   case CK_TYPE_PROGRAM:
   case CK_TYPE_ENV:
-    return words_parse(&v->words, rule->type, text, err);
+    return words_parse(&v->words, rule, text, err);
   case CK_TYPE_FOLDER:
     return folder_parse(text, err);
   }

@@ -214,13 +214,15 @@
  *
  *   rows > 0  digests (proto/digest.h) of `limit` ranges of `rows` records each, at most 65,536
  *             records in all. With rows 1, sum is the record's version itself.
- *   rows 0    the records themselves: `limit` of them, or about 1.7 MB */
+ *   rows 0    the records themselves: `limit` of them, or about 1.7 MB
+ *   sink      whose cursor the answer has; empty: none's, and it is 0 */
 #define CK_RANGE_FIELDS(F) \
-  F(UINT, request) F(TEXT, table) F(TEXT, after) F(TEXT, upto) F(UINT, rows) F(UINT, limit)
+  F(UINT, request) F(TEXT, table) F(TEXT, after) F(TEXT, upto) F(UINT, rows) F(UINT, limit) \
+  F(TEXT, sink)
 
 /* The answer to RANGE.
  *
- *   cursor   every change up to it had been mirrored when this was read
+ *   cursor   every change up to it had been mirrored in that sink when this was read
  *   longest  bytes of the longest key
  *   more     the limit was reached before `upto`
  *   ranges   array of [last key, count, sum, mix]; for rows 0, of [version, table, row] as in

@@ -24,9 +24,7 @@ struct trouble {
 
 struct tasks;
 struct backup_copy;
-struct meter;
-struct fit;
-struct lag;
+struct mirrors;
 struct wal_guard;
 
 struct context {
@@ -36,9 +34,7 @@ struct context {
                                       known; set before the threads start; "": it was not */
   struct tasks *tasks;             /* tasks that a person asks for (task.h) */
   struct backup_copy *backup_copy; /* copies of the database, made by the writer (backup_copy.h) */
-  struct meter *meter;             /* counts requests to the sink (meter.h) */
-  struct fit *fit;                 /* whether the mirror's witness fits (fit.h) */
-  struct lag *lag;                 /* how far the mirror is behind (lag.h) */
+  struct mirrors *mirrors;         /* what is mirrored, and how far (mirrors.h) */
   struct wal_guard *wal;           /* limits the WAL (wal_guard.h) */
   struct pace pace;                /* how fast files and batches are made (pace.h) */
   uint64_t run;                    /* counts the starts of this database */

@@ -16,9 +16,7 @@
 #include "store/database/backup_copy.h"
 #include "store/database/names.h"
 #include "store/write/intake.h"
-#include "store/mirror/fit.h"
-#include "store/mirror/meter.h"
-#include "store/mirror/lag.h"
+#include "store/mirror/mirrors.h"
 #include "store/format/migrations.h"
 #include "store/database/moment.h"
 #include "store/format/restore.h"
@@ -40,7 +38,6 @@
 
 struct store {
   const struct ck_settings *settings;
-  char *mirror; /* names the mirror that the cursor belongs to */
   struct context context;
   struct restored restored;
   sqlite3 *db;
@@ -48,7 +45,6 @@ struct store {
   struct witness witness;
   struct checkpoint *checkpoint;
   struct system_tables *system;
-  struct leases *leases;
   struct reports *reports;
   struct apply *apply;
   struct feed *feed;
@@ -97,13 +93,6 @@ static int read_identity(struct store *s, struct ck_err *err) {
   return rc;
 }
 
-/* Requests to the sink that the meter allows (d1.rate); 0: no limit. Only D1 has one. */
-static unsigned requests_allowed(const struct ck_settings *settings) {
-  return strcmp(ck_set_text(settings, CK_SET_SYNC_SINK), "d1") == 0
-             ? (unsigned)ck_set_int(settings, CK_SET_D1_RATE)
-             : 0;
-}
-
 /* The witness is durable before anything is committed: a database that is older than it was is
  * noticed by the number of its runs. */
 static int begin_run(struct store *s, uint64_t head, struct ck_err *err) {
@@ -112,15 +101,6 @@ static int begin_run(struct store *s, uint64_t head, struct ck_err *err) {
   s->witness.version = head;
   s->names = names_new(err);
   return s->names ? witness_save(&s->witness, err) : -1;
-}
-
-static int read_version(struct store *s, enum system_statement name, uint64_t *version,
-                        struct ck_err *err) {
-  sqlite3_stmt *q = system_query(s->system, name, "s", ck_str_of(s->mirror));
-  int rc = system_step(s->system, q, err);
-  *version = rc > 0 ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
-  system_done(q);
-  return rc < 0 ? -1 : 0;
 }
 
 /* No run before this one goes on. */
@@ -142,7 +122,7 @@ static int empty_wal(sqlite3 *db, struct ck_err *err) {
 }
 
 static int open_database(struct store *s, struct ck_err *err) {
-  uint64_t head, cursor, goal;
+  uint64_t head;
   /* SQLite's memory statistics are not used, and cost a lock at every allocation. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   if (db_open_writer(&s->db, store_migrations, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE),
@@ -154,20 +134,12 @@ static int open_database(struct store *s, struct ck_err *err) {
   if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) ||
       checkpoint_start(s->checkpoint, err))
     return -1;
-  s->mirror = ck_settings_mirror(s->settings);
-  if (!(s->system = system_new(s->db, err)) || read_version(s, SYSTEM_SINK_GET, &cursor, err) ||
-      read_version(s, SYSTEM_BACKFILL_GET, &goal, err))
+  if (!(s->system = system_new(s->db, err)) ||
+      !(s->context.mirrors = mirrors_open(s->db, s->settings, head, err)))
     return -1;
   atomic_store(&s->context.head, head);
-  s->leases = leases_new(cursor, s->context.run);
-  if (cursor < goal) leases_add_backlog(s->leases, head); /* a backfill continues */
-  s->context.meter = meter_new(requests_allowed(s->settings), ck_boot_ms());
-  s->context.lag = lag_new(head, ck_boot_ms());
-  s->context.fit = fit_new(strcmp(ck_set_text(s->settings, CK_SET_SYNC_SINK), "null") != 0);
   s->reports = reports_new();
-  s->apply = apply_new(s->db, s->system, s->leases, head, err);
-  if (s->apply) apply_set_mirror(s->apply, s->mirror);
-  if (s->apply) apply_set_fit(s->apply, s->context.store_id, s->context.fit);
+  s->apply = apply_new(s->db, s->system, s->context.mirrors, head, err);
   if (s->apply) apply_watch_schema(s->apply, store_migrations);
   return s->apply ? 0 : -1;
 }
@@ -177,12 +149,11 @@ static int open_doors(struct store *s, struct ck_err *err) {
   const struct intake_parts parts = {.context = &s->context,
                                      .system = s->system,
                                      .apply = s->apply,
-                                     .leases = s->leases,
                                      .feed = s->feed,
                                      .reports = s->reports};
   if (s->feed) s->intake = intake_open(&parts, err);
-  if (s->intake) s->snapshot = snapshot_start(&s->context, s->leases, s->reports, err);
-  if (s->snapshot) s->work = work_start(&s->context, s->leases, err);
+  if (s->intake) s->snapshot = snapshot_start(&s->context, s->reports, err);
+  if (s->snapshot) s->work = work_start(&s->context, err);
   if (s->work) s->artifacts = artifacts_start(&s->context, err);
   if (s->artifacts) s->indexer = indexer_start(&s->context, err);
   if (s->indexer) s->packing = packing_start(s->db, &s->context.stop, err);
@@ -226,10 +197,7 @@ static void end(void *self) {
   intake_close(&s->intake);
   feed_close(&s->feed);
   apply_free(&s->apply);
-  leases_free(&s->leases);
-  meter_free(&s->context.meter);
-  lag_free(&s->context.lag);
-  fit_free(&s->context.fit);
+  mirrors_free(&s->context.mirrors);
   wal_guard_free(&s->context.wal);
   reports_free(&s->reports);
   system_free(&s->system);
@@ -241,7 +209,6 @@ static void end(void *self) {
     ck_door_unlink(s->settings, (enum ck_door)d);
   context_close(&s->context);
   ck_buf_free(&s->answer);
-  free(s->mirror);
   free(s);
 }
 

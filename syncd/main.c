@@ -5,6 +5,8 @@
  *   syncd                                 a worker, which runs until it is told to end (worker.c)
  *   syncd verify | repair [deep], schema  one task beside the workers, then exits (task_run.c)
  *
+ * It serves one sink, the only one in its sync.sinks: `convkeep up` starts one for each.
+ *
  * Settings: sync.*, d1.*, postgres.* and door.* of proto/settings.h. Sockets: work (batches from
  * the store, leases back to it), intake, feed and snapshot (outcomes to the store, their receipts,
  * what tasks ask), and those that the sink opens. */
@@ -17,8 +19,15 @@ static bool is_ready(void *self) {
   return true;
 }
 
+/* Of several sinks it is none: then the start fails, with the reason. */
+static const char *serves(const struct ck_settings *s) {
+  struct ck_err ignored;
+  return ck_settings_sink(s, &ignored);
+}
+
 static const struct ck_daemon syncd = {
     .name = "syncd",
+    .serves = serves,
     .check = ck_check_mirror,
     .start = sync_worker_start,
     .wait = sync_worker_wait,

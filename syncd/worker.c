@@ -2,6 +2,7 @@
  * sockets and the clock; what becomes of a batch is decided in batches/. */
 #include "syncd/worker.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -409,12 +410,15 @@ void sync_worker_end(void *self) {
 }
 
 static int open_all(struct worker *w, const struct ck_settings *s, struct ck_err *err) {
-  const char *name = ck_set_text(s, CK_SET_SYNC_SINK);
+  const char *name = ck_settings_sink(s, err);
+  if (!name) return -1;
   w->sink = sync_sink_named(name);
-  if (!w->sink) return ck_fail(err, "sync.sink: %s: there is no such sink", name);
+  if (!w->sink) return ck_fail(err, "sync.sinks: %s: there is no such sink", name);
   sync_pipeline_init(&w->pipeline, &w->sink->limits, ck_set_int(s, CK_SET_SYNC_BACKOFF_MAX),
                      (uint64_t)ck_mono_us() ^ ((uint64_t)getpid() << 32));
-  if (ck_producer_slot("syncd", w->id, err)) return -1;
+  char slot[32];
+  snprintf(slot, sizeof slot, "syncd-%s", name);
+  if (ck_producer_slot(slot, w->id, err)) return -1;
   int opened = w->sink->open(&w->sink_self, s, err);
   if (opened < 0) return -1;
   if (opened > 0) must_be_set(w, err->text);

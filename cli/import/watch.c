@@ -30,7 +30,7 @@
 static json_t *ask_ingest(const struct cli *c) {
   struct cli_presence p;
   struct ck_err err;
-  cli_presence_look(&p);
+  cli_presence_look(c, &p);
   if (p.parts[CLI_INGEST].life != CLI_RUNNING) return NULL;
   json_t *info = cli_info_of(c, CK_DOOR_OBSERVE, ANSWER_MS, &err);
   json_t *watch = json_incref(json_object_get(info, "watch"));
@@ -189,7 +189,7 @@ static bool does_as(const json_t *watch, bool on) { return (json_array_size(watc
 static int tell_ingest(struct cli *c, bool on, bool *told) {
   struct cli_presence p;
   int64_t by = ck_boot_ms() + HEARD_MS;
-  cli_presence_look(&p);
+  cli_presence_look(c, &p);
   *told = false;
   if (p.parts[CLI_INGEST].life != CLI_RUNNING) return CLI_GO_ON;
   pid_t pid = cli_presence_pid(&p, CLI_INGEST);

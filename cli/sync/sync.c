@@ -2,6 +2,7 @@
 #include "cli/sync/sync.h"
 
 #include <string.h>
+#include "cli/mirror_lines.h"
 #include "cli/rows.h"
 #include "cli/status.h"
 #include "cli/time.h"
@@ -91,58 +92,126 @@ static void work_text(struct ck_buf *b, const json_t *own) {
                 ck_noun((uint64_t)rows, "row", "rows"));
 }
 
-static void worker_lines(struct cli_table *t, const json_t *info, int64_t now) {
-  size_t i;
-  const json_t *daemon;
-  int workers = 0;
+/* sink, mirror: whose workers. NULL: those of sinks that the store does not have. */
+static int worker_lines(struct cli_table *t, const json_t *info, const char *sink,
+                        const json_t *mirror) {
+  const json_t *daemon, *all = json_object_get(info, "sync");
+  int64_t now = cli_member_int(info, "at", ck_now_ms());
   struct ck_buf text = {0};
+  int workers = 0;
+  size_t i;
   json_array_foreach(json_object_get(info, "daemons"), i, daemon) {
-    if (strcmp(cli_member(daemon, "name"), "syncd") != 0) continue;
     const json_t *own = json_object_get(daemon, "info");
+    const char *its = cli_member(own, "sink");
+    bool shown = sink ? strcmp(its, sink) == 0 : !json_object_get(all, its);
+    if (strcmp(cli_member(daemon, "name"), "syncd") != 0 || !shown) continue;
     ++workers;
     ck_buf_printf(&text, "%s, %s", cli_member(daemon, "id"),
                   *cli_member(own, "state") ? cli_member(own, "state") : "?");
     work_text(&text, own);
     cli_seconds_text(&text, now - cli_member_int(daemon, "up_since", now));
     cli_line(t, "worker", CLI_PLAIN, &text);
-    bool said = strcmp(cli_member(own, "last_error"),
-                       cli_member(json_object_get(info, "sync"), "last_error")) == 0;
+    bool said = strcmp(cli_member(own, "last_error"), cli_member(mirror, "last_error")) == 0;
     if (!said) cli_error_line(t, "worker error", own);
   }
-  if (!workers) {
-    ck_buf_text(&text, "none running; convkeep up starts one");
+  ck_buf_free(&text);
+  return workers;
+}
+
+/* What `sync status` says of a mirror besides what `status` does. */
+static void more_lines(struct cli_table *t, const json_t *info, const char *sink,
+                       const json_t *mirror) {
+  struct ck_buf text = {0};
+  int64_t now = cli_member_int(info, "at", ck_now_ms());
+  hold_line(t, json_object_get(mirror, "hold"), now);
+  cost_lines(t, mirror);
+  check_line(t, json_object_get(mirror, "check"), now);
+  if (!worker_lines(t, info, sink, mirror)) {
+    ck_buf_printf(&text, "none running for %s; convkeep up starts one", sink);
     cli_line(t, "worker", CLI_YELLOW, &text);
   }
   ck_buf_free(&text);
 }
 
-static int sync_status(struct cli *c) {
+/* One line for each mirror. */
+static void print_json(const json_t *info) {
+  json_t *all = json_object_get(info, "sync"), *mirror;
+  const char *sink;
+  json_object_foreach(all, sink, mirror) {
+    json_t *line =
+        json_pack("{s:s, s:O}", "sink", sink, "version", json_object_get(info, "version"));
+    json_object_update(line, mirror);
+    cli_json_line(line);
+    json_decref(line);
+  }
+}
+
+/* Leaves only the mirror in that sink. */
+static int keep_only(struct cli *c, json_t *info, const char *sink) {
+  json_t *mirror = json_object_get(json_object_get(info, "sync"), sink);
+  if (!mirror) {
+    cli_error(c, "--sink", "the store has no mirror in %s", sink);
+    return CLI_FAILED;
+  }
+  json_object_set_new(info, "sync", json_pack("{s:O}", sink, mirror));
+  json_object_set_new(info, "sync_unused", json_array());
+  return CLI_GO_ON;
+}
+
+static int sync_status(struct cli *c, const char *sink) {
   json_t *info;
   int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
   if (rc != CLI_GO_ON) return rc;
   cli_hide_private(c, info);
-  if (c->json) {
-    json_t *sync = json_object_get(info, "sync");
-    json_object_set(sync, "version", json_object_get(info, "version"));
-    cli_json_line(sync);
-  } else {
+  if (sink) rc = keep_only(c, info, sink);
+  if (rc == CLI_GO_ON && c->json) {
+    print_json(info);
+  } else if (rc == CLI_GO_ON) {
     struct cli_table *t = cli_table_new(2, NULL);
-    int64_t now = cli_member_int(info, "at", ck_now_ms());
-    cli_sync_lines(t, info);
-    hold_line(t, json_object_get(json_object_get(info, "sync"), "hold"), now);
-    cost_lines(t, json_object_get(info, "sync"));
-    check_line(t, json_object_get(json_object_get(info, "sync"), "check"), now);
-    worker_lines(t, info, now);
+    cli_mirror_lines(t, info, more_lines);
+    if (!sink) worker_lines(t, info, NULL, NULL);
     cli_table_print(&t);
   }
   json_decref(info);
-  return CLI_DONE;
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
+
+int cli_sinks(struct cli *c, const char *named, bool one, struct cli_sinks *sinks) {
+  int rc = cli_load(c);
+  if (rc != CLI_GO_ON) return rc;
+  const char *all = ck_set_text(c->settings, CK_SET_SYNC_SINKS), *sink;
+  *sinks = (struct cli_sinks){0};
+  for (int i = 0; (sink = ck_set_word(c->settings, CK_SET_SYNC_SINKS, i)); ++i)
+    if (!named || strcmp(named, sink) == 0) sinks->at[sinks->n++] = sink;
+  if (!sinks->n) return cli_usage_error(c, "--sink", "%s: sync.sinks has %s", named, all);
+  if (one && sinks->n > 1)
+    return cli_usage_error(c, NULL, "say in which sink, with --sink: sync.sinks has %s", all);
+  return CLI_GO_ON;
 }
 
 struct wish {
   bool old, apply, deep;
+  const char *sink;
 };
+
+/* Which sub-commands are for one sink. */
+static bool is_for_one(const char *word, const struct wish *w) {
+  return strcmp(word, "backfill") == 0 || strcmp(word, "adopt") == 0 ||
+         (strcmp(word, "schema") == 0 && !w->apply);
+}
+
+static int run_named(struct cli *c, const struct wish *w, const char *word, const char *key) {
+  struct cli_sinks sinks;
+  int rc = cli_sinks(c, w->sink, is_for_one(word, w), &sinks);
+  if (rc != CLI_GO_ON) return rc;
+  if (strcmp(word, "retry") == 0) return cli_sync_retry(c, &sinks, key);
+  if (strcmp(word, "backfill") == 0) return cli_sync_backfill(c, sinks.at[0], false);
+  if (strcmp(word, "adopt") == 0) return cli_sync_backfill(c, sinks.at[0], true);
+  if (strcmp(word, "schema") == 0)
+    return w->apply ? cli_sync_apply(c, &sinks) : cli_sync_print(c, sinks.at[0], w->old);
+  return cli_sync_check(c, &sinks, strcmp(word, "repair") == 0, w->deep);
+}
 
 static int run(struct cli *c, int argc, char **argv) {
   struct wish w = {0};
@@ -155,13 +224,10 @@ static int run(struct cli *c, int argc, char **argv) {
   if (w.old && w.apply)
     return cli_usage_error(c, "--old", "not with --apply, which sees what kind of database it is");
   if (w.deep && !check) return cli_usage_error(c, "--deep", "only for sync verify and sync repair");
-  if (strcmp(argv[1], "retry") == 0) return cli_sync_retry(c, argc > 2 ? argv[2] : NULL);
-  if (strcmp(argv[1], "backfill") == 0 && argc == 2) return cli_sync_backfill(c, false);
-  if (strcmp(argv[1], "adopt") == 0 && argc == 2) return cli_sync_backfill(c, true);
-  if (argc > 2) return cli_usage_error(c, argv[2], "unexpected argument");
-  if (check) return cli_sync_check(c, mend, w.deep);
-  if (schema) return w.apply ? cli_sync_apply(c) : cli_sync_print(c, w.old);
-  return sync_status(c);
+  bool retry = strcmp(argv[1], "retry") == 0;
+  if (argc > 2 && !retry) return cli_usage_error(c, argv[2], "unexpected argument");
+  if (strcmp(argv[1], "status") == 0) return sync_status(c, w.sink);
+  return run_named(c, &w, argv[1], argc > 2 ? argv[2] : NULL);
 }
 
 static const struct cli_argument arguments[] = {
@@ -169,6 +235,9 @@ static const struct cli_argument arguments[] = {
     CLI_ARGUMENT("KEY", CLI_ID, CLI_OPTIONAL),
     {0}};
 static const struct cli_option options[] = {
+    CLI_VALUE("sink", CLI_CHOICE, "sqlite|d1|postgres|null", struct wish, sink,
+              "only that mirror; without it, all that sync.sinks names, one after the other; "
+              "backfill, adopt and schema without --apply are for one"),
     CLI_FLAG("deep", struct wish, deep,
              "verify, repair: also compares every column of every row; continues an interrupted "
              "one"),
@@ -182,10 +251,10 @@ static const struct cli_option options[] = {
 const struct cli_command cli_sync = {
     "sync",
     CLI_TO_RUN,
-    "show, check, repair or fill the mirror",
+    "show, check, repair or fill the mirrors",
     arguments,
     options,
-    "  status    how far the mirror is, who writes it, what went wrong\n"
+    "  status    how far each mirror is, who writes it, what went wrong\n"
     "  verify    compares database and mirror while both are in use: rows that are missing, of\n"
     "            another version, or extra; exit 1 if there are any\n"
     "  repair    the same, then writes only what differs; exit 1 if something remains\n"

@@ -4,17 +4,27 @@
 
 #include "cli/client.h"
 
-/* Run by a separate syncd process (libexec/convkeep/syncd repair|verify|schema|print). mend: repair
- * instead of verify. deep: compare every column. old: the SQL for the predecessor's database. */
-int cli_sync_check(struct cli *c, bool mend, bool deep);
-int cli_sync_apply(struct cli *c);
-int cli_sync_print(struct cli *c, bool old);
+/* The sinks that a sub-command is for, in the order of sync.sinks. */
+struct cli_sinks {
+  const char *at[CK_SINKS_MAX];
+  size_t n;
+};
+/* named: --sink; NULL: it was not given. Then all are meant, or with `one` only one can be. Loads
+ * the settings. Returns CLI_GO_ON, or the exit code after reporting which there are. */
+int cli_sinks(struct cli *c, const char *named, bool one, struct cli_sinks *sinks);
+
+/* Run by a separate syncd process for each sink, one after the other
+ * (libexec/convkeep/syncd repair|verify|schema|print). mend: repair instead of verify. deep:
+ * compare every column. old: the SQL for the predecessor's database. */
+int cli_sync_check(struct cli *c, const struct cli_sinks *sinks, bool mend, bool deep);
+int cli_sync_apply(struct cli *c, const struct cli_sinks *sinks);
+int cli_sync_print(struct cli *c, const char *sink, bool old);
 
 /* Has the store send dead letters again: all, or those of the record `key` (if not NULL). */
-int cli_sync_retry(struct cli *c, const char *key);
+int cli_sync_retry(struct cli *c, const struct cli_sinks *sinks, const char *key);
 
 /* Has the store send everything to the mirror once more, and waits, showing progress. adopt: also
  * if its witness does not fit. */
-int cli_sync_backfill(struct cli *c, bool adopt);
+int cli_sync_backfill(struct cli *c, const char *sink, bool adopt);
 
 #endif

@@ -15,12 +15,12 @@
 /* How long to wait without any worker before giving up. */
 #define ALONE_MS 10000
 
-static int begin(struct cli *c, bool adopt) {
+static int begin(struct cli *c, const char *name, bool adopt) {
   struct ck_buf mutations = {0};
   struct ck_mutation m = {.kind = adopt ? CK_OP_TAKEOVER : CK_OP_BACKFILL};
   struct ck_err err;
   char result;
-  struct ck_str sink = ck_str_of(ck_set_text(c->settings, CK_SET_SYNC_SINK));
+  struct ck_str sink = ck_str_of(name);
   if (adopt)
     m.as.takeover = (struct ck_takeover){sink};
   else
@@ -35,6 +35,7 @@ static int begin(struct cli *c, bool adopt) {
 }
 
 struct wait {
+  const char *sink;
   int64_t goal, first; /* versions: the end of the backfill; the mirror's cursor at the start of
                           this command */
   bool adopt;          /* also until every column is compared */
@@ -48,8 +49,9 @@ static int no_worker(struct cli *c, struct wait *w, const json_t *sync) {
   if (cli_member_int(sync, "workers", 0) > 0) w->alone_since = now;
   if (now - w->alone_since < ALONE_MS) return CLI_GO_ON;
   cli_progress_clear();
-  return cli_fail(c, CLI_NOBODY, NULL,
-                  "no syncd is running; convkeep up starts one, which continues the backfill");
+  return cli_fail(
+      c, CLI_NOBODY, NULL,
+      "no syncd is running for %s; convkeep up starts one, which continues the backfill", w->sink);
 }
 
 /* The takeover has forgotten how earlier comparisons ended, so this one came after it. */
@@ -64,7 +66,7 @@ static int look(struct cli *c, struct wait *w) {
   json_t *info;
   int rc = cli_status_of(c, &info);
   if (rc != CLI_GO_ON) return rc;
-  const json_t *sync = json_object_get(info, "sync");
+  const json_t *sync = json_object_get(json_object_get(info, "sync"), w->sink);
   int64_t cursor = cli_member_int(sync, "cursor", 0);
   if (w->goal < 0) w->goal = cli_member_int(info, "version", 0);
   if (w->first < 0) w->first = cursor;
@@ -95,22 +97,24 @@ static int await(struct cli *c, struct wait *w) {
   return rc;
 }
 
-int cli_sync_backfill(struct cli *c, bool adopt) {
-  struct wait w = {.goal = -1, .first = -1, .adopt = adopt, .alone_since = ck_boot_ms()};
+int cli_sync_backfill(struct cli *c, const char *sink, bool adopt) {
+  struct wait w = {
+      .sink = sink, .goal = -1, .first = -1, .adopt = adopt, .alone_since = ck_boot_ms()};
   int64_t began = ck_boot_ms();
   int rc = cli_connect(c, false, CLI_PART(CLI_STORE) | CLI_PART(CLI_SYNCD));
-  if (rc == CLI_GO_ON) rc = begin(c, adopt);
+  if (rc == CLI_GO_ON) rc = begin(c, sink, adopt);
   if (rc == CLI_GO_ON) rc = await(c, &w);
   if (rc != CLI_DONE) return rc;
   if (c->json) {
-    json_t *line = json_pack("{s:I, s:I, s:I, s:I}", "version", (json_int_t)w.goal, "dead_letters",
-                             (json_int_t)w.dead_letters, "left", (json_int_t)w.left, "ms",
-                             (json_int_t)(ck_boot_ms() - began));
+    json_t *line = json_pack("{s:s, s:I, s:I, s:I, s:I}", "sink", sink, "version",
+                             (json_int_t)w.goal, "dead_letters", (json_int_t)w.dead_letters, "left",
+                             (json_int_t)w.left, "ms", (json_int_t)(ck_boot_ms() - began));
     cli_json_line(line);
     json_decref(line);
   } else {
     struct ck_buf text = {0};
-    ck_buf_printf(&text, "the mirror is filled up to version %lld, in ", (long long)w.goal);
+    ck_buf_printf(&text, "the mirror in %s is filled up to version %lld, in ", sink,
+                  (long long)w.goal);
     cli_duration_text(&text, ck_boot_ms() - began);
     if (w.dead_letters)
       ck_buf_printf(&text, "; %lld %s refused (convkeep list dead-letters)",

@@ -52,16 +52,22 @@ static int send_all(struct cli *c, const json_t *letters, const char *key, uint6
   return rc;
 }
 
-int cli_sync_retry(struct cli *c, const char *key) {
+/* Those of one sink. */
+static int retry_in(struct cli *c, const char *sink, const char *key, uint64_t *sent) {
   json_t *letters;
+  struct cli_filter of = {"sink", sink, 0};
+  int rc = cli_query_all(c, "dead_letters", &of, 1, &letters);
+  if (rc != CLI_GO_ON) return rc;
+  rc = send_all(c, letters, key, sent);
+  json_decref(letters);
+  return rc;
+}
+
+int cli_sync_retry(struct cli *c, const struct cli_sinks *sinks, const char *key) {
   uint64_t sent = 0;
   int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
-  if (rc != CLI_GO_ON) return rc;
-  struct cli_filter sink = {"sink", ck_set_text(c->settings, CK_SET_SYNC_SINK), 0};
-  rc = cli_query_all(c, "dead_letters", &sink, 1, &letters);
-  if (rc != CLI_GO_ON) return rc;
-  rc = send_all(c, letters, key, &sent);
-  json_decref(letters);
+  for (size_t i = 0; i < sinks->n && rc == CLI_GO_ON; ++i)
+    rc = retry_in(c, sinks->at[i], key, &sent);
   if (rc != CLI_GO_ON) return rc;
   if (key && !sent) {
     cli_error(c, key, "no dead letter has this key; convkeep list dead-letters shows them");

@@ -15,6 +15,7 @@
 
 struct task {
   struct cli *c;
+  const char *sink;
   json_t *result;
   uint64_t shown, more;
 };
@@ -24,13 +25,13 @@ struct task {
 static int run_task(struct task *t, const char *label, const char *const *words,
                     void (*line)(void *self, const char *name, const json_t *value)) {
   const struct cli_daemon_task task = {
-      .daemon = "syncd", .words = words, .label = label, .line = line, .self = t};
+      .daemon = "syncd", .sink = t->sink, .words = words, .label = label, .line = line, .self = t};
   return cli_daemon_task(t->c, &task, &t->result);
 }
 
 static bool tell_waiting(const struct task *t, const char *name, const json_t *value) {
   if (strcmp(name, "waiting") != 0) return false;
-  cli_warn(t->c, NULL, "waiting for the mirror: %s", json_string_value(value));
+  cli_warn(t->c, NULL, "waiting for the mirror in %s: %s", t->sink, json_string_value(value));
   return true;
 }
 
@@ -55,6 +56,7 @@ static void check_line(void *self, const char *name, const json_t *row) {
   if (strcmp(name, "found") != 0 && strcmp(name, "left") != 0) return;
   if (t->c->json) {
     json_t *line = json_copy((json_t *)(uintptr_t)row);
+    json_object_set_new(line, "sink", json_string(t->sink));
     json_object_set_new(line, "left", json_boolean(strcmp(name, "left") == 0));
     cli_json_line(line);
     json_decref(line);
@@ -123,11 +125,10 @@ static void people_result(const struct task *t, bool mend) {
   ck_buf_free(&text);
 }
 
-int cli_sync_check(struct cli *c, bool mend, bool deep) {
-  struct task t = {.c = c};
+static int check(struct cli *c, const char *sink, bool mend, bool deep) {
+  struct task t = {.c = c, .sink = sink};
   const char *words[] = {mend ? "repair" : "verify", deep ? "deep" : NULL, NULL};
-  int rc = c->client ? CLI_GO_ON : cli_connect(c, false, CLI_PART(CLI_STORE));
-  if (rc == CLI_GO_ON) rc = run_task(&t, mend ? "repairing" : "comparing", words, check_line);
+  int rc = run_task(&t, mend ? "repairing" : "comparing", words, check_line);
   if (rc == CLI_GO_ON) {
     int64_t wrong = cli_member_int(t.result, "missing", 0) + cli_member_int(t.result, "other", 0) +
                     cli_member_int(t.result, "extra", 0) + cli_member_int(t.result, "different", 0);
@@ -141,12 +142,29 @@ int cli_sync_check(struct cli *c, bool mend, bool deep) {
   return rc;
 }
 
+/* The worst of them, once all are through. Of several, null keeps nothing to look at. */
+static int each(struct cli *c, const struct cli_sinks *sinks,
+                int (*one)(struct cli *c, const char *sink, bool a, bool b), bool a, bool b) {
+  int worst = CLI_DONE;
+  for (size_t i = 0; i < sinks->n; ++i) {
+    if (sinks->n > 1 && strcmp(sinks->at[i], "null") == 0) continue;
+    int rc = one(c, sinks->at[i], a, b);
+    if (rc > worst) worst = rc;
+  }
+  return worst;
+}
+
+int cli_sync_check(struct cli *c, const struct cli_sinks *sinks, bool mend, bool deep) {
+  int rc = c->client ? CLI_GO_ON : cli_connect(c, false, CLI_PART(CLI_STORE));
+  return rc == CLI_GO_ON ? each(c, sinks, check, mend, deep) : rc;
+}
+
 /* ---- schema ---- */
 
-int cli_sync_print(struct cli *c, bool old) {
+int cli_sync_print(struct cli *c, const char *sink, bool old) {
   const char *const words[] = {"print", old ? "old" : NULL, NULL};
   const struct cli_daemon_task task = {
-      .daemon = "syncd", .words = words, .label = "schema", .folderless = true};
+      .daemon = "syncd", .sink = sink, .words = words, .label = "schema", .folderless = true};
   json_t *result = NULL;
   int rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_daemon_task(c, &task, &result);
@@ -164,18 +182,21 @@ int cli_sync_print(struct cli *c, bool old) {
 static void apply_line(void *self, const char *name, const json_t *did) {
   const struct task *t = self;
   if (tell_waiting(t, name, did) || strcmp(name, "did") != 0) return;
-  if (t->c->json)
-    cli_json_line(did);
-  else
-    printf("%s: %s\n", cli_member(did, "table"), cli_member(did, "what"));
+  if (t->c->json) {
+    json_t *line = json_copy((json_t *)(uintptr_t)did);
+    json_object_set_new(line, "sink", json_string(t->sink));
+    cli_json_line(line);
+    json_decref(line);
+  } else {
+    printf("%s: %s: %s\n", t->sink, cli_member(did, "table"), cli_member(did, "what"));
+  }
 }
 
-int cli_sync_apply(struct cli *c) {
-  struct task t = {.c = c};
+static int apply(struct cli *c, const char *sink, bool a, bool b) {
+  (void)a, (void)b;
+  struct task t = {.c = c, .sink = sink};
   const char *const words[] = {"schema", NULL};
-  int rc = cli_load(c);
-  if (rc == CLI_GO_ON) rc = cli_enter(c, true);
-  if (rc == CLI_GO_ON) rc = run_task(&t, "schema", words, apply_line);
+  int rc = run_task(&t, "schema", words, apply_line);
   if (rc == CLI_GO_ON) {
     if (c->json)
       cli_json_line(t.result);
@@ -185,4 +206,9 @@ int cli_sync_apply(struct cli *c) {
   }
   json_decref(t.result);
   return rc;
+}
+
+int cli_sync_apply(struct cli *c, const struct cli_sinks *sinks) {
+  int rc = cli_enter(c, true);
+  return rc == CLI_GO_ON ? each(c, sinks, apply, false, false) : rc;
 }

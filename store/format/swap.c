@@ -71,7 +71,7 @@ static bool find_decided(char name[96]) {
 static int move_mirror_aside(const struct ck_settings *s, const char *time, struct restored *r,
                              struct ck_err *err) {
   const char *file = ck_set_text(s, CK_SET_SYNC_SQLITE_FILE);
-  if (strcmp(ck_set_text(s, CK_SET_SYNC_SINK), "sqlite") != 0) return 0;
+  if (!ck_settings_has_sink(s, "sqlite")) return 0;
   char *to = ck_sprintf("%s" CK_PLACE_BEFORE "%s", file, time);
   bool there = access(file, F_OK) == 0;
   int rc = move_wal_aside(file, to, err) || move(file, to, err) ? -1 : 0;

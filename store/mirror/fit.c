@@ -20,21 +20,19 @@ struct fit {
   pthread_mutex_t lock;
   char run[FIT_RUN];
   struct fit_view view;
+  bool set_back;
   int64_t ask_at; /* while it does not fit */
   struct fit_check check;
   int64_t task_at;   /* the next task is not asked for before */
   int64_t task_wait; /* … for as long after one that did not help, or did not tell; 0: none yet */
 };
 
-struct fit *fit_new(bool kept) {
+struct fit *fit_new(const char *run, bool set_back) {
   struct fit *f = ck_zalloc(sizeof *f);
-  char id[33];
   pthread_mutex_init(&f->lock, NULL);
-  ck_random_id(id);
-  if (kept)
-    snprintf(f->run, sizeof f->run, "%.16s", id);
-  else
-    f->view.state = FIT_YES;
+  snprintf(f->run, sizeof f->run, "%s", run);
+  f->view.state = *run ? FIT_UNKNOWN : FIT_YES;
+  f->set_back = set_back;
   return f;
 }
 
@@ -53,9 +51,17 @@ void fit_read(struct fit *f, struct fit_view *v) {
   pthread_mutex_unlock(&f->lock);
 }
 
-void fit_compared(struct fit *f, bool fits, const char *before, uint64_t least) {
+bool fit_set_back(struct fit *f) {
+  pthread_mutex_lock(&f->lock);
+  bool set_back = f->set_back;
+  pthread_mutex_unlock(&f->lock);
+  return set_back;
+}
+
+void fit_compared(struct fit *f, bool fits, bool set_back, const char *before, uint64_t least) {
   pthread_mutex_lock(&f->lock);
   f->view.state = fits ? FIT_YES : FIT_NO;
+  f->set_back = set_back;
   f->view.least = least;
   snprintf(f->view.before, sizeof f->view.before, "%s", before);
   pthread_mutex_unlock(&f->lock);
@@ -64,6 +70,7 @@ void fit_compared(struct fit *f, bool fits, const char *before, uint64_t least) 
 void fit_forget(struct fit *f) {
   pthread_mutex_lock(&f->lock);
   f->view.state = f->run[0] ? FIT_UNKNOWN : FIT_YES;
+  f->set_back = false;
   f->ask_at = 0;
   f->task_at = f->task_wait = 0;
   pthread_mutex_unlock(&f->lock);

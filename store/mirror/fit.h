@@ -34,18 +34,23 @@ struct fit_check {
   bool left;       /* … and the last repair could not repair all of it */
 };
 
-/* Begins a run with an id of its own. kept: the sink keeps a witness; else it always fits. */
-struct fit *fit_new(bool kept);
+/* Begins a run. run: its id, of FIT_RUN - 1 letters; "": the sink keeps no witness, so it always
+ * fits. set_back: in the last run the witness said that the database was set back. */
+struct fit *fit_new(const char *run, bool set_back);
 void fit_free(struct fit **f);
 
 /* The run's id; "" if the sink keeps no witness. */
 const char *fit_run(const struct fit *f);
 void fit_read(struct fit *f, struct fit_view *v);
+/* By the last comparison, of this run or of one before it, the database was set back, and nobody
+ * has taken the mirror over since. */
+bool fit_set_back(struct fit *f);
 
 /* ---- the writer, once it is durable ---- */
 
-/* The witness was compared. before, least: as in BATCH, if it fits. */
-void fit_compared(struct fit *f, bool fits, const char *before, uint64_t least);
+/* The witness was compared. set_back: it does not fit, because the database was set back. before,
+ * least: as in BATCH, if it fits. */
+void fit_compared(struct fit *f, bool fits, bool set_back, const char *before, uint64_t least);
 /* What is known of the witness does not hold any more: a worker has to read it again. */
 void fit_forget(struct fit *f);
 /* The witness has this version at least. */

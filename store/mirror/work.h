@@ -4,14 +4,12 @@
 #ifndef CK_STORE_WORK_H
 #define CK_STORE_WORK_H
 
-#include "store/mirror/leases.h"
 #include "store/context.h"
 
 struct work;
 
-/* Binds the door and starts the thread. `context` and `leases` must outlive it. NULL with the
- * reason. */
-struct work *work_start(struct context *context, struct leases *leases, struct ck_err *err);
+/* Binds the door and starts the thread. `context` must outlive it. NULL with the reason. */
+struct work *work_start(struct context *context, struct ck_err *err);
 /* Joins the thread and frees it. Before, set context->stop and wake all threads. */
 void work_stop(struct work **w);
 

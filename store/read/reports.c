@@ -108,13 +108,3 @@ void reports_each(struct reports *r, void (*each)(void *self, const struct repor
   }
   pthread_mutex_unlock(&r->lock);
 }
-
-static void count_worker(void *self, const struct report_view *v) {
-  *(unsigned *)self += ck_str_is(v->name, "syncd");
-}
-
-unsigned reports_workers(struct reports *r) {
-  unsigned n = 0;
-  reports_each(r, count_worker, &n);
-  return n;
-}

@@ -23,7 +23,5 @@ struct report_view {
 /* Calls `each` for every fresh report, under the lock; the view is valid during the call only. */
 void reports_each(struct reports *r, void (*each)(void *self, const struct report_view *v),
                   void *self);
-/* How many sync workers reported within REPORT_FRESH_MS. */
-unsigned reports_workers(struct reports *r);
 
 #endif

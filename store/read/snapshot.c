@@ -8,6 +8,7 @@
 #include "proto/doors.h"
 #include "proto/log.h"
 #include "store/files/attachments.h"
+#include "store/mirror/mirrors.h"
 #include "store/originals/originals.h"
 #include "store/tasks/task.h"
 #include "store/read/has_words.h"
@@ -27,7 +28,6 @@
 
 struct snapshot {
   struct context *context;
-  struct leases *leases;
   struct reports *reports;
   pthread_t thread;
   bool started;
@@ -114,10 +114,19 @@ static void answer_query(struct snapshot *s, const struct ck_query *q, struct ck
  * time that the caller looks there. */
 static void answer_range(struct snapshot *s, const struct ck_range *q, struct ck_message *m,
                          struct ck_err *err) {
+  const struct mirror *mirror = mirrors_in(s->context->mirrors, q->sink);
   struct ck_ranges a = {.request = q->request,
                         .store_id = ck_str_of(s->context->store_id),
-                        .cursor = leases_cursor(s->leases)};
+                        .cursor = mirror ? leases_cursor(mirror->leases) : 0};
   const char *code;
+  if (q->sink.n && !mirror) {
+    char *names = mirrors_names(s->context->mirrors);
+    ck_fail(err, "range.sink: this store's mirrors are in %s, not in %s", names,
+            ck_quoted(q->sink));
+    free(names);
+    problem(m, q->request, "sink", err);
+    return;
+  }
   a.head = atomic_load(&s->context->head);
   if (ranges_query(s->db, q, &s->body, &a, &code, err)) {
     problem(m, q->request, code, err);
@@ -129,7 +138,7 @@ static void answer_range(struct snapshot *s, const struct ck_range *q, struct ck
 
 static void answer_status(struct snapshot *s, const struct ck_status *q, struct ck_message *m,
                           struct ck_err *err) {
-  if (status_info(s->db, s->context, s->leases, s->reports, &s->body, err)) {
+  if (status_info(s->db, s->context, s->reports, &s->body, err)) {
     problem(m, q->request, "busy", err);
     return;
   }
@@ -297,11 +306,10 @@ static int open_pair(struct snapshot *s, struct ck_err *err) {
 
 static int stops(void *context) { return atomic_load(&((struct context *)context)->stop); }
 
-struct snapshot *snapshot_start(struct context *context, struct leases *leases,
-                                struct reports *reports, struct ck_err *err) {
+struct snapshot *snapshot_start(struct context *context, struct reports *reports,
+                                struct ck_err *err) {
   struct snapshot *s = ck_zalloc(sizeof *s);
   s->context = context;
-  s->leases = leases;
   s->reports = reports;
   bool ok = db_open_reader(&s->db, err) == 0 && attachment_sql(s->db, err) == 0 &&
             has_words_sql(s->db, err) == 0 && (s->cached = db_cached_new(s->db)) &&

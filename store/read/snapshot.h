@@ -5,15 +5,14 @@
 #ifndef CK_STORE_SNAPSHOT_H
 #define CK_STORE_SNAPSHOT_H
 
-#include "store/mirror/leases.h"
 #include "store/read/reports.h"
 #include "store/context.h"
 
 struct snapshot;
 
 /* Binds the door and starts the thread. NULL with the reason. */
-struct snapshot *snapshot_start(struct context *context, struct leases *leases,
-                                struct reports *reports, struct ck_err *err);
+struct snapshot *snapshot_start(struct context *context, struct reports *reports,
+                                struct ck_err *err);
 /* Joins the thread and frees it. Before, set context->stop and wake all threads. */
 void snapshot_stop(struct snapshot **s);
 

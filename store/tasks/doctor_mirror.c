@@ -1,4 +1,4 @@
-/* doctor's check `mirror`: does the embedded mirror say what the database says? The two are
+/* doctor's check `mirror`, of each: does the embedded one say what the database says? The two are
  * compared row by row while both are written to: every change that the store knows to be mirrored
  * must be there, in that state or a newer one. */
 #include "store/tasks/doctor_internal.h"
@@ -30,7 +30,7 @@
 
 struct mirror {
   struct doctor *d;
-  const char *file, *sink;
+  const char *file;
   int64_t cursor; /* the persisted one: all changes up to it are mirrored */
   uint64_t rows, dead, missing, older, newer, different, extra;
   char *first; /* table and key of the first row that is wrong */
@@ -72,7 +72,7 @@ static void compare_sql(struct ck_buf *sql, enum ck_table t) {
                 ")"
                 " WHEN m.version > a.version THEN 3 * (m.version <= ?2)"
                 " WHEN EXISTS (SELECT 1 FROM main.dead_letters"
-                " WHERE sink = ?3 AND table_name = '%s' AND key = a.%s) THEN 5"
+                " WHERE sink = 'sqlite' AND table_name = '%s' AND key = a.%s) THEN 5"
                 " WHEN m.version IS NULL THEN 1"
                 " ELSE 2 END"
                 " FROM main.%s a LEFT JOIN mirror.%s m ON m.%s = a.%s"
@@ -95,7 +95,6 @@ static int compare_some(struct mirror *m, enum ck_table t, sqlite3_stmt *s, int6
   int rc, n = 0;
   sqlite3_bind_int64(s, 1, *after);
   sqlite3_bind_int64(s, 2, m->cursor);
-  db_bind_str(s, 3, ck_str_of(m->sink));
   int64_t began = ck_mono_us();
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
     int how = sqlite3_column_int(s, 2);
@@ -237,53 +236,44 @@ static int compare(struct mirror *m, struct ck_err *err) {
 #define WITNESS_ADVICE \
   "docs/operations.md, \"When the mirror does not fit\"; `convkeep sync adopt` takes it over"
 
-/* The mirror's witness did not fit. 1: it is said; 0: it fits, or is not known yet. */
-static int say_witness(struct doctor *d, struct ck_err *err) {
-  char *mirror = ck_settings_mirror(d->task->context->settings);
+/* Its witness did not fit. name: of the mirror. 1: it is said; 0: it fits, or is not known yet. */
+static int say_witness(struct doctor *d, const char *name, struct ck_err *err) {
   sqlite3_stmt *s =
       db_prepare(d->db, "SELECT alarm FROM sinks WHERE name = ?1 AND alarm <> ''", err);
-  if (s) db_bind_str(s, 1, ck_str_of(mirror));
+  if (s) db_bind_str(s, 1, ck_str_of(name));
   int rc = s ? sqlite3_step(s) : SQLITE_ERROR;
   if (rc == SQLITE_ROW)
-    doctor_say(d, "mirror", CK_FOUND_WRONG, WITNESS_ADVICE, "%s", sqlite3_column_text(s, 0));
+    doctor_say(d, "mirror", CK_FOUND_WRONG, WITNESS_ADVICE, "%s: %s", name,
+               sqlite3_column_text(s, 0));
   int said = !s ? -1 : rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : db_fail(d->db, "sinks", err);
   sqlite3_finalize(s);
-  free(mirror);
   return said;
 }
 
 /* What the last comparison with a mirror of another machine's found. */
-static int say_check(struct doctor *d, struct ck_err *err) {
-  char *mirror = ck_settings_mirror(d->task->context->settings);
+static int say_check(struct doctor *d, const char *sink, const char *name, struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(
       d->db, "SELECT task, wrong, task GLOB '*deep' FROM checks WHERE sink = ?1 AND wrong > 0",
       err);
-  if (s) db_bind_str(s, 1, ck_str_of(mirror));
+  if (s) db_bind_str(s, 1, ck_str_of(name));
   int rc = s ? sqlite3_step(s) : SQLITE_ERROR;
-  if (rc == SQLITE_ROW)
-    doctor_say(d, "mirror", CK_FOUND_WRONG,
-               sqlite3_column_int(s, 2) ? "convkeep sync repair --deep writes what differs"
-                                        : "convkeep sync repair writes what differs",
-               "the last comparison (%s) ended with %lld wrong %s", sqlite3_column_text(s, 0),
-               (long long)sqlite3_column_int64(s, 1),
+  if (rc == SQLITE_ROW) {
+    char *advice = ck_sprintf("convkeep sync repair%s --sink %s writes what differs",
+                              sqlite3_column_int(s, 2) ? " --deep" : "", sink);
+    doctor_say(d, "mirror", CK_FOUND_WRONG, advice,
+               "%s: the last comparison (%s) ended with %lld wrong %s", name,
+               sqlite3_column_text(s, 0), (long long)sqlite3_column_int64(s, 1),
                ck_noun((uint64_t)sqlite3_column_int64(s, 1), "row", "rows"));
+    free(advice);
+  }
   int bad = !s ? -1 : rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_fail(d->db, "checks", err);
   sqlite3_finalize(s);
-  free(mirror);
   return bad;
 }
 
-int doctor_mirror(struct doctor *d, struct ck_err *err) {
-  const struct ck_settings *s = d->task->context->settings;
+static int look_at_file(struct doctor *d, struct ck_err *err) {
   struct mirror m = {.d = d,
-                     .sink = ck_set_text(s, CK_SET_SYNC_SINK),
-                     .file = ck_set_text(s, CK_SET_SYNC_SQLITE_FILE)};
-  int said = say_witness(d, err);
-  if (said) return said < 0 ? -1 : 0;
-  if (strcmp(m.sink, "sqlite") != 0) {
-    doctor_say(d, "mirror", CK_FOUND_NOTE, "", "not compared: sync.sink is %s", m.sink);
-    return say_check(d, err);
-  }
+                     .file = ck_set_text(d->task->context->settings, CK_SET_SYNC_SQLITE_FILE)};
   if (db_int(d->db, "SELECT cursor FROM sinks WHERE name = 'sqlite'", 0, &m.cursor, err)) return -1;
   if (access(m.file, F_OK) == 0) return compare(&m, err);
   if (m.cursor > 0)
@@ -293,4 +283,28 @@ int doctor_mirror(struct doctor *d, struct ck_err *err) {
   else
     doctor_say(d, "mirror", CK_FOUND_NOTE, "convkeep up makes it", "%s is not there yet", m.file);
   return 0;
+}
+
+static int look_at(struct doctor *d, const char *sink, struct ck_err *err) {
+  char *name = ck_settings_mirror(d->task->context->settings, sink);
+  int rc = say_witness(d, name, err);
+  if (rc > 0) {
+    rc = 0;
+  } else if (rc == 0 && strcmp(sink, "sqlite") == 0) {
+    rc = look_at_file(d, err);
+  } else if (rc == 0) {
+    doctor_say(d, "mirror", CK_FOUND_NOTE, "", "%s: not compared here", name);
+    rc = say_check(d, sink, name, err);
+  }
+  free(name);
+  return rc;
+}
+
+int doctor_mirror(struct doctor *d, struct ck_err *err) {
+  const struct ck_settings *s = d->task->context->settings;
+  const char *sink;
+  int rc = 0;
+  for (int i = 0; rc == 0 && (sink = ck_set_word(s, CK_SET_SYNC_SINKS, i)); ++i)
+    rc = look_at(d, sink, err);
+  return rc;
 }

@@ -9,12 +9,12 @@
 #include "store/database/schema.h"
 #include "store/write/apply_internal.h"
 
-struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases *leases,
+struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct mirrors *mirrors,
                         uint64_t head, struct ck_err *err) {
   struct apply *a = ck_zalloc(sizeof *a);
   a->db = db;
   a->system = system;
-  a->leases = leases;
+  a->mirrors = mirrors;
   a->head = a->committed = head;
   a->pauses = (uint64_t)ck_now_ms(); /* none that a former run has said */
   a->cache = cache_new();
@@ -45,13 +45,6 @@ void apply_free(struct apply **a) {
   free((*a)->ended);
   free(*a);
   *a = NULL;
-}
-
-void apply_set_mirror(struct apply *a, const char *mirror) { a->mirror = mirror; }
-
-void apply_set_fit(struct apply *a, const char *store_id, struct fit *fit) {
-  a->store_id = store_id;
-  a->fit = fit;
 }
 
 void apply_resize_keys(struct apply *a, int64_t memory, int64_t merge, int64_t first_layer) {
@@ -89,7 +82,10 @@ static int check_writers(struct apply *a, struct ck_err *err) {
 uint64_t apply_head(const struct apply *a) { return a->head; }
 
 static void take_back_ended(struct apply *a, size_t down_to) {
-  while (a->ended_count > down_to) leases_rolled_back(a->leases, a->ended[--a->ended_count]);
+  while (a->ended_count > down_to) {
+    const struct ended *e = &a->ended[--a->ended_count];
+    leases_rolled_back(e->leases, e->generation);
+  }
 }
 
 static int apply_mutation(struct apply *a, const struct ck_mutation *m, struct ck_err *err) {
@@ -134,8 +130,7 @@ static void start_changeset(struct apply *a, int64_t now) {
   a->recounts_before = a->recount_count;
   a->published_before = a->published_count;
   a->ended_before = a->ended_count;
-  a->backfill_before = a->backfill;
-  a->fit_before = a->fit_news;
+  for (size_t i = 0; i < a->mirrors->n; ++i) a->news_before[i] = a->news[i];
   ck_arena_reset(&a->frame);
 }
 
@@ -145,8 +140,7 @@ static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
   a->recount_count = a->recounts_before;
   a->published_count = a->published_before;
   take_back_ended(a, a->ended_before);
-  a->backfill = a->backfill_before;
-  a->fit_news = a->fit_before;
+  for (size_t i = 0; i < a->mirrors->n; ++i) a->news[i] = a->news_before[i];
   if (!a->savepoint) return 0;
   return system_run(a->system, SYSTEM_UNDO, err, "") ||
                  system_run(a->system, SYSTEM_RELEASE, err, "")
@@ -219,8 +213,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
   a->failed = a->forgot = false;
   a->recount_count = a->published_count = a->ended_count = 0;
   a->pauses_changed = a->pruned = false;
-  a->backfill = 0;
-  a->fit_news = (struct fit_news){0};
+  memset(a->news, 0, sizeof a->news);
   ck_arena_reset(&a->batch);
   return system_run(a->system, SYSTEM_BEGIN, err, "") || check_writers(a, err) ? -1 : 0;
 }
@@ -234,8 +227,7 @@ void apply_abandon(struct apply *a) {
   keys_rolled_back(tables_keys(a->tables));
   a->head = a->committed;
   a->published_count = 0;
-  a->backfill = 0;
-  a->fit_news = (struct fit_news){0};
+  memset(a->news, 0, sizeof a->news);
   take_back_ended(a, 0);
 }
 
@@ -301,6 +293,12 @@ static int save_counts(struct apply *a, struct ck_err *err) {
                     CK_TABLE_LIST(COUNT_TYPE) CK_TABLE_LIST(COUNT_ARGUMENT));
 }
 
+static void mirror_committed(const struct mirror *mirror, const struct mirror_news *n) {
+  if (n->ended) leases_committed(mirror->leases);
+  if (n->backfill) leases_restart(mirror->leases, n->backfill);
+  witness_committed(mirror, n);
+}
+
 int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct ck_err *err) {
   *constraint = false;
   bool flushed = flush(a, err) == 0 && originals_settle(a->originals, err) == 0 &&
@@ -313,9 +311,7 @@ int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct 
     a->pauses += a->pauses_changed;
     for (int t = 0; t < CK_TABLES; ++t) a->missing[t] -= a->returned[t];
     keys_committed(tables_keys(a->tables));
-    if (a->ended_count) leases_committed(a->leases);
-    if (a->backfill) leases_restart(a->leases, a->backfill);
-    witness_committed(a);
+    for (size_t i = 0; i < a->mirrors->n; ++i) mirror_committed(&a->mirrors->at[i], &a->news[i]);
     return 0;
   }
   apply_abandon(a);
@@ -335,8 +331,9 @@ const struct ck_delivery *apply_published(const struct apply *a, size_t *n) {
 
 uint64_t apply_pauses(const struct apply *a) { return a->pauses; }
 
-bool apply_ended_leases(const struct apply *a) {
-  return a->ended_count > 0 || a->backfill > 0 || a->fit_news.what != FIT_NEWS_NONE;
+bool apply_ended_leases(const struct apply *a, size_t i) {
+  const struct mirror_news *n = &a->news[i];
+  return n->ended || n->backfill > 0 || n->what != FIT_NEWS_NONE;
 }
 
 void apply_release_changes(struct apply *a) { cache_committed(a->cache); }

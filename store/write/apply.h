@@ -9,25 +9,16 @@
 
 #include "proto/wire.h"
 #include "store/write/cache.h"
-#include "store/mirror/fit.h"
-#include "store/mirror/leases.h"
+#include "store/mirror/mirrors.h"
 #include "store/write/system_tables.h"
 #include "store/write/producers.h"
 
 struct apply;
 
-/* head: the newest version in the database. Borrows system and leases. NULL with the reason. */
-struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct leases *leases,
+/* head: the newest version in the database. Borrows system and mirrors. NULL with the reason. */
+struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct mirrors *mirrors,
                         uint64_t head, struct ck_err *err);
 void apply_free(struct apply **a);
-
-/* Names the mirror (the sink and its database) whose cursor SYNCED moves. Without it, the sink's
- * name is used. Borrowed. */
-void apply_set_mirror(struct apply *a, const char *mirror);
-
-/* Compares the mirror's witness, and notes in `fit` whether it fits. Without it, WITNESS is
- * refused. Borrowed. */
-void apply_set_fit(struct apply *a, const char *store_id, struct fit *fit);
 
 /* apply_begin fails while another process's work on the schema is not undone (schema_check against
  * these steps). Without it, the schema is not looked at. */
@@ -81,8 +72,8 @@ void apply_release_changes(struct apply *a);
 const struct ck_delivery *apply_published(const struct apply *a, size_t *n);
 /* Another number with each commit that changed the table `pauses`, also across restarts. */
 uint64_t apply_pauses(const struct apply *a);
-/* Did the last successful commit end leases of the mirror, or learn of its witness? Then there may
- * be new ones to be had. */
-bool apply_ended_leases(const struct apply *a);
+/* Did the last successful commit end leases of a mirror, or learn of its witness? Then there may be
+ * new ones to be had, and its cursor is to be told to its lag. i: its place in mirrors->at. */
+bool apply_ended_leases(const struct apply *a, size_t i);
 
 #endif

@@ -8,7 +8,6 @@
 #ifndef CK_STORE_APPLY_INTERNAL_H
 #define CK_STORE_APPLY_INTERNAL_H
 
-#include "store/mirror/fit.h"
 #include "store/originals/originals.h"
 #include "store/write/apply.h"
 #include "store/write/rules.h"
@@ -49,9 +48,11 @@ struct identity {
   struct ck_buf parents; /* uint32_t each */
 };
 
-/* What this batch finds about the mirror's witness. */
-struct fit_news {
-  enum { FIT_NEWS_NONE, FIT_NEWS_FITS, FIT_NEWS_ALARM, FIT_NEWS_FORGET } what;
+/* What this batch does to a mirror once it is durable, and what it finds about its witness. */
+struct mirror_news {
+  bool ended;        /* leases */
+  uint64_t backfill; /* one begins, up to this version; 0: none */
+  enum { FIT_NEWS_NONE, FIT_NEWS_FITS, FIT_NEWS_ALARM, FIT_NEWS_SET_BACK, FIT_NEWS_FORGET } what;
   char before[FIT_BEFORE];
   uint64_t least;
   uint64_t written; /* the witness has this version at least; 0: nothing new */
@@ -62,9 +63,7 @@ struct fit_news {
 struct apply {
   sqlite3 *db;
   struct system_tables *system;
-  struct leases *leases;
-  const char *mirror, *store_id;
-  struct fit *fit; /* NULL: there is no witness */
+  struct mirrors *mirrors;
   struct tables *tables;
   struct originals *originals;
   struct attachments *attachments;
@@ -101,14 +100,15 @@ struct apply {
                                 the changeset */
   uint64_t *counted;         /* the one of them that has its last message; NULL: no message yet */
   size_t published_before, ended_before, recounts_before;
-  uint64_t backfill, backfill_before; /* once this batch is durable, a backfill begins, up to this
-                                     version; 0: none */
-  struct fit_news fit_news, fit_before;
+  struct mirror_news news[CK_SINKS_MAX], news_before[CK_SINKS_MAX]; /* as in mirrors->at */
   uint64_t pauses;     /* another number with each change of the table */
   bool pauses_changed; /* in this batch, or perhaps not: a changeset of it may have been undone */
   struct ck_delivery *published;
   size_t published_count, published_cap;
-  uint64_t *ended; /* generations of the mirror's leases that this batch ends */
+  struct ended {
+    struct leases *leases;
+    uint64_t generation;
+  } * ended; /* the mirrors' leases that this batch ends */
   size_t ended_count, ended_cap;
   struct ck_arena frame, batch; /* text of the present changeset; of this batch's deliveries */
   struct ck_buf path;
@@ -295,10 +295,17 @@ int attempt_taken(struct apply *a, struct ck_str job_id, struct ck_err *err);
 
 /* ---- apply_witness.c ---- */
 
-/* Does the witness not fit, as far as is known? */
-bool witness_alarm(const struct apply *a);
-/* The batch is durable: what it found about the witness holds. */
-void witness_committed(struct apply *a);
+/* The mirror in the sink that a mutation names. NULL: this store has none there; err says so. what:
+ * the mutation. */
+struct mirror *apply_mirror(struct apply *a, struct ck_str sink, const char *what,
+                            struct ck_err *err);
+/* What this batch does to it. */
+struct mirror_news *apply_news(struct apply *a, const struct mirror *mirror);
+
+/* Does the mirror's witness not fit, as far as is known? */
+bool witness_alarm(const struct mirror *mirror);
+/* The batch is durable: what it found about the mirror's witness holds. */
+void witness_committed(const struct mirror *mirror, const struct mirror_news *n);
 
 /* mutate_NAME: one function for each mutation. 0, or -1 with the reason. */
 #define APPLY_MUTATE(NAME, name, number) \

@@ -2,6 +2,7 @@
  * attachments. */
 #include "store/write/apply_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/log.h"
@@ -21,30 +22,47 @@ static int save_dead_letters(struct apply *a, const struct ck_synced *m, struct 
   return 0;
 }
 
-static void remember_ended(struct apply *a, uint64_t generation) {
+struct mirror *apply_mirror(struct apply *a, struct ck_str sink, const char *what,
+                            struct ck_err *err) {
+  struct mirror *mirror = mirrors_in(a->mirrors, sink);
+  if (mirror) return mirror;
+  char *names = mirrors_names(a->mirrors);
+  ck_fail(err, "%s.sink: this store's mirrors are in %s, not in %s", what, names, ck_quoted(sink));
+  free(names);
+  return NULL;
+}
+
+struct mirror_news *apply_news(struct apply *a, const struct mirror *mirror) {
+  return &a->news[mirror - a->mirrors->at];
+}
+
+static void remember_ended(struct apply *a, const struct mirror *mirror, uint64_t generation) {
   if (a->ended_count == a->ended_cap) {
     a->ended_cap = a->ended_cap ? a->ended_cap * 2 : 16;
     a->ended = ck_realloc(a->ended, a->ended_cap * sizeof *a->ended);
   }
-  a->ended[a->ended_count++] = generation;
+  a->ended[a->ended_count++] = (struct ended){mirror->leases, generation};
+  apply_news(a, mirror)->ended = true;
 }
 
 int mutate_synced(struct apply *a, const struct ck_synced *m, struct ck_err *err) {
-  if (a->backfill) return ck_fail(err, "synced.generation: a backfill begins with this batch");
+  struct mirror *mirror = apply_mirror(a, m->sink, "synced", err);
+  if (!mirror) return -1;
+  struct mirror_news *news = apply_news(a, mirror);
+  if (news->backfill) return ck_fail(err, "synced.generation: a backfill begins with this batch");
   if (apply_savepoint(a, err) || save_dead_letters(a, m, err)) return -1;
   struct lease done = {m->generation, m->after, m->upto};
   uint64_t cursor;
-  if (!leases_end(a->leases, &done, &cursor))
+  if (!leases_end(mirror->leases, &done, &cursor))
     return ck_fail(err, "synced.generation: %llu is not the current lease of this range",
                    (unsigned long long)m->generation);
-  remember_ended(a, m->generation);
+  remember_ended(a, mirror, m->generation);
   if (system_run(a->system, SYSTEM_DEAD_PASSED, err, "s", m->sink)) return apply_failed(a);
-  struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
   uint64_t witness = m->witness < m->upto ? m->witness : m->upto;
-  if (system_run(a->system, SYSTEM_SINK_SAVE, err, "sii", mirror, (int64_t)cursor,
+  if (system_run(a->system, SYSTEM_SINK_SAVE, err, "sii", ck_str_of(mirror->name), (int64_t)cursor,
                  (int64_t)witness))
     return apply_failed(a);
-  if (witness > a->fit_news.written) a->fit_news.written = witness;
+  if (witness > news->written) news->written = witness;
   return 0;
 }
 
@@ -72,20 +90,20 @@ static int stored_version(struct apply *a, enum system_statement name, struct ck
 
 int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err *err) {
   uint64_t goal, cursor;
-  struct ck_str mirror = ck_str_of(a->mirror);
-  if (m->sink.n == 0 || m->sink.n > mirror.n || memcmp(mirror.s, m->sink.s, m->sink.n) != 0)
-    return ck_fail(err, "backfill.sink: the store's mirror is %s, not %s",
-                   a->mirror ? a->mirror : "none", ck_quoted(m->sink));
-  if (stored_version(a, SYSTEM_BACKFILL_GET, mirror, &goal, err) ||
-      stored_version(a, SYSTEM_SINK_GET, mirror, &cursor, err))
+  struct mirror *mirror = apply_mirror(a, m->sink, "backfill", err);
+  if (!mirror) return -1;
+  struct mirror_news *news = apply_news(a, mirror);
+  struct ck_str name = ck_str_of(mirror->name);
+  if (stored_version(a, SYSTEM_BACKFILL_GET, name, &goal, err) ||
+      stored_version(a, SYSTEM_SINK_GET, name, &cursor, err))
     return -1;
-  if ((cursor < goal && !witness_alarm(a)) || a->head == 0 || a->backfill) return 0;
+  if ((cursor < goal && !witness_alarm(mirror)) || a->head == 0 || news->backfill) return 0;
   if (apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_SINK_RESTART, err, "s", mirror) ||
-      system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", mirror, (int64_t)a->head))
+  if (system_run(a->system, SYSTEM_SINK_RESTART, err, "s", name) ||
+      system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", name, (int64_t)a->head))
     return apply_failed(a);
-  a->backfill = a->head;
-  a->fit_news.what = FIT_NEWS_FORGET; /* an emptied mirror fits from now on */
+  news->backfill = a->head;
+  news->what = FIT_NEWS_FORGET; /* an emptied mirror fits from now on */
   return 0;
 }
 
@@ -94,12 +112,13 @@ int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err 
   (UINT64_C(1) << 40) /* of one mutation: more is wrong, and the sums must not overflow */
 
 int mutate_spent(struct apply *a, const struct ck_spent *m, struct ck_err *err) {
+  struct mirror *mirror = apply_mirror(a, m->sink, "spent", err);
+  if (!mirror) return -1;
   if (m->requests > SPENT_MAX || m->rows > SPENT_MAX || m->written > SPENT_MAX)
     return ck_fail(err, "spent: a number is too large");
   if (apply_savepoint(a, err)) return -1;
-  struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
-  if (system_run(a->system, SYSTEM_SPENT_ADD, err, "siiii", mirror, a->now / DAY_MS,
-                 (int64_t)m->requests, (int64_t)m->rows, (int64_t)m->written))
+  if (system_run(a->system, SYSTEM_SPENT_ADD, err, "siiii", ck_str_of(mirror->name),
+                 a->now / DAY_MS, (int64_t)m->requests, (int64_t)m->rows, (int64_t)m->written))
     return apply_failed(a);
   return 0;
 }

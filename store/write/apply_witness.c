@@ -58,7 +58,7 @@ static int run_known(struct apply *a, const struct ck_witness *m, uint64_t *last
 
 /* 1: it is the id of this store, or of one that it was before a restore. */
 static int is_own(struct apply *a, struct ck_str store_id, struct ck_err *err) {
-  if (ck_str_is(store_id, a->store_id)) return 1;
+  if (ck_str_is(store_id, a->mirrors->store_id)) return 1;
   sqlite3_stmt *s = system_query(a->system, SYSTEM_RUNS_OF, "s", store_id);
   int rc = system_step(a->system, s, err);
   system_done(s);
@@ -83,7 +83,8 @@ enum compared {
   FITS,
   REFILL,      /* it fits, but some tables were created since, and are empty */
   MIRROR_LOST, /* the mirror is not what it was, and this store is right */
-  FOREIGN      /* what was written there is not of this store's history */
+  OTHER_STORE, /* what was written there is another store's */
+  SET_BACK     /* … is of a later state of this one */
 };
 
 static int of_unknown_run(struct apply *a, const struct ck_witness *m, struct ck_err *why,
@@ -100,7 +101,7 @@ static int of_unknown_run(struct apply *a, const struct ck_witness *m, struct ck
     ck_fail(why, "other_store: the store %.*s… has filled the mirror, up to version %llu",
             is_id(m->store_id, STORE_ID) && m->store_id.n >= 8 ? 8 : 0,
             m->store_id.n >= 8 ? m->store_id.s : "", version);
-  return FOREIGN;
+  return own ? SET_BACK : OTHER_STORE;
 }
 
 static int compare(struct apply *a, const struct ck_witness *m, uint64_t written,
@@ -123,7 +124,7 @@ static int compare(struct apply *a, const struct ck_witness *m, uint64_t written
             "set_back: the mirror was filled up to version %llu in a run that ends at %llu here: "
             "this database is an older copy, or has lost its newest changes",
             (unsigned long long)m->version, (unsigned long long)last);
-    return FOREIGN;
+    return SET_BACK;
   }
   if (m->version >= written) return FITS;
   ck_fail(why, "mirror_set_back: the mirror is at version %llu, and had come to %llu",
@@ -131,8 +132,7 @@ static int compare(struct apply *a, const struct ck_witness *m, uint64_t written
   return MIRROR_LOST;
 }
 
-static void name_before(struct apply *a, const struct ck_witness *m) {
-  char *before = a->fit_news.before;
+static void name_before(char before[FIT_BEFORE], const struct ck_witness *m) {
   if (!m->there)
     *before = '\0';
   else if (m->store_id.n == 0 && ck_str_is(m->of_run, CK_WITNESS_REFILL))
@@ -145,14 +145,14 @@ static void name_before(struct apply *a, const struct ck_witness *m) {
     snprintf(before, FIT_BEFORE, CK_WITNESS_ANY); /* damaged or written by hand, and taken over */
 }
 
-static int read_check(struct apply *a, struct ck_str mirror, struct ck_err *err) {
-  sqlite3_stmt *s = system_query(a->system, SYSTEM_CHECK_GET, "s", mirror);
+static int read_check(struct apply *a, const struct mirror *mirror, struct ck_err *err) {
+  struct mirror_news *news = apply_news(a, mirror);
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_CHECK_GET, "s", ck_str_of(mirror->name));
   int rc = system_step(a->system, s, err);
-  a->fit_news.checks = rc > 0;
+  news->checks = rc > 0;
   if (rc > 0)
-    a->fit_news.check =
-        (struct fit_check){sqlite3_column_int64(s, 0), sqlite3_column_int(s, 1) != 0, a->committed,
-                           sqlite3_column_int(s, 2) != 0};
+    news->check = (struct fit_check){sqlite3_column_int64(s, 0), sqlite3_column_int(s, 1) != 0,
+                                     a->committed, sqlite3_column_int(s, 2) != 0};
   system_done(s);
   return rc < 0 ? -1 : 0;
 }
@@ -160,57 +160,62 @@ static int read_check(struct apply *a, struct ck_str mirror, struct ck_err *err)
 /* A deep repair that has left nothing proves the mirror; so does a deep comparison without a
  * finding. */
 int mutate_checked(struct apply *a, const struct ck_checked *m, struct ck_err *err) {
-  struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
+  struct mirror *mirror = apply_mirror(a, m->sink, "checked", err);
+  if (!mirror) return -1;
+  struct ck_str name = ck_str_of(mirror->name);
   bool deep = ck_str_is(m->task, "verify deep") || ck_str_is(m->task, CK_TASK_REPAIR);
   if (!deep && !ck_str_is(m->task, CK_TASK_VERIFY) && !ck_str_is(m->task, "repair"))
     return ck_fail(err, "checked.task: %s is none", ck_quoted(m->task));
   if (m->records > INT64_MAX || m->wrong > INT64_MAX || m->skipped > INT64_MAX)
     return ck_fail(err, "checked: a number is too large");
   if (apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_CHECK_SAVE, err, "ssiiii", mirror, m->task, a->now,
+  if (system_run(a->system, SYSTEM_CHECK_SAVE, err, "ssiiii", name, m->task, a->now,
                  (int64_t)m->records, (int64_t)m->wrong, (int64_t)m->skipped) ||
       (deep && !m->wrong &&
-       system_run(a->system, SYSTEM_SINK_PROVEN, err, "si", mirror, (int64_t)0)) ||
+       system_run(a->system, SYSTEM_SINK_PROVEN, err, "si", name, (int64_t)0)) ||
       read_check(a, mirror, err))
     return apply_failed(a);
   return 0;
 }
 
 /* Another history has written to it: how former comparisons ended says nothing of what is there. */
-static int unprove(struct apply *a, struct ck_str mirror, struct ck_err *err) {
-  return system_run(a->system, SYSTEM_SINK_PROVEN, err, "si", mirror, (int64_t)1) ||
-                 system_run(a->system, SYSTEM_CHECK_SAVE, err, "ssiiii", mirror, CK_LIT(""), a->now,
+static int unprove(struct apply *a, struct ck_str name, struct ck_err *err) {
+  return system_run(a->system, SYSTEM_SINK_PROVEN, err, "si", name, (int64_t)1) ||
+                 system_run(a->system, SYSTEM_CHECK_SAVE, err, "ssiiii", name, CK_LIT(""), a->now,
                             (int64_t)0, (int64_t)0, (int64_t)0)
              ? -1
              : 0;
 }
 
-static int accept(struct apply *a, struct ck_str mirror, const struct ck_witness *m,
+static int accept(struct apply *a, const struct mirror *mirror, const struct ck_witness *m,
                   const struct account *account, struct ck_err *err) {
+  struct ck_str name = ck_str_of(mirror->name);
+  struct mirror_news *news = apply_news(a, mirror);
   if (account->alarm[0])
-    ck_log(CK_INFO, "mirror", "witness_fits", "was=%s", ck_quotedz(account->alarm));
-  if (system_run(a->system, SYSTEM_SINK_FITS, err, "s", mirror) ||
-      system_run(a->system, SYSTEM_RUN_SAVE, err, "ssi", ck_str_of(fit_run(a->fit)),
-                 ck_str_of(a->store_id), (int64_t)a->committed) ||
+    ck_log(CK_INFO, mirror->sink, "witness_fits", "was=%s", ck_quotedz(account->alarm));
+  if (system_run(a->system, SYSTEM_SINK_FITS, err, "s", name) ||
+      system_run(a->system, SYSTEM_RUN_SAVE, err, "ssi", ck_str_of(fit_run(mirror->fit)),
+                 ck_str_of(a->mirrors->store_id), (int64_t)a->committed) ||
       system_run(a->system, SYSTEM_RUNS_PRUNE, err, ""))
     return apply_failed(a);
-  bool foreign = m->there && m->store_id.n && !ck_str_is(m->store_id, a->store_id);
-  if (foreign && unprove(a, mirror, err)) return apply_failed(a);
-  if (system_run(a->system, SYSTEM_CHECK_BEGIN, err, "si", mirror, a->now) ||
+  bool foreign = m->there && m->store_id.n && !ck_str_is(m->store_id, a->mirrors->store_id);
+  if (foreign && unprove(a, name, err)) return apply_failed(a);
+  if (system_run(a->system, SYSTEM_CHECK_BEGIN, err, "si", name, a->now) ||
       read_check(a, mirror, err))
     return apply_failed(a);
-  a->fit_news.what = FIT_NEWS_FITS;
-  a->fit_news.least = account->written;
-  name_before(a, m);
+  news->what = FIT_NEWS_FITS;
+  news->least = account->written;
+  name_before(news->before, m);
   return 0;
 }
 
-static int fill_again(struct apply *a, struct ck_str mirror, struct ck_err *err) {
-  if (system_run(a->system, SYSTEM_SINK_RESTART, err, "s", mirror) ||
-      system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", mirror, (int64_t)a->head))
+static int fill_again(struct apply *a, const struct mirror *mirror, struct ck_err *err) {
+  struct ck_str name = ck_str_of(mirror->name);
+  if (system_run(a->system, SYSTEM_SINK_RESTART, err, "s", name) ||
+      system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", name, (int64_t)a->head))
     return apply_failed(a);
-  ck_log(CK_INFO, "mirror", "filled_again", "upto=%llu", (unsigned long long)a->head);
-  a->backfill = a->head;
+  ck_log(CK_INFO, mirror->sink, "filled_again", "upto=%llu", (unsigned long long)a->head);
+  apply_news(a, mirror)->backfill = a->head;
   return 0;
 }
 
@@ -229,12 +234,12 @@ static bool same_alarm(const char *a, const char *b) {
 }
 
 /* It pauses once: a person may end the pause before the witness fits. */
-static int raise_alarm(struct apply *a, struct ck_str mirror, const char *before,
+static int raise_alarm(struct apply *a, const struct mirror *mirror, const char *before,
                        const struct ck_err *why, struct ck_err *err) {
-  a->fit_news.what = FIT_NEWS_ALARM;
   if (same_alarm(before, why->text)) return 0;
-  ck_log(CK_ERROR, "mirror", "witness", "reason=%s", ck_quotedz(why->text));
-  if (system_run(a->system, SYSTEM_SINK_ALARM, err, "ssi", mirror, ck_str_of(why->text), a->now))
+  ck_log(CK_ERROR, mirror->sink, "witness", "reason=%s", ck_quotedz(why->text));
+  if (system_run(a->system, SYSTEM_SINK_ALARM, err, "ssi", ck_str_of(mirror->name),
+                 ck_str_of(why->text), a->now))
     return apply_failed(a);
   return *before ? 0 : pause_everything(a, err);
 }
@@ -242,49 +247,49 @@ static int raise_alarm(struct apply *a, struct ck_str mirror, const char *before
 int mutate_witness(struct apply *a, const struct ck_witness *m, struct ck_err *err) {
   struct account account;
   struct ck_err why = {{0}};
-  struct ck_str mirror = a->mirror ? ck_str_of(a->mirror) : m->sink;
-  if (!a->fit || !ck_str_is(m->run, fit_run(a->fit)))
+  struct mirror *mirror = apply_mirror(a, m->sink, "witness", err);
+  if (!mirror) return -1;
+  if (m->run.n == 0 || !ck_str_is(m->run, fit_run(mirror->fit)))
     return ck_fail(err, "witness.run: is not the store's present one");
-  if (apply_savepoint(a, err) || read_account(a, mirror, &account, err)) return -1;
+  if (apply_savepoint(a, err) || read_account(a, ck_str_of(mirror->name), &account, err)) return -1;
   int found = account.taken ? FITS : compare(a, m, account.written, &why, err);
   if (found < 0) return -1;
   if (found == REFILL && account.written) {
     if (fill_again(a, mirror, err)) return -1;
     account.written = 0;
   }
-  bool above = found == FOREIGN || (account.taken && m->version > a->committed);
+  bool above =
+      found == OTHER_STORE || found == SET_BACK || (account.taken && m->version > a->committed);
   if (above && raise_versions(a, m->version, err)) return -1;
   if (found == FITS || found == REFILL) return accept(a, mirror, m, &account, err);
+  apply_news(a, mirror)->what = found == SET_BACK ? FIT_NEWS_SET_BACK : FIT_NEWS_ALARM;
   return raise_alarm(a, mirror, account.alarm, &why, err);
 }
 
 int mutate_takeover(struct apply *a, const struct ck_takeover *m, struct ck_err *err) {
-  struct ck_str mirror = ck_str_of(a->mirror);
-  if (m->sink.n == 0 || m->sink.n > mirror.n || memcmp(mirror.s, m->sink.s, m->sink.n) != 0)
-    return ck_fail(err, "takeover.sink: the store's mirror is %s, not %s",
-                   a->mirror ? a->mirror : "none", ck_quoted(m->sink));
-  if (apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_SINK_TAKE, err, "s", mirror) || unprove(a, mirror, err) ||
-      system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", mirror, (int64_t)a->head))
+  struct mirror *mirror = apply_mirror(a, m->sink, "takeover", err);
+  if (!mirror || apply_savepoint(a, err)) return -1;
+  struct ck_str name = ck_str_of(mirror->name);
+  if (system_run(a->system, SYSTEM_SINK_TAKE, err, "s", name) || unprove(a, name, err) ||
+      system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", name, (int64_t)a->head))
     return apply_failed(a);
-  a->backfill = a->head;
-  a->fit_news.what = FIT_NEWS_FORGET;
+  apply_news(a, mirror)->backfill = a->head;
+  apply_news(a, mirror)->what = FIT_NEWS_FORGET;
   return 0;
 }
 
-bool witness_alarm(const struct apply *a) {
-  struct fit_view v = {.state = FIT_YES};
-  if (a->fit) fit_read(a->fit, &v);
+bool witness_alarm(const struct mirror *mirror) {
+  struct fit_view v;
+  fit_read(mirror->fit, &v);
   return v.state == FIT_NO;
 }
 
-void witness_committed(struct apply *a) {
-  const struct fit_news *n = &a->fit_news;
-  if (!a->fit) return;
+void witness_committed(const struct mirror *mirror, const struct mirror_news *n) {
   if (n->what == FIT_NEWS_FORGET)
-    fit_forget(a->fit);
+    fit_forget(mirror->fit);
   else if (n->what != FIT_NEWS_NONE)
-    fit_compared(a->fit, n->what == FIT_NEWS_FITS, n->before, n->least);
-  if (n->written) fit_confirmed(a->fit, n->written);
-  if (n->checks) fit_checked(a->fit, &n->check, ck_boot_ms());
+    fit_compared(mirror->fit, n->what == FIT_NEWS_FITS, n->what == FIT_NEWS_SET_BACK, n->before,
+                 n->least);
+  if (n->written) fit_confirmed(mirror->fit, n->written);
+  if (n->checks) fit_checked(mirror->fit, &n->check, ck_boot_ms());
 }

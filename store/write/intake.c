@@ -160,11 +160,16 @@ static void publish_deliveries(struct intake *i) {
 /* Makes the commit visible before its receipts: a producer with a receipt finds what it wrote. */
 static void note_commit(struct intake *i, uint64_t before) {
   uint64_t head = apply_head(i->parts.apply);
-  bool ended = apply_ended_leases(i->parts.apply);
-  i->leases_ended |= ended;
-  if (ended) lag_ended(i->parts.context->lag, leases_cursor(i->parts.leases), ck_boot_ms());
+  const struct mirrors *mirrors = i->parts.context->mirrors;
+  int64_t now = ck_boot_ms();
+  for (size_t k = 0; k < mirrors->n; ++k) {
+    const struct mirror *m = &mirrors->at[k];
+    bool ended = apply_ended_leases(i->parts.apply, k);
+    i->leases_ended |= ended;
+    if (ended) lag_ended(m->lag, leases_cursor(m->leases), now);
+    if (head != before) lag_commit(m->lag, head, now);
+  }
   if (head == before) return;
-  lag_commit(i->parts.context->lag, head, ck_boot_ms());
   atomic_store(&i->parts.context->head, head);
 }
 

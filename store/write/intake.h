@@ -16,7 +16,6 @@ struct intake_parts {
   struct context *context;
   struct system_tables *system;
   struct apply *apply;
-  struct leases *leases;
   struct feed *feed;
   struct reports *reports;
 };

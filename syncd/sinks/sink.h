@@ -64,7 +64,7 @@ struct sync_query {
 };
 
 struct sync_sink {
-  const char *name; /* on the wire, and in sync.sink */
+  const char *name; /* on the wire, and in sync.sinks */
   struct sync_limits limits;
   bool counted;    /* it limits requests: each needs a token from the store (d1.rate) */
   bool own_schema; /* open() makes missing tables itself */
@@ -87,7 +87,7 @@ struct sync_sink {
 
 extern const struct sync_sink sync_sink_sqlite, sync_sink_d1, sync_sink_postgres, sync_sink_null;
 
-/* The sink of that name in sync.sink; NULL if there is none. */
+/* The sink of that name in sync.sinks; NULL if there is none. */
 const struct sync_sink *sync_sink_named(const char *name);
 
 #endif

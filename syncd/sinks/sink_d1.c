@@ -44,7 +44,8 @@ static int make_url(struct d1_sink *k, const struct ck_settings *s, struct ck_er
   const char *endpoint = ck_set_text(s, CK_SET_D1_ENDPOINT);
   const char *account = ck_set_text(s, CK_SET_D1_ACCOUNT),
              *database = ck_set_text(s, CK_SET_D1_DATABASE);
-  if (ck_check_is_set(s, CK_SET_D1_ACCOUNT, err) || ck_check_is_set(s, CK_SET_D1_DATABASE, err))
+  if (ck_check_is_set(s, CK_SET_D1_ACCOUNT, "d1", err) ||
+      ck_check_is_set(s, CK_SET_D1_DATABASE, "d1", err))
     return -1;
   char *a = curl_easy_escape(k->easy, account, 0), *d = curl_easy_escape(k->easy, database, 0);
   size_t n = strlen(endpoint);

@@ -85,9 +85,9 @@ const char *pg_ssl_mode_here(const char *hosts) {
 }
 
 static int missing_setting(const struct ck_settings *s, struct ck_err *err) {
-  return ck_check_is_set(s, CK_SET_POSTGRES_HOST, err) ||
-         ck_check_is_set(s, CK_SET_POSTGRES_DATABASE, err) ||
-         ck_check_is_set(s, CK_SET_POSTGRES_USER, err);
+  return ck_check_is_set(s, CK_SET_POSTGRES_HOST, "postgres", err) ||
+         ck_check_is_set(s, CK_SET_POSTGRES_DATABASE, "postgres", err) ||
+         ck_check_is_set(s, CK_SET_POSTGRES_USER, "postgres", err);
 }
 
 static void wipe(char *secret) {

@@ -9,7 +9,7 @@
 /* Says what it made, a line for each table. 0, or -1 with the reason. */
 int sync_schema(struct sync_task *t, struct ck_err *err);
 
-/* Says the statements that make an empty database of sync.sink's kind ready or, with `old`, those
+/* Says the statements that make an empty database of the sink's kind ready or, with `old`, those
  * for a database of the predecessor. Uses neither the sink nor the store; cannot fail. */
 void sync_schema_print(struct sync_task *t, bool old);
 

@@ -77,6 +77,7 @@ int sync_task_range(struct sync_task *t, const struct ck_range *q, struct ck_ran
                     zmq_msg_t *frame, struct ck_err *err) {
   struct ck_message request = {.kind = CK_MSG_RANGE}, got;
   request.as.range = *q;
+  request.as.range.sink = ck_str_of(t->sink->name);
   if (sync_task_store(t, &request, &got, frame, err)) return -1;
   char id[33] = "";
   *answer = got.as.ranges;

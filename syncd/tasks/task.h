@@ -44,7 +44,8 @@ int sync_task_main(const struct ck_settings *s, int argc, char **argv);
  * (zmq_msg_close) after 0. -1 with the reason if the store does not answer or refuses. */
 int sync_task_store(struct sync_task *t, struct ck_message *request, struct ck_message *answer,
                     zmq_msg_t *frame, struct ck_err *err);
-/* RANGE; notes cursor and head. Also fails if the database was replaced by another. */
+/* RANGE, with this sink's cursor; notes that and the head. Also fails if the database was replaced
+ * by another. */
 int sync_task_range(struct sync_task *t, const struct ck_range *q, struct ck_ranges *answer,
                     zmq_msg_t *frame, struct ck_err *err);
 

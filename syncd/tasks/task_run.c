@@ -13,11 +13,12 @@ enum needs {
 };
 
 static int open_all(struct sync_task *t, enum needs needs, struct ck_err *err) {
-  const char *name = ck_set_text(t->settings, CK_SET_SYNC_SINK);
+  const char *name = ck_settings_sink(t->settings, err);
+  if (!name) return -1;
   t->sink = sync_sink_named(name);
-  if (!t->sink) return ck_fail(err, "sync.sink: %s: there is no such sink", name);
+  if (!t->sink) return ck_fail(err, "sync.sinks: %s: there is no such sink", name);
   if (needs == NEEDS_NOTHING) return 0;
-  if (!t->sink->query) return ck_fail(err, "sync.sink: %s keeps nothing to look at", name);
+  if (!t->sink->query) return ck_fail(err, "sync.sinks: %s keeps nothing to look at", name);
   if (t->sink->open(&t->sink_self, t->settings, err)) return -1;
   if (!(t->store = ck_door_connect(t->settings, CK_DOOR_SNAPSHOT, err))) return -1;
   if (needs == NEEDS_STORE && t->sink->counted && ck_set_int(t->settings, CK_SET_D1_RATE) > 0 &&

@@ -86,7 +86,11 @@ struct walk {
 /* Reads the digests of the walk's next ranges. */
 static int gather(struct verify *v, struct digests *l, struct walk *w, struct ck_err *err) {
   struct ck_str after = ck_buf_view(&w->after);
-  struct ck_range q = {0, ck_str_of(ck_tables[v->table].name), after, w->upto, w->rows, w->limit};
+  struct ck_range q = {.table = ck_str_of(ck_tables[v->table].name),
+                       .after = after,
+                       .upto = w->upto,
+                       .rows = w->rows,
+                       .limit = w->limit};
   struct ck_ranges a;
   zmq_msg_t frame;
   if (sync_task_range(v->t, &q, &a, &frame, err)) return -1;
@@ -197,7 +201,7 @@ static int look_at_table(struct verify *v, struct ck_err *err) {
 
 /* Any answer of the store says the cursor; this is the cheapest. */
 static int read_cursor(struct verify *v, struct ck_err *err) {
-  struct ck_range q = {0, CK_LIT("messages"), CK_LIT(""), CK_LIT(""), 1, 1};
+  struct ck_range q = {.table = CK_LIT("messages"), .rows = 1, .limit = 1};
   struct ck_ranges a;
   zmq_msg_t frame;
   if (sync_task_range(v->t, &q, &a, &frame, err)) return -1;
@@ -262,15 +266,16 @@ static int look_at_repaired(struct verify *v, struct ck_err *err) {
 
 static int read_status(struct verify *v, struct ck_err *err) {
   struct ck_message request = {.kind = CK_MSG_STATUS}, answer;
-  struct ck_reader records, sync;
+  struct ck_reader records, sync, mirror;
   zmq_msg_t frame;
   if (sync_task_store(v->t, &request, &answer, &frame, err)) return -1;
   struct ck_str info = answer.kind == CK_MSG_INFO ? answer.as.info.info : (struct ck_str){0};
   if (ck_map_find(info, "records", &records))
     for (int t = 0; t < CK_TABLES; ++t)
       v->total += ck_map_uint(ck_reader_rest(records), ck_tables[t].name, 0);
-  v->mirrored =
-      ck_map_find(info, "sync", &sync) && ck_map_uint(ck_reader_rest(sync), "workers", 0) > 0;
+  v->mirrored = ck_map_find(info, "sync", &sync) &&
+                ck_map_find(ck_reader_rest(sync), v->t->sink->name, &mirror) &&
+                ck_map_uint(ck_reader_rest(mirror), "workers", 0) > 0;
   zmq_msg_close(&frame);
   return 0;
 }
@@ -339,10 +344,12 @@ static void say_result(struct verify *v, int64_t began) {
   sync_task_say(v->t);
 }
 
-/* One of a kind goes on at a time: the place of a deep one is noted in one file, and a second one
- * of the others only costs. */
-static int lock(struct ck_lock *l, bool deep, struct ck_err *err) {
-  int rc = ck_lock_file(l, deep ? "run/sync-deep.lock" : "run/sync-verify.lock", err);
+/* One of a kind goes on at a time in a sink: the place of a deep one is noted in one file, and a
+ * second one of the others only costs. */
+static int lock(struct ck_lock *l, const char *sink, bool deep, struct ck_err *err) {
+  char *path = ck_sprintf("run/sync-%s-%s.lock", deep ? "deep" : "verify", sink);
+  int rc = ck_lock_file(l, path, err);
+  free(path);
   return rc > 0 ? ck_fail(err, "another comparison%s is under way", deep ? " of every column" : "")
                 : rc;
 }
@@ -362,7 +369,7 @@ int sync_verify(struct sync_task *t, bool deep, bool repair, struct ck_err *err)
   v->deep = deep;
   v->repair = repair;
   struct ck_lock held = {.fd = -1};
-  int rc = lock(&held, deep, err);
+  int rc = lock(&held, t->sink->name, deep, err);
   if (rc == 0) rc = look_at_all(v, err);
   if (rc == 0) rc = tell_checked(v, err);
   if (rc == 0) say_result(v, began);

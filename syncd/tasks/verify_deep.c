@@ -12,9 +12,6 @@
 
 #include "proto/file.h"
 
-#define NOTE "run/sync-deep.json"
-#define NOTE_NEW NOTE ".new"
-
 struct place {
   enum ck_table table;
   struct ck_buf after;
@@ -25,14 +22,21 @@ struct place {
 
 /* What a note is about: a place in another mirror or database is not used. */
 static char *subject_of(const struct verify *v) {
-  char *mirror = ck_settings_mirror(v->t->settings),
+  char *mirror = ck_settings_mirror(v->t->settings, v->t->sink->name),
        *subject = ck_sprintf("%s %s %s", v->t->store_id, mirror, v->repair ? "repair" : "verify");
   free(mirror);
   return subject;
 }
 
+/* The file of the note; `after` it: ".new" while it is written. */
+static char *note_path(const struct verify *v, const char *after) {
+  return ck_sprintf("run/sync-deep-%s.json%s", v->t->sink->name, after);
+}
+
 static void read_place(struct verify *v, struct place *p) {
-  json_t *note = json_load_file(NOTE, JSON_ALLOW_NUL, NULL);
+  char *path = note_path(v, "");
+  json_t *note = json_load_file(path, JSON_ALLOW_NUL, NULL);
+  free(path);
   char *subject = subject_of(v);
   const char *of = json_string_value(json_object_get(note, "of")),
              *table = json_string_value(json_object_get(note, "table"));
@@ -55,8 +59,11 @@ static void write_place(const struct verify *v, const struct place *p) {
       json_pack("{s:s, s:s, s:s%, s:I, s:I}", "of", subject, "table", ck_tables[p->table].name,
                 "after", p->after.data ? p->after.data : "", p->after.len, "done",
                 (json_int_t)p->done, "different", (json_int_t)v->found[VERIFY_DIFFERENT]);
-  int fd = ck_open_file(AT_FDCWD, NOTE_NEW, O_WRONLY | O_CREAT | O_TRUNC, NULL);
-  if (fd >= 0 && note && json_dumpfd(note, fd, JSON_COMPACT) == 0) rename(NOTE_NEW, NOTE);
+  char *path = note_path(v, ""), *fresh = note_path(v, ".new");
+  int fd = ck_open_file(AT_FDCWD, fresh, O_WRONLY | O_CREAT | O_TRUNC, NULL);
+  if (fd >= 0 && note && json_dumpfd(note, fd, JSON_COMPACT) == 0) rename(fresh, path);
+  free(path);
+  free(fresh);
   if (fd >= 0) close(fd);
   json_decref(note);
   free(subject);
@@ -79,7 +86,11 @@ static int compare_slice(struct verify *v, struct sync_slice *s, struct ck_err *
 /* The record's current version; 0 if it is not there. */
 static int version_now(struct verify *v, const struct verify_range *s, struct ck_str key,
                        uint64_t *version, struct ck_err *err) {
-  struct ck_range q = {0, ck_str_of(ck_tables[v->table].name), s->after, s->upto, 1, 1000};
+  struct ck_range q = {.table = ck_str_of(ck_tables[v->table].name),
+                       .after = s->after,
+                       .upto = s->upto,
+                       .rows = 1,
+                       .limit = 1000};
   struct ck_ranges a;
   zmq_msg_t frame;
   uint32_t n, four;
@@ -166,8 +177,10 @@ static int look_closer(struct verify *v, struct sync_batch *b, struct ck_str aft
  * once. */
 static int compare_page(struct verify *v, struct place *p, struct ck_str upto, bool *more,
                         struct ck_err *err) {
-  struct ck_range q = {0,    ck_str_of(ck_tables[v->table].name), ck_buf_view(&p->after), upto, 0,
-                       65536};
+  struct ck_range q = {.table = ck_str_of(ck_tables[v->table].name),
+                       .after = ck_buf_view(&p->after),
+                       .upto = upto,
+                       .limit = 65536};
   struct ck_ranges a;
   struct sync_batch b;
   struct ck_buf frame = {0};
@@ -202,7 +215,9 @@ int verify_deep(struct verify *v, struct ck_err *err) {
     }
     ck_buf_clear(&p.after);
   }
-  if (rc == 0) unlink(NOTE);
+  char *path = note_path(v, "");
+  if (rc == 0) unlink(path);
+  free(path);
   ck_buf_free(&p.after);
   return rc;
 }

@@ -78,8 +78,10 @@ static int write_found(struct verify *v, const struct verify_range *range,
   int rc = 0;
   ck_buf_str(&after, range->after);
   while (more && rc == 0) {
-    struct ck_range q = {
-        0, ck_str_of(ck_tables[v->table].name), ck_buf_view(&after), range->upto, 0, 65536};
+    struct ck_range q = {.table = ck_str_of(ck_tables[v->table].name),
+                         .after = ck_buf_view(&after),
+                         .upto = range->upto,
+                         .limit = 65536};
     struct ck_ranges a;
     struct sync_batch b;
     zmq_msg_t answer;

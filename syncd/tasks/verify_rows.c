@@ -231,12 +231,11 @@ static int walk(struct merge *m, const struct verify_range *s, struct ck_err *er
   int rc = 0;
   ck_buf_str(&after, s->after);
   while (more && rc == 0) {
-    struct ck_range q = {0,
-                         ck_str_of(ck_tables[m->v->table].name),
-                         ck_buf_view(&after),
-                         s->upto,
-                         1,
-                         ROWS_A_QUESTION};
+    struct ck_range q = {.table = ck_str_of(ck_tables[m->v->table].name),
+                         .after = ck_buf_view(&after),
+                         .upto = s->upto,
+                         .rows = 1,
+                         .limit = ROWS_A_QUESTION};
     struct ck_ranges a;
     struct ck_str key = {0};
     zmq_msg_t frame;

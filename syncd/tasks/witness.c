@@ -76,20 +76,25 @@ int sync_task_checked(struct sync_task *t, const struct ck_checked *checked, str
 /* What the store says of it now. */
 static int ask(struct sync_task *t, bool *fits, struct ck_err *err) {
   struct ck_message request = {.kind = CK_MSG_STATUS}, answer;
-  struct ck_reader sync, witness;
+  struct ck_reader sync, mirror, witness;
   zmq_msg_t frame;
   if (sync_task_store(t, &request, &answer, &frame, err)) return -1;
   int rc = -1;
   if (answer.kind == CK_MSG_INFO && ck_map_find(answer.as.info.info, "sync", &sync) &&
-      ck_map_find(ck_reader_rest(sync), "witness", &witness)) {
+      ck_map_find(ck_reader_rest(sync), t->sink->name, &mirror) &&
+      ck_map_find(ck_reader_rest(mirror), "witness", &witness)) {
     struct ck_str w = ck_reader_rest(witness), id = ck_map_str(answer.as.info.info, "store_id"),
                   of = ck_map_str(w, "run"), reason = ck_map_str(w, "reason");
     uint64_t least = ck_map_uint(w, "least", 0);
     rc = ck_mirror_witness_set(&t->witness, id, of, ck_map_str(w, "before"), least, least, err);
     *fits = ck_str_is(ck_map_str(w, "state"), "fits");
-    if (rc == 0 && !*fits)
+    if (rc == 0 && !*fits && ck_str_is(ck_map_str(w, "state"), "held"))
+      ck_fail(err, "%.*s; nothing was written", (int)reason.n, reason.n ? reason.s : "");
+    else if (rc == 0 && !*fits)
       ck_fail(err, "the mirror is not this store's: %.*s; nothing was written", (int)reason.n,
               reason.n ? reason.s : "");
+  } else if (answer.kind == CK_MSG_INFO) {
+    ck_fail(err, "sync.sinks of the store does not have %s", t->sink->name);
   } else {
     ck_fail(err, "the store's answer was not understood: are all of one version?");
   }

@@ -63,7 +63,7 @@ void d1_start(void) {
   t_result_free(&r);
   d1.port = 0;
   run_peer();
-  t_set("sync.sink", "d1");
+  t_set("sync.sinks", "d1");
   t_set("sync.backoff_max", "200ms");
   t_set("d1.rate", "0");
   t_set("d1.account", "account");

@@ -7,7 +7,7 @@
 
 extern const struct mirror mirror_d1;
 
-/* Starts the peer on a port of its own and sets the settings for it (sync.sink d1, a short
+/* Starts the peer on a port of its own and sets the settings for it (sync.sinks d1, a short
  * sync.backoff_max, no d1.rate). */
 void d1_start(void);
 void d1_kill(void);  /* kill -9; its databases remain */

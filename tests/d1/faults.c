@@ -94,10 +94,10 @@ T_STORY(d1_faults, a_long_running_export_and_429_are_waited_for, 60) {
  * text. -1: there is none. */
 static int64_t held(const char *class, const char *reason) {
   json_t *status = t_status(1000);
-  const char *its = t_text_at(status, "sync.hold.class"),
-             *why = t_text_at(status, "sync.hold.reason");
+  const char *its = t_text_at(status, t_sync("hold.class")),
+             *why = t_text_at(status, t_sync("hold.reason"));
   bool is = its && why && strcmp(its, class) == 0 && strstr(why, reason);
-  int64_t ms = is ? t_int_at(status, "sync.hold.until", 0) - t_int_at(status, "at", 0) : -1;
+  int64_t ms = is ? t_int_at(status, t_sync("hold.until"), 0) - t_int_at(status, "at", 0) : -1;
   json_decref(status);
   return ms;
 }
@@ -121,7 +121,7 @@ T_STORY(d1_faults, a_hold_is_shown_with_its_reason_and_its_end, 60) {
   T_CHECK(left > 3000 && left <= 9000, "it ends in %lld ms", (long long)left);
   said("wait", "429");
   d1_same(15000);
-  T_UNTIL(5000, t_status_int("sync.hold.until", 0) == 0, "a hold that is over is still shown");
+  T_UNTIL(5000, t_status_int(t_sync("hold.until"), 0) == 0, "a hold that is over is still shown");
   d1_fault("{'message':'D1_ERROR: Currently processing a long-running export.'}");
   mirror_write(p, 5, 5, 0);
   T_UNTIL(5000, held("wait", "long-running export") >= 0, "an export is not shown");
@@ -155,7 +155,8 @@ T_STORY(d1_faults, pages_that_are_not_the_apis_go_by_their_status, 60) {
     mirror_write(p, i * 5, 5, 0);
     d1_same(10000);
     T_CHECK(d1_stat("faults_left") == 0, "%s met no request", pages[i]);
-    T_CHECK(t_status_int("sync.hold.until", 0) == 0 && t_status_int("sync.rate.held_ms", -1) == 0,
+    T_CHECK(t_status_int(t_sync("hold.until"), 0) == 0 &&
+                t_status_int(t_sync("rate.held_ms"), -1) == 0,
             "%s holds something", pages[i]);
   }
   mirror_none_dead();

@@ -91,8 +91,8 @@ T_STORY(d1_mirror, an_old_database_is_brought_up_and_goes_on_being_filled, 60) {
   t_daemon("syncd", NULL);
   mirror_write(t_producer("test"), 1, 60, 0);
   mirror_settle(10000);
-  T_CHECK(t_status_int("sync.dead_letters", -1) == 0, "%lld dead letters",
-          (long long)t_status_int("sync.dead_letters", -1));
+  T_CHECK(t_status_int(t_sync("dead_letters"), -1) == 0, "%lld dead letters",
+          (long long)t_status_int(t_sync("dead_letters"), -1));
   check_old_rows();
   d1_same(1000);
   d1_stop();
@@ -118,8 +118,8 @@ T_STORY(d1_mirror, children_that_come_before_their_parents_wait_for_them, 90) {
               i);
   t_daemon("syncd", NULL);
   mirror_settle(30000);
-  T_CHECK(t_status_int("sync.dead_letters", -1) == 0, "%lld dead letters",
-          (long long)t_status_int("sync.dead_letters", -1));
+  T_CHECK(t_status_int(t_sync("dead_letters"), -1) == 0, "%lld dead letters",
+          (long long)t_status_int(t_sync("dead_letters"), -1));
   check_old_rows();
   d1_same(1000);
   d1_stop();

@@ -50,9 +50,10 @@ T_STORY(d1_parents, children_do_not_wait_for_parents_at_the_other_end_of_a_backl
                      "DELETE FROM local_conversations; DELETE FROM messages"));
   json_decref(d1_control("settings", "{'latency_ms':20}"));
   struct t_process *fill = mirror_task("backfill", NULL);
-  T_UNTIL(5000, t_status_int("sync.backlog", -1) > 0, "it does not begin");
-  for (int i = 0; i < 20 && t_status_int("sync.backlog", -1) > 0; ++i) mirror_write(p, n - i, 1, 7);
-  T_CHECK(t_status_int("sync.backlog", -1) > 0, "it was too short");
+  T_UNTIL(5000, t_status_int(t_sync("backlog"), -1) > 0, "it does not begin");
+  for (int i = 0; i < 20 && t_status_int(t_sync("backlog"), -1) > 0; ++i)
+    mirror_write(p, n - i, 1, 7);
+  T_CHECK(t_status_int(t_sync("backlog"), -1) > 0, "it was too short");
   json_decref(d1_control("settings", "{'latency_ms':0}"));
   T_CHECK(t_wait_end(fill, 60000) == 0, "the command does not wait for the end");
   mirror_settle(20000);

@@ -27,7 +27,7 @@ static void refuse_bad(void) {
                            "BEGIN SELECT raise(ABORT, 'CHECK constraint failed: bad'); END"));
 }
 
-static int64_t dead(void) { return t_status_int("sync.dead_letters", -1); }
+static int64_t dead(void) { return t_status_int(t_sync("dead_letters"), -1); }
 
 static int64_t there(const char *prefix) {
   char sql[100];
@@ -70,8 +70,8 @@ static void mended(struct t_producer *p) {
 /* A bad row's requests come from the reserve, which is full again half a minute after the start, or
  * after the last bad row. */
 static void await_reserve(void) {
-  T_UNTIL(60000, t_status_int("sync.rate.left", -1) >= REQUESTS_MAX + 4,
-          "only %lld requests are left", (long long)t_status_int("sync.rate.left", -1));
+  T_UNTIL(60000, t_status_int(t_sync("rate.left"), -1) >= REQUESTS_MAX + 4,
+          "only %lld requests are left", (long long)t_status_int(t_sync("rate.left"), -1));
 }
 
 /* With Cloudflare's rate limit. */

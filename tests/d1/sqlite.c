@@ -24,7 +24,7 @@ T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
                     "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'") ==
               0,
           "mirror.db is broken");
-  T_CHECK(t_status_int("sync.dead_letters", -1) == 0, "nothing is dead");
+  T_CHECK(t_status_int(t_sync("dead_letters"), -1) == 0, "nothing is dead");
   for (int i = 0; i < 3; ++i) {
     t_signal(workers[i], SIGTERM);
     T_CHECK(t_wait_end(workers[i], 5000) == 0, "it ends when asked");
@@ -64,10 +64,10 @@ T_STORY(d1_sqlite, what_holds_it_is_shown, 30) {
   t_sql_run("mirror.db", "CREATE TRIGGER full BEFORE INSERT ON messages BEGIN"
                          " SELECT raise(ABORT, 'database or disk is full'); END");
   mirror_write(p, 5, 5, 0);
-  T_UNTIL(10000, t_status_int("sync.hold.until", 0) > 0, "the hold is not shown");
+  T_UNTIL(10000, t_status_int(t_sync("hold.until"), 0) > 0, "the hold is not shown");
   json_t *status = t_status(1000);
-  T_CHECK(strcmp(t_text_at(status, "sync.hold.class"), "stop") == 0 &&
-              strstr(t_text_at(status, "sync.hold.reason"), "disk is full"),
+  T_CHECK(strcmp(t_text_at(status, t_sync("hold.class")), "stop") == 0 &&
+              strstr(t_text_at(status, t_sync("hold.reason")), "disk is full"),
           "the hold is %s", json_dumps(json_object_get(status, "sync"), 0));
   json_decref(status);
   struct t_result r = t_convkeep("sync", "status");
@@ -75,5 +75,5 @@ T_STORY(d1_sqlite, what_holds_it_is_shown, 30) {
   t_result_free(&r);
   t_sql_run("mirror.db", "DROP TRIGGER full");
   mirror_settle(10000);
-  T_UNTIL(5000, t_status_int("sync.hold.until", 0) == 0, "a hold that is over is still shown");
+  T_UNTIL(5000, t_status_int(t_sync("hold.until"), 0) == 0, "a hold that is over is still shown");
 }

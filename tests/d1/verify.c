@@ -75,7 +75,7 @@ T_STORY(d1_verify, it_tries_again_what_d1_does_not_answer, 60) {
 }
 
 T_STORY(d1_verify, a_mirror_that_keeps_nothing_cannot_be_verified, 30) {
-  t_set("sync.sink", "null");
+  t_set("sync.sinks", "null");
   t_daemon("store", NULL);
   mirror_write(t_producer("test"), 1, 1, 0);
   struct t_result r = t_convkeep("sync", "verify");

@@ -24,17 +24,17 @@ T_STORY(d1_workers, a_worker_that_ends_returns_what_it_has_not_sent, 60) {
   t_daemon("store", NULL);
   mirror_write_together(t_producer("test"), 0, 100, 0);
   struct t_process *one = t_daemon_try("syncd", NULL);
-  T_UNTIL(5000, t_status_int("sync.in_flight", 0) >= 2 && d1_stat("in_flight") == 1,
+  T_UNTIL(5000, t_status_int(t_sync("in_flight"), 0) >= 2 && d1_stat("in_flight") == 1,
           "it does not hold two batches");
   t_signal(one, SIGTERM);
   T_CHECK(t_wait_end(one, 6000) == 0, "it does not end when asked");
   /* Its last outcome may still be on its way into the database; a lease would last 10 s. */
-  T_UNTIL(2000, t_status_int("sync.in_flight", -1) == 0,
+  T_UNTIL(2000, t_status_int(t_sync("in_flight"), -1) == 0,
           "batches are still leased to a worker that has ended");
   json_decref(d1_control("settings", "{'latency_ms':0}"));
   t_daemon("syncd", NULL);
   d1_same(5000);
-  T_CHECK(t_status_int("sync.dead_letters", -1) == 0, "nothing is dead");
+  T_CHECK(t_status_int(t_sync("dead_letters"), -1) == 0, "nothing is dead");
   d1_stop();
 }
 
@@ -59,10 +59,10 @@ T_STORY(d1_workers, one_rate_for_all, 60) {
           (long long)most);
   T_CHECK(requests >= 10, "only %lld requests", (long long)requests);
   json_t *s = t_status(1000);
-  T_CHECK(t_int_at(s, "sync.rate.limit", 0) == 600 &&
-              t_int_at(s, "sync.rate.used", 0) >= requests - 3,
-          "the status says %lld of %lld requests", (long long)t_int_at(s, "sync.rate.used", 0),
-          (long long)t_int_at(s, "sync.rate.limit", 0));
+  T_CHECK(t_int_at(s, t_sync("rate.limit"), 0) == 600 &&
+              t_int_at(s, t_sync("rate.used"), 0) >= requests - 3,
+          "the status says %lld of %lld requests", (long long)t_int_at(s, t_sync("rate.used"), 0),
+          (long long)t_int_at(s, t_sync("rate.limit"), 0));
   json_decref(s);
   mirror_end_workers(w, 3);
   d1_stop();
@@ -92,7 +92,7 @@ T_STORY(d1_workers, a_429_holds_all_of_them_back, 60) {
 static const char *alarm_now(void) {
   static char text[40];
   json_t *s = t_status(2000);
-  const char *said = t_text_at(s, "sync.alarm");
+  const char *said = t_text_at(s, t_sync("alarm"));
   snprintf(text, sizeof text, "%s", said ? said : "");
   json_decref(s);
   return text;
@@ -129,9 +129,9 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   mirror_write(p, 0, 10, 0);
   d1_same(10000);
   int64_t written = d1_stat("rows_written") - before;
-  T_UNTIL(3000, t_status_int("sync.today.written", -1) == written,
+  T_UNTIL(3000, t_status_int(t_sync("today.written"), -1) == written,
           "today's cost is %lld rows, D1 says %lld",
-          (long long)t_status_int("sync.today.written", -1), (long long)written);
+          (long long)t_status_int(t_sync("today.written"), -1), (long long)written);
   T_CHECK(*alarm_now() == '\0', "an alarm without a reason: %s", alarm_now());
   says_all();
   /* D1 is gone for longer than any short wait: the alarm comes, and ends once D1 is back. */
@@ -139,8 +139,8 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   mirror_write(p, 10, 10, 0);
   T_UNTIL(10000, strcmp(alarm_now(), "stalled") == 0, "D1 is gone, and the alarm is '%s'",
           alarm_now());
-  T_CHECK(t_status_int("sync.behind_ms", 0) >= 5000, "behind for %lld ms",
-          (long long)t_status_int("sync.behind_ms", 0));
+  T_CHECK(t_status_int(t_sync("behind_ms"), 0) >= 5000, "behind for %lld ms",
+          (long long)t_status_int(t_sync("behind_ms"), 0));
   struct t_result r = t_convkeep("sync", "status");
   T_CHECK(strstr(r.out, "nothing gets into the mirror") && strstr(r.out, "curl 7"),
           "sync status says %s", r.out);
@@ -217,7 +217,7 @@ T_STORY(d1_workers, a_certificate_that_does_not_verify_is_refused, 60) {
               (const char *[]){"/usr/bin/openssl", "s_server", "-accept", "127.0.0.1:0", "-key",
                                key, "-cert", certificate, NULL});
   T_UNTIL(5000, said_port(server) > 0, "the server does not say where it listens");
-  t_set("sync.sink", "d1");
+  t_set("sync.sinks", "d1");
   t_set("d1.account", "account");
   t_set("d1.database", "db-test");
   t_set("d1.token", "very-secret-token");

@@ -347,7 +347,7 @@ T_STORY(hostile, the_work, 120) {
   int taken = 0;
   while (t_raw_recv(hoarder, &b, 100) && taken < 50) taken++;
   t_note("%d batches went to a worker that keeps them", taken);
-  int64_t cursor = t_status_int("sync.cursor", -1), head = t_status_int("version", -1);
+  int64_t cursor = t_status_int(t_sync("cursor"), -1), head = t_status_int("version", -1);
   for (int i = 0; i < 3; i++) {
     struct ck_mutation lie = {.kind = CK_OP_SYNCED};
     struct ck_buf none = {0};

@@ -154,10 +154,11 @@ int power_open(struct power_store *s, struct ck_err *err) {
   if (db_open_writer(&s->db, store_migrations, 1, err) || db_grow_wal(s->db, err) ||
       db_head(s->db, &head, err))
     return -1;
-  s->leases = leases_new(0, 1);
   s->system = system_new(s->db, err);
   if (!s->system || read_producers(s, err)) return -1;
-  s->apply = apply_new(s->db, s->system, s->leases, head, err);
+  s->settings = ck_settings_load(NULL, err);
+  s->mirrors = s->settings ? mirrors_open(s->db, s->settings, head, err) : NULL;
+  s->apply = s->mirrors ? apply_new(s->db, s->system, s->mirrors, head, err) : NULL;
   if (s->apply) apply_resize_keys(s->apply, 8, 3, 32);
   return s->apply ? 0 : -1;
 }
@@ -172,7 +173,8 @@ void power_close(struct power_store *s) {
   producers_free(&s->producers);
   system_free(&s->system);
   checkpoint_free(&s->checkpoint);
-  leases_free(&s->leases);
+  mirrors_free(&s->mirrors);
+  ck_settings_free(&s->settings);
   db_close(&s->db);
 }
 

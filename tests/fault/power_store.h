@@ -12,7 +12,8 @@ struct power_store {
   sqlite3 *db;
   struct checkpoint *checkpoint; /* NULL: the writer checkpoints by itself */
   struct system_tables *system;
-  struct leases *leases;
+  struct ck_settings *settings;
+  struct mirrors *mirrors;
   struct apply *apply;
   struct producers *producers;
   struct producer *producer;

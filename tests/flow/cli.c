@@ -154,13 +154,13 @@ T_STORY(cli, status_as_json, 60) {
                                       "producers.0.applied",
                                       "producers.0.refused",
                                       "spool.pending",
-                                      "sync.sink",
-                                      "sync.cursor",
-                                      "sync.pending",
-                                      "sync.in_flight",
-                                      "sync.dead_letters",
-                                      "sync.last_error",
-                                      "sync.workers",
+                                      "sync.sqlite.cursor",
+                                      "sync.sqlite.pending",
+                                      "sync.sqlite.in_flight",
+                                      "sync.sqlite.dead_letters",
+                                      "sync.sqlite.last_error",
+                                      "sync.sqlite.workers",
+                                      "sync_unused",
                                       "jobs.pending",
                                       "jobs.running",
                                       "jobs.done",
@@ -173,11 +173,9 @@ T_STORY(cli, status_as_json, 60) {
                                       NULL});
   T_CHECK(t_int_at(s, "version", 0) == 4 && t_int_at(s, "records.messages", 0) == 1, "version %lld",
           (long long)t_int_at(s, "version", 0));
-  T_CHECK(t_int_at(s, "sync.cursor", 0) == 4 && t_int_at(s, "sync.pending", -1) == 0 &&
-              t_int_at(s, "sync.workers", 0) == 1,
+  T_CHECK(t_int_at(s, t_sync("cursor"), 0) == 4 && t_int_at(s, t_sync("pending"), -1) == 0 &&
+              t_int_at(s, t_sync("workers"), 0) == 1,
           "sync: %s", json_dumps(t_at(s, "sync"), 0));
-  T_CHECK(strcmp(t_text_at(s, "sync.sink"), "sqlite") == 0, "the sink is %s",
-          t_text_at(s, "sync.sink"));
   json_decref(s);
   check_call(0, "1 message", "status");
   check_call(0, "sqlite", "sync", "status");
@@ -433,7 +431,7 @@ T_STORY(cli, config, 60) {
               {"renew.cooldown", "2min", "convkeep.conf", false},
               {"renew.max_attempts", "5", "CONVKEEP_RENEW_MAX_ATTEMPTS", false},
               {"renew.backoff", "250ms", "flag", false},
-              {"sync.sink", "sqlite", "default", false}};
+              {"sync.sinks", "sqlite", "default", false}};
   size_t i;
   json_array_foreach(lines, i, line) {
     for (size_t k = 0; k < 5; k++) {
@@ -447,7 +445,7 @@ T_STORY(cli, config, 60) {
   for (size_t k = 0; k < 5; k++) T_CHECK(want[k].seen, "config does not list %s", want[k].name);
   json_decref(lines);
   check_call(0, NULL, "config", "--check");
-  t_set("sync.sink", "d1");
+  t_set("sync.sinks", "d1");
   struct t_result r = t_convkeep("config", "--check");
   T_CHECK(r.code == 1 && strstr(r.err, "d1.account") && strstr(r.err, "d1.database"),
           "config --check ended with %d: %s", r.code, r.err);
@@ -476,14 +474,14 @@ T_STORY(cli, sync_schema, 60) {
 T_STORY(cli, a_mirror_that_does_not_answer, 60) {
   char program[600];
   snprintf(program, sizeof program, "%s/bin/convkeep", t_build());
-  t_set("sync.sink", "postgres");
+  t_set("sync.sinks", "postgres");
   t_set("postgres.host", "127.0.0.1");
   t_set("postgres.port", "9");
   t_set("postgres.database", "x");
   t_set("postgres.user", "x");
   struct t_process *apply =
       t_start("apply", NULL, false, (const char *[]){program, "sync", "schema", "--apply", NULL});
-  T_UNTIL(20000, t_complained(apply, "waiting for the mirror: "), "it says nothing");
+  T_UNTIL(20000, t_complained(apply, "waiting for the mirror in postgres: "), "it says nothing");
   t_signal(apply, SIGTERM);
   t_wait_end(apply, 5000);
 }

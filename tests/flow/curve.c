@@ -159,6 +159,6 @@ T_STORY(curve, workers_elsewhere, 90) {
   import_two();
   t_settle(20000);
   t_check_mirror("artifact.db", "../elsewhere/mirror.db");
-  T_CHECK(t_status_int("sync.workers", 0) == 3, "%lld workers are shown",
-          (long long)t_status_int("sync.workers", 0));
+  T_CHECK(t_status_int(t_sync("workers"), 0) == 3, "%lld workers are shown",
+          (long long)t_status_int(t_sync("workers"), 0));
 }

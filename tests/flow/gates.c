@@ -11,7 +11,7 @@
 /* A name that begins like this machine's is another machine. */
 T_STORY(gates, the_token_in_clear_text, 60) {
   static const char *const elsewhere[] = {"http://example.com/", "http://localhost.example.com/"};
-  t_set("sync.sink", "d1");
+  t_set("sync.sinks", "d1");
   t_set("d1.account", "a");
   t_set("d1.database", "d");
   t_set("d1.token", "secret");
@@ -71,7 +71,7 @@ static void stop_server(struct server *s) {
 
 static bool sync_error_has(const char *part) {
   json_t *status = t_status(2000);
-  const char *error = t_text_at(status, "sync.last_error");
+  const char *error = t_text_at(status, t_sync("last_error"));
   bool has = error && strstr(error, part);
   json_decref(status);
   return has;
@@ -80,7 +80,7 @@ static bool sync_error_has(const char *part) {
 /* 127.1 leads here, but is not written as an address of this machine: so it counts as elsewhere. */
 T_STORY(gates, postgres_elsewhere_has_to_speak_tls, 60) {
   struct server server = {.listening = -1};
-  t_set("sync.sink", "postgres");
+  t_set("sync.sinks", "postgres");
   t_set("sync.backoff_max", "200ms");
   t_setf("postgres.port", "%d", start_server(&server));
   t_set("postgres.host", "127.1");

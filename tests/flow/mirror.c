@@ -129,7 +129,7 @@ static bool sync_state_is(const char *state) {
 
 /* A sink that lacks a setting says which, and the rest of the ring works. */
 T_STORY(mirror, a_sink_without_its_token, 60) {
-  t_set("sync.sink", "d1");
+  t_set("sync.sinks", "d1");
   t_set("d1.account", "a");
   t_set("d1.database", "d");
   t_set("d1.token_file", "nowhere");
@@ -138,9 +138,10 @@ T_STORY(mirror, a_sink_without_its_token, 60) {
                     "'conversation_id': 'c', 'observed_at': 1}\n");
   T_UNTIL(5000, sync_state_is("stopped"), "syncd does not say that it is stopped");
   json_t *status = t_status(1000);
-  T_CHECK(strstr(t_text_at(status, "sync.last_error"), "nowhere: No such file"),
-          "the error does not name the file: %s", t_text_at(status, "sync.last_error"));
-  T_CHECK(t_int_at(status, "sync.pending", -1) == 4 && t_int_at(status, "records.messages", 0) == 1,
+  T_CHECK(strstr(t_text_at(status, t_sync("last_error")), "nowhere: No such file"),
+          "the error does not name the file: %s", t_text_at(status, t_sync("last_error")));
+  T_CHECK(t_int_at(status, t_sync("pending"), -1) == 4 &&
+              t_int_at(status, "records.messages", 0) == 1,
           "status: %s", json_dumps(t_at(status, "sync"), 0));
   json_decref(status);
   char *log = t_read_file("logs/syncd.log", NULL);
@@ -183,7 +184,7 @@ T_STORY(mirror, many_workers, 90) {
   t_check_mirror("artifact.db", "mirror.db");
   json_t *status = t_status(1000);
   T_CHECK(t_daemon_entry(status, "syncd", 1) != NULL, "the status shows fewer than two workers");
-  T_CHECK(t_int_at(status, "sync.dead_letters", -1) == 0, "there are dead letters");
+  T_CHECK(t_int_at(status, t_sync("dead_letters"), -1) == 0, "there are dead letters");
   json_decref(status);
 }
 
@@ -205,7 +206,7 @@ T_STORY(mirror, a_restart_sends_again_and_changes_nothing, 60) {
 }
 
 T_STORY(mirror, a_null_sink, 60) {
-  t_set("sync.sink", "null");
+  t_set("sync.sinks", "null");
   t_up();
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
                     "'conversation_id': 'c', 'observed_at': 1}\n");

@@ -95,7 +95,7 @@ T_STORY(owner, who_has_lost_its_name_ends, 120) {
   ends("ingest", "mv run swept && rm -r swept", "door.observe: run/observe was removed");
   ends("ingest", "rm -f run/observe && touch run/observe", "door.observe: run/observe was removed");
   ends("store", "rm run/snapshot", "door.snapshot: run/snapshot was removed");
-  ends("syncd", "mv run swept && rm -r swept", "run/syncd-0.pid was removed");
+  ends("syncd", "mv run swept && rm -r swept", "run/syncd-sqlite-0.pid was removed");
   t_daemon("store", NULL);
   ends("renewd", "rm -rf logs", "logs/renewal was removed");
 }
@@ -237,7 +237,7 @@ T_STORY(owner, planted_links_are_not_followed, 300) {
                {"run/store.pid", true},
                {"run/ingest.pid", true},
                {"run/renewd-0.lock", true},
-               {"run/syncd-0.pid", true},
+               {"run/syncd-sqlite-0.pid", true},
                {"spool/producer", true},
                {"spool/released", true},
                {"mirror.db-wal", false},

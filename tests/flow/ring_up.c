@@ -211,7 +211,7 @@ T_STORY(ring_up, once_waits_for_what_ends_by_itself, 60) {
 T_STORY(ring_up, once_does_not_wait_for_ever, 120) {
   t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', "
                     "'role': 'user', 'text': 'offline', 'observed_at': 1700000000000}\n");
-  t_set("sync.sink", "d1");
+  t_set("sync.sinks", "d1");
   t_set("d1.account", "a");
   t_set("d1.database", "d");
   t_set("d1.token", "secret");
@@ -221,7 +221,8 @@ T_STORY(ring_up, once_does_not_wait_for_ever, 120) {
   snprintf(program, sizeof program, "%s/bin/convkeep", t_build());
   const char *argv[] = {program, "up", "--once", NULL};
   struct t_result r = t_run("once", NULL, 100000, argv);
-  T_CHECK(r.code == 1 && strstr(r.err, "nothing has moved for 60 s: 4 records are not mirrored ("),
+  T_CHECK(r.code == 1 &&
+              strstr(r.err, "nothing has moved for 60 s: 4 records are not mirrored in d1 ("),
           "`up --once` ended with %d: %s", r.code, r.err);
   T_CHECK(ck_boot_ms() - begin > 60000, "it ended after %d ms", (int)(ck_boot_ms() - begin));
   t_result_free(&r);

@@ -76,13 +76,13 @@ static const struct {
     {"sync.sqlite.file = \"run\"", false},
     {"sync.sqlite.file = \"nowhere/mirror.db\"", false},
     {"sync.sqlite.file = \"\"", false},
-    {"d1.endpoint = \"http://example.com/\"\nsync.sink = d1\nd1.account = a\nd1.database = d\n"
+    {"d1.endpoint = \"http://example.com/\"\nsync.sinks = d1\nd1.account = a\nd1.database = d\n"
      "d1.token_file = token",
      false},
-    {"d1.endpoint = \"https://user@example.com/\"\nsync.sink = d1\nd1.account = a\n"
+    {"d1.endpoint = \"https://user@example.com/\"\nsync.sinks = d1\nd1.account = a\n"
      "d1.database = d\nd1.token_file = token",
      false},
-    {"d1.endpoint = \"ftp://example.com/\"\nsync.sink = d1\nd1.account = a\nd1.database = d\n"
+    {"d1.endpoint = \"ftp://example.com/\"\nsync.sinks = d1\nd1.account = a\nd1.database = d\n"
      "d1.token_file = token",
      false},
     {"renew.webhook.allow = \"ftp://a.example/\"", false},
@@ -140,13 +140,13 @@ T_STORY(settings, what_is_refused_at_a_start_is_refused_by_the_check, 240) {
 /* With these all programs start, and the mirror waits until it is set. */
 T_STORY(settings, what_the_mirror_needs, 60) {
   static const char *const lines[] = {
-      "d1.database = d\nsync.sink = d1\nd1.token_file = token",
-      "d1.account = a\nsync.sink = d1\nd1.token_file = token",
-      "d1.account = a\nsync.sink = d1\nd1.database = d",
-      "d1.token_file = nowhere\nsync.sink = d1\nd1.account = a\nd1.database = d",
-      "d1.token_file = run\nsync.sink = d1\nd1.account = a\nd1.database = d",
-      "postgres.host = h\nsync.sink = postgres\npostgres.user = u",
-      "postgres.password_file = empty\nsync.sink = postgres\npostgres.user = u\n"
+      "d1.database = d\nsync.sinks = d1\nd1.token_file = token",
+      "d1.account = a\nsync.sinks = d1\nd1.token_file = token",
+      "d1.account = a\nsync.sinks = d1\nd1.database = d",
+      "d1.token_file = nowhere\nsync.sinks = d1\nd1.account = a\nd1.database = d",
+      "d1.token_file = run\nsync.sinks = d1\nd1.account = a\nd1.database = d",
+      "postgres.host = h\nsync.sinks = postgres\npostgres.user = u",
+      "postgres.password_file = empty\nsync.sinks = postgres\npostgres.user = u\n"
       "postgres.database = d\npostgres.host = h",
   };
   t_up();

@@ -78,9 +78,22 @@ struct t_process *t_daemon(const char *name, const char *const more[]) {
   return p;
 }
 
+static const char *first_sink(void) { return ck_set_word(t_settings(), CK_SET_SYNC_SINKS, 0); }
+
+const char *t_sync(const char *member) {
+  static char paths[16][80];
+  static unsigned at;
+  char *path = paths[at++ % 16];
+  snprintf(path, sizeof *paths, "sync.%s.%s", first_sink(), member);
+  return path;
+}
+
 pid_t t_pid(const char *name) {
   char path[96];
-  snprintf(path, sizeof path, "run/%s%s.pid", name, strcmp(name, "syncd") == 0 ? "-0" : "");
+  if (strcmp(name, "syncd") == 0)
+    snprintf(path, sizeof path, "run/syncd-%s-0.pid", first_sink());
+  else
+    snprintf(path, sizeof path, "run/%s%s.pid", name, strncmp(name, "syncd", 5) == 0 ? "-0" : "");
   char *text = t_read_file(path, NULL);
   pid_t pid = text ? (pid_t)atol(text) : 0;
   free(text);
@@ -239,6 +252,18 @@ static int64_t left_in_spool(void) {
   return left;
 }
 
+/* How far the mirror that is least far is; -1: not known. */
+static int64_t mirrored(json_t *status) {
+  int64_t least = -1;
+  const char *sink;
+  json_t *one, *all = json_object_get(status, "sync");
+  json_object_foreach(all, sink, one) {
+    int64_t cursor = t_int_at(one, "cursor", -1);
+    if (least < 0 || cursor < least) least = cursor;
+  }
+  return least;
+}
+
 /* What is left to do; "" if nothing. The spool is read before the status, in the order in which an
  * observation passes them. */
 static const char *unfinished(void) {
@@ -246,7 +271,7 @@ static const char *unfinished(void) {
   int64_t waiting = left_in_spool();
   json_t *s = t_status(1000);
   int64_t head = t_int_at(s, "version", -1), spool = t_int_at(s, "spool.pending", -1),
-          cursor = t_int_at(s, "sync.cursor", -1);
+          cursor = mirrored(s);
   if (waiting) spool = waiting;
   int64_t files = t_int_at(s, "artifacts.cursor", -1);
   snprintf(what, sizeof what,

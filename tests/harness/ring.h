@@ -22,8 +22,8 @@ struct t_process *t_daemon(const char *name, const char *const more[]);
 /* The same without waiting, for a start that should be refused. */
 struct t_process *t_daemon_try(const char *name, const char *const more[]);
 
-/* The pid in run/NAME.pid (for "syncd": run/syncd-0.pid); 0 if missing, or if the process is gone.
- */
+/* The pid in run/NAME.pid (for "syncd": run/syncd-SINK-0.pid, with the test's first sink, for
+ * "syncd-SINK" with that one); 0 if missing, or if the process is gone. */
 pid_t t_pid(const char *name);
 /* Sends a signal to that daemon; fails if it is not running. Returns the pid. */
 pid_t t_kill(const char *name, int sig);
@@ -66,6 +66,9 @@ void t_doctor_finds(int code, const char *check, const char *result, const char 
 
 /* The snapshot door's answer to STATUS, which the caller decrefs; NULL if none within ms. */
 json_t *t_status(int ms);
+/* The path of a member of the mirror's: "sync.SINK.MEMBER", with the test's first sink. Valid until
+ * the sixteenth call after it. */
+const char *t_sync(const char *member);
 /* An integer of it, as t_int_at. */
 int64_t t_status_int(const char *path, int64_t otherwise);
 /* The k-th entry (from 0) of the daemon NAME in it, or NULL. Borrowed from status. */

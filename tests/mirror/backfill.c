@@ -5,7 +5,7 @@
 
 #include "tests/mirror/stories.h"
 
-static int64_t backlog(void) { return t_status_int("sync.backlog", -1); }
+static int64_t backlog(void) { return t_status_int(t_sync("backlog"), -1); }
 
 /* Milliseconds from a changeset's receipt until the mirror has it. */
 static int64_t lag_of(const struct mirror *m, struct t_producer *p, int i) {
@@ -42,7 +42,7 @@ static void kill_all(struct t_process *fill, struct t_process *syncd, struct t_p
                      int64_t total) {
   t_signal(fill, SIGKILL);
   t_wait_end(fill, 5000);
-  T_UNTIL(10000, t_status_int("sync.cursor", -1) > 0, "the cursor does not move");
+  T_UNTIL(10000, t_status_int(t_sync("cursor"), -1) > 0, "the cursor does not move");
   t_signal(syncd, SIGKILL);
   t_signal(store, SIGKILL);
   t_wait_end(syncd, 5000);
@@ -96,7 +96,7 @@ void story_where_nothing_is_missing_nothing_is_written(const struct mirror *m) {
   mirror_settle(10000);
   int64_t written = m->written ? m->written() : 0;
   json_decref(t_lines(0, "sync", "backfill"));
-  T_CHECK(t_status_int("sync.cursor", -1) == t_status_int("version", -2),
+  T_CHECK(t_status_int(t_sync("cursor"), -1) == t_status_int("version", -2),
           "it ends before it is through");
   if (m->written)
     T_CHECK(m->written() == written, "%lld rows written where nothing was missing",

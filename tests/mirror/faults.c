@@ -90,7 +90,7 @@ void story_a_missing_table_is_paused_until_it_is_mended(const struct mirror *m) 
   }
   T_UNTIL(5000, strstr(mirror_last_error(), m->no_table) != NULL, "its last error is '%s'",
           mirror_last_error());
-  T_CHECK(t_status_int("sync.backlog", -1) > 0, "nothing was postponed");
+  T_CHECK(t_status_int(t_sync("backlog"), -1) > 0, "nothing was postponed");
   m->sql("ALTER TABLE hidden RENAME TO sessions");
   mirror_same(m, 10000);
   mirror_none_dead();

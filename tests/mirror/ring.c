@@ -118,7 +118,7 @@ int64_t mirror_reported(const char *member) {
 static bool mirrored(void) {
   json_t *s = t_status(2000);
   bool yes = t_int_at(s, "version", -1) >= 0 &&
-             t_int_at(s, "sync.cursor", -2) == t_int_at(s, "version", -1);
+             t_int_at(s, t_sync("cursor"), -2) == t_int_at(s, "version", -1);
   json_decref(s);
   return yes;
 }
@@ -127,7 +127,7 @@ static const char *where(void) {
   static char text[600];
   json_t *s = t_status(2000);
   snprintf(text, sizeof text, "version %lld, cursor %lld, %s: %s",
-           (long long)t_int_at(s, "version", -1), (long long)t_int_at(s, "sync.cursor", -1),
+           (long long)t_int_at(s, "version", -1), (long long)t_int_at(s, t_sync("cursor"), -1),
            mirror_state(), mirror_last_error());
   json_decref(s);
   return text;
@@ -144,13 +144,13 @@ void mirror_same(const struct mirror *m, int ms) {
 
 bool mirror_fits(void) {
   json_t *s = t_status(2000);
-  const char *state = t_text_at(s, "sync.witness.state");
+  const char *state = t_text_at(s, t_sync("witness.state"));
   bool fits = state && strcmp(state, "fits") == 0;
   json_decref(s);
   return fits;
 }
 
-int64_t mirror_dead(void) { return t_status_int("sync.dead_letters", -1); }
+int64_t mirror_dead(void) { return t_status_int(t_sync("dead_letters"), -1); }
 
 void mirror_none_dead(void) {
   int64_t dead = mirror_dead();

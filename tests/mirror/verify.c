@@ -7,6 +7,14 @@
 #include "proto/lock.h"
 #include "tests/mirror/stories.h"
 
+/* run/sync-WHAT-SINK, and `end`. */
+static const char *beside(const char *what, const char *end) {
+  static char path[64];
+  snprintf(path, sizeof path, "run/sync-%s-%s%s", what,
+           ck_set_word(t_settings(), CK_SET_SYNC_SINKS, 0), end);
+  return path;
+}
+
 static const struct {
   const char *table, *key, *how, *sql;
 } done_by_hand[] = {
@@ -115,7 +123,7 @@ void story_an_interrupted_deep_goes_on_where_it_was(const struct mirror *m) {
               mirror_found(lines, "renewal_jobs", "j30", "different"),
           "it does not go on where it was");
   T_CHECK(mirror_said(lines, "different") == 2, "what was found before counts too");
-  T_CHECK(!t_exists("run/sync-deep.json"), "its note is left");
+  T_CHECK(!t_exists(beside("deep", ".json")), "its note is left");
   json_decref(lines);
   mirror_stop(m);
 }
@@ -258,7 +266,7 @@ void story_many_records_cost_few_requests(const struct mirror *m) {
 /* ---- every column of many ---- */
 
 static int64_t noted(void) {
-  json_t *note = json_load_file("run/sync-deep.json", 0, NULL);
+  json_t *note = json_load_file(beside("deep", ".json"), 0, NULL);
   int64_t done = t_int_at(note, "done", 0);
   json_decref(note);
   return done;
@@ -325,11 +333,11 @@ void story_one_comparison_at_a_time(const struct mirror *m) {
   mirror_ring(m);
   mirror_write(t_producer("test"), 1, 5, 0);
   mirror_same(m, 10000);
-  T_CHECK(ck_lock_file(&lock, "run/sync-verify.lock", &err) == 0, "%s", err.text);
+  T_CHECK(ck_lock_file(&lock, beside("verify", ".lock"), &err) == 0, "%s", err.text);
   t_says(1, "another comparison is under way", "sync", "verify");
   t_says(1, "another comparison is under way", "sync", "repair");
   ck_lock_end(&lock);
-  T_CHECK(ck_lock_file(&lock, "run/sync-deep.lock", &err) == 0, "%s", err.text);
+  T_CHECK(ck_lock_file(&lock, beside("deep", ".lock"), &err) == 0, "%s", err.text);
   t_says(1, "another comparison of every column is under way", "sync", "verify", "--deep");
   t_do(0, "sync", "verify");
   ck_lock_end(&lock);

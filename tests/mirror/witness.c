@@ -8,7 +8,7 @@
 
 static bool alarm_is(const char *word) {
   json_t *s = t_status(2000);
-  const char *said = t_text_at(s, "sync.alarm");
+  const char *said = t_text_at(s, t_sync("alarm"));
   bool is = word ? said && strcmp(said, word) == 0 : s && !said;
   json_decref(s);
   return is;
@@ -17,7 +17,8 @@ static bool alarm_is(const char *word) {
 static const char *alarm_said(void) {
   static char text[400];
   json_t *s = t_status(2000);
-  const char *word = t_text_at(s, "sync.alarm"), *reason = t_text_at(s, "sync.witness.reason");
+  const char *word = t_text_at(s, t_sync("alarm")),
+             *reason = t_text_at(s, t_sync("witness.reason"));
   snprintf(text, sizeof text, "%s: %s", word ? word : "none", reason ? reason : "");
   json_decref(s);
   return text;
@@ -157,9 +158,8 @@ void story_a_witness_of_an_absurd_version(const struct mirror *m) {
 
 static bool proven(void) {
   json_t *s = t_status(2000);
-  json_t *sync = json_object_get(s, "sync");
-  bool is = json_is_false(json_object_get(sync, "unproven")) &&
-            t_int_at(sync, "cursor", -1) == t_int_at(s, "version", -2);
+  bool is = json_is_false(t_at(s, t_sync("unproven"))) &&
+            t_int_at(s, t_sync("cursor"), -1) == t_int_at(s, "version", -2);
   json_decref(s);
   return is;
 }
@@ -170,7 +170,7 @@ static bool proven(void) {
 
 static int64_t compared_at(void) {
   json_t *s = t_status(2000);
-  int64_t at = t_int_at(s, "sync.check.at", -1);
+  int64_t at = t_int_at(s, t_sync("check.at"), -1);
   json_decref(s);
   return at;
 }

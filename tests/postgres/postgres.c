@@ -150,7 +150,7 @@ void pg_start(void) {
   must_connect("mirror");
   pg_sql("GRANT ALL ON SCHEMA public TO ring");
   mirror_without_nul();
-  t_set("sync.sink", "postgres");
+  t_set("sync.sinks", "postgres");
   t_set("sync.backoff_max", "200ms");
   t_set("postgres.host", "127.0.0.1");
   t_setf("postgres.port", "%d", pg.port);

@@ -10,7 +10,7 @@ extern const struct mirror mirror_postgres;
 #define PG_PASSWORD "secret-of-the-tests"
 
 /* Makes a cluster (user `ring` with that password, database `mirror`), starts it on 127.0.0.1 at a
- * free port, and sets the settings for it (sync.sink postgres, a short sync.backoff_max). For root
+ * free port, and sets the settings for it (sync.sinks postgres, a short sync.backoff_max). For root
  * the server runs as the user `postgres`. */
 void pg_start(void);
 void pg_kill(void);  /* kill -9 of the postmaster; waits until its backends have ended */

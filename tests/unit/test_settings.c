@@ -42,12 +42,14 @@ static void refused(const char *text, const char *reason) {
 Test(settings, defaults_hold) {
   struct ck_settings *s = ck_settings_load(NULL, &err);
   cr_assert_not_null(s, "%s", err.text);
-  cr_assert_str_eq(ck_set_text(s, CK_SET_SYNC_SINK), "sqlite");
+  cr_assert_str_eq(ck_set_text(s, CK_SET_SYNC_SINKS), "sqlite");
   cr_assert_str_eq(ck_set_text(s, CK_SET_D1_ACCOUNT), "");
   cr_assert_eq(ck_set_int(s, CK_SET_RENEW_BACKOFF_MAX), 900000);
   cr_assert_eq(ck_set_int(s, CK_SET_RENEW_MAX_ATTEMPTS), 3);
   cr_assert_null(ck_set_word(s, CK_SET_RENEW_WEBHOOK_ALLOW, 0));
-  cr_assert_null(ck_set_word(s, CK_SET_SYNC_SINK, 0));
+  cr_assert_str_eq(ck_set_word(s, CK_SET_SYNC_SINKS, 0), "sqlite");
+  cr_assert_null(ck_set_word(s, CK_SET_SYNC_SINKS, 1));
+  cr_assert_null(ck_set_word(s, CK_SET_SYNC_BATCH, 0));
   struct ck_exec exec;
   cr_assert_not(ck_set_exec(s, "x", &exec));
   cr_assert_not(ck_set_has_exec(s));
@@ -141,9 +143,12 @@ Test(settings, both_spellings) {
 }
 
 Test(settings, what_is_wrong_is_named_with_its_line) {
-  refused("\nsync.sinc = d1\n", "2: unknown setting \"sync.sinc\"; did you mean sync.sink?");
-  refused("sync\n    sink = d2\n",
-          "2: sync.sink: must be one of sqlite|d1|postgres|null, not \"d2\"");
+  refused("\nsync.sinc = d1\n", "2: unknown setting \"sync.sinc\"; did you mean sync.sinks?");
+  refused("sync\n    sinks = \"sqlite d2\"\n",
+          "2: sync.sinks: must be one of sqlite|d1|postgres|null, not \"d2\"");
+  refused("sync.sinks = \"d1 sqlite d1\"\n", "1: sync.sinks: names d1 twice");
+  refused("sync.sinks = \" \"\n",
+          "1: sync.sinks: must name at least one of sqlite|d1|postgres|null");
   refused("sync.batch = 12x",
           "1: sync.batch: must be an integer from 1000 to 1900000, not \"12x\"");
   refused("sync.batch = 999",
@@ -384,10 +389,10 @@ Test(settings, the_d1_token) {
   ck_settings_free(&s);
 }
 
-static void is_known_by(const char *text, const char *name) {
+static void is_known_by(const char *text, const char *sink, const char *name) {
   struct ck_settings *s = load(text);
   cr_assert(s, "%s", err.text);
-  char *mirror = ck_settings_mirror(s);
+  char *mirror = ck_settings_mirror(s, sink);
   cr_expect_str_eq(mirror, name);
   free(mirror);
   ck_settings_free(&s);
@@ -395,9 +400,19 @@ static void is_known_by(const char *text, const char *name) {
 
 /* The store keeps the mirror's cursor, and the progress of its verification, under this name. */
 Test(settings, another_database_is_another_mirror) {
-  is_known_by("sync\n    sink = \"sqlite\"\nd1\n    database = \"other\"\n", "sqlite");
-  is_known_by("sync\n    sink = \"d1\"\nd1\n    database = \"one\"\n", "d1:one");
-  is_known_by("sync\n    sink = \"postgres\"\n"
-              "postgres\n    host = \"h\"\n    port = 5433\n    database = \"two\"\n",
+  is_known_by("d1\n    database = \"other\"\n", "sqlite", "sqlite");
+  is_known_by("d1\n    database = \"one\"\n", "d1", "d1:one");
+  is_known_by("postgres\n    host = \"h\"\n    port = 5433\n    database = \"two\"\n", "postgres",
               "postgres:h:5433/two");
+}
+
+Test(settings, a_syncd_serves_one_sink) {
+  struct ck_settings *s = load("sync.sinks = \"sqlite d1\"\n");
+  cr_expect(ck_settings_has_sink(s, "d1") && !ck_settings_has_sink(s, "postgres"));
+  cr_expect_null(ck_settings_sink(s, &err));
+  cr_expect_str_eq(err.text, "sync.sinks: a syncd serves one of them (sqlite d1); name it, as with"
+                             " --set sync.sinks=sqlite");
+  ck_settings_flag(s, "sync.sinks", "d1", &err);
+  cr_expect_str_eq(ck_settings_sink(s, &err), "d1");
+  ck_settings_free(&s);
 }

@@ -57,18 +57,21 @@ Test(apply, a_backfill_begins_with_its_commit) {
   m.as.backfill.sink = CK_LIT("d1");
   sh_message(&s, "m1", 1, "");
   sh_message(&s, "m2", 1, "");
+  m.as.backfill.sink = CK_LIT("postgres");
   ap_refused(m, "backfill.sink");
-  apply_set_mirror(s.apply, "d1:db");
-  struct lease a = grant(s.leases, 1, 0), b = grant(s.leases, 2, 0);
+  m.as.backfill.sink = CK_LIT("d1");
+  struct leases *l = s.mirrors->at[1].leases;
+  struct lease a = grant(l, 1, 0), b = grant(l, 2, 0);
   struct ck_mutation end_a = synced(a), end_b = synced(b);
+  end_a.as.synced.sink = end_b.as.synced.sink = CK_LIT("d1");
   cr_expect_eq(ap_mutate(end_a), '=', "%s", s.reason.text);
-  cr_expect_eq(leases_cursor(s.leases), 1);
+  cr_expect_eq(leases_cursor(l), 1);
   /* with a batch that is abandoned */
   sh_mutate(&s, &m);
   cr_expect_eq(sh_apply(&s), '=', "%s", s.reason.text);
   apply_abandon(s.apply);
   s.begun = false;
-  cr_expect_eq(leases_cursor(s.leases), 1);
+  cr_expect_eq(leases_cursor(l), 1);
   /* then with an outcome from before in the same commit */
   sh_mutate(&s, &m);
   cr_expect_eq(sh_apply(&s), '=', "%s", s.reason.text);
@@ -76,13 +79,14 @@ Test(apply, a_backfill_begins_with_its_commit) {
   cr_expect_eq(sh_apply(&s), 'r');
   cr_assert_eq(sh_commit(&s), 0);
   cr_expect_eq(sh_int(&s, "SELECT cursor FROM sinks WHERE name = 'd1:db'"), 0);
-  cr_assert(leases_backlog_next(s.leases, true, &after, &upto) && after == 0 && upto == 2);
+  cr_assert(leases_backlog_next(l, true, &after, &upto) && after == 0 && upto == 2);
   /* Again while it is under way: no effect. */
-  struct lease piece = leases_grant(s.leases, 0, 1, 0);
+  struct lease piece = leases_grant(l, 0, 1, 0);
   struct ck_mutation end_piece = synced(piece);
+  end_piece.as.synced.sink = CK_LIT("d1");
   cr_expect_eq(ap_mutate(end_piece), '=', "%s", s.reason.text);
   cr_expect_eq(ap_mutate(m), '=');
-  cr_expect_eq(leases_cursor(s.leases), 1);
+  cr_expect_eq(leases_cursor(l), 1);
 }
 
 Test(apply, a_retry_gives_the_record_a_new_version_and_forgets_the_dead_letter) {

@@ -15,9 +15,7 @@ static void begin_run(void) {
   cr_assert_eq(sqlite3_step(q), SQLITE_ROW);
   snprintf(id, sizeof id, "%s", (const char *)sqlite3_column_text(q, 0));
   sqlite3_finalize(q);
-  fit = fit_new(true);
-  apply_set_mirror(s.apply, "sqlite");
-  apply_set_fit(s.apply, id, fit);
+  fit = s.mirrors->at[0].fit;
 }
 
 /* As at the next start. */
@@ -28,7 +26,6 @@ static void next_run(void) {
   snprintf(sql, sizeof sql, "UPDATE runs SET last = %lld WHERE last IS NULL",
            (long long)apply_head(s.apply));
   cr_assert_eq(db_exec(s.db, sql, &err), 0, "%s", err.text);
-  fit_free(&fit);
   begin_run();
 }
 
@@ -165,7 +162,7 @@ Test(apply, a_takeover_accepts_whatever_is_there) {
   tell(true, "'; DROP TABLE messages; --", "x", 1);
   fit_read(fit, &v);
   cr_expect_str_eq(v.before, CK_WITNESS_ANY);
-  m.as.takeover.sink = CK_LIT("d1");
+  m.as.takeover.sink = CK_LIT("postgres");
   ap_refused(m, "takeover.sink");
 }
 

@@ -10,8 +10,8 @@
 static struct fit *fit;
 
 static void begin(void) {
-  fit = fit_new(true);
-  fit_compared(fit, true, "", 0);
+  fit = fit_new("0123456789abcdef", false);
+  fit_compared(fit, true, false, "", 0);
 }
 static void end(void) { fit_free(&fit); }
 TestSuite(store_fit, .init = begin, .fini = end);
@@ -33,7 +33,7 @@ Test(store_fit, once_a_night_and_by_day_if_that_was_missed) {
   fit_task_asked(fit, 1);
   cr_expect_str_eq(due(1002 * DAY + 12 * HOUR, 0, 2), "", "it was asked for just now");
   cr_expect_str_eq(due(1002 * DAY + 12 * HOUR, 0, 2 + HOUR), CK_TASK_VERIFY);
-  fit_compared(fit, false, "", 0);
+  fit_compared(fit, false, false, "", 0);
   cr_expect_str_eq(due(1002 * DAY + 12 * HOUR, 0, 2 + HOUR), "", "the mirror is another's");
 }
 
@@ -59,7 +59,7 @@ Test(store_fit, what_cannot_be_repaired_is_tried_less_and_less) {
   cr_expect_eq(wait, DAY);
   /* A person takes it over once more. */
   fit_forget(fit);
-  fit_compared(fit, true, "", 0);
+  fit_compared(fit, true, false, "", 0);
   cr_expect_str_eq(due(1000 * DAY, 0, now - DAY + 10), CK_TASK_REPAIR);
 }
 
@@ -78,8 +78,22 @@ Test(store_fit, a_worker_that_does_not_tell_is_not_asked_every_time) {
   cr_expect_str_eq(due(1002 * DAY, 0, 1 + HOUR), CK_TASK_VERIFY);
 }
 
+Test(store_fit, that_the_database_was_set_back_holds_until_it_fits_or_is_taken_over) {
+  cr_expect_not(fit_set_back(fit));
+  fit_compared(fit, false, true, "", 0);
+  cr_expect(fit_set_back(fit));
+  fit_compared(fit, true, false, "", 0);
+  cr_expect_not(fit_set_back(fit));
+  fit_compared(fit, false, true, "", 0);
+  fit_forget(fit);
+  cr_expect_not(fit_set_back(fit));
+  struct fit *next = fit_new("0123456789abcdef", true);
+  cr_expect(fit_set_back(next), "not before it was compared in this run");
+  fit_free(&next);
+}
+
 Test(store_fit, a_sink_without_a_witness_is_never_compared) {
-  struct fit *null = fit_new(false);
+  struct fit *null = fit_new("", false);
   struct fit_view v;
   fit_read(null, &v);
   cr_expect_eq(v.state, FIT_YES);

@@ -131,9 +131,12 @@ static void open_all(struct sh_store *s) {
   cr_assert_eq(db_open_writer(&s->db, store_migrations, 4, &err), 0, "%s", err.text);
   cr_assert_eq(db_head(s->db, &head, &err), 0, "%s", err.text);
   cr_assert((s->system = system_new(s->db, &err)), "%s", err.text);
-  s->leases = leases_new((uint64_t)sh_int(s, "SELECT coalesce(max(cursor), 0) FROM sinks"),
-                         (uint64_t)sh_int(s, "SELECT runs FROM store"));
-  cr_assert((s->apply = apply_new(s->db, s->system, s->leases, head, &err)), "%s", err.text);
+  cr_assert((s->settings = ck_settings_load(NULL, &err)), "%s", err.text);
+  ck_settings_flag(s->settings, "sync.sinks", "sqlite d1", &err);
+  ck_settings_flag(s->settings, "d1.database", "db", &err);
+  cr_assert((s->mirrors = mirrors_open(s->db, s->settings, head, &err)), "%s", err.text);
+  s->leases = s->mirrors->at[0].leases;
+  cr_assert((s->apply = apply_new(s->db, s->system, s->mirrors, head, &err)), "%s", err.text);
   cr_assert((s->producers = producers_load(s->system, &err)), "%s", err.text);
   s->producer = producers_find(s->producers, CK_LIT("test"));
   if (!s->producer) s->producer = producers_add(s->producers, CK_LIT("test"));
@@ -145,7 +148,8 @@ static void close_all(struct sh_store *s) {
   if (s->begun) apply_abandon(s->apply);
   producers_free(&s->producers);
   apply_free(&s->apply);
-  leases_free(&s->leases);
+  mirrors_free(&s->mirrors);
+  ck_settings_free(&s->settings);
   system_free(&s->system);
   db_close(&s->db);
 }

@@ -31,7 +31,9 @@ struct sh_store {
   char folder[64];
   sqlite3 *db;
   struct system_tables *system;
-  struct leases *leases;
+  struct ck_settings *settings; /* sync.sinks = sqlite d1, d1.database = db */
+  struct mirrors *mirrors;
+  struct leases *leases; /* of the first */
   struct producers *producers;
   struct producer *producer;
   struct apply *apply;

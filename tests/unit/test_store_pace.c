@@ -13,8 +13,7 @@
 #include "proto/wire.h"
 #include "store/database/db.h"
 #include "tests/unit/test_store_help.h"
-#include "store/mirror/fit.h"
-#include "store/mirror/meter.h"
+#include "store/mirror/mirrors.h"
 #include "store/mirror/work.h"
 
 #define START 1000000
@@ -67,7 +66,7 @@ Test(pace, a_piece_that_can_be_cut_ends_sooner) {
 static char folder[64];
 static struct context context;
 static sqlite3 *db;
-static struct leases *leases;
+static struct ck_settings *settings;
 static struct work *work;
 static void *worker;
 
@@ -75,10 +74,10 @@ static void enter(void) {
   struct ck_err err = {{0}};
   sh_thread_open(folder, &db, &context);
   cr_assert_eq(mkdir("run", 0700), 0);
-  context.meter = meter_new(0, ck_boot_ms());
-  context.fit = fit_new(false);
-  leases = leases_new(0, 1);
-  cr_assert_not_null(work = work_start(&context, leases, &err), "%s", err.text);
+  cr_assert_not_null(settings = ck_settings_load(NULL, &err), "%s", err.text);
+  ck_settings_flag(settings, "sync.sinks", "null", &err);
+  cr_assert_not_null(context.mirrors = mirrors_open(db, settings, 0, &err), "%s", err.text);
+  cr_assert_not_null(work = work_start(&context, &err), "%s", err.text);
   cr_assert_not_null(worker = ck_door_connect(context.settings, CK_DOOR_WORK, &err), "%s",
                      err.text);
 }
@@ -88,9 +87,8 @@ static void leave(void) {
   context_wake(&context);
   work_stop(&work);
   ck_door_close(&worker, 0);
-  leases_free(&leases);
-  meter_free(&context.meter);
-  fit_free(&context.fit);
+  mirrors_free(&context.mirrors);
+  ck_settings_free(&settings);
   sh_thread_close(folder, &db, &context);
 }
 
@@ -112,7 +110,7 @@ static void demand(uint64_t batches) {
   struct ck_message m = {.kind = CK_MSG_DEMAND};
   struct ck_buf b = {0};
   m.as.demand = (struct ck_demand){
-      .request = 1, .worker = CK_LIT("w"), .sink = CK_LIT("sqlite"), .batches = batches};
+      .request = 1, .worker = CK_LIT("w"), .sink = CK_LIT("null"), .batches = batches};
   ck_message_encode(&b, &m);
   cr_assert_eq(ck_send(worker, ck_buf_view(&b)), 0);
   ck_buf_free(&b);

@@ -31,7 +31,7 @@ TestSuite(ranges, .init = open_it, .fini = close_it);
 
 static int ask(const char *table, const char *after, const char *upto, uint64_t rows,
                uint64_t limit) {
-  struct ck_range q = {1, ck_str_of(table), ck_str_of(after), ck_str_of(upto), rows, limit};
+  struct ck_range q = {1, ck_str_of(table), ck_str_of(after), ck_str_of(upto), rows, limit, {0}};
   const char *code;
   struct ck_err err;
   ck_buf_clear(&body);
