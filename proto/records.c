@@ -87,6 +87,12 @@ const struct ck_reference *ck_reference_in(enum ck_table t, int column) {
   return NULL;
 }
 
+bool ck_is_tie(enum ck_table t, int column) {
+  for (int i = 0; i < ck_uniques[t].columns; i++)
+    if (ck_uniques[t].column[i] == column) return true;
+  return ck_reference_in(t, column) != NULL;
+}
+
 bool ck_has_parents(enum ck_table t) {
   for (int i = 0; i < CK_REFERENCES; i++)
     if (ck_references[i].table == t) return true;

@@ -358,6 +358,8 @@ bool ck_choice_ok(const char *choices, struct ck_str value);
 
 /* The reference that this column is; NULL: none. */
 const struct ck_reference *ck_reference_in(enum ck_table t, int column);
+/* True for a column that ties a record to others: a reference, or one of the unique key's. */
+bool ck_is_tie(enum ck_table t, int column);
 /* True when records of this table refer to others. */
 bool ck_has_parents(enum ck_table t);
 /* True when records of another table refer to records of this one. */

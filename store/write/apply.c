@@ -258,7 +258,7 @@ static int release_unique_keys(struct apply *a, struct entry **dirty, size_t n,
 
 static int write_entry(struct tables *t, const struct entry *e, struct ck_err *err) {
   return e->version == e->stored ? tables_write_quiet(t, &e->row, e->version, err)
-                                 : tables_write(t, &e->row, e->stored, e->version, err);
+                                 : tables_write(t, &e->row, e->stored, !e->moved, e->version, err);
 }
 
 /* Parents before children, so that the foreign keys hold after every statement (the enum's order);

@@ -160,9 +160,21 @@ static void list_dirty(struct cache *c, struct entry *e) {
   push(&c->dirty, &c->dirty_len, &c->dirty_cap, e);
 }
 
+static bool same_ties(const struct ck_row *a, const struct ck_row *b) {
+  for (int i = 0; i < CK_REFERENCES; ++i) {
+    const struct ck_reference *r = &ck_references[i];
+    if (r->table == a->table && !ck_value_eq(a->v[r->column], b->v[r->column])) return false;
+  }
+  const struct ck_unique *u = &ck_uniques[a->table];
+  for (int i = 0; i < u->columns; ++i)
+    if (!ck_value_eq(a->v[u->column[i]], b->v[u->column[i]])) return false;
+  return true;
+}
+
 void cache_change(struct cache *c, struct entry *e, const struct ck_row *row, uint64_t version,
                   uint64_t born) {
   save(c, e);
+  e->moved |= !same_ties(&e->row, row);
   own_copy(e, row);
   e->exists = true;
   e->version = version;
@@ -239,7 +251,7 @@ void cache_committed(struct cache *c) {
   cache_mark(c);
   for (size_t i = 0; i < c->dirty_len; ++i) {
     struct entry *e = c->dirty[i];
-    e->dirty = e->listed = false;
+    e->dirty = e->listed = e->moved = false;
     e->stored = e->version;
     e->stored_unique = e->unique_hash;
     e->born = 0;

@@ -20,6 +20,7 @@ struct entry {
   uint64_t born; /* serial of the changeset that inserted it; 0: inserted in an earlier batch */
   bool dirty;    /* changed in this commit; with `version` as `stored`: only CK_QUIET columns */
   bool listed;   /* in the list of changed entries */
+  bool moved;    /* its ties (ck_is_tie) may be others than in the database */
   char *text;
   uint64_t hash;
   uint64_t unique_hash;   /* of its unique key (proto/records.h); 0: none */

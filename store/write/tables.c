@@ -7,7 +7,7 @@ struct tables {
   sqlite3 *db;
   struct keys *keys;
   sqlite3_stmt *get[CK_TABLES], *unique[CK_TABLES], *insert[CK_TABLES], *update[CK_TABLES],
-      *release[CK_TABLES], *quiet[CK_TABLES];
+      *stay[CK_TABLES], *release[CK_TABLES], *quiet[CK_TABLES];
 };
 
 static sqlite3_stmt *prepare_get(sqlite3 *db, enum ck_table t, const char *where,
@@ -52,13 +52,16 @@ static sqlite3_stmt *prepare_insert(sqlite3 *db, enum ck_table t, struct ck_err 
   return s;
 }
 
-/* Does not set the key, which never changes: so SQLite need not look for rows that refer to it. */
-static sqlite3_stmt *prepare_update(sqlite3 *db, enum ck_table t, struct ck_err *err) {
+/* Does not set the key, which never changes: so SQLite need not look for rows that refer to it.
+ * stays: nor what ties the record to others (ck_is_tie), so it need not look for those either, nor
+ * keep the pages as they were until it has found them. */
+static sqlite3_stmt *prepare_update(sqlite3 *db, enum ck_table t, bool stays, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[t];
   struct ck_buf sql = {0};
   ck_buf_printf(&sql, "UPDATE %s SET version = ?1", info->name);
   for (int c = 0; c < info->columns; ++c)
-    if (c != info->key) ck_buf_printf(&sql, ", %s = ?%d", info->fields[c].name, c + 2);
+    if (c != info->key && !(stays && ck_is_tie(t, c)))
+      ck_buf_printf(&sql, ", %s = ?%d", info->fields[c].name, c + 2);
   ck_buf_printf(&sql, " WHERE version = ?%d", info->columns + 2);
   sqlite3_stmt *s = db_prepare(db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);
@@ -88,8 +91,9 @@ static int prepare_table(struct tables *t, enum ck_table i, struct ck_err *err) 
   t->get[i] = prepare_get(t->db, i, ck_buf_cstr(&where), err);
   ck_buf_free(&where);
   t->insert[i] = prepare_insert(t->db, i, err);
-  t->update[i] = prepare_update(t->db, i, err);
-  if (!t->get[i] || !t->insert[i] || !t->update[i]) return -1;
+  t->update[i] = prepare_update(t->db, i, false, err);
+  t->stay[i] = prepare_update(t->db, i, true, err);
+  if (!t->get[i] || !t->insert[i] || !t->update[i] || !t->stay[i]) return -1;
   if (ck_uniques[i].columns && !(t->unique[i] = prepare_unique(t->db, i, err))) return -1;
   if (ck_release_column(i) >= 0 && !(t->release[i] = prepare_release(t->db, i, err))) return -1;
   if (ck_tables[i].ages >= 0 && !(t->quiet[i] = prepare_quiet(t->db, i, err))) return -1;
@@ -118,6 +122,7 @@ void tables_free(struct tables **t) {
     sqlite3_finalize((*t)->unique[i]);
     sqlite3_finalize((*t)->insert[i]);
     sqlite3_finalize((*t)->update[i]);
+    sqlite3_finalize((*t)->stay[i]);
     sqlite3_finalize((*t)->release[i]);
     sqlite3_finalize((*t)->quiet[i]);
   }
@@ -179,10 +184,12 @@ int tables_release(struct tables *t, enum ck_table table, uint64_t version, stru
   return run(t, t->release[table], table, err);
 }
 
-int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, uint64_t version,
-                 struct ck_err *err) {
+int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, bool stays,
+                 uint64_t version, struct ck_err *err) {
   const struct ck_table_info *info = &ck_tables[row->table];
-  sqlite3_stmt *s = old_version ? t->update[row->table] : t->insert[row->table];
+  sqlite3_stmt *s = !old_version ? t->insert[row->table]
+                    : stays      ? t->stay[row->table]
+                                 : t->update[row->table];
   sqlite3_bind_int64(s, 1, (sqlite3_int64)version);
   for (int c = 0; c < info->columns; ++c)
     if (!old_version || c != info->key) db_bind_value(s, c + 2, &row->v[c]);

@@ -26,9 +26,10 @@ void tables_reset(struct tables *t, enum ck_table table);
 /* Releases the unique key of the record at this version, so that another record may take it before
  * this one is written. Only for tables with a ck_release_column. */
 int tables_release(struct tables *t, enum ck_table table, uint64_t version, struct ck_err *err);
-/* Writes the record at its new version: inserts it if old_version is 0, else moves it. 0 or -1. */
-int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, uint64_t version,
-                 struct ck_err *err);
+/* Writes the record at its new version: inserts it if old_version is 0, else moves it. stays: its
+ * ties (ck_is_tie) are as they were, so they need not be written. 0 or -1. */
+int tables_write(struct tables *t, const struct ck_row *row, uint64_t old_version, bool stays,
+                 uint64_t version, struct ck_err *err);
 /* Writes the record's CK_QUIET columns, and leaves its version. 0 or -1. */
 int tables_write_quiet(struct tables *t, const struct ck_row *row, uint64_t version,
                        struct ck_err *err);
