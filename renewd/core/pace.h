@@ -14,7 +14,7 @@
 /* Deliveries at once: to one target; and to all together, but a target that has none under way
  * always gets its first. */
 #define RENEW_SLOTS_OF_A_TARGET 4
-#define RENEW_SLOTS 64
+#define RENEW_SLOTS 256
 
 /* What its lanes share: a target, or an account. */
 struct renew_gate {
