@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/calendar.h"
 #include "proto/clock.h"
 #include "proto/file.h"
 #include "proto/lock.h"
@@ -18,6 +19,7 @@
 #include "proto/map.h"
 #include "proto/places.h"
 
+#define DAY_MS INT64_C(86400000)
 #define PAGE 200
 #define AGAIN_MS 1000
 /* Rows that come meanwhile are written together, with one sync. */
@@ -196,10 +198,7 @@ static int write_batch(struct renew_log *l, struct batch *b) {
 
 /* True: their lines are in one file. */
 static bool are_of_a_day(int64_t a, int64_t b) {
-  char one[RENEW_LOG_PATH], other[RENEW_LOG_PATH];
-  renew_log_path(one, a);
-  renew_log_path(other, b);
-  return strcmp(one, other) == 0;
+  return ck_floor_div(a, DAY_MS) == ck_floor_div(b, DAY_MS);
 }
 
 static void later(struct renew_log *l) {

@@ -42,18 +42,27 @@ static bool below(const struct ck_url *prefix, const struct ck_url *a) {
          strcmp(prefix->port, a->port) == 0 && path_below(prefix->path, a->path);
 }
 
-bool renew_url_below(const char *prefix, const char *url) {
-  struct ck_url p, a;
-  int bad = ck_url_parse(&p, prefix);
-  bool is = !ck_url_parse(&a, url) && !bad && below(&p, &a);
+static bool is_below(const char *prefix, const struct ck_url *a) {
+  struct ck_url p;
+  bool is = !ck_url_parse(&p, prefix) && below(&p, a);
   ck_url_free(&p);
+  return is;
+}
+
+bool renew_url_below(const char *prefix, const char *url) {
+  struct ck_url a;
+  bool is = !ck_url_parse(&a, url) && is_below(prefix, &a);
   ck_url_free(&a);
   return is;
 }
 
 bool renew_url_allowed(const struct ck_settings *s, enum ck_setting prefixes, const char *url) {
-  const char *prefix;
-  for (int i = 0; (prefix = ck_set_word(s, prefixes, i)); i++)
-    if (renew_url_below(prefix, url)) return true;
-  return false;
+  struct ck_url a;
+  const char *prefix = ck_set_word(s, prefixes, 0);
+  if (!prefix) return false;
+  bool bad = ck_url_parse(&a, url), is = false;
+  for (int i = 0; !bad && !is && (prefix = ck_set_word(s, prefixes, i)); i++)
+    is = is_below(prefix, &a);
+  ck_url_free(&a);
+  return is;
 }

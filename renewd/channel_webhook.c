@@ -217,30 +217,25 @@ static struct post *post_new(struct webhook *w, const struct renew_parcel *parce
 
 static int webhook_serves(const struct ck_settings *s, const struct renew_target *target,
                           struct ck_err *err) {
-  char *url = renew_target_url(target);
-  int rc = !url ? ck_fail(err, "its target, of kind webhook, has no url in its payload")
-           : renew_url_allowed(s, CK_SET_RENEW_WEBHOOK_ALLOW, url)
-               ? 0
-               : ck_fail(err, "not below any prefix of renew.webhook.allow: %.200s", url);
-  free(url);
-  return rc;
+  if (!target->url) return ck_fail(err, "its target, of kind webhook, has no url in its payload");
+  return renew_url_allowed(s, CK_SET_RENEW_WEBHOOK_ALLOW, target->url)
+             ? 0
+             : ck_fail(err, "not below any prefix of renew.webhook.allow: %.200s", target->url);
 }
 
 static void *webhook_start(void *channel, const struct renew_parcel *parcel,
                            struct renew_result *result) {
   struct webhook *w = channel;
   struct post *p = NULL;
-  char *url = renew_target_url(parcel->target);
   if (!fits_header(parcel->job_id))
     renew_result_set(result, RENEW_FAILED, "job_id: has characters that no header can carry");
   else
-    p = post_new(w, parcel, url);
+    p = post_new(w, parcel, parcel->target->url);
   if (p && !p->added) {
     renew_result_set(result, RENEW_FAILED, "libcurl refuses the request");
     post_free(p);
     p = NULL;
   }
-  free(url);
   return p;
 }
 
@@ -268,10 +263,7 @@ static bool webhook_over(void *delivery, struct renew_result *result) {
 }
 
 static bool webhook_repeatable(const struct ck_settings *s, const struct renew_target *target) {
-  char *url = renew_target_url(target);
-  bool is = url && renew_url_allowed(s, CK_SET_RENEW_WEBHOOK_IDEMPOTENT, url);
-  free(url);
-  return is;
+  return target->url && renew_url_allowed(s, CK_SET_RENEW_WEBHOOK_IDEMPOTENT, target->url);
 }
 
 const struct renew_channel renew_channel_webhook = {

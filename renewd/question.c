@@ -250,12 +250,21 @@ static void fill_job(struct asked *a, struct ck_str row, void *one) {
   *r = (struct renew_job_row){.version = (uint64_t)ck_map_int(row, "version", 0),
                               .row = {.table = CK_JOBS},
                               .age = ck_map_int(row, "age", 0)};
-  for (int c = 0; c < ck_tables[CK_JOBS].columns; c++) {
-    const struct ck_field *f = &ck_tables[CK_JOBS].fields[c];
-    int64_t number = ck_map_int(row, f->name, INT64_MIN);
-    struct ck_str s = text(a, row, f->name);
-    if (ck_kind_is_int(f->kind) && number != INT64_MIN) r->row.v[c] = ck_int(number);
-    if (!ck_kind_is_int(f->kind) && s.n) r->row.v[c] = ck_text(s);
+  struct ck_reader pairs = ck_reader_of(row);
+  struct ck_str name, value;
+  uint32_t n;
+  if (ck_read_map(&pairs, &n)) return;
+  for (; n && ck_read_str(&pairs, &name) == 0 && ck_read_raw(&pairs, &value) == 0; n--) {
+    int c = ck_column_named(CK_JOBS, name);
+    if (c < 0) continue;
+    struct ck_reader v = ck_reader_of(value);
+    struct ck_str s;
+    int64_t number;
+    if (ck_kind_is_int(ck_tables[CK_JOBS].fields[c].kind)) {
+      if (ck_read_int(&v, &number) == 0) r->row.v[c] = ck_int(number);
+    } else if (ck_read_str(&v, &s) == 0 && s.n) {
+      r->row.v[c] = ck_text(ck_arena_copy(&a->arena, s));
+    }
   }
 }
 

@@ -44,9 +44,10 @@ static void set_no_target(struct renew_core *core, struct renew_job *j, const ch
   renew_conversation_touch(core, j->of);
 }
 
-void renew_address_job(struct renew_core *core, struct renew_job *j, struct ck_str snapshot) {
+void renew_address_job(struct renew_core *core, struct renew_job *j,
+                       const struct renew_target *target) {
   struct ck_err err;
-  if (snapshot.n && renew_resolve_snapshot(&core->set, snapshot, &err) == 0) {
+  if (target && renew_resolve_target(&core->set, target, &err) == 0) {
     set_no_target(core, j, NULL);
     return;
   }

@@ -276,8 +276,9 @@ void renew_offers_reset(struct renew_core *core);
 
 /* ---- address.c: jobs that have nowhere to go ---- */
 
-/* A job's row came, and this is its target. */
-void renew_address_job(struct renew_core *core, struct renew_job *j, struct ck_str snapshot);
+/* A job's row came, and this is its target; NULL: it has none that can be read. */
+void renew_address_job(struct renew_core *core, struct renew_job *j,
+                       const struct renew_target *target);
 void renew_address_link_row(struct renew_core *core, const struct ck_row *row);
 /* Asks for links. */
 void renew_address_step(struct renew_core *core);

@@ -249,23 +249,20 @@ struct to {
   char *client, *account;
 };
 
-static struct to to_of(const struct ck_row *row) {
+static struct to to_of(const struct renew_target *target) {
   struct to to = {0};
-  struct renew_target target;
   struct ck_buf account = {0};
-  renew_target_parse(&target, ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT), NULL);
-  const char *client = renew_target_client(&target);
-  renew_target_key(&to.key, &target);
-  ck_account_name(&account, &(struct ck_account_facts){.platform = ck_str_of(target.platform),
-                                                       .kind = ck_str_of(target.kind),
-                                                       .id = ck_str_of(target.id),
-                                                       .client_id = ck_str_of(target.client_id),
-                                                       .payload = ck_str_of(target.payload),
-                                                       .known = ck_str_of(target.account)});
+  const char *client = renew_target_client(target);
+  renew_target_key(&to.key, target);
+  ck_account_name(&account, &(struct ck_account_facts){.platform = ck_str_of(target->platform),
+                                                       .kind = ck_str_of(target->kind),
+                                                       .id = ck_str_of(target->id),
+                                                       .client_id = ck_str_of(target->client_id),
+                                                       .payload = ck_str_of(target->payload),
+                                                       .known = ck_str_of(target->account)});
   if (client) to.client = ck_strdup(client);
   if (account.len) to.account = ck_str_dup(ck_buf_view(&account));
   ck_buf_free(&account);
-  renew_target_free(&target);
   return to;
 }
 
@@ -290,8 +287,9 @@ static void enter_lane(struct renew_core *core, struct renew_job *j, struct rene
   count(core, j, 1);
 }
 
-static void take_lane(struct renew_core *core, struct renew_job *j, const struct ck_row *row) {
-  struct to to = to_of(row);
+static void take_lane(struct renew_core *core, struct renew_job *j,
+                      const struct renew_target *target) {
+  struct to to = to_of(target);
   char *before = j->client;
   free(j->account);
   j->account = to.account;
@@ -309,7 +307,10 @@ void renew_job_begun(struct renew_core *core, const struct ck_row *row, int64_t 
   const struct renew_job *known = renew_core_job(core, ck_row_key(row));
   if (known && known->slot) return; /* it is this run's */
   if (ago < 0 || (ago >= core->pace.spacing && ago >= core->pace.account_spacing)) return;
-  struct to to = to_of(row);
+  struct renew_target target;
+  renew_target_parse(&target, ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT), NULL);
+  struct to to = to_of(&target);
+  renew_target_free(&target);
   const struct renew_conversation *c =
       renew_core_conversation(core, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
   struct renew_lane *lane = join_lane(core, ck_buf_view(&to.key), c, to.account);
@@ -364,15 +365,21 @@ static bool was_tried(const struct ck_row *row) {
 void renew_job_take(struct renew_core *core, const struct ck_row *row) {
   bool running = ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running");
   struct renew_job *j = job_get(core, row);
+  struct renew_target target = {0};
+  bool read = false;
   renew_doubt_end(core, j);
   /* One that runs has no turn before it has another row. */
-  if (!running || !j->lane) take_lane(core, j, row);
+  if (!running || !j->lane) {
+    read = renew_target_parse(&target, ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT), NULL) == 0;
+    take_lane(core, j, &target);
+  }
   j->tried = was_tried(row);
   take_times(core, j, row);
   j->status = running ? RENEW_RUNNING : RENEW_PENDING;
   if (!running) renew_account_wished(core, j);
   renew_upcoming_count(core, j, renew_upcoming_is(j));
-  if (!running) renew_address_job(core, j, ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT));
+  if (!running) renew_address_job(core, j, read ? &target : NULL);
+  renew_target_free(&target);
   /* A person may want it anyway. */
   if (!running && j->automatic && !j->anyway) renew_conversation_unbrake(j->of);
   renew_job_step(core, j, running ? RENEW_JOB_RUNNING : RENEW_JOB_PENDING, NULL);

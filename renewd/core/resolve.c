@@ -12,15 +12,6 @@ int renew_resolve_target(const struct renew_settings *set, const struct renew_ta
              : ck_fail(err, "its target, of kind %.100s, has neither client_id nor id", t->kind);
 }
 
-int renew_resolve_snapshot(const struct renew_settings *set, struct ck_str snapshot,
-                           struct ck_err *err) {
-  struct renew_target t;
-  int rc = renew_target_parse(&t, snapshot, err);
-  if (rc == 0) rc = renew_resolve_target(set, &t, err);
-  renew_target_free(&t);
-  return rc;
-}
-
 int renew_resolve_link(const struct renew_settings *set, const struct renew_link *link,
                        struct ck_buf *snapshot, struct ck_err *err) {
   if (!link)

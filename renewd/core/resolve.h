@@ -6,10 +6,7 @@
 
 #include "renewd/core/state.h"
 
-/* 0 when something serves this snapshot (target.h) with these settings; -1 with what is missing. */
-int renew_resolve_snapshot(const struct renew_settings *set, struct ck_str snapshot,
-                           struct ck_err *err);
-/* The same for its target. */
+/* 0 when something serves this target with these settings; -1 with what is missing. */
 int renew_resolve_target(const struct renew_settings *set, const struct renew_target *t,
                          struct ck_err *err);
 /* The same for a link; NULL: there is no active one. It appends the link's snapshot if that names a

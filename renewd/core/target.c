@@ -61,6 +61,15 @@ static char *take_json(const json_t *o, const char *name) {
   return v ? dump(v) : NULL;
 }
 
+/* The payload may be an object that was given as text. */
+static char *take_url(const json_t *payload) {
+  if (!json_is_string(payload)) return take_text(payload, "url");
+  json_t *inner = json_loads(json_string_value(payload), 0, NULL);
+  char *url = take_text(inner, "url");
+  json_decref(inner);
+  return url;
+}
+
 int renew_target_parse(struct renew_target *t, struct ck_str snapshot, struct ck_err *err) {
   memset(t, 0, sizeof *t);
   json_error_t e;
@@ -77,6 +86,7 @@ int renew_target_parse(struct renew_target *t, struct ck_str snapshot, struct ck
   t->remote_conversation_id = take_text(o, "remote_conversation_id");
   t->account = take_text(o, "account");
   t->payload = take_json(o, "payload");
+  t->url = take_url(json_object_get(o, "payload"));
   t->page_url = take_text(o, "page_url");
   t->page_title = take_text(o, "page_title");
   t->route_path = take_text(o, "route_path");
@@ -94,6 +104,7 @@ void renew_target_free(struct renew_target *t) {
   free(t->remote_conversation_id);
   free(t->account);
   free(t->payload);
+  free(t->url);
   free(t->page_url);
   free(t->page_title);
   free(t->route_path);
@@ -115,27 +126,13 @@ const char *renew_target_client(const struct renew_target *t) {
   return t->client_id ? t->client_id : t->id;
 }
 
-char *renew_target_url(const struct renew_target *t) {
-  if (!t->payload) return NULL;
-  json_t *v = json_loads(t->payload, JSON_DECODE_ANY, NULL);
-  /* The object may have been given as text. */
-  if (json_is_string(v)) {
-    json_t *inner = json_loads(json_string_value(v), 0, NULL);
-    json_decref(v);
-    v = inner;
-  }
-  char *url = take_text(v, "url");
-  json_decref(v);
-  return url;
-}
-
 static bool is_of_client(const char *kind) {
   return strcmp(kind, "feed") == 0 || strncmp(kind, "browser.", 8) == 0;
 }
 
 void renew_target_key(struct ck_buf *key, const struct renew_target *t) {
   if (!t->kind) return;
-  char *url = strcmp(t->kind, "webhook") == 0 ? renew_target_url(t) : NULL;
+  const char *url = strcmp(t->kind, "webhook") == 0 ? t->url : NULL;
   const char *id = url                                     ? url
                    : is_of_client(t->kind) && t->client_id ? t->client_id
                    : t->id                                 ? t->id
@@ -143,7 +140,6 @@ void renew_target_key(struct ck_buf *key, const struct renew_target *t) {
   ck_buf_text(key, is_of_client(t->kind) ? "client" : t->kind);
   ck_buf_text(key, " ");
   ck_buf_add(key, id, url ? strcspn(id, "?#") : strlen(id));
-  free(url);
 }
 
 static void member_or_null(struct ck_buf *b, const char *name, const char *text) {

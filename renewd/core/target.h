@@ -11,6 +11,7 @@ struct renew_target {
   char *kind, *id, *client_id, *platform, *remote_conversation_id;
   char *account; /* whose the conversation is, as far as is known (proto/account.h) */
   char *payload; /* JSON text */
+  char *url;     /* the payload's member `url` */
   /* Of a client's target: the page that it has open. */
   char *page_url, *page_title, *route_path, *route_pattern;
   char *route_params; /* JSON text */
@@ -39,8 +40,6 @@ bool renew_target_of_client(const struct renew_target *t);
 bool renew_target_is_command(const struct renew_target *t);
 /* That client: client_id, else id. NULL when the target names none, or is of another kind. */
 const char *renew_target_client(const struct renew_target *t);
-/* The payload's member `url`, on the heap; the caller frees. NULL when there is none. */
-char *renew_target_url(const struct renew_target *t);
 
 /* Appends what tells this target from others, for its lane (pace.h): the kind with a webhook's
  * address up to its query, a command's name, or a client; nothing without a kind. */

@@ -200,7 +200,10 @@ Test(renewd_webhook, nothing_arrived, .init = begin_serving, .fini = test_delive
 static void serves(const char *target, const char *missing) {
   struct ck_err err = {""};
   const struct renew_settings set = renew_settings_of(test_settings);
-  int rc = renew_resolve_snapshot(&set, ck_str_of(target), &err);
+  struct renew_target t;
+  int rc = renew_target_parse(&t, ck_str_of(target), &err);
+  if (rc == 0) rc = renew_resolve_target(&set, &t, &err);
+  renew_target_free(&t);
   cr_assert_eq(rc, missing ? -1 : 0, "%s: %s", target, err.text);
   cr_assert(!missing || strstr(err.text, missing), "%s: '%s' is not in '%s'", target, missing,
             err.text);

@@ -57,15 +57,11 @@ Test(renewd_target, parse) {
                0);
   cr_assert_str_eq(t.kind, "webhook");
   cr_assert_null(t.client_id);
-  char *url = renew_target_url(&t);
-  cr_assert_str_eq(url, "http://a/");
-  free(url);
+  cr_assert_str_eq(t.url, "http://a/");
   renew_target_free(&t);
   cr_assert_eq(
       renew_target_parse(&t, CK_LIT("{\"payload\":\"{\\\"url\\\":\\\"http://b/\\\"}\"}"), &err), 0);
-  url = renew_target_url(&t);
-  cr_assert_str_eq(url, "http://b/");
-  free(url);
+  cr_assert_str_eq(t.url, "http://b/");
   renew_target_free(&t);
   static const char *const bad[] = {"", "[]", "null", "{", "\"x\"", "{\"kind\":\"a\"} {"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -76,7 +72,7 @@ Test(renewd_target, parse) {
                                        "{\"payload\":{\"url\":5}}", "{\"payload\":{\"url\":\"\"}}"};
   for (size_t i = 0; i < sizeof no_url / sizeof *no_url; i++) {
     cr_assert_eq(renew_target_parse(&t, ck_str_of(no_url[i]), &err), 0);
-    cr_assert_null(renew_target_url(&t), "%s", no_url[i]);
+    cr_assert_null(t.url, "%s", no_url[i]);
     renew_target_free(&t);
   }
 }
