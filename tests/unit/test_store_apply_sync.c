@@ -51,6 +51,39 @@ Test(apply, a_sync_lease_ends_with_its_commit) {
   ap_refused(bad, "synced.dead[0]");
 }
 
+Test(apply, each_sink_has_leases_and_a_cursor_of_its_own) {
+  struct leases *d1 = s.mirrors->at[1].leases;
+  for (int i = 0; i < 4; ++i) {
+    char id[16];
+    snprintf(id, sizeof id, "m%d", i);
+    sh_message(&s, id, 1, "");
+  }
+  struct lease here = grant(s.leases, 4, 0), there = grant(d1, 2, 0);
+  cr_expect_eq(here.generation, there.generation, "then the sink alone tells them apart");
+  struct ck_mutation end_here = synced(here), end_there = synced(there);
+  ap_refused(end_there, "synced.generation");
+  end_there.as.synced.sink = CK_LIT("d1");
+  /* Both in one commit, then the commit fails. */
+  sh_mutate(&s, &end_here);
+  sh_mutate(&s, &end_there);
+  cr_expect_eq(sh_apply(&s), '=', "%s", s.reason.text);
+  apply_abandon(s.apply);
+  s.begun = false;
+  cr_expect(leases_cursor(s.leases) == 0 && leases_cursor(d1) == 0);
+  cr_expect_eq(ap_mutate(end_there), '=', "%s", s.reason.text);
+  cr_expect(leases_cursor(s.leases) == 0 && leases_cursor(d1) == 2);
+  cr_expect_eq(ap_mutate(end_here), '=', "%s", s.reason.text);
+  cr_expect(leases_cursor(s.leases) == 4 && leases_cursor(d1) == 2);
+  cr_expect_eq(sh_int(&s, "SELECT cursor FROM sinks WHERE name = 'd1:db'"), 2);
+  cr_expect_eq(sh_int(&s, "SELECT cursor FROM sinks WHERE name = 'sqlite'"), 4);
+  end_there.as.synced.sink = CK_LIT("postgres");
+  ap_refused(end_there, "synced.sink: this store's mirrors are in sqlite, d1, not in");
+  /* At the next start each goes on from its own. */
+  sh_reopen(&s);
+  cr_expect(leases_cursor(s.mirrors->at[0].leases) == 4 &&
+            leases_cursor(s.mirrors->at[1].leases) == 2);
+}
+
 Test(apply, a_backfill_begins_with_its_commit) {
   struct ck_mutation m = {.kind = CK_OP_BACKFILL};
   uint64_t after, upto;

@@ -226,3 +226,22 @@ Test(apply, a_takeover_forgets_the_last_comparison) {
   cr_expect_neq(ap_mutate(take), 'r', "%s", s.reason.text);
   cr_expect_eq(sh_int(&s, "SELECT wrong FROM checks WHERE task = ''"), 0);
 }
+
+/* What another store has written is about one mirror; that the database was set back is about all,
+ * until that mirror fits or is taken over, also at the next start. */
+Test(apply, what_a_witness_says_of_the_database_is_about_all_mirrors) {
+  struct ck_mutation take = {.kind = CK_OP_TAKEOVER};
+  take.as.takeover.sink = CK_LIT("sqlite");
+  begin_run();
+  tell(true, "f00df00d", "beef", 77);
+  expect_alarm("other_store");
+  cr_expect_null(mirrors_set_back(s.mirrors));
+  tell(true, id, "beef", 5);
+  expect_alarm("set_back");
+  cr_expect_eq(mirrors_set_back(s.mirrors), &s.mirrors->at[0]);
+  next_run();
+  cr_expect_eq(state(), FIT_UNKNOWN);
+  cr_expect_eq(mirrors_set_back(s.mirrors), &s.mirrors->at[0], "before it is read again");
+  cr_expect_neq(ap_mutate(take), 'r', "%s", s.reason.text);
+  cr_expect_null(mirrors_set_back(s.mirrors));
+}
