@@ -47,8 +47,9 @@ static void stop_in_turn(struct renew_stop *s, const struct renew_past *past, in
   else if (ck_str_is(past->turn, "interrupted"))
     stop(s, RENEW_STOPPED, "somebody has interrupted its turn");
   if (!ck_str_is(past->turn, "failed")) return;
-  /* A clock that went back makes it look younger, never older than it is. */
-  wait_for_age(s, past->came_at < now ? now - past->came_at : 0, ERROR_MS);
+  /* If the clock went back since, nobody knows its age; but it is not waited for that clock. */
+  int64_t age = now - past->came_at;
+  wait_for_age(s, age < -ERROR_MS ? ERROR_MS : age < 0 ? 0 : age, ERROR_MS);
   if (s->brake) stop(s, RENEW_BRAKED, "its turn has ended with an error: it waits 15 minutes");
 }
 

@@ -98,7 +98,7 @@ int offer_claimed(struct apply *a, const struct ck_claim *m, struct client_lease
 /* ---- attempts ---- */
 
 struct held {
-  int64_t attempt, at;
+  int64_t attempt, age;
   struct ck_str token; /* this and the client are of the changeset's arena */
   struct client_lease client;
   bool unknown;
@@ -142,7 +142,7 @@ int mutate_extend(struct apply *a, const struct ck_extend *m, struct ck_err *err
     return ck_fail(err, "extend.token: the attempt is not the job's current one");
   if (!h.client.client.n || h.unknown)
     return ck_fail(err, "extend: the attempt is %s", h.unknown ? "unknown" : "not a client's");
-  int64_t end = lease_end(a, m->lease), last = h.at + CK_CLIENT_ATTEMPT_MAX_MS;
+  int64_t end = lease_end(a, m->lease), last = a->now - h.age + CK_CLIENT_ATTEMPT_MAX_MS;
   if (a->now >= last) return ck_fail(err, "extend: the attempt has lasted as long as one may");
   if (apply_savepoint(a, err)) return -1;
   return system_run(a->system, SYSTEM_LEASE_EXTEND, err, "sii", m->job_id, end < last ? end : last,

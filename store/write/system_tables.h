@@ -43,8 +43,11 @@
   L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
   L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES" \
                 " (?1, ?2, ?3, 'running', ?4, ?5, ?6, ?7, ?8, " SYSTEM_MOMENT ")") \
-  L(LEASE_GET, "SELECT attempt, token, state, client, " MOMENT_LEFT \
-               ", rest, at FROM leases WHERE job_id = ?1") \
+  L(LEASE_GET, \
+    "SELECT attempt, token, state, client, " MOMENT_LEFT ", rest, (SELECT " MOMENT_AGE( \
+        "t.begun", "t.start", \
+        "t.boot") " FROM attempts t WHERE t.job_id = ?1 ORDER BY t.number DESC LIMIT 1)" \
+                  " FROM leases WHERE job_id = ?1") \
   L(LEASE_UNKNOWN, "UPDATE leases SET state = 'unknown', at = ?2 WHERE job_id = ?1") \
   L(LEASE_EXTEND, "UPDATE leases SET until = ?2, written = ?3, (start, boot) = (" SYSTEM_MOMENT \
                   ") WHERE job_id = ?1") \

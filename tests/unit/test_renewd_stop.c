@@ -130,6 +130,10 @@ Test(renewd_stop, turns, .init = begin) {
   is(false, RENEW_FREELY, "");
   past.came_at = NOW - HOUR / 4;
   is(true, RENEW_FREELY, "");
+  past.came_at = NOW + HOUR / 4;
+  cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, HOUR / 4, "not longer than it was to be");
+  past.came_at = NOW + HOUR / 4 + 1;
+  is(true, RENEW_FREELY, "");
   past.renewal = CK_LIT("{\"until\":1}");
   is(true, RENEW_STOPPED, "the time has come");
 }

@@ -146,6 +146,10 @@ Test(apply, a_client_extends_its_lease_up_to_a_limit) {
   s.now = 1000 + CK_CLIENT_ATTEMPT_MAX_MS - 1;
   ap_mutate(extend_of(1, "t1", 0));
   cr_expect_eq(until(), 1000 + CK_CLIENT_ATTEMPT_MAX_MS);
+  const int64_t year = 365 * INT64_C(86400000);
+  s.now += year, s.behind -= year; /* a step of the wall clock */
+  ap_mutate(extend_of(1, "t1", 0));
+  cr_expect_eq(until(), 1000 + year + CK_CLIENT_ATTEMPT_MAX_MS);
   s.now++;
   ap_refused(extend_of(1, "t1", 0), "extend: the attempt has lasted as long as one may");
   sh_is(&s, CK_JOBS, "j1", "status", "running");
