@@ -244,7 +244,7 @@ pid_t bench_daemon(const char *name) {
   sigemptyset(&none);
   if (!getcwd(here, sizeof here)) bench_fail("no working directory");
   const struct cli c = {.dir = here};
-  pid_t pid = cli_spawn(&c, name, SIGKILL, &none, &ready, &err);
+  pid_t pid = cli_spawn(&c, name, NULL, SIGKILL, &none, &ready, &err);
   if (pid < 0) bench_fail("%s", err.text);
   struct pollfd fd = {ready, POLLIN, 0};
   if (poll(&fd, 1, READY_MS) != 1 || read(ready, word, sizeof word) <= 0)

@@ -195,8 +195,10 @@ static void await_judged(void) {
     json_array_foreach(json_object_get(status, "daemons"), i,
                        one) if (strcmp(json_string_value(json_object_get(one, "name")), "renewd") ==
                                 0) renewd = one;
-    left = json_integer_value(json_object_get(json_object_get(renewd, "info"), "undecided"));
-    if (!json_object_get(json_object_get(renewd, "info"), "undecided")) left = 1;
+    const json_t *info = json_object_get(renewd, "info");
+    left = json_is_true(json_object_get(info, "live"))
+               ? json_integer_value(json_object_get(info, "undecided"))
+               : 1;
     json_decref(status);
     if (left) usleep(100000);
   }
