@@ -226,28 +226,39 @@ enum {
  * and none on a column that changes with every message (updated_at, last_activity_at).
  *
  * The store's begin with the time by which a list is sorted: a list takes its first rows from the
- * end of the index, and what it is filtered by stands there, too. */
+ * end of the index, and what it is filtered by stands there, too.
+ *
+ * Those that are EXTRA the predecessor's databases have besides; a mirror gets them on demand. */
 #define CK_INDEX_LIST(I) \
   I(BOTH, MESSAGES, "messages_conversation", CK_MESSAGES_CONVERSATION_ID, CK_MESSAGES_OBSERVED_AT) \
   I(STORE, MESSAGES, "messages_observed", CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_PLATFORM) \
+  I(EXTRA, MESSAGES, "messages_platform", CK_MESSAGES_PLATFORM, CK_MESSAGES_OBSERVED_AT) \
   I(BOTH, EXECUTIONS, "executions_message", CK_EXECUTIONS_MESSAGE_ID) \
   I(STORE, EXECUTIONS, "executions_executed", CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_TARGET, \
     CK_EXECUTIONS_TOOL) \
+  I(EXTRA, EXECUTIONS, "executions_target", CK_EXECUTIONS_TARGET, CK_EXECUTIONS_TOOL) \
+  I(EXTRA, EXECUTIONS, "executions_time", CK_EXECUTIONS_EXECUTED_AT) \
   I(STORE, SESSIONS, "sessions_activity", CK_SESSIONS_LAST_ACTIVITY_AT, CK_SESSIONS_PLATFORM) \
   I(BOTH, SESSIONS, "sessions_conversation", CK_SESSIONS_CONVERSATION_ID) \
-  I(STORE, CONVERSATIONS, "conversations_status", CK_CONVERSATIONS_AUTOMATION_STATUS, \
+  I(EXTRA, SESSIONS, "sessions_platform", CK_SESSIONS_PLATFORM, \
+    CK_DESC | CK_SESSIONS_LAST_ACTIVITY_AT) \
+  I(STORE_EXTRA, CONVERSATIONS, "conversations_status", CK_CONVERSATIONS_AUTOMATION_STATUS, \
     CK_DESC | CK_CONVERSATIONS_UPDATED_AT) \
   I(STORE, CONVERSATIONS, "conversations_updated", CK_CONVERSATIONS_UPDATED_AT, \
     CK_CONVERSATIONS_PLATFORM, CK_CONVERSATIONS_TITLE) \
   I(STORE, CONVERSATIONS, "conversations_created", CK_CONVERSATIONS_CREATED_AT, \
     CK_CONVERSATIONS_PLATFORM, CK_CONVERSATIONS_TITLE) \
-  I(STORE, LINKS, "links_conversation", CK_LINKS_LOCAL_CONVERSATION_ID, CK_LINKS_IS_ACTIVE, \
+  I(EXTRA, CONVERSATIONS, "conversations_platform", CK_CONVERSATIONS_PLATFORM, \
+    CK_DESC | CK_CONVERSATIONS_UPDATED_AT) \
+  I(EXTRA, CONVERSATIONS, "conversations_last_message", \
+    CK_DESC | CK_CONVERSATIONS_LAST_MESSAGE_AT) \
+  I(STORE_EXTRA, LINKS, "links_conversation", CK_LINKS_LOCAL_CONVERSATION_ID, CK_LINKS_IS_ACTIVE, \
     CK_DESC | CK_LINKS_UPDATED_AT) \
-  I(STORE, LINKS, "links_client", CK_LINKS_CLIENT_ID, CK_DESC | CK_LINKS_UPDATED_AT) \
+  I(STORE_EXTRA, LINKS, "links_client", CK_LINKS_CLIENT_ID, CK_DESC | CK_LINKS_UPDATED_AT) \
   I(STORE, LINKS, "links_observed", CK_LINKS_OBSERVED_AT, CK_LINKS_PLATFORM) \
   I(MIRROR, LINKS, "conversation_links_conversation", CK_LINKS_LOCAL_CONVERSATION_ID) \
-  I(STORE, JOBS, "jobs_status", CK_JOBS_STATUS, CK_JOBS_NEXT_ATTEMPT_AT, CK_JOBS_CREATED_AT) \
-  I(STORE, JOBS, "jobs_conversation", CK_JOBS_LOCAL_CONVERSATION_ID, CK_JOBS_STATUS, \
+  I(STORE_EXTRA, JOBS, "jobs_status", CK_JOBS_STATUS, CK_JOBS_NEXT_ATTEMPT_AT, CK_JOBS_CREATED_AT) \
+  I(STORE_EXTRA, JOBS, "jobs_conversation", CK_JOBS_LOCAL_CONVERSATION_ID, CK_JOBS_STATUS, \
     CK_DESC | CK_JOBS_CREATED_AT) \
   I(STORE, JOBS, "jobs_created", CK_JOBS_CREATED_AT) \
   I(MIRROR, JOBS, "renewal_jobs_conversation", CK_JOBS_LOCAL_CONVERSATION_ID) \
@@ -327,7 +338,13 @@ struct ck_unique {
 extern const struct ck_unique ck_uniques[CK_TABLES];
 
 /* Who has an index. */
-enum ck_index_where { CK_INDEX_STORE = 1, CK_INDEX_MIRROR = 2, CK_INDEX_BOTH = 3 };
+enum ck_index_where {
+  CK_INDEX_STORE = 1,
+  CK_INDEX_MIRROR = 2,
+  CK_INDEX_BOTH = 3,
+  CK_INDEX_EXTRA = 4, /* a mirror for which somebody asks for it */
+  CK_INDEX_STORE_EXTRA = 5
+};
 
 /* The most columns of an index. */
 #define CK_INDEX_MAX 3

@@ -191,7 +191,7 @@ int cli_sinks(struct cli *c, const char *named, bool one, struct cli_sinks *sink
 }
 
 struct wish {
-  bool old, apply, deep;
+  bool old, apply, indexes, deep;
   const char *sink;
 };
 
@@ -209,7 +209,9 @@ static int run_named(struct cli *c, const struct wish *w, const char *word, cons
   if (strcmp(word, "backfill") == 0) return cli_sync_backfill(c, sinks.at[0], false);
   if (strcmp(word, "adopt") == 0) return cli_sync_backfill(c, sinks.at[0], true);
   if (strcmp(word, "schema") == 0)
-    return w->apply ? cli_sync_apply(c, &sinks) : cli_sync_print(c, sinks.at[0], w->old);
+    return w->apply ? cli_sync_apply(c, &sinks, w->indexes)
+           : w->old ? cli_sync_show(c, sinks.at[0], w->indexes)
+                    : cli_sync_print(c, sinks.at[0], w->indexes);
   return cli_sync_check(c, &sinks, strcmp(word, "repair") == 0, w->deep);
 }
 
@@ -219,10 +221,14 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc != CLI_GO_ON) return rc;
   bool schema = strcmp(argv[1], "schema") == 0, mend = strcmp(argv[1], "repair") == 0,
        check = mend || strcmp(argv[1], "verify") == 0;
-  if ((w.old || w.apply) && !schema)
-    return cli_usage_error(c, w.old ? "--old" : "--apply", "only for sync schema");
+  if ((w.old || w.apply || w.indexes) && !schema)
+    return cli_usage_error(c,
+                           w.old     ? "--old"
+                           : w.apply ? "--apply"
+                                     : "--indexes",
+                           "only for sync schema");
   if (w.old && w.apply)
-    return cli_usage_error(c, "--old", "not with --apply, which sees what kind of database it is");
+    return cli_usage_error(c, "--old", "not with --apply, which runs what it prints");
   if (w.deep && !check) return cli_usage_error(c, "--deep", "only for sync verify and sync repair");
   bool retry = strcmp(argv[1], "retry") == 0;
   if (argc > 2 && !retry) return cli_usage_error(c, argv[2], "unexpected argument");
@@ -244,8 +250,10 @@ static const struct cli_option options[] = {
     CLI_FLAG("apply", struct wish, apply,
              "schema: prepares the mirror's database, whichever it is, and reports what it did"),
     CLI_FLAG("old", struct wish, old,
-             "schema: the SQL for a database of the predecessor, which has the same six tables "
-             "without a version column"),
+             "schema: looks at the mirror's database, the predecessor's perhaps, and prints what "
+             "--apply would run"),
+    CLI_FLAG("indexes", struct wish, indexes,
+             "schema: also the predecessor's other indexes, with what each costs"),
     {0}};
 
 const struct cli_command cli_sync = {

@@ -14,11 +14,13 @@ struct cli_sinks {
 int cli_sinks(struct cli *c, const char *named, bool one, struct cli_sinks *sinks);
 
 /* Run by a separate syncd process for each sink, one after the other
- * (libexec/convkeep/syncd repair|verify|schema|print). mend: repair instead of verify. deep:
- * compare every column. old: the SQL for the predecessor's database. */
+ * (libexec/convkeep/syncd repair|verify|schema|show|print). mend: repair instead of verify. deep:
+ * compare every column. indexes: the predecessor's other ones, too. apply makes what the mirror's
+ * database lacks, show prints it, print prints all of it. */
 int cli_sync_check(struct cli *c, const struct cli_sinks *sinks, bool mend, bool deep);
-int cli_sync_apply(struct cli *c, const struct cli_sinks *sinks);
-int cli_sync_print(struct cli *c, const char *sink, bool old);
+int cli_sync_apply(struct cli *c, const struct cli_sinks *sinks, bool indexes);
+int cli_sync_show(struct cli *c, const char *sink, bool indexes);
+int cli_sync_print(struct cli *c, const char *sink, bool indexes);
 
 /* Has the store send dead letters again: all, or those of the record `key` (if not NULL). */
 int cli_sync_retry(struct cli *c, const struct cli_sinks *sinks, const char *key);

@@ -161,42 +161,66 @@ int cli_sync_check(struct cli *c, const struct cli_sinks *sinks, bool mend, bool
 
 /* ---- schema ---- */
 
-int cli_sync_print(struct cli *c, const char *sink, bool old) {
-  const char *const words[] = {"print", old ? "old" : NULL, NULL};
+/* Prints the statements that the task's result has. */
+static int print_sql(struct cli *c, json_t *result) {
+  if (c->json)
+    cli_json_line(result);
+  else
+    fputs(cli_member(result, "sql"), stdout);
+  return CLI_DONE;
+}
+
+int cli_sync_print(struct cli *c, const char *sink, bool indexes) {
+  const char *const words[] = {"print", indexes ? "indexes" : NULL, NULL};
   const struct cli_daemon_task task = {
       .daemon = "syncd", .sink = sink, .words = words, .label = "schema", .folderless = true};
   json_t *result = NULL;
   int rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_daemon_task(c, &task, &result);
-  if (rc == CLI_GO_ON) {
-    if (c->json)
-      cli_json_line(result);
-    else
-      fputs(cli_member(result, "sql"), stdout);
-    rc = CLI_DONE;
-  }
+  if (rc == CLI_GO_ON) rc = print_sql(c, result);
   json_decref(result);
   return rc;
 }
 
-static void apply_line(void *self, const char *name, const json_t *did) {
+static void schema_line(void *self, const char *name, const json_t *said) {
   const struct task *t = self;
-  if (tell_waiting(t, name, did) || strcmp(name, "did") != 0) return;
+  bool made = strcmp(name, "did") == 0, way = strcmp(name, "in_the_way") == 0;
+  if (tell_waiting(t, name, said) || (!made && !way)) return;
   if (t->c->json) {
-    json_t *line = json_copy((json_t *)(uintptr_t)did);
+    json_t *line = json_copy((json_t *)(uintptr_t)said);
     json_object_set_new(line, "sink", json_string(t->sink));
     cli_json_line(line);
     json_decref(line);
+  } else if (made) {
+    printf("%s: %s: %s\n", t->sink, cli_member(said, "table"), cli_member(said, "what"));
   } else {
-    printf("%s: %s: %s\n", t->sink, cli_member(did, "table"), cli_member(did, "what"));
+    struct ck_buf line = {0};
+    ck_buf_printf(&line, "%s: %s: in the way: ", t->sink, cli_member(said, "table"));
+    cli_safe_text(&line, ck_str_of(cli_member(said, "key")), false);
+    ck_buf_text(&line, " (");
+    cli_safe_text(&line, ck_str_of(cli_member(said, "shares")), false);
+    ck_buf_text(&line, ")\n");
+    cli_print(&line);
+    ck_buf_free(&line);
   }
 }
 
-static int apply(struct cli *c, const char *sink, bool a, bool b) {
-  (void)a, (void)b;
+int cli_sync_show(struct cli *c, const char *sink, bool indexes) {
   struct task t = {.c = c, .sink = sink};
-  const char *const words[] = {"schema", NULL};
-  int rc = run_task(&t, "schema", words, apply_line);
+  const char *const words[] = {"show", indexes ? "indexes" : NULL, NULL};
+  int rc = cli_load(c);
+  if (rc == CLI_GO_ON) rc = cli_enter(c, false);
+  if (rc == CLI_GO_ON) rc = run_task(&t, "schema", words, schema_line);
+  if (rc == CLI_GO_ON) rc = print_sql(c, t.result);
+  json_decref(t.result);
+  return rc;
+}
+
+static int apply(struct cli *c, const char *sink, bool indexes, bool b) {
+  (void)b;
+  struct task t = {.c = c, .sink = sink};
+  const char *const words[] = {"schema", indexes ? "indexes" : NULL, NULL};
+  int rc = run_task(&t, "schema", words, schema_line);
   if (rc == CLI_GO_ON) {
     if (c->json)
       cli_json_line(t.result);
@@ -208,7 +232,7 @@ static int apply(struct cli *c, const char *sink, bool a, bool b) {
   return rc;
 }
 
-int cli_sync_apply(struct cli *c, const struct cli_sinks *sinks) {
+int cli_sync_apply(struct cli *c, const struct cli_sinks *sinks, bool indexes) {
   int rc = cli_enter(c, true);
-  return rc == CLI_GO_ON ? each(c, sinks, apply, false, false) : rc;
+  return rc == CLI_GO_ON ? each(c, sinks, apply, indexes, false) : rc;
 }

@@ -95,9 +95,52 @@ static int make(struct sqlite_sink *k) {
   return rc;
 }
 
+#define NAMED_MAX 3
+
+static int name_row(void *self, int n, char **cells, char **names) {
+  struct ck_buf *rows = self;
+  (void)names;
+  if (n < 3 || !cells[0] || !cells[1] || !cells[2]) return 0;
+  ck_buf_printf(rows, "%s%.60s (%.60s)", rows->len ? ", " : "", cells[0], cells[1]);
+  return 0;
+}
+
+static int take_total(void *self, int n, char **cells, char **names) {
+  (void)names;
+  if (n == 3 && cells[2]) *(long long *)self = atoll(cells[2]);
+  return 0;
+}
+
+/* Names the rows that are in the way of a unique index that is missing, if that is what failed. */
+static void name_rows(struct sqlite_sink *k, const struct ck_mirror_there *there,
+                      struct ck_err *err) {
+  for (enum ck_table t = 0; t < CK_TABLES; ++t)
+    for (int i = 0; i < 2; ++i) {
+      struct ck_buf sql = {0}, rows = {0}, unique = {0};
+      long long total = 0;
+      ck_unique_names(&unique, t);
+      if (there->table[t].there && !there->table[t].unique[i] && (i == 0 || unique.len)) {
+        ck_mirror_in_the_way(&sql, t, i == 0, NAMED_MAX);
+        sqlite3_exec(k->db, ck_buf_cstr(&sql), name_row, &rows, NULL);
+        sqlite3_exec(k->db, ck_buf_cstr(&sql), take_total, &total, NULL);
+      }
+      if (total)
+        ck_fail(err,
+                "%s: %lld rows share their %s, which must be unique: %s%s; change all but one of"
+                " each",
+                ck_tables[t].name, total,
+                i ? ck_buf_cstr(&unique) : ck_tables[t].fields[ck_tables[t].key].name,
+                ck_buf_cstr(&rows), total > NAMED_MAX ? ", …" : "");
+      ck_buf_free(&sql);
+      ck_buf_free(&rows);
+      ck_buf_free(&unique);
+      if (total) return;
+    }
+}
+
 /* Adds what a mirror of an earlier version lacks. The views show the columns that there were when
  * they were made, so they are made again. */
-static int bring_up(struct sqlite_sink *k) {
+static int bring_up(struct sqlite_sink *k, struct ck_err *err) {
   struct ck_mirror_there there = {0};
   struct ck_buf sql = {0}, what = {0};
   unsigned lacks = 0;
@@ -105,10 +148,14 @@ static int bring_up(struct sqlite_sink *k) {
   int rc = sqlite3_exec(k->db, ck_buf_cstr(&sql), note, &there, NULL);
   ck_buf_clear(&sql);
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
-    lacks += ck_mirror_missing(&sql, &what, CK_MIRROR_EMBEDDED, t, &there);
+    lacks += ck_mirror_missing(&sql, &what, CK_MIRROR_EMBEDDED, t, &there, false);
     ck_buf_printf(&sql, "DROP VIEW IF EXISTS %s_iso;\n", ck_tables[t].name);
   }
   if (rc == SQLITE_OK && lacks) rc = sqlite3_exec(k->db, ck_buf_cstr(&sql), NULL, NULL, NULL);
+  if (rc == SQLITE_CONSTRAINT) {
+    ck_fail(err, "%s", sqlite3_errmsg(k->db));
+    name_rows(k, &there, err);
+  }
   if (rc == SQLITE_OK && lacks) rc = make(k);
   ck_buf_free(&sql);
   ck_buf_free(&what);
@@ -141,7 +188,8 @@ static int refill(struct sqlite_sink *k, int tables) {
   return rc;
 }
 
-static int prepare(struct sqlite_sink *k) {
+/* err is filled if there is a better reason than SQLite's. */
+static int prepare(struct sqlite_sink *k, struct ck_err *err) {
   struct sqlite3 *db = k->db;
   sqlite3_busy_timeout(db, BUSY_MS);
   sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -154,7 +202,7 @@ static int prepare(struct sqlite_sink *k) {
   int rc = sqlite3_exec(db, begin, NULL, NULL, NULL);
   int tables = rc == SQLITE_OK ? count_tables(k) : 0;
   if (rc == SQLITE_OK) rc = make(k);
-  if (rc == SQLITE_OK) rc = bring_up(k);
+  if (rc == SQLITE_OK) rc = bring_up(k, err);
   if (rc == SQLITE_OK) rc = refill(k, tables);
   return rc == SQLITE_OK ? sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) : rc;
 }
@@ -171,9 +219,10 @@ static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *er
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
   /* Elsewhere, the folders on the way may be links. */
   if (*file != '/') flags |= SQLITE_OPEN_NOFOLLOW;
+  struct ck_err why = {{0}};
   if (sqlite3_open_v2(file, &k->db, flags, ck_sqlite_pages_vfs()) != SQLITE_OK ||
-      prepare(k) != SQLITE_OK)
-    rc = failed(k, file, err);
+      prepare(k, &why) != SQLITE_OK)
+    rc = why.text[0] ? ck_fail(err, "%s: %s", file, why.text) : failed(k, file, err);
   else
     name_triggers(k, file);
   unlock(k);

@@ -33,10 +33,27 @@ static void references(struct ck_buf *sql, enum ck_table t, int column) {
   if (r) ck_buf_printf(sql, " REFERENCES %s (%s)", ck_tables[r->parent].name, key_of(r->parent));
 }
 
+static bool has_default(const struct ck_field *f) {
+  return (f->flags & CK_DEFAULT) && f->kind != CK_K_PATH;
+}
+
+/* What the store takes for a value that is left out. convkeep always writes every column; who
+ * inserts by hand need not. */
+static void default_value(struct ck_buf *sql, const struct ck_field *f) {
+  if (f->kind == CK_K_CHOICE)
+    ck_buf_printf(sql, "'%.*s'", (int)strcspn(f->choices, "|"), f->choices);
+  else
+    ck_buf_printf(sql, "%lld", (long long)f->dflt);
+}
+
 static void column(struct ck_buf *sql, const struct dialect *d, enum ck_table t, int c) {
   const struct ck_field *f = &ck_tables[t].fields[c];
   ck_buf_printf(sql, "  %s %s", f->name, type_of(d, f));
   if (!(f->flags & CK_OPTIONAL)) ck_buf_text(sql, " NOT NULL");
+  if (has_default(f)) {
+    ck_buf_text(sql, " DEFAULT ");
+    default_value(sql, f);
+  }
   if (f->flags & CK_KEY) ck_buf_text(sql, " PRIMARY KEY");
   if (d->for_people) references(sql, t, c);
   ck_buf_text(sql, ",\n");
@@ -59,9 +76,16 @@ static void create_witness(struct ck_buf *sql, const struct dialect *d) {
   ck_mirror_witness_table(sql, d->integer, d->text, d->table_end);
 }
 
-static bool is_mirrored(const struct ck_index *index) { return index->where & CK_INDEX_MIRROR; }
+static bool is_wanted(const struct ck_index *index, bool extra) {
+  return index->where & (extra ? CK_INDEX_EXTRA : CK_INDEX_MIRROR);
+}
 
 static void create_index(struct ck_buf *sql, const struct ck_index *index) {
+  if (index->where & CK_INDEX_EXTRA) {
+    ck_buf_printf(sql, "-- %s: ", index->name);
+    ck_mirror_index_cost(sql, index);
+    ck_buf_text(sql, "\n");
+  }
   ck_buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s ", index->name);
   ck_index_sql(sql, index);
   ck_buf_text(sql, ";\n");
@@ -86,12 +110,13 @@ static void create_iso_view(struct ck_buf *sql, enum ck_table t) {
 
 static void add_column(struct ck_buf *sql, const struct dialect *d, enum ck_table t,
                        const struct ck_field *f) {
-  bool number = ck_kind_is_int(f->kind);
-  ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN %s %s%s;\n", ck_tables[t].name, f->name,
-                type_of(d, f),
-                f->flags & CK_OPTIONAL ? ""
-                : number               ? " NOT NULL DEFAULT 0"
-                                       : " NOT NULL DEFAULT \'\'");
+  ck_buf_printf(sql, "ALTER TABLE %s ADD COLUMN %s %s", ck_tables[t].name, f->name, type_of(d, f));
+  if (!(f->flags & CK_OPTIONAL)) ck_buf_text(sql, " NOT NULL DEFAULT ");
+  if (has_default(f))
+    default_value(sql, f);
+  else if (!(f->flags & CK_OPTIONAL))
+    ck_buf_text(sql, ck_kind_is_int(f->kind) ? "0" : "''");
+  ck_buf_text(sql, ";\n");
 }
 
 static void add_version(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
@@ -99,31 +124,24 @@ static void add_version(struct ck_buf *sql, const struct dialect *d, enum ck_tab
                 ck_tables[t].name, d->integer);
 }
 
-/* What the predecessor's tables lack. */
-static void bring_up(struct ck_buf *sql, const struct dialect *d, enum ck_table t) {
-  for (int c = 0; c < ck_tables[t].mirrored; ++c)
-    if (ck_tables[t].fields[c].flags & CK_ADDED) add_column(sql, d, t, &ck_tables[t].fields[c]);
-  add_version(sql, d, t);
+static void create_indexes(struct ck_buf *sql, bool extra) {
+  for (size_t i = 0; i < CK_INDEXES; ++i)
+    if (is_wanted(&ck_indexes[i], extra)) create_index(sql, &ck_indexes[i]);
 }
 
-void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool old) {
+void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool extra) {
   const struct dialect *d = &dialects[dialect];
-  if (old) {
-    for (enum ck_table t = 0; t < CK_FORGOTTEN; ++t) bring_up(sql, d, t);
-    create_table(sql, d, CK_FORGOTTEN); /* the predecessor has none */
-    create_witness(sql, d);
-    return;
-  }
   for (enum ck_table t = 0; t < CK_TABLES; ++t) create_table(sql, d, t);
   create_witness(sql, d);
-  for (size_t i = 0; i < CK_INDEXES; ++i)
-    if (is_mirrored(&ck_indexes[i])) create_index(sql, &ck_indexes[i]);
+  create_indexes(sql, false);
+  if (extra) create_indexes(sql, true);
   for (enum ck_table t = 0; t < CK_TABLES && d->for_people; ++t) create_iso_view(sql, t);
 }
 
 /* ---- what exists, and what is missing ---- */
 
-/* Only the tables of the schema are named: D1 has tables of its own, which may not be looked at. */
+/* Only the tables of the schema are named: D1 has tables of its own, which may not be looked at.
+ * What is indexed and no column is shown as ?. */
 void ck_mirror_what_is_there(struct ck_buf *sql) {
   ck_buf_text(sql, "WITH t (name, strict) AS"
                    " (SELECT l.name, l.strict FROM json_each('[");
@@ -134,13 +152,18 @@ void ck_mirror_what_is_there(struct ck_buf *sql) {
                    " SELECT 'column' AS kind, t.name AS tbl, c.name AS name,"
                    " CAST(t.strict AS TEXT) AS more"
                    " FROM t CROSS JOIN pragma_table_xinfo(t.name) c"
+                   " UNION ALL SELECT 'default', t.name, c.name, ''"
+                   " FROM t CROSS JOIN pragma_table_xinfo(t.name) c"
+                   " WHERE c.dflt_value IS NOT NULL"
                    " UNION ALL SELECT 'unique', t.name, l.name,"
-                   " (SELECT group_concat(name, ', ') FROM"
+                   " (SELECT group_concat(coalesce(name, '?'), ', ') FROM"
                    " (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))"
                    " FROM t CROSS JOIN pragma_index_list(t.name) l"
                    " WHERE l.\"unique\" = 1 AND l.partial = 0"
-                   " UNION ALL SELECT 'index', t.name, l.name, ''"
-                   " FROM t CROSS JOIN pragma_index_list(t.name) l");
+                   " UNION ALL SELECT 'index', t.name, l.name,"
+                   " (SELECT group_concat(coalesce(name, '?'), ', ') FROM"
+                   " (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))"
+                   " FROM t CROSS JOIN pragma_index_list(t.name) l WHERE l.partial = 0");
 }
 
 /* Whether these are the columns of ck_uniques, in that order. */
@@ -148,6 +171,18 @@ static bool is_unique_key(enum ck_table t, struct ck_str columns) {
   struct ck_buf names = {0};
   ck_unique_names(&names, t);
   bool is = names.len > 0 && ck_str_eq(ck_buf_view(&names), columns);
+  ck_buf_free(&names);
+  return is;
+}
+
+/* Whether an index with these columns is as good: the order of one that is descending does not
+ * matter. */
+static bool is_index_on(const struct ck_index *index, enum ck_table t, struct ck_str columns) {
+  struct ck_buf names = {0};
+  for (int i = 0; i < index->columns && index->table == t; ++i)
+    ck_buf_printf(&names, "%s%s", i ? ", " : "",
+                  ck_tables[t].fields[index->column[i] & ~CK_DESC].name);
+  bool is = index->table == t && ck_str_eq(ck_buf_view(&names), columns);
   ck_buf_free(&names);
   return is;
 }
@@ -161,12 +196,15 @@ void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str ki
     at->old = ck_str_is(more, "0");
     if (column >= 0) at->columns |= 1u << column;
     if (ck_str_is(name, "version")) at->version = true;
+  } else if (ck_str_is(kind, "default")) {
+    if (column >= 0) at->defaults |= 1u << column;
   } else if (ck_str_is(kind, "unique")) {
     if (ck_str_is(more, key_of(t))) at->unique[0] = true;
     if (is_unique_key(t, more)) at->unique[1] = true;
   } else {
     for (size_t i = 0; i < CK_INDEXES; ++i)
-      if (ck_str_is(name, ck_indexes[i].name)) at->indexes |= 1u << i;
+      if (ck_str_is(name, ck_indexes[i].name) || is_index_on(&ck_indexes[i], t, more))
+        at->indexes |= 1u << i;
   }
 }
 
@@ -214,8 +252,35 @@ bool ck_mirror_witness_missing(struct ck_buf *sql, enum ck_mirror_dialect dialec
   return !there->witness;
 }
 
+/* SQLite cannot change a column of a table that is there. */
+static void add_defaults(struct missing *m, enum ck_table t, const struct ck_mirror_table *at) {
+  for (int c = 0; c < ck_tables[t].mirrored && m->dialect == &dialects[CK_MIRROR_POSTGRES]; ++c) {
+    const struct ck_field *f = &ck_tables[t].fields[c];
+    if (!has_default(f) || (at->defaults & 1u << c) || !(at->columns & 1u << c)) continue;
+    ck_buf_printf(m->sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT ", ck_tables[t].name,
+                  f->name);
+    default_value(m->sql, f);
+    ck_buf_text(m->sql, ";\n");
+    made(m, "default of ", f->name);
+  }
+}
+
+static void add_indexes(struct missing *m, enum ck_table t, const struct ck_mirror_table *at,
+                        bool extra) {
+  for (size_t i = 0; i < CK_INDEXES; ++i) {
+    const struct ck_index *index = &ck_indexes[i];
+    if (!is_wanted(index, extra) || index->table != t || at->indexes & 1u << i) continue;
+    create_index(m->sql, index);
+    made(m, "index ", index->name);
+    if (!extra) continue;
+    ck_buf_text(m->what, " (");
+    ck_mirror_index_cost(m->what, index);
+    ck_buf_text(m->what, ")");
+  }
+}
+
 unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirror_dialect dialect,
-                           enum ck_table t, const struct ck_mirror_there *there) {
+                           enum ck_table t, const struct ck_mirror_there *there, bool extra) {
   const struct ck_mirror_table *at = &there->table[t];
   struct missing m = {sql, what, &dialects[dialect], 0};
   if (at->there) {
@@ -226,12 +291,9 @@ unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirr
     made(&m, "table", "");
   }
   /* The predecessor's tables have indexes of their own, and every further one is paid for. */
-  for (size_t i = 0; i < CK_INDEXES && !at->old; ++i) {
-    const struct ck_index *index = &ck_indexes[i];
-    if (!is_mirrored(index) || index->table != t || at->indexes & 1u << i) continue;
-    create_index(sql, index);
-    made(&m, "index ", index->name);
-  }
+  if (!at->old) add_indexes(&m, t, at, false);
+  if (extra) add_indexes(&m, t, at, true);
+  if (extra && at->there) add_defaults(&m, t, at);
   return m.n;
 }
 

@@ -20,15 +20,14 @@ enum ck_mirror_dialect {
                         text */
 };
 
-/* Appends the statements that make an empty database ready or, with `old`, those for a database of
- * the predecessor: the same six tables without a version and the CK_ADDED columns. Each ends with
- * ";\n". The foreign keys and indexes of an old database stay as they are. */
-void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool old);
+/* Appends the statements that make an empty database ready, each ending with ";\n". extra: also the
+ * indexes that the predecessor has besides, each with a comment that says what it costs. */
+void ck_mirror_schema(struct ck_buf *sql, enum ck_mirror_dialect dialect, bool extra);
 
 /* What there is of the six tables in a mirror. Zero-initialise. */
 struct ck_mirror_table {
   bool there, old; /* old: not STRICT, so the predecessor made it */
-  unsigned columns, indexes;
+  unsigned columns, indexes, defaults;
   bool version, unique[2]; /* unique indexes: on the key; on ck_uniques */
 };
 struct ck_mirror_there {
@@ -37,14 +36,23 @@ struct ck_mirror_there {
 };
 /* Appends the query of what there is in a SQLite database. Its rows are kind, table, name, more. */
 void ck_mirror_what_is_there(struct ck_buf *sql);
-/* Notes one thing that there is. kind: "column" (more: "0" if the table is not STRICT), "unique"
- * (more: the columns of the index) or "index". */
+/* Notes one thing that there is. kind: "column" (more: "0" if the table is not STRICT), "default"
+ * (of a column), "unique" or "index" (more: the columns). */
 void ck_mirror_note(struct ck_mirror_there *m, enum ck_table t, struct ck_str kind,
                     struct ck_str name, struct ck_str more);
-/* Appends the statements that the table still needs and, in words, what they make. Returns how many
- * there are. */
+/* Appends the statements that the table still needs and, in words, what they make; extra: also the
+ * indexes that the predecessor has besides, and the DEFAULTs where they can be added. The foreign
+ * keys and indexes that are there stay. Returns how many there are. */
 unsigned ck_mirror_missing(struct ck_buf *sql, struct ck_buf *what, enum ck_mirror_dialect dialect,
-                           enum ck_table t, const struct ck_mirror_there *m);
+                           enum ck_table t, const struct ck_mirror_there *m, bool extra);
+
+/* Appends, in words, what an index costs whoever pays for rows written. */
+void ck_mirror_index_cost(struct ck_buf *words, const struct ck_index *index);
+
+/* Appends the query of the rows that are in the way of a unique index, for every dialect. of_key:
+ * on the key; else on ck_uniques. Its rows, at most `limit`, are the key, what it shares with
+ * others, and how many such rows there are in all, as texts. */
+void ck_mirror_in_the_way(struct ck_buf *sql, enum ck_table t, bool of_key, size_t limit);
 
 /* Appends the table of the witness if it is missing. Returns whether it is. */
 bool ck_mirror_witness_missing(struct ck_buf *sql, enum ck_mirror_dialect dialect,

@@ -234,23 +234,33 @@ static void ours(struct ck_buf *sql, const char *column) {
   ck_buf_text(sql, "'" CK_MIRROR_WITNESS "')");
 }
 
+/* The indexes on whole columns, with these. */
+static void indexes_there(struct ck_buf *sql, const char *kind, const char *which) {
+  ck_buf_printf(sql,
+                " UNION ALL SELECT '%s', t.relname::text, i.relname::text,"
+                " (SELECT string_agg(a.attname::text, ', ' ORDER BY k.n)"
+                " FROM unnest(x.indkey) WITH ORDINALITY AS k (attnum, n)"
+                " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum"
+                " WHERE k.n <= x.indnkeyatts)"
+                " FROM pg_index x"
+                " JOIN pg_class i ON i.oid = x.indexrelid"
+                " JOIN pg_class t ON t.oid = x.indrelid"
+                " JOIN pg_namespace s ON s.oid = t.relnamespace"
+                " WHERE s.nspname = current_schema() AND %sx.indpred IS NULL"
+                " AND x.indexprs IS NULL AND x.indisvalid AND ",
+                kind, which);
+  ours(sql, "t.relname");
+}
+
 void ck_pg_what_is_there(struct ck_buf *sql) {
   ck_buf_text(sql, "SELECT 'column', table_name::text, column_name::text, '1'"
                    " FROM information_schema.columns"
                    " WHERE table_schema = current_schema() AND ");
   ours(sql, "table_name");
-  ck_buf_text(sql,
-              " UNION ALL SELECT 'unique', t.relname::text, i.relname::text,"
-              " (SELECT string_agg(a.attname::text, ', ' ORDER BY k.n)"
-              " FROM unnest(x.indkey) WITH ORDINALITY AS k (attnum, n)"
-              " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum)"
-              " FROM pg_index x"
-              " JOIN pg_class i ON i.oid = x.indexrelid"
-              " JOIN pg_class t ON t.oid = x.indrelid"
-              " JOIN pg_namespace s ON s.oid = t.relnamespace"
-              " WHERE s.nspname = current_schema() AND x.indisunique AND x.indpred IS NULL AND ");
-  ours(sql, "t.relname");
-  ck_buf_text(sql, " UNION ALL SELECT 'index', tablename::text, indexname::text, ''"
-                   " FROM pg_indexes WHERE schemaname = current_schema() AND ");
-  ours(sql, "tablename");
+  ck_buf_text(sql, " UNION ALL SELECT 'default', table_name::text, column_name::text, ''"
+                   " FROM information_schema.columns"
+                   " WHERE table_schema = current_schema() AND column_default IS NOT NULL AND ");
+  ours(sql, "table_name");
+  indexes_there(sql, "unique", "x.indisunique AND ");
+  indexes_there(sql, "index", "");
 }

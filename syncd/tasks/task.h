@@ -1,12 +1,15 @@
-/* Tasks: what syncd does once for a person, beside the workers: verify, repair, schema, print. A
- * task asks the store on its snapshot door, and the sink directly, one question at a time, and
- * waits for each answer. It says what it finds as lines of JSON, to the process that started it:
+/* Tasks: what syncd does once for a person, beside the workers: verify, repair, schema, show,
+ * print. A task asks the store on its snapshot door, and the sink directly, one question at a time,
+ * and waits for each answer. It says what it finds as lines of JSON, to the process that started
+ * it:
  *
  *   {"done": n, "total": n}                               progress
  *   {"found": {table, key, how, version, mirror_version}} verify, repair: a row that is wrong
  *   {"left": {…}}                                         repair: a row that is still wrong after
  * it
  *   {"did": {table, what}}                                schema: what was made
+ *   {"in_the_way": {table, key, shares}}                  schema: a row that prevents a unique
+ * index
  *   {"result": {…}}                                       the last line, if the task was completed
  *   {"error": "…"}                                        the last line, if it was not
  */
@@ -33,9 +36,9 @@ struct sync_task {
   struct ck_buf line;
 };
 
-/* Runs the task. argv: verify [deep] | repair [deep] | schema | print [old]. The exit code: 0 if
- * all is as it should be; 1 if not, or if the task failed, which an "error" line says.
- * (task_run.c) */
+/* Runs the task. argv: verify [deep] | repair [deep] | schema [indexes] | show [indexes] | print
+ * [indexes]. The exit code: 0 if all is as it should be; 1 if not, or if the task failed, which an
+ * "error" line says. (task_run.c) */
 int sync_task_main(const struct ck_settings *s, int argc, char **argv);
 
 /* ---- the store ----

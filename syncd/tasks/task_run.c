@@ -8,8 +8,9 @@
 
 enum needs {
   NEEDS_NOTHING,
-  NEEDS_SINK, /* schema may run before there is a store */
-  NEEDS_STORE /* … and the sink */
+  NEEDS_A_LOOK, /* at a sink whose schema is not made by opening it */
+  NEEDS_SINK,   /* schema may run before there is a store */
+  NEEDS_STORE   /* … and the sink */
 };
 
 static int open_all(struct sync_task *t, enum needs needs, struct ck_err *err) {
@@ -17,7 +18,7 @@ static int open_all(struct sync_task *t, enum needs needs, struct ck_err *err) {
   if (!name) return -1;
   t->sink = sync_sink_named(name);
   if (!t->sink) return ck_fail(err, "sync.sinks: %s: there is no such sink", name);
-  if (needs == NEEDS_NOTHING) return 0;
+  if (needs == NEEDS_NOTHING || (needs == NEEDS_A_LOOK && t->sink->own_schema)) return 0;
   if (!t->sink->query) return ck_fail(err, "sync.sinks: %s keeps nothing to look at", name);
   if (t->sink->open(&t->sink_self, t->settings, err)) return -1;
   if (!(t->store = ck_door_connect(t->settings, CK_DOOR_SNAPSHOT, err))) return -1;
@@ -34,12 +35,14 @@ static int repair(struct sync_task *t, const char *how, struct ck_err *err) {
   return sync_verify(t, strcmp(how, "deep") == 0, true, err);
 }
 static int schema(struct sync_task *t, const char *how, struct ck_err *err) {
-  (void)how;
-  return sync_schema(t, err);
+  return sync_schema(t, strcmp(how, "indexes") == 0, err);
+}
+static int show(struct sync_task *t, const char *how, struct ck_err *err) {
+  return sync_schema_show(t, strcmp(how, "indexes") == 0, err);
 }
 static int print(struct sync_task *t, const char *how, struct ck_err *err) {
   (void)err;
-  sync_schema_print(t, strcmp(how, "old") == 0);
+  sync_schema_print(t, strcmp(how, "indexes") == 0);
   return 0;
 }
 
@@ -51,6 +54,7 @@ static const struct word {
 } words[] = {{"verify", verify, NEEDS_STORE},
              {"repair", repair, NEEDS_STORE},
              {"schema", schema, NEEDS_SINK},
+             {"show", show, NEEDS_A_LOOK},
              {"print", print, NEEDS_NOTHING}};
 
 static const struct word *word_of(const char *name) {

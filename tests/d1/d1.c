@@ -153,11 +153,18 @@ int64_t d1_int(const char *sql) {
   return n;
 }
 
-void d1_schema(bool old) {
+void d1_schema(void) {
   struct ck_buf sql = {0};
-  ck_mirror_schema(&sql, CK_MIRROR_SQLITE, old);
+  ck_mirror_schema(&sql, CK_MIRROR_SQLITE, false);
   json_decref(d1_sql("%s", ck_buf_cstr(&sql)));
   ck_buf_free(&sql);
+}
+
+void d1_bring_up(void) {
+  struct t_result r = t_convkeep("sync", "schema", "--old");
+  T_CHECK(r.code == 0, "sync schema --old ended with %d: %s", r.code, r.err);
+  json_decref(d1_sql("%s", r.out));
+  t_result_free(&r);
 }
 
 /* The tables as the predecessor had them: the same columns, with foreign keys, without version. */
@@ -239,7 +246,7 @@ int64_t d1_stat(const char *name) {
 
 /* ---- D1 as a mirror under test ---- */
 
-static void schema(void) { d1_schema(false); }
+static void schema(void) { d1_schema(); }
 
 void d1_ring(void) {
   schema();

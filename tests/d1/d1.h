@@ -21,7 +21,9 @@ void d1_proxy(void);
 json_t *d1_sql(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int64_t d1_int(const char *sql); /* the one number that it gives */
 /* What `convkeep sync schema` prints. */
-void d1_schema(bool old);
+void d1_schema(void);
+/* Runs what `convkeep sync schema --old` prints. */
+void d1_bring_up(void);
 
 /* Makes the predecessor's tables with rows: an old state of message m1-0 and of conversation c1,
  * link l-old, which has r2, and a message `other` and a conversation `c-old` that are never written

@@ -86,7 +86,7 @@ static void check_old_rows(void) {
 T_STORY(d1_mirror, an_old_database_is_brought_up_and_goes_on_being_filled, 60) {
   d1_start();
   d1_predecessor();
-  d1_schema(true);
+  d1_bring_up();
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   mirror_write(t_producer("test"), 1, 60, 0);
@@ -103,7 +103,7 @@ T_STORY(d1_mirror, an_old_database_is_brought_up_and_goes_on_being_filled, 60) {
 T_STORY(d1_mirror, children_that_come_before_their_parents_wait_for_them, 90) {
   d1_start();
   d1_predecessor();
-  d1_schema(true);
+  d1_bring_up();
   t_set("sync.batch", "20000");
   t_daemon("store", NULL);
   struct t_producer *p = t_producer("test");

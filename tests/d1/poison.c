@@ -78,7 +78,7 @@ static void await_reserve(void) {
 T_STORY(d1_poison, one_bad_row_in_a_thousand_delays_nobody, 120) {
   d1_start();
   t_set("d1.rate", "1050");
-  d1_schema(false);
+  d1_schema();
   refuse_bad();
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);

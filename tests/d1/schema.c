@@ -13,6 +13,23 @@ T_STORY(d1_schema, what_is_missing_is_made_and_nothing_else, 60) {
 T_STORY(d1_schema, the_places_of_messages_come_to_an_older_mirror, 60) {
   story_the_places_of_messages_come_to_an_older_mirror(&mirror_d1);
 }
+T_STORY(d1_schema, rows_in_the_way_of_a_unique_index_are_named, 60) {
+  story_rows_in_the_way_of_a_unique_index_are_named(&mirror_d1, "");
+}
+T_STORY(d1_schema, what_is_printed_is_what_is_missing, 60) {
+  story_what_is_printed_is_what_is_missing(&mirror_d1, "");
+}
+T_STORY(d1_schema, the_predecessors_indexes_are_made_on_demand, 60) {
+  story_the_predecessors_indexes_are_made_on_demand(&mirror_d1);
+}
+T_STORY(d1_schema, without_a_database_it_says_so, 60) {
+  d1_start();
+  t_set("d1.database", "");
+  struct t_result r = t_convkeep("sync", "schema", "--old");
+  T_CHECK(r.code == 1 && strstr(r.err, "d1.database") && !*r.out, "it says %s%s", r.out, r.err);
+  t_result_free(&r);
+  d1_stop();
+}
 T_STORY(d1_schema, a_missing_unique_constraint_is_made, 60) {
   d1_start();
   json_decref(d1_sql("CREATE TABLE messages (id TEXT, platform TEXT, conversation_id TEXT, role "

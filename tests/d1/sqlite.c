@@ -1,5 +1,6 @@
 /* mirror.db, with several workers that are killed. */
 #include "tests/d1/d1.h"
+#include "tests/mirror/stories.h"
 
 #include <string.h>
 
@@ -76,4 +77,33 @@ T_STORY(d1_sqlite, what_holds_it_is_shown, 30) {
   t_sql_run("mirror.db", "DROP TRIGGER full");
   mirror_settle(10000);
   T_UNTIL(5000, t_status_int(t_sync("hold.until"), 0) == 0, "a hold that is over is still shown");
+}
+
+T_STORY(d1_sqlite, the_predecessors_indexes_are_made_on_demand, 60) {
+  story_the_predecessors_indexes_are_made_on_demand(&mirror_sqlite);
+}
+
+/* Its own tables have the constraints; somebody has made this one by hand. */
+T_STORY(d1_sqlite, rows_in_the_way_of_a_unique_index_are_named, 30) {
+  mirror_ring(&mirror_sqlite);
+  mirror_write(t_producer("test"), 1, 5, 0);
+  mirror_settle(10000);
+  t_down();
+  t_sql_run("mirror.db", "DROP VIEW conversation_links_iso; CREATE TABLE l AS SELECT * FROM"
+                         " conversation_links; DROP TABLE conversation_links; ALTER TABLE l RENAME"
+                         " TO conversation_links; UPDATE conversation_links SET"
+                         " remote_conversation_id = 'same' WHERE link_id IN ('l2', 'l4')");
+  struct t_result r = t_convkeep("sync", "schema", "--apply");
+  T_CHECK(r.code == 1 &&
+              strstr(r.err, "conversation_links: 2 rows share their platform,"
+                            " remote_conversation_id, which must be unique") &&
+              strstr(r.err, "l2 (p, same)") && strstr(r.err, "l4 (p, same)"),
+          "it ended with %d and said %s", r.code, r.err);
+  t_result_free(&r);
+  t_sql_run("mirror.db", "UPDATE conversation_links SET version = 0, remote_conversation_id ="
+                         " link_id");
+  t_do(0, "sync", "schema", "--apply");
+  t_daemon("store", NULL);
+  t_do(0, "sync", "repair", "--deep");
+  t_check_mirror("artifact.db", "mirror.db");
 }

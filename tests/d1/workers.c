@@ -18,7 +18,7 @@ T_STORY(d1_workers, zombies_change_nothing_and_nothing_is_lost, 3000) {
  * the lease has expired. */
 T_STORY(d1_workers, a_worker_that_ends_returns_what_it_has_not_sent, 60) {
   d1_start();
-  d1_schema(false);
+  d1_schema();
   t_set("sync.batch", "20000");
   json_decref(d1_control("settings", "{'latency_ms':1000}"));
   t_daemon("store", NULL);
@@ -42,7 +42,7 @@ T_STORY(d1_workers, a_worker_that_ends_returns_what_it_has_not_sent, 60) {
 T_STORY(d1_workers, one_rate_for_all, 60) {
   struct t_process *w[3];
   d1_start();
-  d1_schema(false);
+  d1_schema();
   t_set("d1.rate", "600");
   t_set("sync.batch", "5000");
   int64_t store_began = ck_boot_ms();
@@ -73,7 +73,7 @@ T_STORY(d1_workers, one_rate_for_all, 60) {
 T_STORY(d1_workers, a_429_holds_all_of_them_back, 60) {
   struct t_process *w[3];
   d1_start();
-  d1_schema(false);
+  d1_schema();
   t_set("d1.rate", "100000");
   t_set("sync.batch", "5000");
   json_decref(d1_control("settings", "{'rate':{'requests':30,'window_ms':5000,'block_ms':4000}}"));
@@ -121,7 +121,7 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   d1_start();
   t_set("sync.backoff_max", "30s");
   t_set("d1.rate", "1050");
-  d1_schema(false);
+  d1_schema();
   int64_t before = d1_stat("rows_written");
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);

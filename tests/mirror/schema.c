@@ -104,3 +104,97 @@ void story_a_missing_unique_constraint_is_made(const struct mirror *m, const cha
   fill(m);
   mirror_stop(m);
 }
+
+/* The names of the rows that are said to be in the way, in order: "KEY (SHARES) …". */
+static void in_the_way(json_t *lines, struct ck_buf *names) {
+  size_t i;
+  json_t *line;
+  json_array_foreach(lines, i, line) {
+    if (!t_text_at(line, "shares")) continue;
+    ck_buf_printf(names, "%s.%s (%s) ", t_text_at(line, "table"), t_text_at(line, "key"),
+                  t_text_at(line, "shares"));
+  }
+}
+
+static void is_in_the_way(const char *expected, const char *why) {
+  struct ck_buf names = {0};
+  json_t *lines = t_lines(1, "sync", "schema", "--apply");
+  in_the_way(lines, &names);
+  json_decref(lines);
+  T_CHECK(strcmp(ck_buf_cstr(&names), expected) == 0, "in the way are %s", ck_buf_cstr(&names));
+  ck_buf_free(&names);
+  struct t_result r = t_convkeep("sync", "schema", "--apply");
+  T_CHECK(r.code == 1 && strstr(r.err, why), "it ended with %d and said %s", r.code, r.err);
+  t_result_free(&r);
+}
+
+void story_rows_in_the_way_of_a_unique_index_are_named(const struct mirror *m, const char *owner) {
+  mirror_start(m);
+  m->sql("CREATE TABLE messages (id TEXT, platform TEXT);"
+         "INSERT INTO messages VALUES ('m1', 'p'), ('m2', 'p'), ('m1', 'q'), ('m1', 'r'),"
+         " ('m3', 'p'), ('m3', 'p');"
+         "CREATE TABLE conversation_links (link_id TEXT PRIMARY KEY, platform TEXT,"
+         " remote_conversation_id TEXT);"
+         "INSERT INTO conversation_links VALUES ('l1', 'p', 'r1'), ('l2', 'p', 'r1'),"
+         " ('l3', 'p', 'r2'), ('l4', 'p', NULL), ('l5', 'p', NULL), ('l6', 'q', 'r1')");
+  if (*owner) m->sql(owner);
+  is_in_the_way("messages.m3 (2 times) messages.m1 (3 times) ",
+                "messages: 5 rows share their id, which must be unique");
+  m->sql("DELETE FROM messages WHERE id <> 'm2'");
+  is_in_the_way("conversation_links.l1 (p, r1) conversation_links.l2 (p, r1) ",
+                "conversation_links: 2 rows share their platform, remote_conversation_id");
+  m->sql("DELETE FROM conversation_links WHERE link_id = 'l2'");
+  json_decref(t_lines(0, "sync", "schema", "--apply"));
+  nothing_to_do();
+  m->sql("DELETE FROM messages; DELETE FROM conversation_links");
+  fill(m);
+  mirror_stop(m);
+}
+
+/* What --old prints is what --apply runs, whatever is there. */
+void story_what_is_printed_is_what_is_missing(const struct mirror *m, const char *owner) {
+  mirror_start(m);
+  mirror_schema(m);
+  struct t_result r = t_convkeep("sync", "schema", "--old");
+  T_CHECK(r.code == 0 && strcmp(r.out, "-- nothing is missing\n") == 0, "it prints %s%s", r.out,
+          r.err);
+  t_result_free(&r);
+  m->sql("DROP TABLE sessions; ALTER TABLE messages DROP COLUMN page_title;"
+         "ALTER TABLE renewal_jobs DROP COLUMN version");
+  for (int i = 0; i < 2; ++i) { /* it changes nothing */
+    r = t_convkeep("sync", "schema", "--old");
+    T_CHECK(r.code == 0 && strstr(r.out, "ADD COLUMN page_title") &&
+                strstr(r.out, "ALTER TABLE renewal_jobs ADD COLUMN version") &&
+                strstr(r.out, "sessions") && !strstr(r.out, "executions"),
+            "it prints %s%s", r.out, r.err);
+    if (i == 0) t_result_free(&r);
+  }
+  m->sql(r.out);
+  t_result_free(&r);
+  if (*owner) m->sql(owner);
+  nothing_to_do();
+  fill(m);
+  mirror_stop(m);
+}
+
+void story_the_predecessors_indexes_are_made_on_demand(const struct mirror *m) {
+  mirror_ring(m);
+  struct t_result r = t_convkeep("sync", "schema", "--indexes");
+  T_CHECK(r.code == 0 && strstr(r.out, "-- jobs_status: one more row written for each new job, and"
+                                       " each time that its state changes\nCREATE INDEX"),
+          "it prints %s%s", r.out, r.err);
+  t_result_free(&r);
+  json_t *lines = t_lines(0, "sync", "schema", "--indexes", "--apply");
+  T_CHECK(strstr(did(lines, "renewal_jobs"), "index jobs_status (one more row written") &&
+              strstr(did(lines, "messages"), "index messages_platform"),
+          "of jobs it says %s, of messages %s", did(lines, "renewal_jobs"), did(lines, "messages"));
+  json_decref(lines);
+  lines = t_lines(0, "sync", "schema", "--indexes", "--apply");
+  T_CHECK(t_int_at(lines, "0.statements", -1) == 0, "there is still something to do: %s",
+          did(lines, "renewal_jobs"));
+  json_decref(lines);
+  nothing_to_do();
+  mirror_write(t_producer("test"), 1, 20, 0);
+  mirror_same(m, 10000);
+  mirror_stop(m);
+}

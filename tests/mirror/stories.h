@@ -52,6 +52,11 @@ void story_the_places_of_messages_come_to_an_older_mirror(const struct mirror *m
  * nor key. messages: what the task must say about it. */
 void story_a_missing_unique_constraint_is_made(const struct mirror *m, const char *messages);
 
+/* owner: SQL that gives the tables that the story makes to the mirror's user, or "". */
+void story_rows_in_the_way_of_a_unique_index_are_named(const struct mirror *m, const char *owner);
+void story_what_is_printed_is_what_is_missing(const struct mirror *m, const char *owner);
+void story_the_predecessors_indexes_are_made_on_demand(const struct mirror *m);
+
 /* witness.c */
 void story_another_store_has_the_mirror(const struct mirror *m);
 void story_a_folder_that_was_set_back(const struct mirror *m);

@@ -44,6 +44,17 @@ T_STORY(postgres_schema, what_is_missing_is_made_and_nothing_else, 60) {
 T_STORY(postgres_schema, the_places_of_messages_come_to_an_older_mirror, 60) {
   story_the_places_of_messages_come_to_an_older_mirror(&mirror_postgres);
 }
+T_STORY(postgres_schema, rows_in_the_way_of_a_unique_index_are_named, 60) {
+  story_rows_in_the_way_of_a_unique_index_are_named(
+      &mirror_postgres,
+      "ALTER TABLE messages OWNER TO ring; ALTER TABLE conversation_links OWNER TO ring");
+}
+T_STORY(postgres_schema, what_is_printed_is_what_is_missing, 60) {
+  story_what_is_printed_is_what_is_missing(&mirror_postgres, "ALTER TABLE sessions OWNER TO ring");
+}
+T_STORY(postgres_schema, the_predecessors_indexes_are_made_on_demand, 60) {
+  story_the_predecessors_indexes_are_made_on_demand(&mirror_postgres);
+}
 T_STORY(postgres_schema, a_missing_unique_constraint_is_made, 60) {
   pg_start();
   pg_sql("CREATE TABLE messages (id text, platform text, conversation_id text, role text, raw_text "

@@ -16,11 +16,43 @@ static void run(const char *sql) {
   cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &why), SQLITE_OK, "%s: %s", why, sql);
 }
 
-static void schema(bool old) {
+static void schema(void) {
   struct ck_buf sql = {0};
-  ck_mirror_schema(&sql, CK_MIRROR_SQLITE, old);
+  ck_mirror_schema(&sql, CK_MIRROR_SQLITE, false);
   run(ck_buf_cstr(&sql));
   ck_buf_free(&sql);
+}
+
+static int note(void *self, int n, char **cells, char **names) {
+  enum ck_table t = ck_table_named(ck_str_of(cells[1]));
+  (void)n, (void)names;
+  if (t == CK_TABLES) return 0; /* the witness's */
+  ck_mirror_note(self, t, ck_str_of(cells[0]), ck_str_of(cells[2]), ck_str_of(cells[3]));
+  return 0;
+}
+
+/* Makes what is missing. Returns in how many steps; *what says which. */
+static unsigned bring_up(bool extra, struct ck_buf *what) {
+  struct ck_mirror_there there = {0};
+  struct ck_buf sql = {0};
+  unsigned n = 0;
+  ck_mirror_what_is_there(&sql);
+  cr_assert_eq(sqlite3_exec(db, ck_buf_cstr(&sql), note, &there, NULL), SQLITE_OK, "%s",
+               sqlite3_errmsg(db));
+  ck_buf_clear(&sql);
+  for (enum ck_table t = 0; t < CK_TABLES; ++t)
+    n += ck_mirror_missing(&sql, what, CK_MIRROR_SQLITE, t, &there, extra);
+  run(ck_buf_cstr(&sql));
+  ck_buf_free(&sql);
+  return n;
+}
+
+static void brought_up(void) {
+  struct ck_buf what = {0};
+  cr_assert_gt(bring_up(false, &what), 0);
+  ck_buf_clear(&what);
+  cr_expect_eq(bring_up(false, &what), 0, "still missing: %s", ck_buf_cstr(&what));
+  ck_buf_free(&what);
 }
 
 static void setup(void) {
@@ -96,8 +128,8 @@ static char *text(const char *sql) {
 }
 
 Test(syncd_mirror, the_schema_may_be_run_again_and_has_every_column) {
-  schema(false);
-  schema(false);
+  schema();
+  schema();
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
     char *sql = ck_sprintf("SELECT count(*) FROM pragma_table_info('%s')", ck_tables[t].name);
     cr_expect_eq(number(sql), ck_tables[t].mirrored + 1, "%s", ck_tables[t].name);
@@ -106,7 +138,7 @@ Test(syncd_mirror, the_schema_may_be_run_again_and_has_every_column) {
 }
 
 Test(syncd_mirror, a_statement_changes_a_row_only_if_its_version_is_higher) {
-  schema(false);
+  schema();
   for (enum ck_table t = 0; t < CK_TABLES; ++t) {
     struct ck_row row = help_row(t, "k");
     cr_expect_eq(put(&row, 5), 1);
@@ -120,7 +152,7 @@ Test(syncd_mirror, a_statement_changes_a_row_only_if_its_version_is_higher) {
 }
 
 Test(syncd_mirror, values_stay_what_they_are) {
-  schema(false);
+  schema();
   struct ck_row row = help_row(CK_MESSAGES, "0123");
   row.v[CK_MESSAGES_RAW_TEXT] = ck_textz("{\"a\":[1]}");
   row.v[CK_MESSAGES_PAGE_URL] = ck_textz("null");
@@ -146,7 +178,7 @@ static struct ck_row link_of(const char *id, const char *remote) {
 /* A moved from remote r1 to r2, then B took r1; their newest states may come in either order, in
  * one statement or in two. */
 Test(syncd_mirror, what_is_unique_may_change_hands) {
-  schema(false);
+  schema();
   struct ck_row a1 = link_of("A", "r1"), a2 = link_of("A", "r2"), b = link_of("B", "r1");
   cr_assert_eq(put(&a1, 1), 1);
   cr_expect_eq(put(&b, 3), 1);
@@ -187,7 +219,7 @@ static int put_cautiously(const struct ck_row *rows, const long long *versions, 
 /* A and B swapped their remotes: in either order, and even in one statement, one of them comes
  * first. */
 Test(syncd_mirror, two_that_swapped_get_in) {
-  schema(false);
+  schema();
   struct ck_row a1 = link_of("A", "r1"), b1 = link_of("B", "r2"),
                 now[] = {link_of("B", "r1"), link_of("A", "r2")};
   cr_assert(put(&a1, 1) == 1 && put(&b1, 2) == 1);
@@ -203,7 +235,7 @@ Test(syncd_mirror, two_that_swapped_get_in) {
 /* C took r1 after A had released it. A's state in between is gone, and its newer state is still to
  * come. */
 Test(syncd_mirror, what_a_newer_record_has_an_older_one_does_not_get) {
-  schema(false);
+  schema();
   struct ck_row a = link_of("A", "r0"), between = link_of("A", "r1"), c = link_of("C", "r1"),
                 later = link_of("A", "r3");
   cr_assert(put(&a, 1) == 1 && put(&c, 9) == 1);
@@ -216,7 +248,7 @@ Test(syncd_mirror, what_a_newer_record_has_an_older_one_does_not_get) {
 
 /* The row that releases keeps its version, so that nothing older gets in meanwhile. */
 Test(syncd_mirror, a_row_that_releases_keeps_its_version) {
-  schema(false);
+  schema();
   struct ck_row a = link_of("A", "r1"), b = link_of("B", "r2"), b1 = link_of("B", "r1"),
                 older = link_of("A", "r5");
   cr_assert(put(&a, 3) == 1 && put(&b, 4) == 1);
@@ -302,7 +334,7 @@ static void is_newest(const struct history *h) {
 
 Test(syncd_mirror, whatever_the_order_each_link_has_in_the_end_what_it_has) {
   struct history h;
-  schema(false);
+  schema();
   for (int world = 0; world < 2000; ++world) {
     run("DELETE FROM conversation_links");
     make_history(&h);
@@ -319,7 +351,7 @@ Test(syncd_mirror, whatever_the_order_each_link_has_in_the_end_what_it_has) {
 }
 
 Test(syncd_mirror, links_without_a_remote_id_do_not_meet) {
-  schema(false);
+  schema();
   struct ck_row a = help_row(CK_LINKS, "A"), b = help_row(CK_LINKS, "B");
   cr_expect_eq(put(&a, 1), 1);
   cr_expect_eq(put(&b, 2), 1);
@@ -356,7 +388,7 @@ Test(syncd_mirror, an_old_database_is_brought_up_and_goes_on_being_filled) {
   predecessor();
   run("INSERT INTO messages (id, platform, role, raw_text, observed_at, static_path, created_at) "
       "VALUES ('m', 'p', 'user', 'old', 1, 'msg/m.txt', 1)");
-  schema(true);
+  brought_up();
   cr_expect_eq(number("SELECT version FROM messages"), 0);
   struct ck_row row = help_row(CK_MESSAGES, "m");
   cr_expect_eq(put(&row, 1), 1);
@@ -368,7 +400,7 @@ Test(syncd_mirror, an_old_database_is_brought_up_and_goes_on_being_filled) {
 
 Test(syncd_mirror, a_job_or_link_of_the_old_history_is_taken_over) {
   predecessor();
-  schema(true);
+  brought_up();
   struct ck_row c = help_row(CK_CONVERSATIONS, "x"), m = help_row(CK_MESSAGES, "x"),
                 job = help_row(CK_JOBS, "new"), old = help_row(CK_JOBS, "old");
   cr_assert(put(&c, 1) == 1 && put(&m, 2) == 1 && put(&old, 0) == 1);
@@ -380,7 +412,7 @@ Test(syncd_mirror, a_job_or_link_of_the_old_history_is_taken_over) {
 
 Test(syncd_mirror, a_careful_statement_passes_orphans_over_and_the_query_names_them) {
   predecessor();
-  schema(true);
+  brought_up();
   struct ck_row m = help_row(CK_MESSAGES, "m"), e = help_row(CK_EXECUTIONS, "e");
   struct ck_buf b = {0};
   int rows;
@@ -403,6 +435,56 @@ Test(syncd_mirror, a_careful_statement_passes_orphans_over_and_the_query_names_t
     cr_expect_eq(with_param(ck_mirror_upsert_cautious, t, "[]", &rows), SQLITE_DONE);
     cr_expect_eq(with_param(ck_mirror_orphans, t, "[]", &rows), SQLITE_DONE);
   }
+}
+
+/* ---- what a reader of the predecessor's may want ---- */
+
+Test(syncd_mirror, the_predecessors_indexes_are_made_on_demand_and_once) {
+  struct ck_buf what = {0};
+  schema();
+  cr_expect_eq(bring_up(false, &what), 0, "without being asked: %s", ck_buf_cstr(&what));
+  cr_expect_eq(bring_up(true, &what), 11, "%s", ck_buf_cstr(&what));
+  static const char *const costs[] = {
+      "messages_platform (one more row written for each new message)",
+      "sessions_platform (one more row written for each new session, and with each new message)",
+      "links_client (one more row written for each new link, and at each change of it)",
+      "jobs_status (one more row written for each new job, and each time that its state changes)",
+      "executions_target (one more row written for each new execution)"};
+  for (size_t i = 0; i < sizeof costs / sizeof *costs; ++i)
+    cr_expect(strstr(ck_buf_cstr(&what), costs[i]), "%s is not said in %s", costs[i],
+              ck_buf_cstr(&what));
+  cr_expect_eq(bring_up(true, &what), 0);
+  ck_buf_free(&what);
+}
+
+/* The predecessor's own, under names of its own, are as good. */
+Test(syncd_mirror, an_index_on_the_same_columns_is_not_made_again) {
+  struct ck_buf what = {0};
+  schema();
+  run("CREATE INDEX a ON renewal_jobs (status, next_attempt_at, created_at);"
+      "CREATE INDEX b ON sessions (platform, last_activity_at DESC);"
+      "CREATE INDEX c ON executions (target);"
+      "CREATE INDEX d ON executions (executed_at) WHERE executed_at > 5;"
+      "CREATE INDEX e ON conversation_links (client_id, lower(updated_at))");
+  cr_expect_eq(bring_up(true, &what), 9, "%s", ck_buf_cstr(&what));
+  cr_expect(!strstr(ck_buf_cstr(&what), "jobs_status"));
+  cr_expect(!strstr(ck_buf_cstr(&what), "sessions_platform"));
+  ck_buf_free(&what);
+}
+
+Test(syncd_mirror, what_is_left_out_by_hand_gets_the_stores_default) {
+  schema();
+  run("INSERT INTO local_conversations (local_conversation_id, platform, created_at, updated_at)"
+      " VALUES ('c', 'p', 1, 1);"
+      "INSERT INTO renewal_jobs (job_id, local_conversation_id, message_id, payload, created_at,"
+      " updated_at) VALUES ('j', 'c', 'm', 'go', 1, 1);"
+      "INSERT INTO conversation_links (link_id, local_conversation_id, platform, observed_at,"
+      " created_at, updated_at) VALUES ('l', 'c', 'p', 1, 1, 1)");
+  char *all = text("SELECT automation_status || ' ' || status || ' ' || payload_kind || ' ' ||"
+                   " attempt_count || ' ' || max_attempts || ' ' || is_active || ' ' || j.version"
+                   " FROM local_conversations, renewal_jobs j, conversation_links");
+  cr_expect_str_eq(all, "manual pending text 0 3 1 0");
+  free(all);
 }
 
 /* ---- mirror.db, for other tools ---- */
@@ -470,7 +552,7 @@ Test(syncd_mirror, every_view_has_its_tables_columns) {
 }
 
 Test(syncd_mirror, d1_has_neither_references_nor_views) {
-  schema(false);
+  schema();
   cr_expect_eq(number("SELECT count(*) FROM sqlite_schema WHERE type = 'view'"), 0);
   cr_expect_eq(number("SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%REFERENCES%'"), 0);
 }
@@ -504,7 +586,7 @@ static int forget(enum ck_table t, const char *key, long long version) {
 }
 
 Test(syncd_mirror, no_statement_brings_back_what_was_forgotten) {
-  schema(false);
+  schema();
   for (enum ck_table t = 0; t < CK_FORGOTTEN; ++t) {
     struct ck_row row = help_row(t, "k");
     cr_expect_eq(put(&row, 5), 1);
