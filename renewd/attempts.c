@@ -33,7 +33,8 @@ struct renew_log {
   int64_t cursor;                    /* the version of the last row that is dealt with */
   struct renew_forgotten *forgotten; /* whose lines are to go; NULL: nobody's */
   bool look, asking, failing;
-  int64_t at; /* boot: not before */
+  char problem[320]; /* why lines cannot be written; they are tried again */
+  int64_t at;        /* boot: not before */
 };
 
 void renew_log_path(char path[RENEW_LOG_PATH], int64_t at) {
@@ -191,6 +192,7 @@ static int write_batch(struct renew_log *l, struct batch *b) {
   int rc = b->lines.len ? append(b->at, ck_buf_view(&b->lines), &err) : 0;
   if (rc && !l->failing) ck_log(CK_WARN, "-", "not_logged", "reason=%s", ck_quotedz(err.text));
   l->failing = rc != 0;
+  snprintf(l->problem, sizeof l->problem, "%s", err.text);
   if (rc == 0) l->cursor = b->cursor;
   ck_buf_clear(&b->lines);
   return rc;
@@ -272,5 +274,7 @@ void renew_log_step(struct renew_log *l) {
 int64_t renew_log_until(const struct renew_log *l) {
   return (l->look || l->forgotten) && !l->asking ? l->at : INT64_MAX;
 }
+
+const char *renew_log_problem(const struct renew_log *l) { return l ? l->problem : ""; }
 
 bool renew_log_is_whole(const struct renew_log *l) { return !l->look && !l->asking; }

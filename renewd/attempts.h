@@ -42,4 +42,8 @@ void renew_forgotten_free(struct renew_forgotten **f);
  * has to be called again. */
 int renew_forgotten_clean(struct renew_forgotten **f);
 
+/* Why lines cannot be written: nothing is lost, they are made of the rows later. Empty: they are
+ * written. log may be NULL. */
+const char *renew_log_problem(const struct renew_log *l);
+
 #endif

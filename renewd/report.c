@@ -137,7 +137,8 @@ void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
   else
     ck_pair_int(&m, "next_due_at", now.wall + (due - now.boot));
   ck_pair_uint(&m, "undecided", renew_core_undecided(&r->core));
-  ck_pair_text_or_nil(&m, "last_error", r->core.last_error);
+  const char *log = renew_log_problem(r->log);
+  ck_pair_text_or_nil(&m, "last_error", *log ? log : r->core.last_error);
   renew_notify_report(r->notify, &m);
   put_all_declined(&m, &r->core);
   put_all_limits(&m, &r->core);

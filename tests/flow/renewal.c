@@ -1,6 +1,9 @@
 /* A conversation on auto gets its follow-up delivered, once, and every attempt is in the log. */
 #include "tests/flow/renewal_help.h"
 
+#include <sys/stat.h>
+#include <time.h>
+
 T_STORY(renewal, one_post_once_it_is_due, 60) {
   char target[160], header[256];
   struct t_http *h = r_web("200", target);
@@ -42,6 +45,38 @@ T_STORY(renewal, one_post_once_it_is_due, 60) {
           "the conversation does not rest after a delivery");
   json_decref(conversation);
   t_whole(10000);
+  t_http_stop(&h);
+}
+
+/* The rows of the attempts are the truth, the files are made from them. Here something is in the
+ * way of the day's file, and of the next one, should the day end meanwhile. */
+T_STORY(renewal, a_line_that_cannot_be_written_is_said_and_made_later, 60) {
+  char target[160], days[2][80], day[40];
+  struct t_http *h = r_web("200", target);
+  t_up();
+  for (int i = 0; i < 2; ++i) {
+    time_t at = (time_t)(ck_now_ms() / 1000) + i * 86400;
+    strftime(day, sizeof day, "%Y-%m-%d", gmtime(&at));
+    snprintf(days[i], sizeof days[i], "logs/renewal/%s.jsonl", day);
+    T_CHECK(mkdir(days[i], 0700) == 0, "%s", days[i]);
+  }
+  r_put_on_auto(target);
+  r_say("m1", "assistant", target);
+  r_wait_status("m1", "done", 20000);
+  struct t_result r;
+  T_UNTIL(10000, (r = t_convkeep("status"), strstr(r.out, days[0]) || (t_result_free(&r), false)),
+          "nobody says that the line could not be written");
+  t_result_free(&r);
+  char *log = t_read_file("logs/renewd.log", NULL);
+  T_CHECK(log && strstr(log, "event=not_logged"), "the log does not say it");
+  free(log);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000); /* nothing is only in its memory */
+  for (int i = 0; i < 2; ++i) T_CHECK(rmdir(days[i]) == 0, "%s", days[i]);
+  r_check_log("m1", (const char *const[]){"done"}, 1);
+  T_UNTIL(5000, (r = t_convkeep("status"), !strstr(r.out, days[0]) || (t_result_free(&r), false)),
+          "it is still said");
+  t_result_free(&r);
+  r_check_quiet(h, 1, 300);
   t_http_stop(&h);
 }
 
