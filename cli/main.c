@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/manual.h"
+#include "proto/secrets.h"
 
 /* `convkeep help [COMMAND]`, the same as `convkeep [COMMAND] --help`. */
 static int help_of(struct cli *c, int argc, char **argv) {
@@ -80,6 +81,7 @@ static void fill_standard_descriptors(void) {
 int main(int argc, char **argv) {
   setlocale(LC_CTYPE, "C.UTF-8"); /* only for the width of characters; all text is UTF-8 */
   signal(SIGPIPE, SIG_IGN);
+  ck_secrets_take(true); /* a syncd that it starts gets them */
   fill_standard_descriptors();
   struct cli c = {.cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)};
   int rc = flush_answer(&c, run(&c, argc, argv));

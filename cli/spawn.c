@@ -10,11 +10,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "proto/child.h"
 #include "proto/file.h"
 
 #define LOG_MAX (16 << 20)
 #define READY_FD 3
-extern char **environ;
 
 char *cli_daemon_path(const char *name, struct ck_err *err) {
   char self[PATH_MAX];
@@ -72,15 +72,15 @@ static void free_arguments(char **argv) {
   free(argv);
 }
 
-/* Our environment with `ready` in place of CONVKEEP_READY_FD. Free the array, not its strings. */
-static char **environment(char *ready) {
-  size_t n = 0, kept = 0;
-  while (environ[n]) ++n;
-  char **env = ck_alloc((n + 2) * sizeof *env);
-  for (size_t i = 0; i < n; ++i)
-    if (strncmp(environ[i], "CONVKEEP_READY_FD=", 18) != 0) env[kept++] = environ[i];
-  env[kept++] = ready;
-  env[kept] = NULL;
+/* Our environment with `ready` in place of CONVKEEP_READY_FD; the secrets are for syncd alone. Free
+ * the array, not its strings. */
+static char **environment(const char *daemon, char *ready) {
+  char **env = strcmp(daemon, "syncd") == 0 ? ck_own_env() : ck_child_env();
+  size_t n = 0;
+  while (env[n]) ++n;
+  env = ck_realloc(env, (n + 2) * sizeof *env);
+  env[n] = ready;
+  env[n + 1] = NULL;
   return env;
 }
 
@@ -122,7 +122,7 @@ pid_t cli_spawn(const struct cli *c, const char *name, const char *sink, int dea
   char variable[40];
   snprintf(variable, sizeof variable, "CONVKEEP_READY_FD=%d", READY_FD);
   struct child k = {arguments(c, path, sink, NULL),
-                    environment(variable),
+                    environment(name, variable),
                     log,
                     log,
                     -1,
@@ -162,8 +162,14 @@ pid_t cli_spawn_task(const struct cli *c, const char *name, const char *sink,
   sigemptyset(&none);
   pid_t pid = -1;
   char nothing[] = "CONVKEEP_READY_FD=";
-  struct child k = {
-      arguments(c, path, sink, words), environment(nothing), -1, log, -1, SIGTERM, getpid(), &none};
+  struct child k = {arguments(c, path, sink, words),
+                    environment(name, nothing),
+                    -1,
+                    log,
+                    -1,
+                    SIGTERM,
+                    getpid(),
+                    &none};
   if (log >= 0 && pipe2(ends, O_CLOEXEC)) ck_fail(err, "pipe: %s", strerror(errno));
   if (ends[1] >= 0) {
     k.out = ends[1];

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/secrets.h"
 #include "proto/text.h"
 
 static const char *const own[] = {"CONVKEEP_READY_FD=", NULL};
@@ -16,16 +17,18 @@ static bool is_one_of(const char *variable, const char *const *names) {
   return false;
 }
 
-static char **without(const char *const *names) {
+static char **without(const char *const *names, bool secrets) {
   size_t n = 0, kept = 0;
   while (environ[n]) ++n;
-  char **env = ck_alloc((n + 1) * sizeof *env);
+  char **env = ck_alloc((n + CK_SECRETS + 1) * sizeof *env);
   for (size_t i = 0; i < n; ++i)
     if (!is_one_of(environ[i], names)) env[kept++] = environ[i];
+  for (int i = 0; i < CK_SECRETS && secrets; ++i)
+    if (ck_secrets_given(i)) env[kept++] = ck_secrets_given(i);
   env[kept] = NULL;
   return env;
 }
 
-char **ck_child_env(void) { return without(secret); }
+char **ck_child_env(void) { return without(secret, false); }
 
-char **ck_own_env(void) { return without(own); }
+char **ck_own_env(void) { return without(own, true); }

@@ -20,6 +20,7 @@
 #include "proto/folder.h"
 #include "proto/log.h"
 #include "proto/places.h"
+#include "proto/secrets.h"
 
 #define STOP_MS 3000
 #define STOP_SPARE_MS 1000
@@ -287,6 +288,8 @@ static int run_task(const struct ck_daemon *d, const struct ck_settings *s, cons
 int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d) {
   struct flags f = {0};
   struct ck_err err = {{0}};
+  ck_secrets_take(d->keeps_secrets);
+  if (d->keeps_secrets) ck_secrets_keep_in();
   ck_log_setup(d->name, CK_INFO);
   int rc = parse_flags(argc, argv, d, &f);
   if (rc) {

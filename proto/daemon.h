@@ -50,6 +50,7 @@ void ck_wait_within(struct ck_wait *w, int ms);
 
 struct ck_daemon {
   const char *name;
+  bool keeps_secrets; /* it opens the mirror: for the others there are none (secrets.h) */
   /* What its start needs besides its doors; NULL: nothing. */
   ck_check_fn *check;
   /* What only one instance may use, relative to the data folder; or both NULL. The lock is taken

@@ -1,15 +1,45 @@
-/* The secrets that settings name: the D1 token and the PostgreSQL password. Declared in settings.h.
- */
-#include "proto/settings.h"
+/* The secrets that settings name: the D1 token and the PostgreSQL password. Declared in settings.h;
+ * those in the environment in secrets.h. */
+#include "proto/secrets.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "proto/file.h"
+#include "proto/settings.h"
 
 #define SECRET_MAX 65536u
+
+/* ---- in the environment ---- */
+
+static const char *const names[CK_SECRETS] = {"CONVKEEP_D1_TOKEN", "CONVKEEP_POSTGRES_PASSWORD"};
+static char *taken[CK_SECRETS];
+
+void ck_secrets_keep_in(void) { prctl(PR_SET_DUMPABLE, 0); }
+
+void ck_secrets_take(bool keep) {
+  for (int i = 0; i < CK_SECRETS; ++i) {
+    char *value = getenv(names[i]);
+    if (!value) continue;
+    if (keep) {
+      ck_secrets_keep_in();
+      taken[i] = ck_sprintf("%s=%s", names[i], value);
+    }
+    explicit_bzero(value, strlen(value));
+    unsetenv(names[i]);
+  }
+}
+
+char *ck_secrets_given(int i) { return taken[i]; }
+
+static const char *given(int i) {
+  return taken[i] ? taken[i] + strlen(names[i]) + 1 : getenv(names[i]);
+}
+
+/* ---- in a file ---- */
 
 /* Reads the file into b; *line is a view of its first line, without the line break. 0, or -1 with
  * the reason. */
@@ -47,7 +77,7 @@ static char *token_of(struct ck_str text, const char *from, struct ck_err *err) 
 }
 
 char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err) {
-  const char *env = getenv("CONVKEEP_D1_TOKEN"), *path = ck_set_text(s, CK_SET_D1_TOKEN_FILE);
+  const char *env = given(0), *path = ck_set_text(s, CK_SET_D1_TOKEN_FILE);
   if (env) return token_of(ck_str_of(env), "CONVKEEP_D1_TOKEN", err);
   if (!*path) {
     ck_fail(err, "there is no D1 token: put it into a file and the file's path into d1.token_file"
@@ -64,8 +94,7 @@ char *ck_settings_d1_token(const struct ck_settings *s, struct ck_err *err) {
 }
 
 char *ck_settings_postgres_password(const struct ck_settings *s, struct ck_err *err) {
-  const char *env = getenv("CONVKEEP_POSTGRES_PASSWORD"),
-             *path = ck_set_text(s, CK_SET_POSTGRES_PASSWORD_FILE);
+  const char *env = given(1), *path = ck_set_text(s, CK_SET_POSTGRES_PASSWORD_FILE);
   if (env || !*path) return ck_strdup(env ? env : "");
   struct ck_buf b = {0};
   struct ck_str line;

@@ -28,6 +28,7 @@ static const char *serves(const struct ck_settings *s) {
 static const struct ck_daemon syncd = {
     .name = "syncd",
     .serves = serves,
+    .keeps_secrets = true,
     .check = ck_check_mirror,
     .start = sync_worker_start,
     .wait = sync_worker_wait,

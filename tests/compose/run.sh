@@ -57,6 +57,9 @@ field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p" | head -1; }
 
 base=$(tests/compose/base-image.sh) || { echo "compose: no base image"; give_up; }
 export CONVKEEP_TEST_BASE=$base
+echo a-secret-of-this-test >"$work/token"
+$root chown 10001 "$work/token" && $root chmod 0400 "$work/token"
+export CONVKEEP_SECRET_D1_TOKEN=$work/token CONVKEEP_D1_TOKEN_FILE=/run/secrets/d1_token
 export CONVKEEP_RENEW_WEBHOOK_ALLOW=http://listener:8080/ CONVKEEP_RENEW_COOLDOWN=1s
 
 # Only the build uses the machine's network: its package mirror may be reachable in no other way.
@@ -94,6 +97,22 @@ all_healthy() { # SECONDS COUNT-OF-SYNCD
 }
 start() { compose up -d && all_healthy 60 1; }
 check "the ring comes up, every part healthy" start
+
+# As convkeep's user: it must be readable for syncd there, and be in no other container.
+secret() {
+    local service
+    [ "$(compose exec -T syncd cat /run/secrets/d1_token)" = a-secret-of-this-test ] || return 1
+    compose exec -T syncd convkeep --data /data config --json | grep -q /run/secrets/d1_token ||
+        return 1
+    for service in store ingest renewd; do
+        ! compose exec -T $service test -e /run/secrets/d1_token || return 1
+    done
+    for service in store ingest renewd syncd; do
+        ! docker inspect -f '{{.Config.Env}}' "$(compose ps -q $service | head -1)" |
+            grep -q a-secret-of-this-test || return 1
+    done
+}
+check "the token reaches syncd alone, and no environment" secret
 
 level() {
     local s

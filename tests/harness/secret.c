@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -27,23 +28,52 @@ static struct {
   atomic_uint seen; /* by bit: words[i] was on a command line */
 } watch;
 
-/* Reads a command line, with blanks for NULs. Returns its length; 0 if the process is gone or does
- * not belong to this test: another test may use the same secrets. */
-static ssize_t command_line(const char *pid, char line[LINE_MAX_BYTES]) {
-  char path[300], cwd[PATH_MAX];
-  snprintf(path, sizeof path, "/proc/%s/cwd", pid);
-  ssize_t length = readlink(path, cwd, sizeof cwd - 1);
-  cwd[length > 0 ? length : 0] = '\0';
-  if (strncmp(cwd, t_folder(), strlen(t_folder())) != 0) return 0;
-  snprintf(path, sizeof path, "/proc/%s/cmdline", pid);
+/* Reads one of a process's files, with blanks for NULs. Returns its length; 0: it cannot be read.
+ */
+static ssize_t read_of(const char *pid, const char *file, char *line, size_t bytes) {
+  char path[300];
+  snprintf(path, sizeof path, "/proc/%s/%s", pid, file);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? 0 : read(fd, line, LINE_MAX_BYTES - 1);
+  ssize_t n = fd < 0 ? 0 : read(fd, line, bytes - 1);
   if (fd >= 0) close(fd);
   if (n < 0) n = 0;
   for (ssize_t i = 0; i < n; ++i)
     if (!line[i]) line[i] = ' ';
   line[n] = '\0';
   return n;
+}
+
+static bool is_ours(const char *line) {
+  return strstr(line, "libexec/convkeep/") || strstr(line, "bin/convkeep ");
+}
+
+/* Reads a command line. Returns its length; 0 if the process is gone or does not belong to this
+ * test: another test may use the same secrets. Where one with a secret works, only root can see. */
+static ssize_t command_line(const char *pid, char line[LINE_MAX_BYTES]) {
+  char path[300], cwd[PATH_MAX];
+  snprintf(path, sizeof path, "/proc/%s/cwd", pid);
+  ssize_t length = readlink(path, cwd, sizeof cwd - 1);
+  bool hidden = length < 0 && errno == EACCES;
+  cwd[length > 0 ? length : 0] = '\0';
+  if (!hidden && strncmp(cwd, t_folder(), strlen(t_folder())) != 0) return 0;
+  ssize_t n = read_of(pid, "cmdline", line, LINE_MAX_BYTES);
+  return hidden && !is_ours(line) ? 0 : n;
+}
+
+void t_secret_in_no_environment(const char *secret, const char *other) {
+  static char line[LINE_MAX_BYTES], environment[1 << 17];
+  int daemons = 0;
+  DIR *d = opendir("/proc");
+  for (struct dirent *e; d && (e = readdir(d));) {
+    if (!isdigit((unsigned char)e->d_name[0]) || !command_line(e->d_name, line) || !is_ours(line))
+      continue;
+    daemons += strstr(line, "libexec/convkeep/") != NULL;
+    read_of(e->d_name, "environ", environment, sizeof environment);
+    T_CHECK(!strstr(environment, secret) && !strstr(environment, other),
+            "the environment of %s has a secret", line);
+  }
+  if (d) closedir(d);
+  T_CHECK(daemons >= 4, "only %d daemons were looked at", daemons);
 }
 
 static void look(const char *line) {

@@ -9,6 +9,9 @@ void t_secret_watch(const char *secret, const char *other);
 /* Ends the watch. Fails if it saw a secret, or if it did not see the daemons and the commands of
  * t_secret_ask_all, because then it proves nothing. */
 void t_secret_unwatched(void);
+/* Fails if the environment of a process of the ring, which is up, has a secret (/proc/PID/environ).
+ */
+void t_secret_in_no_environment(const char *secret, const char *other);
 /* Fails if a file in the test's folder (a log, an output, a database) contains a secret. except:
  * the names of files, or of folders with a trailing /, where a secret belongs; NULL ends the list.
  */

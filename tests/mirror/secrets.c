@@ -23,22 +23,27 @@ static void give(const struct mirror_secret *s, bool in_file, const char *secret
   }
 }
 
+static void looked_at(const struct mirror_secret *s) {
+  t_secret_ask_all();
+  t_secret_in_no_environment(s->good, MIRROR_WRONG_SECRET);
+}
+
 /* Everything is looked at while it is refused, while it is expired, and while it works. */
 static void in_all_states(const struct mirror *m, const struct mirror_secret *s, bool in_file) {
   give(s, in_file, MIRROR_WRONG_SECRET);
   t_up();
   mirror_write(t_producer("test"), 0, 3, 0);
   is_stopped(s->refused);
-  t_secret_ask_all();
+  looked_at(s);
   t_down();
   give(s, in_file, s->good);
   s->expire();
   t_up();
   is_stopped(s->expired);
-  t_secret_ask_all();
+  looked_at(s);
   s->renew();
   mirror_same(m, 40000);
-  t_secret_ask_all();
+  looked_at(s);
   t_down();
 }
 

@@ -172,7 +172,10 @@ Test(cli_docs, every_setting_reaches_a_container) {
     cr_expect(own || strstr(compose, line), "docker-compose.yml does not hand on %s", v.name);
     free(line);
   }
-  cr_expect(strstr(compose, "\n    - CONVKEEP_D1_TOKEN\n"),
-            "docker-compose.yml does not hand on the D1 token");
+  cr_expect(!strstr(compose, "- CONVKEEP_D1_TOKEN\n") &&
+                !strstr(compose, "- CONVKEEP_POSTGRES_PASSWORD\n"),
+            "docker-compose.yml puts a secret into the environment of all");
+  cr_expect(strstr(compose, "\n    secrets: [d1_token, postgres_password]\n"),
+            "docker-compose.yml does not hand on the secrets");
   ck_settings_free(&s);
 }
