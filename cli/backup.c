@@ -34,9 +34,17 @@ static void made(void *self, const json_t *line) {
     cli_json_line(line);
   else
     print(line);
-  int64_t bad = cli_member_int(line, "attachments_bad", 0);
+  int64_t bad = cli_member_int(line, "attachments_bad", 0),
+          damaged = cli_member_int(line, "damaged", 0);
+  if (bad || damaged) fflush(stdout);
+  if (damaged) {
+    cli_error(o->c, cli_member(line, "file"),
+              "it has %lld %s not as written, as the database has: keep an older backup; "
+              "convkeep doctor says what to do",
+              (long long)damaged, ck_noun((uint64_t)damaged, "page that is", "pages that are"));
+    o->rc = CLI_FAILED;
+  }
   if (bad == 0) return;
-  fflush(stdout);
   cli_error(o->c, cli_member(line, "file"),
             "%lld %s not copied, because they are missing or damaged, the first: %s; "
             "convkeep doctor says what to do",

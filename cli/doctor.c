@@ -15,6 +15,7 @@
 #include "cli/rows.h"
 #include "cli/task.h"
 #include "proto/finding.h"
+#include "proto/lock.h"
 #include "proto/places.h"
 #include "proto/spool_files.h"
 
@@ -131,18 +132,33 @@ struct spool_seen {
   uint64_t released;              /* the last receipted number that was noted */
   uint64_t first;                 /* the first number of the first segment; 0: no segment */
   struct ck_err odd;              /* set if a note is not a regular file */
+  unsigned damaged;               /* segments that are not whole */
+  char first_damaged[CK_SPOOL_NAME_MAX];
+  struct ck_err why;
 };
+
+/* All others are ingest's, or were left by an id that was given up. */
+static void look_at_segment(struct spool_seen *s, int dir, const char *name) {
+  struct ck_err why = {{0}};
+  if (ck_spool_segment_sound(dir, name, s->producer, &why) || s->damaged++) return;
+  s->why = why;
+  snprintf(s->first_damaged, sizeof s->first_damaged, "%.63s", name);
+}
 
 static void read_spool(struct spool_seen *s) {
   *s = (struct spool_seen){.first = 0};
   uint64_t n;
   DIR *dir = opendir("spool");
   if (!dir) return;
-  for (struct dirent *e; (e = readdir(dir));)
-    if (ck_spool_is_segment(e->d_name, &n) && (s->first == 0 || n < s->first)) s->first = n;
   if (ck_spool_check_notes(dirfd(dir), &s->odd) == 0) {
     ck_spool_read_producer(dirfd(dir), s->producer);
     s->released = ck_spool_read_number(dirfd(dir), CK_SPOOL_RELEASED, s->producer);
+  }
+  bool still = ck_lock_is_free("spool"); /* else ingest is writing */
+  for (struct dirent *e; (e = readdir(dir));) {
+    if (!ck_spool_is_segment(e->d_name, &n)) continue;
+    if (s->first == 0 || n < s->first) s->first = n;
+    if (still) look_at_segment(s, dirfd(dir), e->d_name);
   }
   closedir(dir);
 }
@@ -163,6 +179,13 @@ static void check_spool(struct doctor *d, const struct spool_seen *s, const json
   if (s->odd.text[0])
     found(d, "spool", CK_FOUND_WRONG, "move it away: ingest does not start with it", "%s",
           s->odd.text);
+  else if (s->damaged)
+    found(
+        d, "spool", CK_FOUND_WRONG,
+        "check the disk. convkeep up sends what can be read, and moves the rest to "
+        "spool/damaged/: import it again. If the power went while it was written, nobody was told "
+        "that it was taken",
+        "spool/%s: %s (%u of its segments)", s->first_damaged, s->why.text, s->damaged);
   else if (!*s->producer)
     found(d, "spool", CK_FOUND_OK, "", "nothing was accepted here yet");
   else if (s->first > applied + 1 && s->released > applied)
@@ -207,7 +230,8 @@ static int run(struct cli *c, int argc, char **argv) {
   /* cli_connect has reported why; that the store does not start is also a finding. */
   if (rc == CLI_FAILED)
     found(&d, "store", CK_FOUND_WRONG,
-          "see logs/store.log; if the database is damaged: convkeep restore BACKUP",
+          "see logs/store.log; if artifact.db is damaged: check the disk, then convkeep restore "
+          "BACKUP, and import again what came since",
           "it does not start on this folder");
   if (rc == CLI_GO_ON) rc = ask_store(&d);
   if (rc != CLI_GO_ON) return rc;

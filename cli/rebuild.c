@@ -60,16 +60,39 @@ static const struct made artifacts = {
 static const struct made search = {
     {.name = "rebuild_search", .label = "search"}, "made findable", is_searched};
 
+static void say_sealed(void *self, const json_t *line) {
+  const struct cli *c = self;
+  uint64_t pages = (uint64_t)cli_member_int(line, "pages", 0);
+  if (c->json) {
+    cli_json_line(line);
+    return;
+  }
+  struct ck_buf text = {0};
+  ck_buf_printf(&text, "%s: ", cli_member(line, "file"));
+  ck_buf_count(&text, pages);
+  ck_buf_printf(&text, " %s as it is now\n", ck_noun(pages, "page is taken", "pages are taken"));
+  cli_print(&text);
+  ck_buf_free(&text);
+}
+
+static int rebuild_seals(struct cli *c) {
+  struct cli_task task = {.name = "rebuild_seals", .label = "seals", .line = say_sealed, .self = c};
+  int rc = cli_connect(c, false, CLI_PART(CLI_STORE));
+  if (rc == CLI_GO_ON) rc = cli_task_run(c, &task);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
+}
+
 static int run(struct cli *c, int argc, char **argv) {
   int rc = cli_options(c, &argc, argv, NULL);
   if (rc != CLI_GO_ON) return rc;
   if (strcmp(argv[1], "artifacts") == 0) return rebuild(c, artifacts);
   if (strcmp(argv[1], "search") == 0) return rebuild(c, search);
+  if (strcmp(argv[1], "seals") == 0) return rebuild_seals(c);
   return cli_rebuild_messages(c);
 }
 
 static const struct cli_argument arguments[] = {
-    CLI_ARGUMENT("artifacts|messages|search", CLI_CHOICE, 0), {0}};
+    CLI_ARGUMENT("artifacts|messages|seals|search", CLI_CHOICE, 0), {0}};
 
 const struct cli_command cli_rebuild = {
     "rebuild",
@@ -83,6 +106,9 @@ const struct cli_command cli_rebuild = {
     "messages: reads all that was ever imported again, from the originals that the store keeps\n"
     "(convkeep original): what this convkeep reads better than the one that imported it is\n"
     "corrected, and rows that are missing are made. Right after an import nothing changes.\n\n"
+    "seals: takes the pages of artifact.db and mirror.db as they are. For when doctor says that\n"
+    "pages are not as they were written, and that is right: another program wrote to the file, or\n"
+    "what was damaged has been put right.\n\n"
     "search: makes the index of the search (search.db) again from the database. Meanwhile search\n"
     "finds what is in it already. Deleting the file does the same.\n\n"
     "The ring may be up.",

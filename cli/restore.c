@@ -235,7 +235,12 @@ static void report(const struct outcome *o) {
   if (o->copied)
     ck_buf_printf(&text, "%llu %s copied back\n", (unsigned long long)o->copied,
                   ck_noun(o->copied, "attachment was", "attachments were"));
-  int64_t paused = cli_member_int(line, "paused", 0);
+  int64_t paused = cli_member_int(line, "paused", 0), damaged = cli_member_int(line, "damaged", 0);
+  if (damaged)
+    ck_buf_printf(&text,
+                  "%lld %s not as convkeep wrote them: the copy was damaged, or another program "
+                  "made it; convkeep doctor says what to do\n",
+                  (long long)damaged, ck_noun((uint64_t)damaged, "page is", "pages are"));
   if (paused)
     ck_buf_printf(&text,
                   "%lld conversation%s paused: follow-ups due there may have been delivered since "

@@ -38,11 +38,58 @@ static uint64_t get_le(const char *in, int bytes) {
   return v;
 }
 
+enum { AT_LENGTH = 4, AT_NUMBER = 8, AT_CRC = 16 };
+
 bool ck_spool_record_head(const char head[CK_SPOOL_RECORD_HEAD], struct ck_spool_record *record) {
-  *record = (struct ck_spool_record){.length = (uint32_t)get_le(head + 4, 4),
-                                     .number = get_le(head + 8, 8),
-                                     .crc = (uint32_t)get_le(head + 16, 4)};
+  *record = (struct ck_spool_record){.length = (uint32_t)get_le(head + AT_LENGTH, 4),
+                                     .number = get_le(head + AT_NUMBER, 8),
+                                     .crc = (uint32_t)get_le(head + AT_CRC, 4)};
   return memcmp(head, CK_SPOOL_MAGIC, 4) == 0;
+}
+
+uint32_t ck_spool_record_crc(const char *record, size_t payload) {
+  uint32_t crc = ck_crc32c(0, record + AT_LENGTH, AT_CRC - AT_LENGTH);
+  return ck_crc32c(crc, record + CK_SPOOL_RECORD_HEAD, payload);
+}
+
+static bool head_sound(struct ck_str file, const char *producer) {
+  char head[CK_SPOOL_SEGMENT_HEAD] = {0};
+  snprintf(head, sizeof head, CK_SPOOL_TITLE "%s", producer);
+  return file.n >= sizeof head && memcmp(file.s, head, sizeof head) == 0;
+}
+
+static bool records_sound(struct ck_str file, uint64_t number, struct ck_err *why) {
+  struct ck_spool_record r;
+  size_t at = CK_SPOOL_SEGMENT_HEAD;
+  for (; file.n - at >= CK_SPOOL_RECORD_HEAD && ck_spool_record_head(file.s + at, &r); ++number) {
+    const char *record = file.s + at;
+    at += CK_SPOOL_RECORD_HEAD;
+    if (r.length > file.n - at || r.number != number ||
+        r.crc != ck_spool_record_crc(record, r.length))
+      return ck_fail(why, "its record %llu is damaged", (unsigned long long)number), false;
+    at += r.length;
+  }
+  while (at < file.n && !file.s[at]) ++at;
+  if (at < file.n)
+    ck_fail(why, "what follows its record %llu is damaged", (unsigned long long)(number - 1));
+  return at == file.n;
+}
+
+bool ck_spool_segment_sound(int dir, const char *name, const char *producer, struct ck_err *why) {
+  struct ck_buf file = {0};
+  uint64_t first = 0;
+  bool sound = false;
+  if (!ck_spool_is_segment(name, &first))
+    ck_fail(why, "its name is none of a segment");
+  else if (ck_read_file(dir, name, 0, SIZE_MAX, &file, why) == 0) {
+    sound = head_sound(ck_buf_view(&file), producer);
+    if (sound)
+      sound = records_sound(ck_buf_view(&file), first, why);
+    else
+      ck_fail(why, "its first line is damaged, or another producer's");
+  }
+  ck_buf_free(&file);
+  return sound;
 }
 
 uint64_t ck_spool_count_above(int dir, const char *name, uint64_t released) {

@@ -30,6 +30,7 @@ bool ck_spool_is_segment(const char *name, uint64_t *first);
 
 /* The heads in a segment (ingest/spool/segment.h): of the file, and of each record. */
 #define CK_SPOOL_SEGMENT_HEAD 64
+#define CK_SPOOL_TITLE "convkeep spool 1\n"
 #define CK_SPOOL_RECORD_HEAD 20
 #define CK_SPOOL_MAGIC "CKSR"
 struct ck_spool_record {
@@ -38,6 +39,12 @@ struct ck_spool_record {
 };
 /* Reads a record's head. False: it is none. */
 bool ck_spool_record_head(const char head[CK_SPOOL_RECORD_HEAD], struct ck_spool_record *record);
+/* The CRC of a record whose payload has that many bytes. */
+uint32_t ck_spool_record_crc(const char *record, size_t payload);
+/* Does every byte of the segment in the folder `dir` belong to the producer's whole records, one
+ * number after the other from that of its name, or to zeroes after the last? False: why says what
+ * does not. */
+bool ck_spool_segment_sound(int dir, const char *name, const char *producer, struct ck_err *why);
 /* How many records of the segment in the folder `dir` are above the number `released`. */
 uint64_t ck_spool_count_above(int dir, const char *name, uint64_t released);
 

@@ -1,8 +1,10 @@
 /* See sqlite_pages.h. The form of a page: https://www.sqlite.org/fileformat2.html#b_tree_pages */
 #include "proto/sqlite_pages.h"
 
-#include <stdbool.h>
 #include <string.h>
+
+#include "proto/crc32c.h"
+#include "proto/log.h"
 
 #define FILE_HEADER 100u
 #define PAGE_MIN 512u
@@ -11,11 +13,29 @@
 /* The first byte of a page of a b-tree. */
 enum { INNER_INDEX = 2, INNER_TABLE = 5, LEAF_INDEX = 10, LEAF_TABLE = 13 };
 
-/* Follows the default VFS's file in memory: its methods, but for one. */
-struct wiped {
+/* The end of a page. */
+enum { SEAL = 8, SEAL_STATE = 8, SEAL_CRC = 4 };
+enum state { WRITTEN = 0, DIFFERED = 1 };
+
+/* Where a file's first page says the size of its pages, and the room at their ends. */
+#define SIZE_AT 16
+#define ROOM_AT 20
+
+/* In a WAL, before each page. */
+#define FRAME_HEAD 24
+
+enum { CONTROL_SEEN = 0x636b01, CONTROL_STRICT, CONTROL_GUARD }; /* for sqlite3_file_control */
+
+/* Follows the default VFS's file in memory: its methods, but for some. */
+struct paged {
   sqlite3_io_methods methods;
-  int (*write)(sqlite3_file *, const void *, int, sqlite3_int64);
+  const sqlite3_io_methods *real;
+  const char *path;
+  sqlite3_file *database; /* of a WAL */
   enum { UNKNOWN, PLAIN, MAPPED } pages;
+  enum { UNREAD, OPEN, SEALED } seals;
+  bool strict, guarded;
+  struct ck_sqlite_pages seen;
 };
 
 static sqlite3_vfs vfs, *under;
@@ -42,9 +62,9 @@ void ck_sqlite_page_wipe(unsigned char *page, size_t n, int first) {
   if (from < content && content <= n) memset(page + from, 0, content - from);
 }
 
-static struct wiped *wiped_of(sqlite3_file *file) {
+static struct paged *paged_of(sqlite3_file *file) {
   size_t at = ((size_t)under->szOsFile + 15) / 16 * 16;
-  return (struct wiped *)(void *)((char *)file + at);
+  return (struct paged *)(void *)((char *)file + at);
 }
 
 static bool is_page(int n, sqlite3_int64 at) {
@@ -53,43 +73,153 @@ static bool is_page(int n, sqlite3_int64 at) {
 
 static bool is_small(sqlite3_file *file, int n) {
   sqlite3_int64 size;
-  return file->pMethods->xFileSize(file, &size) == SQLITE_OK && size / n < MOST_PAGES;
+  return paged_of(file)->real->xFileSize(file, &size) == SQLITE_OK && size / n < MOST_PAGES;
 }
 
 /* The first page is written first of all in a new file. first: it, if it is written now. */
 static bool is_plain(sqlite3_file *file, const unsigned char *first) {
   static const unsigned char none[LARGEST_ROOT_BYTES];
-  struct wiped *w = wiped_of(file);
+  struct paged *w = paged_of(file);
   unsigned char root[LARGEST_ROOT_BYTES];
   if (first) {
     memcpy(root, first + LARGEST_ROOT_AT, sizeof root);
   } else if (w->pages != UNKNOWN) {
     return w->pages == PLAIN;
-  } else if (file->pMethods->xRead(file, root, sizeof root, LARGEST_ROOT_AT) != SQLITE_OK) {
+  } else if (w->real->xRead(file, root, sizeof root, LARGEST_ROOT_AT) != SQLITE_OK) {
     return false;
   }
   w->pages = memcmp(root, none, sizeof root) ? MAPPED : PLAIN;
   return w->pages == PLAIN;
 }
 
+/* ---- seals ---- */
+
+static uint32_t crc_of(const unsigned char *page, int n, uint32_t number) {
+  return ck_crc32c(number, page, (size_t)n - SEAL_CRC);
+}
+
+static uint32_t crc_in(const unsigned char *page, int n) {
+  const unsigned char *at = page + n - SEAL_CRC;
+  return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void seal(unsigned char *page, int n, uint32_t number, enum state state) {
+  unsigned char *at = page + n - SEAL;
+  memset(at, 0, SEAL);
+  at[0] = (unsigned char)state;
+  uint32_t crc = crc_of(page, n, number);
+  for (int i = 0; i < SEAL_CRC; ++i) at[SEAL - SEAL_CRC + i] = (unsigned char)(crc >> (24 - 8 * i));
+}
+
+static bool is_empty(const unsigned char *page, int n) {
+  return page[0] == 0 && memcmp(page, page + 1, (size_t)n - 1) == 0;
+}
+
+static bool is_sound(const unsigned char *page, int n, uint32_t number) {
+  return (page[n - SEAL_STATE] == WRITTEN && crc_in(page, n) == crc_of(page, n, number)) ||
+         is_empty(page, n);
+}
+
+static bool is_first(const unsigned char *head) {
+  return memcmp(head, "SQLite format 3", SIZE_AT) == 0;
+}
+
+static bool says_seals(const unsigned char *head) {
+  return is_first(head) && head[ROOM_AT] == SEAL;
+}
+
+/* An empty file has no first page yet; SQLite may write others before it. first: it, if it is at
+ * hand. */
+static bool has_seals(sqlite3_file *file, const unsigned char *first) {
+  struct paged *w = paged_of(file);
+  unsigned char head[ROOM_AT + 1];
+  if (!first && w->seals != UNREAD) return w->seals == SEALED;
+  if (!first && (w->real->xRead(file, head, sizeof head, 0) != SQLITE_OK || !is_first(head)))
+    return w->guarded;
+  w->seals = says_seals(first ? first : head) ? SEALED : OPEN;
+  return w->seals == SEALED;
+}
+
+/* Remembers a page, and logs it if it was not known. */
+static void note(struct paged *w, uint32_t number) {
+  struct ck_sqlite_pages *s = &w->seen;
+  if (s->count == CK_SQLITE_PAGES_KEPT) return;
+  for (unsigned i = 0; i < s->count; ++i)
+    if (s->pages[i] == number) return;
+  s->pages[s->count++] = number;
+  ck_log(CK_ERROR, w->path ? w->path : "database", "page_damaged", "page=%u", number);
+}
+
+/* ---- the file's methods ---- */
+
+static uint32_t number_of(int n, sqlite3_int64 at) { return (uint32_t)(at / n) + 1; }
+
 static int write_page(sqlite3_file *file, const void *from, int n, sqlite3_int64 at) {
   unsigned char page[PAGE_MAX];
-  bool wipes = is_page(n, at) && is_plain(file, at == 0 ? from : NULL) && is_small(file, n);
-  if (!wipes) return wiped_of(file)->write(file, from, n, at);
+  struct paged *w = paged_of(file);
+  if (!is_page(n, at)) return w->real->xWrite(file, from, n, at);
+  const unsigned char *first = at == 0 ? from : NULL;
+  bool wipes = is_plain(file, first) && is_small(file, n), seals = has_seals(file, first);
+  if (!wipes && !seals) return w->real->xWrite(file, from, n, at);
   memcpy(page, from, (size_t)n);
-  ck_sqlite_page_wipe(page, (size_t)n, at == 0);
-  return wiped_of(file)->write(file, page, n, at);
+  if (wipes) ck_sqlite_page_wipe(page, (size_t)n, at == 0);
+  if (seals) seal(page, n, number_of(n, at), page[n - SEAL_STATE] == DIFFERED ? DIFFERED : WRITTEN);
+  return w->real->xWrite(file, page, n, at);
+}
+
+static int read_page(sqlite3_file *file, void *to, int n, sqlite3_int64 at) {
+  struct paged *w = paged_of(file);
+  unsigned char *page = to;
+  int rc = w->real->xRead(file, to, n, at);
+  if (rc != SQLITE_OK || !is_page(n, at) || !has_seals(file, at == 0 ? page : NULL)) return rc;
+  uint32_t number = number_of(n, at);
+  if (is_sound(page, n, number)) return rc;
+  page[n - SEAL_STATE] = DIFFERED;
+  note(w, number);
+  return w->strict ? SQLITE_CORRUPT : rc;
+}
+
+/* A page that differed when it was read, and was written again since. Its number is in the frame's
+ * head, before it. */
+static int read_frame(sqlite3_file *file, void *to, int n, sqlite3_int64 at) {
+  struct paged *w = paged_of(file);
+  const unsigned char *page = to;
+  unsigned char number[4];
+  int rc = w->real->xRead(file, to, n, at);
+  if (rc != SQLITE_OK || !is_page(n, 0) || page[n - SEAL_STATE] != DIFFERED ||
+      !has_seals(w->database, NULL) ||
+      w->real->xRead(file, number, sizeof number, at - FRAME_HEAD) != SQLITE_OK)
+    return rc;
+  note(paged_of(w->database), (uint32_t)number[0] << 24 | (uint32_t)number[1] << 16 |
+                                  (uint32_t)number[2] << 8 | number[3]);
+  return rc;
+}
+
+static int control(sqlite3_file *file, int op, void *arg) {
+  struct paged *w = paged_of(file);
+  if (op == CONTROL_STRICT) return w->strict = true, SQLITE_OK;
+  if (op == CONTROL_GUARD) return w->guarded = true, SQLITE_OK;
+  if (op != CONTROL_SEEN) return w->real->xFileControl(file, op, arg);
+  w->seen.sealed = has_seals(file, NULL);
+  *(struct ck_sqlite_pages *)arg = w->seen;
+  return SQLITE_OK;
 }
 
 static int open_file(sqlite3_vfs *v, const char *path, sqlite3_file *file, int flags, int *out) {
   (void)v;
   int rc = under->xOpen(under, path, file, flags, out);
-  if (rc != SQLITE_OK || !file->pMethods || !(flags & SQLITE_OPEN_MAIN_DB)) return rc;
-  struct wiped *w = wiped_of(file);
-  w->methods = *file->pMethods;
-  w->write = w->methods.xWrite;
-  w->pages = UNKNOWN;
-  w->methods.xWrite = write_page;
+  if (rc != SQLITE_OK || !file->pMethods || !(flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)))
+    return rc;
+  struct paged *w = paged_of(file);
+  *w = (struct paged){.methods = *file->pMethods, .real = file->pMethods, .path = path};
+  if (flags & SQLITE_OPEN_WAL) {
+    w->database = sqlite3_database_file_object(path);
+    w->methods.xRead = read_frame;
+  } else {
+    w->methods.xWrite = write_page;
+    w->methods.xRead = read_page;
+    w->methods.xFileControl = control;
+  }
   file->pMethods = &w->methods;
   return rc;
 }
@@ -102,8 +232,64 @@ const char *ck_sqlite_pages_vfs(void) {
   vfs = *under;
   vfs.pNext = NULL;
   vfs.zName = "convkeep-pages";
-  vfs.szOsFile = under->szOsFile + 16 + (int)sizeof(struct wiped);
+  vfs.szOsFile = under->szOsFile + 16 + (int)sizeof(struct paged);
   vfs.xOpen = open_file;
   sqlite3_vfs_register(&vfs, 0);
   return vfs.zName;
+}
+
+/* ---- for others ---- */
+
+void ck_sqlite_pages_guard(sqlite3 *db) {
+  int room = SEAL;
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &room);
+  sqlite3_file_control(db, "main", CONTROL_GUARD, NULL);
+}
+
+void ck_sqlite_pages_strict(sqlite3 *db) { sqlite3_file_control(db, "main", CONTROL_STRICT, NULL); }
+
+void ck_sqlite_pages_guard_copy(sqlite3 *to, sqlite3 *from) {
+  struct ck_sqlite_pages seen;
+  if (ck_sqlite_pages_seen(from, "main", &seen) && seen.sealed) ck_sqlite_pages_guard(to);
+}
+
+bool ck_sqlite_pages_seen(sqlite3 *db, const char *name, struct ck_sqlite_pages *seen) {
+  *seen = (struct ck_sqlite_pages){0};
+  return sqlite3_file_control(db, name, CONTROL_SEEN, seen) == SQLITE_OK;
+}
+
+/* SQLITE_DONE: it had that seal. */
+static int accept_page(sqlite3_file *file, unsigned char *page, int n, uint32_t number) {
+  const sqlite3_io_methods *real = paged_of(file)->real;
+  sqlite3_int64 at = (sqlite3_int64)(number - 1) * n;
+  int rc = real->xRead(file, page, n, at);
+  if (rc != SQLITE_OK || is_sound(page, n, number)) return rc == SQLITE_OK ? SQLITE_DONE : rc;
+  seal(page, n, number, WRITTEN);
+  return real->xWrite(file, page + n - SEAL, SEAL, at + n - SEAL);
+}
+
+static int accept_all(sqlite3_file *file, uint64_t *changed) {
+  unsigned char page[PAGE_MAX];
+  const sqlite3_io_methods *real = paged_of(file)->real;
+  sqlite3_int64 size;
+  int rc = real->xFileSize(file, &size);
+  if (rc == SQLITE_OK) rc = real->xRead(file, page, FILE_HEADER, 0);
+  if (rc != SQLITE_OK) return rc;
+  size_t n = number_at(page + SIZE_AT) == 1 ? PAGE_MAX : number_at(page + SIZE_AT);
+  if (!says_seals(page) || n < PAGE_MIN || (n & (n - 1))) return SQLITE_NOTADB;
+  for (uint32_t number = 1; number <= (uint32_t)(size / (sqlite3_int64)n); ++number) {
+    rc = accept_page(file, page, (int)n, number);
+    *changed += rc == SQLITE_OK;
+    if (rc != SQLITE_OK && rc != SQLITE_DONE) return rc;
+  }
+  return real->xSync(file, SQLITE_SYNC_NORMAL);
+}
+
+int ck_sqlite_pages_accept(sqlite3 *db, uint64_t *changed, struct ck_err *err) {
+  sqlite3_file *file = NULL;
+  *changed = 0;
+  int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (rc == SQLITE_OK) rc = file->pMethods ? accept_all(file, changed) : SQLITE_CANTOPEN;
+  if (rc == SQLITE_OK) return 0;
+  return ck_fail(err, "%s: %s (%d)", sqlite3_db_filename(db, "main"), sqlite3_errstr(rc), rc);
 }

@@ -44,10 +44,12 @@ struct context {
   _Atomic bool artifacts_again;      /* make all files again; their thread clears it as it begins */
   _Atomic uint64_t search_cursor;    /* the index of the search has all up to here */
   _Atomic bool search_again;         /* make it again; its thread clears it as it begins */
-  _Atomic bool forgetting;           /* the disk still has what was forgotten: the WAL, or a file */
-  _Atomic uint64_t rejected;         /* frames that could not be decoded */
-  _Atomic bool stop;                 /* the threads are to end */
-  pthread_mutex_t lock;              /* of trouble[] */
+  _Atomic bool sealing;      /* a person takes the pages as they are; the writer clears it */
+  _Atomic uint64_t sealed;   /* pages that had another seal, when it last did so */
+  _Atomic bool forgetting;   /* the disk still has what was forgotten: the WAL, or a file */
+  _Atomic uint64_t rejected; /* frames that could not be decoded */
+  _Atomic bool stop;         /* the threads are to end */
+  pthread_mutex_t lock;      /* of trouble[] */
   struct trouble trouble[TROUBLES];
   int wake[WAKES]; /* eventfds */
 };

@@ -9,6 +9,7 @@
 #include "proto/daemon.h"
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "proto/sqlite_pages.h"
 #include "store/files/artifacts.h"
 #include "store/originals/originals.h"
 #include "store/tasks/task.h"
@@ -24,6 +25,7 @@
 #include "store/read/snapshot.h"
 #include "store/search/indexer.h"
 #include "store/database/wal_guard.h"
+#include "store/database/wal_mend.h"
 #include "store/mirror/work.h"
 
 #define HEARTBEAT_MS 200
@@ -57,6 +59,7 @@ struct store {
   bool packs;                                                   /* it wants its next turn soon */
   uint64_t pauses;                                              /* as the last heartbeat said */
   int64_t heartbeat_at, retry_at, names_at, files_at, ready_by; /* ck_boot_ms */
+  bool sealing; /* the WAL is to be empty for that */
   enum wal_decision wal;
   bool more; /* the intake has more */
   enum backup_copy_next backup_copy_next;
@@ -125,10 +128,12 @@ static int open_database(struct store *s, struct ck_err *err) {
   uint64_t head;
   /* SQLite's memory statistics are not used, and cost a lock at every allocation. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  struct ck_err lost = {{0}};
+  wal_mend(&lost);
   if (db_open_writer(&s->db, store_migrations, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE),
                      err) ||
       moment_begin(s->db, ck_boot_id(), err) || empty_wal(s->db, err) || db_grow_wal(s->db, err) ||
-      restore_rewound(s->db, &s->restored, err) || read_identity(s, err) ||
+      restore_rewound(s->db, lost.text, &s->restored, err) || read_identity(s, err) ||
       db_head(s->db, &head, err) || begin_run(s, head, err) || end_runs(s, head, err))
     return -1;
   if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) ||
@@ -321,6 +326,26 @@ static void forget_on_disk(struct store *s) {
   atomic_store(&s->context.forgetting, left || checkpoint_emptying(s->checkpoint));
 }
 
+/* Directly after checkpoint_turn has emptied the WAL: nothing is committed in between. A failure is
+ * in the log, and the task that asked gives up. */
+static void seal_pages(struct store *s) {
+  struct ck_err err;
+  uint64_t changed;
+  bool asked = atomic_load(&s->context.sealing),
+       ready = s->sealing && asked && !checkpoint_emptying(s->checkpoint);
+  if (asked && !s->sealing) checkpoint_empty(s->checkpoint);
+  s->sealing = asked && !ready;
+  if (!ready) return;
+  if (ck_sqlite_pages_accept(s->db, &changed, &err)) {
+    ck_log(CK_ERROR, DB_FILE, "not_sealed", "reason=%s", ck_quotedz(err.text));
+    return;
+  }
+  sqlite3_db_release_memory(s->db);
+  ck_log(CK_WARN, DB_FILE, "sealed", "pages=%llu", (unsigned long long)changed);
+  atomic_store(&s->context.sealed, changed);
+  atomic_store(&s->context.sealing, false);
+}
+
 static int turn(void *self) {
   struct store *s = self;
   int retry_in = -1;
@@ -331,6 +356,7 @@ static int turn(void *self) {
     s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, s->wal == WAL_HOLD, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
   forget_on_disk(s);
+  seal_pages(s);
   s->backup_copy_next =
       backup_copy_turn(s->context.backup_copy, s->db, atomic_load(&s->context.head));
   if (s->wal != WAL_WAIT) s->packs = packing_turn(s->packing, ck_boot_ms());

@@ -6,9 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proto/crc32c.h"
-
-#define TITLE "convkeep spool 1\n"
+#define TITLE CK_SPOOL_TITLE
 #define MAGIC CK_SPOOL_MAGIC
 enum { AT_LENGTH = 4, AT_NUMBER = 8, AT_CRC = 16 };
 
@@ -35,11 +33,6 @@ bool ingest_segment_producer(char out[INGEST_SEGMENT_HEAD], struct ck_str file) 
 
 /* ---- records ---- */
 
-static uint32_t crc_of(const char *record, size_t payload) {
-  uint32_t crc = ck_crc32c(0, record + AT_LENGTH, AT_CRC - AT_LENGTH);
-  return ck_crc32c(crc, record + INGEST_RECORD_HEAD, payload);
-}
-
 void ingest_record_add(struct ck_buf *b, uint64_t number, struct ck_str payload) {
   char *record = ck_buf_room(b, INGEST_RECORD_HEAD + payload.n);
   memcpy(record, MAGIC, 4);
@@ -53,7 +46,7 @@ void ingest_record_renumber(char *record, uint64_t number) {
   put_le(record + AT_NUMBER, number, 8);
   struct ck_spool_record head;
   ck_spool_record_head(record, &head);
-  put_le(record + AT_CRC, crc_of(record, head.length), 4);
+  put_le(record + AT_CRC, ck_spool_record_crc(record, head.length), 4);
 }
 
 int64_t ingest_record_length(const char head[INGEST_RECORD_HEAD]) {
@@ -67,7 +60,7 @@ size_t ingest_record_read(struct ck_str bytes, uint64_t *number, struct ck_str *
   int64_t n = bytes.n < INGEST_RECORD_HEAD ? -1 : ingest_record_length(bytes.s);
   if (n < 0 || (size_t)n > bytes.n - INGEST_RECORD_HEAD) return 0;
   ck_spool_record_head(bytes.s, &head);
-  if (crc_of(bytes.s, (size_t)n) != head.crc) return 0;
+  if (ck_spool_record_crc(bytes.s, (size_t)n) != head.crc) return 0;
   *number = head.number;
   *payload = (struct ck_str){bytes.s + INGEST_RECORD_HEAD, (size_t)n};
   return INGEST_RECORD_HEAD + (size_t)n;

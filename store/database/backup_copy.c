@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/sqlite_pages.h"
+
 /* At most half a millisecond between two commits. */
 #define STEP_PAGES 64
 /* Pages between two syncs of the copy. The writer pauses when it is twice as far ahead of them. */
@@ -47,6 +49,7 @@ static void end(struct backup_copy *c, int rc) {
 
 /* SQLITE_OK: more is left; SQLITE_DONE; else an error. */
 static int step(struct backup_copy *c, sqlite3 *writer) {
+  if (!c->backup) ck_sqlite_pages_guard_copy(c->copy->to, writer);
   if (!c->backup) c->backup = sqlite3_backup_init(c->copy->to, "main", writer, "main");
   if (!c->backup) return sqlite3_extended_errcode(c->copy->to);
   int rc = sqlite3_backup_step(c->backup, STEP_PAGES);

@@ -235,6 +235,7 @@ int db_open_writer(sqlite3 **db, migration *const *steps, int cache_mib, struct 
   if (check_file_system(err) || check_kinds(err)) return -1;
   if (sqlite3_open_v2(DB_FILE, db, DB_OPEN_FLAGS | SQLITE_OPEN_CREATE, wal_file_vfs()) != SQLITE_OK)
     return db_fail(*db, DB_FILE, err);
+  ck_sqlite_pages_guard(*db);
   db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   if (moment_sql(*db, err)) return -1;
@@ -257,7 +258,8 @@ int db_grow_wal(sqlite3 *db, struct ck_err *err) {
 
 int db_open_reader(sqlite3 **db, struct ck_err *err) {
   const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-  if (sqlite3_open_v2(DB_FILE, db, flags, NULL) != SQLITE_OK) return db_fail(*db, DB_FILE, err);
+  if (sqlite3_open_v2(DB_FILE, db, flags, ck_sqlite_pages_vfs()) != SQLITE_OK)
+    return db_fail(*db, DB_FILE, err);
   db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

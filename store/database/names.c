@@ -106,6 +106,7 @@ static int enter_folder(const struct names *n, struct ck_err *err) {
 
 static int copy_pages(sqlite3 *from, sqlite3 *to, struct ck_err *err) {
   if (db_exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", err)) return -1;
+  ck_sqlite_pages_guard_copy(to, from);
   sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
   if (!b) return db_fail(to, "backup", err);
   int rc = sqlite3_backup_step(b, -1);

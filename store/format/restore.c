@@ -69,6 +69,18 @@ static int check_format(sqlite3 *db, struct ck_err *err) {
   return db_migrate(db, store_migrations, err);
 }
 
+/* What another program made of a database (sqlite3's .recover) may have no room for seals. Call it
+ * when all pages were read. */
+static int seal(sqlite3 *db, struct restored *r, struct ck_err *err) {
+  struct ck_sqlite_pages seen;
+  if (ck_sqlite_pages_seen(db, "main", &seen) && seen.sealed) {
+    r->damaged = seen.count;
+    return 0;
+  }
+  ck_sqlite_pages_guard(db);
+  return db_exec(db, "VACUUM", err);
+}
+
 static int check_copy(sqlite3 *db, struct ck_err *err) {
   return expect_answer(db, "PRAGMA integrity_check(1)", "ok", err) || check_format(db, err) ||
                  expect_answer(db, "SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1", "",
@@ -268,6 +280,7 @@ static int prepare(const struct ck_settings *s, struct restored *r, struct ck_er
                  "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
                  err);
   if (rc == 0) rc = check_copy(db, err);
+  if (rc == 0) rc = seal(db, r, err);
   if (rc == 0) read_former(s, &f);
   if (rc == 0) rc = make_own(db, &f, r, err);
   ck_buf_free(&f.runs);
@@ -318,6 +331,7 @@ static int make_new(const struct remains *known, struct restored *r, struct ck_e
                            ck_sqlite_pages_vfs()) == SQLITE_OK
                ? 0
                : db_fail(db, RESTORE_DRAFT, err);
+  if (rc == 0) ck_sqlite_pages_guard(db);
   if (rc == 0) db_harden(db);
   if (rc == 0) rc = fill_new(db, known, r, err);
   db_close(&db);
@@ -356,16 +370,16 @@ static int raise_head(sqlite3 *db, struct ck_err *err) {
   return rc;
 }
 
-int restore_rewound(sqlite3 *db, struct restored *r, struct ck_err *err) {
+int restore_rewound(sqlite3 *db, const char *cut, struct restored *r, struct ck_err *err) {
   struct former lost = {0};
   struct ck_err why = {{0}};
   int older = raise_head(db, err) ? -1 : witness_older(db, &lost.highest, &why, err);
-  if (older <= 0) return older;
-  snprintf(lost.alarm, sizeof lost.alarm, "%s", why.text);
+  if (older < 0 || (older == 0 && !cut[0])) return older;
+  snprintf(lost.alarm, sizeof lost.alarm, "%s", cut[0] ? cut : why.text);
   /* How far it came after the witnesses' last notes is unknown, as if it could not be read. */
   if (make_own(db, &lost, r, err)) return ck_fail_in(err, "rewound");
   r->state = RESTORED_DONE;
-  ck_log(CK_ERROR, DB_FILE, "rewound", "reason=%s version=%llu paused=%llu", ck_quotedz(why.text),
+  ck_log(CK_ERROR, DB_FILE, "rewound", "reason=%s version=%llu paused=%llu", ck_quotedz(lost.alarm),
          (unsigned long long)r->version, (unsigned long long)r->paused);
   return 0;
 }

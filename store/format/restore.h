@@ -32,6 +32,7 @@ struct restored {
   struct ck_err reason;             /* of a refusal */
   uint64_t version, backup_version; /* the head now, and the copy's */
   uint64_t paused;                  /* conversations that might have sent a follow-up */
+  unsigned damaged;                 /* pages of the copy that are not as convkeep wrote them */
   char before[96];                  /* the former database's new name; "" if there was none */
   char mirror_before[160];          /* the former embedded mirror's; likewise */
 };
@@ -56,8 +57,9 @@ int restore_new(const struct ck_settings *s, struct ck_lock *lock, struct restor
  * witnesses know better (store/format/witness.h). Such a database is treated like a restored copy,
  * for two reasons: what it wrote in the lost time may be in the mirror and with followers, under
  * versions that would be given again; and follow-ups that are due in it may have been sent. Call it
- * on the writer's connection, before anything else reads from it. 0, or -1 with the reason. What
- * a witness knows better is in the database as its alarm. */
-int restore_rewound(sqlite3 *db, struct restored *r, struct ck_err *err);
+ * on the writer's connection, before anything else reads from it. cut: what is known to be lost
+ * (store/database/wal_mend.h), "": nothing. 0, or -1 with the reason. What a witness knows better,
+ * or what is lost, is in the database as its alarm. */
+int restore_rewound(sqlite3 *db, const char *cut, struct restored *r, struct ck_err *err);
 
 #endif

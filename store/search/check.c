@@ -1,6 +1,7 @@
 /* Versions of records and of entries are read in the same order, side by side. */
 #include "store/search/check.h"
 
+#include "proto/sqlite_pages.h"
 #include "store/search/fts.h"
 #include "store/search/index.h"
 
@@ -35,9 +36,10 @@ static int check_parts(sqlite3 *db, struct ck_err *err) {
 static int check_words(struct ck_err *err) {
   sqlite3 *db = NULL;
   int rc = -1;
-  if (sqlite3_open_v2(SEARCH_FILE, &db, DB_OPEN_FLAGS, NULL) != SQLITE_OK) {
+  if (sqlite3_open_v2(SEARCH_FILE, &db, DB_OPEN_FLAGS, ck_sqlite_pages_vfs()) != SQLITE_OK) {
     ck_fail(err, SEARCH_FILE ": %s", sqlite3_errmsg(db));
   } else {
+    ck_sqlite_pages_strict(db);
     db_harden(db);
     sqlite3_busy_timeout(db, DB_BUSY_MS);
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -58,7 +60,7 @@ static int check_pages(struct checking *c, struct ck_err *err) {
   struct ck_str said = rc == SQLITE_ROW ? db_str(s, 0) : (struct ck_str){0};
   int bad = rc != SQLITE_ROW        ? db_fail(c->index, SEARCH_FILE, err)
             : ck_str_is(said, "ok") ? 0
-                                    : ck_fail(err, "%.*s", (int)said.n, said.s);
+                                    : ck_fail(err, SEARCH_FILE ": %.*s", (int)said.n, said.s);
   sqlite3_finalize(s);
   return bad;
 }

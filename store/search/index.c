@@ -9,6 +9,7 @@
 
 #include "proto/file.h"
 #include "proto/log.h"
+#include "proto/sqlite_pages.h"
 #include "store/search/fts.h"
 
 /* Below this many dead entries the index is not made again. */
@@ -56,8 +57,11 @@ int search_index_drop(struct ck_err *err) {
 /* synchronous = NORMAL: a power cut takes the last commits, and their records are read again. */
 static int connect(struct search_index *x, struct ck_err *err) {
   if (ck_no_other_kind(AT_FDCWD, SEARCH_FILE, err)) return -1;
-  if (sqlite3_open_v2(SEARCH_FILE, &x->db, DB_OPEN_FLAGS | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+  if (sqlite3_open_v2(SEARCH_FILE, &x->db, DB_OPEN_FLAGS | SQLITE_OPEN_CREATE,
+                      ck_sqlite_pages_vfs()) != SQLITE_OK)
     return index_fail(x, "opening", err);
+  ck_sqlite_pages_guard(x->db);
+  ck_sqlite_pages_strict(x->db);
   db_harden(x->db);
   sqlite3_busy_timeout(x->db, BUSY_MS);
   if (search_fts_register(x->db, err)) return -1;
@@ -87,7 +91,9 @@ static int is_ours(sqlite3 *db, struct ck_err *err) {
   if (db_int(db, "PRAGMA application_id", 0, &mark, err) ||
       db_int(db, "PRAGMA user_version", 0, &version, err))
     return -1;
-  return mark == SEARCH_MARK && version == SEARCH_VERSION;
+  struct ck_sqlite_pages seen;
+  return mark == SEARCH_MARK && version == SEARCH_VERSION &&
+         ck_sqlite_pages_seen(db, "main", &seen) && seen.sealed;
 }
 
 static int note_file(struct search_index *x, struct ck_err *err) {
@@ -162,8 +168,9 @@ int search_index_reader(sqlite3 **db, struct ck_err *err) {
   const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
   if (ck_no_other_kind(AT_FDCWD, SEARCH_FILE, err)) return -1;
   if (access(SEARCH_FILE, F_OK) && errno == ENOENT) return 1;
-  if (sqlite3_open_v2(SEARCH_FILE, db, flags, NULL) != SQLITE_OK)
+  if (sqlite3_open_v2(SEARCH_FILE, db, flags, ck_sqlite_pages_vfs()) != SQLITE_OK)
     return ck_fail(err, SEARCH_FILE ": %s", sqlite3_errmsg(*db));
+  ck_sqlite_pages_strict(*db);
   db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

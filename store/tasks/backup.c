@@ -29,6 +29,7 @@ struct backup {
   sqlite3 *to;                     /* the copy … */
   int fd;                          /* … and its file */
   uint64_t head;                   /* the newest version in it */
+  unsigned damaged;                /* pages of it that are not as they were written */
   struct backup_attachments attachments;
   int64_t bytes;
 };
@@ -122,7 +123,9 @@ int backup_make(struct task *t, const char *file, sqlite3 **to, struct ck_err *e
 
 /* An unchecked backup may be useless. */
 static int check_copy(struct backup *b, struct ck_err *err) {
+  struct ck_sqlite_pages seen;
   sqlite3_progress_handler(b->to, 10000, task_cancelled_handler, b->task);
+  sqlite3_db_release_memory(b->to); /* so that every page is read from the file */
   sqlite3_stmt *s = db_prepare(b->to, "PRAGMA quick_check(1)", err);
   if (!s) return -1;
   int rc = sqlite3_step(s), bad = 0;
@@ -138,6 +141,7 @@ static int check_copy(struct backup *b, struct ck_err *err) {
                   said.n > 120 ? 120 : (int)said.n, said.s);
   sqlite3_finalize(s);
   sqlite3_progress_handler(b->to, 0, NULL, NULL);
+  if (ck_sqlite_pages_seen(b->to, "main", &seen)) b->damaged = seen.count;
   return bad;
 }
 
@@ -183,6 +187,7 @@ static void tell(const struct backup *b, int64_t ms) {
   ck_pair_uint(&m, "attachments", b->attachments.copied);
   ck_pair_uint(&m, "attachments_bad", b->attachments.bad);
   ck_pair_text(&m, "first_bad", b->attachments.first.text);
+  ck_pair_uint(&m, "damaged", b->damaged);
   ck_map_close(&m);
   task_line(b->task, ck_buf_view(&line));
   ck_buf_free(&line);

@@ -17,6 +17,12 @@
 #define RESTORE_ADVICE \
   "stop the ring, then convkeep restore BACKUP; without a backup: " \
   "sqlite3 artifact.db .recover makes a database of what can be read"
+#define PAGES_ADVICE \
+  "check the disk; stop the ring, then convkeep restore BACKUP, and import again what came " \
+  "since. " \
+  "Without a backup: convkeep rebuild messages reads the messages again from the originals; " \
+  "mirror.db and the readable files say what the rows were. " \
+  "If another program wrote to it on purpose, or all is right again: convkeep rebuild seals"
 #define REPORT_ADVICE \
   "this should not be possible: keep a copy of the data folder, and tell the project's makers; " \
   "an older backup may be sound"
@@ -75,11 +81,23 @@ static int no_rows(struct doctor *d, const char *check, const char *sql, const c
 
 /* ---- the checks ---- */
 
+/* Reads every page, so the connection has seen those that are not as they were written. */
 static int check_integrity(struct doctor *d, struct ck_err *err) {
-  return no_rows(
-      d, "database",
-      "SELECT integrity_check FROM pragma_integrity_check(100) WHERE integrity_check <> 'ok'",
-      "every page and index is sound", RESTORE_ADVICE, err);
+  struct problems p = {0};
+  struct ck_buf pages = {0};
+  int rc = collect(
+      d, "SELECT integrity_check FROM pragma_integrity_check(100) WHERE integrity_check <> 'ok'",
+      &p, err);
+  if (rc && doctor_reader_crowded(d)) return ck_buf_free(&p.shown), -1; /* it is run again */
+  doctor_pages(d, "main", DB_FILE, &pages);
+  d->damaged = rc || p.count || pages.len;
+  if (pages.len) doctor_say(d, "database", CK_FOUND_WRONG, PAGES_ADVICE, "%s", ck_buf_cstr(&pages));
+  if (rc == 0 && (p.count || !pages.len))
+    say_problems(d, "database", "every page and index is sound", RESTORE_ADVICE, &p);
+  else
+    ck_buf_free(&p.shown);
+  ck_buf_free(&pages);
+  return rc;
 }
 
 static bool foreign(void *self, const char *what, const char *advice) {
@@ -298,9 +316,8 @@ static int check_automation(struct doctor *d, struct ck_err *err) {
 /* ---- all checks ---- */
 
 #define ALARM_ADVICE \
-  "import what was captured since again, or restore a newer copy; convkeep sync repair --deep " \
-  "makes " \
-  "the mirror the same; this is shown for a week"
+  "import what was captured since again, or restore a newer copy, before you make the mirror the " \
+  "same: it may have what was lost. This is shown for a week"
 
 static const struct check {
   const char *names[2]; /* of the lines it reports; the second may be NULL */
@@ -357,15 +374,15 @@ static int run_check(struct doctor *d, const struct check *c, struct ck_err *err
 int task_doctor(struct task *t, struct ck_err *err) {
   struct doctor d = {.task = t};
   int rc = doctor_reader_open(&d, err);
-  if (t->context->alarm.text[0])
-    doctor_say(&d, "history", CK_FOUND_WRONG, ALARM_ADVICE,
-               "the database was put back or cut short: %s", t->context->alarm.text);
   atomic_store(&t->total, CHECKS);
   for (size_t i = 0; i < CHECKS && rc == 0; ++i) {
     rc = run_check(&d, &checks[i], err);
     atomic_store(&t->total, CHECKS);
     atomic_store(&t->done, i + 1);
   }
+  if (t->context->alarm.text[0] && rc == 0)
+    doctor_say(&d, "history", CK_FOUND_WRONG, ALARM_ADVICE,
+               "the database was put back or cut short: %s", t->context->alarm.text);
   doctor_reader_close(&d);
   return rc;
 }

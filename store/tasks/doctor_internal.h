@@ -14,6 +14,7 @@ struct doctor {
   sqlite3 *copy;    /* NULL until it is needed */
   bool unseen;      /* a copy was needed and could not be made */
   bool differs;     /* the database differs from its readable files */
+  bool damaged;     /* the database: nothing is to be made again from it */
   unsigned foreign; /* entries of the schema that are wrong */
 };
 
@@ -51,7 +52,8 @@ uint64_t doctor_count_files(const struct doctor *d, int at, const char *name,
   "and so can the folder, which is made again"
 
 /* Reports how a check ended, as a line {check, result: ok | note | wrong, text, advice}. advice:
- * what to do; "": nothing. */
+ * what to do; "": nothing. While the database is damaged, what is made from it (made_of) is not to
+ * be made again, and the advice says so. */
 void doctor_say(struct doctor *d, const char *check, enum ck_finding found, const char *advice,
                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
@@ -64,5 +66,9 @@ int doctor_originals(struct doctor *d, struct ck_err *err);
 int doctor_attachments(struct doctor *d, struct ck_err *err);
 int doctor_search(struct doctor *d, struct ck_err *err);
 int doctor_mirror(struct doctor *d, struct ck_err *err);
+
+/* Appends which pages of the attached database `name` are not as they were written, of those that
+ * were read, for people; nothing if all are. what: how the file is called. */
+void doctor_pages(struct doctor *d, const char *name, const char *what, struct ck_buf *text);
 
 #endif

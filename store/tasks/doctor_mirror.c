@@ -219,16 +219,38 @@ static int name_strangers(struct mirror *m, struct ck_err *err) {
   return bad;
 }
 
+#define PAGES_ADVICE \
+  "stop the ring, remove the file and its -wal and -shm, then convkeep sync backfill makes it " \
+  "again. If another program wrote to it: convkeep sync repair --deep, then convkeep rebuild " \
+  "seals"
+
+/* Also those that the comparison does not need, such as a person's indexes. */
+static int check_pages(struct mirror *m, struct ck_err *err) {
+  struct ck_buf text = {0};
+  sqlite3_stmt *s = db_prepare(m->d->db, "PRAGMA mirror.integrity_check(1)", err);
+  int rc = s ? sqlite3_step(s) : SQLITE_ERROR;
+  doctor_pages(m->d, "mirror", m->file, &text);
+  if (rc == SQLITE_ROW && !text.len && !ck_str_is(db_str(s, 0), "ok"))
+    ck_buf_printf(&text, "%s: %s", m->file, sqlite3_column_text(s, 0));
+  int bad = rc == SQLITE_ROW ? 0 : db_fail(m->d->db, m->file, err);
+  sqlite3_finalize(s);
+  if (text.len) doctor_say(m->d, "mirror", CK_FOUND_WRONG, PAGES_ADVICE, "%s", ck_buf_cstr(&text));
+  ck_buf_free(&text);
+  return bad;
+}
+
 static int compare(struct mirror *m, struct ck_err *err) {
   int rc = attach(m, err);
   if (rc == 0) rc = name_strangers(m, err);
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) rc = compare_table(m, (enum ck_table)t, err);
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) rc = count_extra(m, (enum ck_table)t, err);
+  if (rc == 0) rc = check_pages(m, err);
   detach(m);
   if (rc == 0) say(m);
   /* A mirror that cannot be read is no fault of the database: report it, and go on. */
   if (rc && !task_cancelled(m->d->task))
-    doctor_say(m->d, "mirror", CK_FOUND_WRONG, ADVICE, "it could not be compared: %s", err->text);
+    doctor_say(m->d, "mirror", CK_FOUND_WRONG, ADVICE, "%s could not be compared: %s", m->file,
+               err->text);
   free(m->first);
   return 0;
 }

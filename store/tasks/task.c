@@ -25,6 +25,7 @@ static const struct kind {
              {"doctor", task_doctor},
              {"rebuild", task_rebuild},
              {"rebuild_search", task_rebuild_search},
+             {"rebuild_seals", task_rebuild_seals},
              {"restored", task_restored}};
 
 struct tasks {
@@ -226,6 +227,7 @@ int task_restored(struct task *t, struct ck_err *err) {
   ck_pair_uint(&m, "version", atomic_load(&t->context->head));
   ck_pair_uint(&m, "backup_version", r->backup_version);
   ck_pair_uint(&m, "paused", r->paused);
+  ck_pair_uint(&m, "damaged", r->damaged);
   ck_pair_text(&m, "before", r->before);
   ck_pair_text(&m, "mirror_before", r->mirror_before);
   ck_map_close(&m);

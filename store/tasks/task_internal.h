@@ -52,6 +52,7 @@ int task_backup(struct task *t, struct ck_err *err);
 int task_doctor(struct task *t, struct ck_err *err);
 int task_rebuild(struct task *t, struct ck_err *err);
 int task_rebuild_search(struct task *t, struct ck_err *err);
+int task_rebuild_seals(struct task *t, struct ck_err *err);
 int task_restored(struct task *t, struct ck_err *err);
 
 #endif

@@ -220,8 +220,9 @@ static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *er
   /* Elsewhere, the folders on the way may be links. */
   if (*file != '/') flags |= SQLITE_OPEN_NOFOLLOW;
   struct ck_err why = {{0}};
-  if (sqlite3_open_v2(file, &k->db, flags, ck_sqlite_pages_vfs()) != SQLITE_OK ||
-      prepare(k, &why) != SQLITE_OK)
+  bool open = sqlite3_open_v2(file, &k->db, flags, ck_sqlite_pages_vfs()) == SQLITE_OK;
+  if (open) ck_sqlite_pages_guard(k->db);
+  if (!open || prepare(k, &why) != SQLITE_OK)
     rc = why.text[0] ? ck_fail(err, "%s: %s", file, why.text) : failed(k, file, err);
   else
     name_triggers(k, file);

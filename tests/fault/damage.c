@@ -69,6 +69,10 @@ static void says_malformed(int code, const char *const words[]) {
   t_result_free(&r);
 }
 
+static void add_name(const char *path, void *names) {
+  json_array_append_new(names, json_string(path));
+}
+
 /* ---- one bit ---- */
 
 /* Flips a bit in the first byte of the text `found`, or in the byte at `at`. Returns its place. */
@@ -86,8 +90,8 @@ static long turn_bit(const char *file, const char *found, long at) {
   return at;
 }
 
-/* SQLite does not notice it, because pages have no checksum. But the readable file and the mirror,
- * made when the row was written, say something else. */
+/* SQLite does not notice it. The page's seal does, and the readable file and the mirror, made when
+ * the row was written, say something else. */
 T_STORY(damage, a_bit_in_a_text, 90) {
   static const char path[] = "artifacts/msg/1970/01/01/s0150.json";
   t_set("artifacts.form", "records");
@@ -96,7 +100,7 @@ T_STORY(damage, a_bit_in_a_text, 90) {
   t_down_marked();
   /* The end of the text of s0150, which is in no summary. */
   long at = turn_bit("artifact.db", "00000000000000000150", 0);
-  t_doctor_finds(1, "database", "ok", "");
+  t_doctor_finds(1, "database", "wrong", "artifact.db: a page is not as written: ");
   t_doctor_finds(
       1, "artifacts", "wrong",
       "1 record is not what its .json says, the first: artifacts/msg/1970/01/01/s0150.json");
@@ -112,6 +116,72 @@ T_STORY(damage, a_bit_in_a_text, 90) {
   t_up();
   check_all_there(300);
   t_whole(20000);
+}
+
+/* Every line of doctor about what is made from the database; none may say to make it again. */
+static void advises_no_spreading(void) {
+  json_t *lines = t_lines(1, "doctor"), *line;
+  size_t i;
+  json_array_foreach(lines, i, line) {
+    const char *advice = t_text_at(line, "advice");
+    if (strcmp(t_text_at(line, "result"), "wrong") != 0) continue;
+    T_CHECK(!strstr(advice, "sync repair") && !strstr(advice, "sync backfill") &&
+                !strstr(advice, "rebuild artifacts"),
+            "%s: %s", t_text_at(line, "check"), advice);
+    if (strcmp(t_text_at(line, "check"), "database") == 0)
+      T_CHECK(strstr(advice, "convkeep restore BACKUP") && strstr(advice, "rebuild messages") &&
+                  strstr(advice, "mirror.db"),
+              "%s", advice);
+  }
+  json_decref(lines);
+}
+
+/* The text is right in the files, the mirror and the originals, and none of them is made from the
+ * database then. What is written to the page later does not hide it, and neither does a backup. */
+T_STORY(damage, a_bit_stays_found, 120) {
+  t_up();
+  observe(0, 300);
+  t_down_marked();
+  turn_bit("artifact.db", "00000000000000000150", 0);
+  advises_no_spreading();
+  t_up();
+  observe(300, 320);
+  /* It moves: its page is written. */
+  T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE raw_text GLOB"
+                                   " 'number 150 *0000000000000000015*'") <= 1,
+          "it is there twice");
+  t_settle(20000);
+  t_says(1, "not as written, as the database has", "backup", "../out/damaged.db");
+  t_down();
+  t_doctor_finds(1, "database", "wrong", "artifact.db: a page is not as written: ");
+  t_says(0, "1 page is not as convkeep wrote them", "restore", "../out/damaged.db");
+  t_doctor_finds(1, "database", "wrong", "artifact.db: a page is not as written: ");
+  t_says(0, "artifact.db: 1 page is taken as it is now", "rebuild", "seals");
+  t_doctor_finds(0, "database", "ok", "every page and index is sound");
+}
+
+/* sqlite3 writes while the ring is down: rows and files are as it left them, and doctor says that
+ * pages differ until somebody takes them as they are. The mirror's row is repaired before. */
+T_STORY(damage, another_program_writes, 120) {
+  t_up();
+  observe(0, 300);
+  t_down_marked();
+  t_sql_run("mirror.db", "UPDATE messages SET raw_text = 'by hand' WHERE id = 's0033'");
+  t_doctor_finds(1, "mirror", "wrong", "mirror.db: a page is not as written: ");
+  t_doctor_finds(1, "mirror", "wrong", "1 different, the first: messages s0033");
+  t_doctor_finds(1, "database", "ok", "");
+  t_up();
+  t_do(0, "sync", "repair", "--deep");
+  t_do(0, "rebuild", "seals");
+  t_doctor_finds(0, "mirror", "ok", "rows are the same");
+  t_down();
+  t_sql_run("artifact.db", "UPDATE store SET alarm_at = alarm_at + 1");
+  t_doctor_finds(1, "database", "wrong", "artifact.db: ");
+  t_do(0, "rebuild", "seals");
+  t_doctor_finds(0, "database", "ok", "");
+  t_up();
+  t_whole(20000);
+  check_all_there(300);
 }
 
 /* ---- pages ---- */
@@ -217,7 +287,73 @@ T_STORY(damage, the_wal_under_a_running_store, 120) {
   check_all_there(220);
 }
 
+/* One bit of a frame, of a WAL that was left by a kill: it is turned back, or, if its place is not
+ * certain, what is lost with it is said. Here the bits of a byte of a text are tried in turn. */
+T_STORY(damage, a_bit_in_the_wal, 240) {
+  int mended = 0;
+  t_up();
+  observe(0, 50);
+  t_settle(20000);
+  t_down();
+  struct t_process *all[] = {t_daemon("store", NULL), t_daemon("ingest", NULL)};
+  observe(50, 100);
+  T_UNTIL(20000, t_count("messages") == 100, "they do not come");
+  t_talk_forget();
+  for (int i = 0; i < 2; i++) t_signal(all[i], SIGKILL);
+  for (int i = 0; i < 2; i++) t_wait_end(all[i], 10000);
+  T_CHECK(system("rm -r run && cp -a . ../killed") == 0, "no shell");
+  for (int bit = 0; bit < 8; bit++) {
+    size_t n = 0;
+    T_CHECK(system("find . -mindepth 1 -delete && cp -a ../killed/. .") == 0, "no shell");
+    char *bytes = t_read_file("artifact.db-wal", &n), *at = memmem(bytes, n, "number 60 ", 10);
+    T_CHECK(at, "it is not in the WAL");
+    *at ^= (char)(1 << bit);
+    t_write_file("artifact.db-wal", bytes, n);
+    free(bytes);
+    struct t_result r = t_convkeep("doctor");
+    if (r.code == 0) {
+      check_all_there(100);
+      mended++;
+    } else {
+      T_CHECK(strstr(r.out, "artifact.db-wal was damaged at byte "), "%s%s", r.out, r.err);
+    }
+    t_result_free(&r);
+  }
+  T_CHECK(mended > 2, "%d bits of 8 were turned back", mended);
+  T_CHECK(system("rm -r ../killed") == 0, "no shell");
+}
+
 /* ---- the spool ---- */
+
+/* The one damaged byte of the spool is named, as long as ingest does not run. */
+T_STORY(damage, doctor_reads_the_spool, 90) {
+  char kept[1];
+  const char *path = NULL;
+  t_up();
+  observe(0, 20);
+  t_settle(20000);
+  t_down();
+  struct t_process *ingest = t_daemon("ingest", NULL);
+  observe(20, 40);
+  t_signal(ingest, SIGTERM);
+  t_wait_end(ingest, 10000);
+  json_t *names = json_array();
+  t_walk("spool", add_name, names);
+  size_t i;
+  json_t *name;
+  json_array_foreach(names, i, name) if (strstr(json_string_value(name), ".seg")) path =
+      json_string_value(name);
+  T_CHECK(path, "there is no segment");
+  t_doctor_finds(0, "spool", "ok", "");
+  damage(path, 300, 1, kept);
+  t_doctor_finds(1, "spool", "wrong", "its record 21 is damaged");
+  mend(path, 300, 1, kept);
+  damage(path, 20, 1, kept);
+  t_doctor_finds(1, "spool", "wrong", "its first line is damaged, or another producer's");
+  mend(path, 20, 1, kept);
+  t_doctor_finds(0, "spool", "ok", "");
+  json_decref(names);
+}
 
 static void flip_where(const char *path, void *what) {
   size_t n;

@@ -25,7 +25,7 @@ static struct {
   bool begun, failed, ended, lengthy;
   int slower;
   bool tsan;
-  unsigned kills, deliveries, rounds, minutes;
+  unsigned kills, deliveries, rounds, minutes, flips;
   uint64_t seed, state;
 } test;
 
@@ -111,6 +111,7 @@ void t_begin(const char *story) {
   test.deliveries = number_of("CONVKEEP_TEST_DELIVERIES");
   test.rounds = number_of("CONVKEEP_TEST_ROUNDS");
   test.minutes = number_of("CONVKEEP_TEST_MINUTES");
+  test.flips = number_of("CONVKEEP_TEST_FLIPS");
   clean_environment();
   const char *tmp = getenv("TMPDIR");
   snprintf(test.folder, sizeof test.folder, "%s/convkeep-%s.XXXXXX", tmp && *tmp ? tmp : "/tmp",
@@ -226,6 +227,7 @@ unsigned t_kills(void) { return test.kills; }
 unsigned t_deliveries(void) { return test.deliveries; }
 unsigned t_rounds(void) { return test.rounds; }
 unsigned t_minutes(void) { return test.minutes; }
+unsigned t_flips(void) { return test.flips; }
 
 void t_pause(int ms) {
   struct timespec wait = {ms / 1000, (long)(ms % 1000) * 1000000};

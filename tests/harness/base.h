@@ -80,12 +80,13 @@ const char *t_root(void);
 const char *t_inputs(void);
 
 bool t_long(void); /* run the long variant: CONVKEEP_FAULT=long or CONVKEEP_LONG=1 */
-/* CONVKEEP_TEST_KILLS, CONVKEEP_TEST_DELIVERIES, CONVKEEP_TEST_ROUNDS, CONVKEEP_TEST_MINUTES: how
- * many; 0 if not set. */
+/* CONVKEEP_TEST_KILLS, CONVKEEP_TEST_DELIVERIES, CONVKEEP_TEST_ROUNDS, CONVKEEP_TEST_MINUTES,
+ * CONVKEEP_TEST_FLIPS: how many; 0 if not set. */
 unsigned t_kills(void);
 unsigned t_deliveries(void);
 unsigned t_rounds(void);
 unsigned t_minutes(void);
+unsigned t_flips(void);
 
 void t_pause(int ms);
 

@@ -1,4 +1,5 @@
 /* Reading databases and artifacts; see database.h. */
+#include "proto/sqlite_pages.h"
 #include "tests/harness/database.h"
 
 #include <limits.h>
@@ -76,13 +77,20 @@ json_t *t_sql(const char *file, const char *sql) {
   return rows;
 }
 
-void t_sql_run(const char *file, const char *statements) {
+static void run_through(const char *vfs, const char *file, const char *statements) {
   sqlite3 *db = NULL;
   char *error = NULL;
-  T_CHECK(sqlite3_open(file, &db) == SQLITE_OK, "cannot open %s", file);
+  T_CHECK(sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs) == SQLITE_OK,
+          "cannot open %s", file);
   sqlite3_busy_timeout(db, 5000);
   T_CHECK(sqlite3_exec(db, statements, NULL, NULL, &error) == SQLITE_OK, "%s: %s", file, error);
   sqlite3_close(db);
+}
+
+void t_sql_run(const char *file, const char *statements) { run_through(NULL, file, statements); }
+
+void t_sql_run_sealed(const char *file, const char *statements) {
+  run_through(ck_sqlite_pages_vfs(), file, statements);
 }
 
 json_t *t_record(const char *table, const char *key) {

@@ -14,6 +14,8 @@ int64_t t_sql_int(const char *file, const char *sql);
 json_t *t_sql(const char *file, const char *sql);
 /* Runs statements on a database, which is created if missing. Fails at the first error. */
 void t_sql_run(const char *file, const char *statements);
+/* The same, so that pages have the seals that convkeep gives them (proto/sqlite_pages.h). */
+void t_sql_run_sealed(const char *file, const char *statements);
 /* The row with this key in one of the six tables of artifact.db, as an object that the caller
  * decrefs; NULL if there is none. */
 json_t *t_record(const char *table, const char *key);

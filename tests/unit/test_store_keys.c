@@ -251,7 +251,7 @@ Test(keys, the_newest_messages_were_deleted_by_hand) {
   write_many(0, 60, "");
   by_hand("DELETE FROM messages WHERE version > 40");
   reopen();
-  cr_assert_eq(restore_rewound(s.db, &r, &err), 0, "%s", err.text);
+  cr_assert_eq(restore_rewound(s.db, "", &r, &err), 0, "%s", err.text);
   reopen();
   for (int i = 60; i < 90; ++i) cr_expect_eq(sh_message(&s, name(i), 10, ""), 'n');
   cr_expect_eq(sh_int(&s, "SELECT min(version) FROM messages WHERE version > 40"), 61);

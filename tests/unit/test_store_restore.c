@@ -188,7 +188,7 @@ static struct restored start_again(struct sh_store *s) {
   struct restored r = {0};
   struct ck_err err = {{0}};
   sh_reopen(s);
-  cr_assert_eq(restore_rewound(s->db, &r, &err), 0, "%s", err.text);
+  cr_assert_eq(restore_rewound(s->db, "", &r, &err), 0, "%s", err.text);
   return r;
 }
 
