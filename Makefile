@@ -78,7 +78,7 @@ SUITES   := rooms make $(CRITERIA) sim mutants $(if $(FUZZERS),fuzz) \
             $(if $(wildcard tests/compose/run.sh),compose)
 
 .PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault sim sim-mutants torture \
-        mishandle capture bare rooms fmt fmt-check install uninstall rooted clean deps needs test-needs
+        mishandle capture flips deliveries bare rooms fmt fmt-check install uninstall rooted clean deps needs test-needs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -240,19 +240,14 @@ torture:
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(if $(FUZZERS),fuzzers)
 	@tests/torture/run.sh $(BUILD)
 
-# One of them: a data folder that is mishandled at random. TORTURE_HANDS is the number of rounds.
-mishandle:
+# Some of them alone: a data folder that is mishandled at random (TORTURE_HANDS rounds); sessions
+# that are followed while daemons are killed (TORTURE_CAPTURE minutes); bits that are turned in files
+# (TORTURE_FLIPS); follow-ups under kills (TORTURE_DELIVERIES).
+ALONE = mishandle:hands capture:capture flips:flips deliveries:deliveries
+$(foreach a,$(ALONE),$(firstword $(subst :, ,$(a)))):
 	@tools/deps.sh run test
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER)
-	@TORTURE_CUTS=0 TORTURE_STEPS=0 TORTURE_KILLS=0 TORTURE_DELIVERIES=0 TORTURE_MIRROR=0 \
-	    TORTURE_ZOMBIES=0 TORTURE_CAPTURE=0 TORTURE_MINUTES=0 tests/torture/run.sh $(BUILD)
-
-# Another: sessions that are followed while daemons are killed. TORTURE_CAPTURE: minutes.
-capture:
-	@tools/deps.sh run test
-	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER)
-	@TORTURE_CUTS=0 TORTURE_STEPS=0 TORTURE_KILLS=0 TORTURE_DELIVERIES=0 TORTURE_MIRROR=0 \
-	    TORTURE_ZOMBIES=0 TORTURE_HANDS=0 TORTURE_MINUTES=0 tests/torture/run.sh $(BUILD)
+	@TORTURE_TARGET=$@ tests/torture/run.sh $(BUILD) $(patsubst $@:%,%,$(filter $@:%,$(ALONE)))
 
 SANITIZED = $(filter unit golden flow fault d1,$(CRITERIA))
 

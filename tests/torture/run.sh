@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs the long campaigns one after another, even if one fails, prints their figures and appends
 # them to docs/torture.md. Exit 1 if a campaign failed.
-# usage: tests/torture/run.sh BUILD     Variables set the sizes (0 leaves a campaign out):
+# usage: tests/torture/run.sh BUILD [CAMPAIGN…]     power, model, kills, deliveries, hands, capture,
+#        flips, mirror, zombies, fuzz; none: all. Variables set the sizes (0 leaves one out):
 #   TORTURE_CUTS      power cuts of the store and of the spool                               1000
 #   TORTURE_STEPS     changesets that go to the store and to the model                    1000000
 #   TORTURE_KILLS     kill -9 of ring members under load, 250 a round. An interrupted
@@ -9,11 +10,13 @@
 #                     BUILD/log/torture/kills.done                                          10000
 #   TORTURE_DELIVERIES   follow-ups to a web server, a command and a client, while
 #                     people answer, history is imported, and renewd and the store
-#                     are killed; 4,000 a round                                             20000
+#                     are killed; 10,000 a round                                            20000
 #   TORTURE_HANDS     rounds in which a data folder is mishandled, and as many on a
 #                     disk that fills up                                                      500
 #   TORTURE_CAPTURE   minutes in which sessions are written and followed, while ingest
 #                     and the store are killed and the disk fills up                           10
+#   TORTURE_FLIPS     bits that are turned in a file, 500 a round: doctor names the file,
+#                     or nothing differs                                                    10000
 #   TORTURE_MIRROR    1: a million values into D1 and mirror.db and back, a million
 #                     records verified                                                          1
 #   TORTURE_ZOMBIES   how often 8 sync workers and 4 zombies bring 1,000,000 changes
@@ -23,10 +26,10 @@
 #   CONVKEEP_TEST_SEED   the seed; default: from the clock. Each campaign prints it
 set -u
 cd "$(dirname "$0")/../.."
-build=$(realpath "${1:-build}")
+build=$(realpath "${1:-build}") chosen="${*:2}"
 cuts=${TORTURE_CUTS:-1000} steps=${TORTURE_STEPS:-1000000} kills=${TORTURE_KILLS:-10000}
 deliveries=${TORTURE_DELIVERIES:-20000} hands=${TORTURE_HANDS:-500} capture=${TORTURE_CAPTURE:-10}
-minutes=${TORTURE_MINUTES:-10} mirror=${TORTURE_MIRROR:-1} zombies=${TORTURE_ZOMBIES:-1}
+flips=${TORTURE_FLIPS:-10000} minutes=${TORTURE_MINUTES:-10} mirror=${TORTURE_MIRROR:-1} zombies=${TORTURE_ZOMBIES:-1}
 notes=${TORTURE_NOTES:-docs/torture.md}
 log=$build/log/torture
 mkdir -p "$log"
@@ -104,7 +107,7 @@ kills() {
 deliveries() {
     local begin code=0 done=0 size story=renewal_campaign.each_once_or_listed
     for (( ; done < deliveries && code == 0; done += size)); do
-        begin=$SECONDS size=$((deliveries - done < 4000 ? deliveries - done : 4000))
+        begin=$SECONDS size=$((deliveries - done < 10000 ? deliveries - done : 10000))
         CONVKEEP_TEST_DELIVERIES=$size run deliveries "$build/tests/flow" --jobs 1 \
             --filter 'renewal_campaign/*'
         code=$?
@@ -128,6 +131,23 @@ capture() {
     CONVKEEP_TEST_MINUTES=$capture run capture "$build/tests/fault" --jobs 1 --filter 'capture/*'
     row capture "TORTURE_CAPTURE=$capture" $? \
         "$(figures "$log/capture.txt" ' *capture[.][a-z_]*')" $((SECONDS - begin))
+}
+
+# Each round makes its folders anew, with another seed.
+flips() {
+    local begin=$SECONDS code=0 done=0 size
+    : >"$log/flips.sum"
+    for (( ; done < flips && code == 0; done += size)); do
+        size=$((flips - done < 500 ? flips - done : 500))
+        CONVKEEP_TEST_FLIPS=$size run flips "$build/tests/fault" --jobs 1 --filter 'flips/*'
+        code=$?
+        sed -n 's/.*: \([0-9]* found, [0-9]* without effect, [0-9]* missed\).*/\1/p' \
+            "$log/flips.txt" >>"$log/flips.sum"
+    done
+    row flips "TORTURE_FLIPS=$flips" $code "$(awk '
+        { found += $1; harmless += $3; missed += $6 }
+        END { printf "%d found, %d without effect, %d missed, in %d rounds", found, harmless,
+              missed, NR }' "$log/flips.sum")" $((SECONDS - begin))
 }
 
 mirror() {
@@ -167,15 +187,19 @@ fuzz() {
     done
 }
 
-[ "$cuts" = 0 ] || power
-[ "$steps" = 0 ] || model
-[ "$kills" = 0 ] || kills
-[ "$deliveries" = 0 ] || deliveries
-[ "$hands" = 0 ] || hands
-[ "$capture" = 0 ] || capture
-[ "$mirror" = 0 ] || mirror
-[ "$zombies" = 0 ] || zombies
-[ "$minutes" = 0 ] || fuzz
+campaign() { # NAME SIZE
+    [ "$2" = 0 ] || [[ -n $chosen && " $chosen " != *" $1 "* ]] || "$1"
+}
+campaign power "$cuts"
+campaign model "$steps"
+campaign kills "$kills"
+campaign deliveries "$deliveries"
+campaign hands "$hands"
+campaign capture "$capture"
+campaign flips "$flips"
+campaign mirror "$mirror"
+campaign zombies "$zombies"
+campaign fuzz "$minutes"
 
 {
     changes=$(git status --porcelain -- '*.c' '*.h' 2>/dev/null)
@@ -183,7 +207,8 @@ fuzz() {
         "$(git rev-parse --short HEAD 2>/dev/null || echo 'no commit')" \
         "${changes:+ and changes not committed}"
     # shellcheck disable=SC2016
-    printf '`make torture` on %s cores, load %s\n\n' "$(nproc)" "$(cut -d' ' -f1 /proc/loadavg)"
+    printf '`make %s` on %s cores, load %s\n\n' "${TORTURE_TARGET:-torture}" \
+        "$(nproc)" "$(cut -d' ' -f1 /proc/loadavg)"
     printf '| campaign | size | result | figures | took |\n|---|---|---|---|---|\n%s' "$rows"
 } >>"$notes"
 exit $failed
