@@ -1,6 +1,8 @@
 /* Versions of records and of entries are read in the same order, side by side. */
 #include "store/search/check.h"
 
+#include <string.h>
+
 #include "proto/sqlite_pages.h"
 #include "store/search/fts.h"
 #include "store/search/index.h"
@@ -130,5 +132,6 @@ int search_check(sqlite3 *database, bool (*goes_on)(void *self), void *self,
              ? -1
              : 0;
   db_close(&c.index);
+  if (rc < 0 && !strstr(err->text, SEARCH_FILE)) ck_fail_in(err, SEARCH_FILE);
   return rc < 0 ? -1 : 0;
 }

@@ -257,7 +257,7 @@ static int check_counts(struct doctor *d, struct ck_err *err) {
                   t ? " UNION ALL " : "", name, t == CK_MESSAGES ? "" : "at least ", name, name);
     ck_buf_printf(&recount, "%s%s = (SELECT count(*) FROM %s)", t ? ", " : "", name, name);
   }
-  ck_buf_text(&recount, "'");
+  ck_buf_text(&recount, "', and convkeep rebuild seals");
   int rc = no_rows(d, "counts", ck_buf_cstr(&sql),
                    "the tables hold as many records as were counted", ck_buf_cstr(&recount), err);
   ck_buf_free(&recount);

@@ -9,7 +9,8 @@
 
 #define DAMAGED_ADVICE \
   "the records are not affected. Restore a backup that has it, or, with the ring down: " \
-  "sqlite3 artifact.db \"DELETE FROM originals WHERE id = x'ID'\", and import its file again"
+  "sqlite3 artifact.db \"DELETE FROM originals WHERE id = x'ID'\", convkeep rebuild seals, and " \
+  "import its file again"
 #define MISSING_ADVICE \
   "the records are not affected: import the files that they came from again, or restore a backup"
 #define ON_ITS_WAY "SELECT count(*) FROM blocks WHERE state = 'coming'"
