@@ -211,9 +211,9 @@ T_STORY(backup, restored_into_an_empty_folder, 60) {
   int64_t all = 0;
   json_object_foreach(records, table, n) all += json_integer_value(n);
   T_CHECK(t_int_at(status, "0.version", 0) > 1000000000 && all > 20 &&
-              t_int_at(status, "0.sync.pending", -1) == all,
+              t_int_at(status, "0.sync.sqlite.pending", -1) == all,
           "%lld records, and %lld are pending", (long long)all,
-          (long long)t_int_at(status, "0.sync.pending", -1));
+          (long long)t_int_at(status, "0.sync.sqlite.pending", -1));
   json_decref(status);
   t_up();
   import_messages(20, 30);
