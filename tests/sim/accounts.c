@@ -138,17 +138,27 @@ static bool is_limited(const struct account *a) { return a->known.times && !a->k
 
 /* ---- what it tells ---- */
 
+/* By the clocks that the rows have: before a step back of the wall clock a later time is none, as
+ * long as it is ahead of that clock. */
+static bool seems_later(int64_t created_at, const struct account *a) {
+  return created_at > a->known.at && created_at <= now().wall + CK_AHEAD_MS;
+}
+
 /* A job by hand, for now, of that account, since the limit was known. */
 static bool is_wished(int account, const struct account *a) {
-  for (int id = world.jobs - 1; id >= 0 && world.j[id].made_at >= a->known_at - CK_AHEAD_MS; id--)
-    if (!world.j[id].automatic && sim_account_of(&world.j[id]) == account) return true;
+  for (int id = world.jobs - 1; id >= 0; id--) {
+    const struct job *j = &world.j[id];
+    bool later = j->made_at >= a->known_at - CK_AHEAD_MS || seems_later(j->created_at, a);
+    if (later && !j->automatic && sim_account_of(j) == account) return true;
+  }
   return false;
 }
 
 /* One without an end ends: why? A step of the clock since may hide it. */
 static void check_tried(const struct telling *t, const struct account *a, enum tell with) {
-  bool asked = with == TELL_PUT ? world.m[t->message].at >= a->known_at - CK_AHEAD_MS
-                                : is_wished(t->account, a);
+  const struct message *m = with == TELL_PUT ? &world.m[t->message] : NULL;
+  bool asked = m ? m->at >= a->known_at - CK_AHEAD_MS || seems_later(m->created_at, a)
+                 : is_wished(t->account, a);
   world.n.tried++;
   SIM_CHECK(asked || a->steps != world.steps,
             "the limit of account %d, which has no end, ends by itself", t->account);

@@ -6,7 +6,7 @@
 #include "tests/sim/sim.h"
 
 #define ACCOUNT_SLOTS 3
-#define ACCOUNT_SPACING 300
+#define ACCOUNT_SPACING 1200
 
 struct account {
   /* Its service: what it has is used up. */

@@ -184,6 +184,8 @@ static void asked(const struct renew_effect *effect) {
                                                                              : STAGE_NONE;
   if (stage == STAGE_NONE) return;
   if (stage == STAGE_READING) sim_check_claim(q->job);
+  if (stage == STAGE_ASKED && one_in(100))
+    sim_add(MEDDLES, chance(4), world.j[q->job].conversation);
   sim_set_stage(q->job, stage);
   sim_awaits(q->job, effect->ticket);
 }

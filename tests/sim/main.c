@@ -56,6 +56,7 @@ static void disaster(void) {
   case 0:
   case 1:
     sim_add(STEP, 0, 0);
+    if (one_in(3)) kill_one(false, chance(SECOND));
     break;
   case 2:
     sim_add(SUSPEND, 0, 0);
@@ -132,6 +133,9 @@ static void happens(struct event *e) {
     break;
   case MEDDLES:
     sim_meddles(e->id);
+    break;
+  case MAKES:
+    sim_makes(e->id);
     break;
   case UNPAUSES:
     sim_unpauses(e);

@@ -146,6 +146,12 @@ static void renews(int id) {
   }
 }
 
+void sim_makes(int id) {
+  if (!store.up || world.ending) return;
+  renews(id);
+  sim_feed();
+}
+
 static int some_job(int id, bool over) {
   int found = -1, looked = 0;
   for (int job = world.c[id].newest; job >= 0 && looked < 8; job = world.j[job].older, looked++)
@@ -173,8 +179,10 @@ void sim_meddles(int id) {
   if (!store.up || world.ending) return;
   if (one_in(4))
     sim_owner_pauses(id);
-  else if (one_in(3))
+  else if (one_in(4))
     cancels(id);
+  else if (one_in(3))
+    sets_rules(id);
   else if (one_in(2))
     pauses(id);
   else

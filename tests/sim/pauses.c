@@ -143,17 +143,27 @@ void sim_unpauses(const struct event *e) {
     resume(i);
 }
 
+/* One that was tried, if there is; -1: none. */
+static int some_job(int id) {
+  int found = -1, looked = 0;
+  for (int job = world.c[id].newest; job >= 0 && looked < 40; job = world.j[job].older, looked++) {
+    const struct job *j = &world.j[job];
+    if (j->status != OVER && (found < 0 || (j->status == PENDING && j->attempts > 0))) found = job;
+  }
+  return found;
+}
+
 /* The more conversations there are, the more often one of their owner's acts is this one. */
 void sim_owner_pauses(int id) {
   int64_t scarce = 1 + world.conversations_n / 20;
-  int job = world.c[id].newest;
+  int job = some_job(id);
   if (one_in(scarce))
     put(EVERYTHING, 0);
   else if (one_in(scarce / PLATFORMS + 1))
     put(PLATFORM, sim_platform_of(id));
   else if (one_in(4))
     put(ACCOUNT, (int)chance(world.accounts_n - 1));
-  else if (one_in(2) && job >= 0 && world.j[job].status != OVER)
+  else if (one_in(2) && job >= 0)
     put(JOB, job);
   else
     put(CONVERSATION, id);

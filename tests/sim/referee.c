@@ -106,12 +106,12 @@ static enum renew_brake by_rules(struct conversation *c, const struct question *
   const struct renew_past *p = &q->a.past;
   const struct message *m = &world.m[q->message];
   int64_t wall = now().wall;
-  if (c->until && wall >= c->until) return RENEW_STOPPED;
+  if (q->until && wall >= q->until) return RENEW_STOPPED;
   bool asks = m->says == ASKS || m->says == WAITS_FOR_OWNER;
-  if (!p->resumed && ((asks && !c->asks_freely) || m->says == FINISHED || p->alike))
+  if (!p->resumed && ((asks && !q->asks_freely) || m->says == FINISHED || p->alike))
     return RENEW_STOPPED;
   if (p->in_a_row) return RENEW_STOPPED;
-  if (c->quiet && is_quiet(wall)) {
+  if (q->quiet && is_quiet(wall)) {
     c->braked_calendar = true;
     *wait = DAY;
     return RENEW_BRAKED;
@@ -142,6 +142,16 @@ void sim_past_known(const struct question *q) {
 
 /* ---- the claim ---- */
 
+/* What an earlier run has offered, and its client has not claimed, holds up its conversation. */
+static void check_offers(const struct job *of) {
+  const struct conversation *c = &world.c[of->conversation];
+  for (int id = c->newest; id >= c->oldest; id = world.j[id].older) {
+    const struct job *j = &world.j[id];
+    SIM_CHECK(j == of || !j->offer || j->offer_run == renewd.run,
+              "job %s is claimed while %s is offered", of->name, j->name);
+  }
+}
+
 /* An offer begins like a claim. */
 void sim_check_claim(int id) {
   const struct job *j = &world.j[id];
@@ -163,6 +173,7 @@ void sim_check_claim(int id) {
   SIM_CHECK(c->told != RENEW_PAUSED && !sim_told_paused(j, j->charged),
             "job %s is claimed in a pause", j->name);
   sim_check_account(j, world.t[j->target].channel == BROWSER);
+  check_offers(j);
   if (renewds || c->braked_all) unbrake(c); /* else its brake is not asked about */
   if (!renewds) return;
   SIM_CHECK(c->told == RENEW_AUTO, "job %s is claimed though its conversation is manual", j->name);

@@ -54,7 +54,11 @@ static void ask(struct event *e) {
     ask_again(e);
     return;
   }
-  struct event *a = sim_add(ANSWER, one_in(500) ? chance(5 * SECOND) : 1 + chance(2), 0);
+  /* While a page is on its way the owner makes a job that it does not have. */
+  bool made = (e->question->q.parts & RENEW_ABOUT_UPCOMING) && !world.ending && one_in(6);
+  if (made) sim_add(MAKES, 0, (int)chance(world.conversations_n - 1));
+  int64_t takes = made ? 10 + chance(50) : one_in(500) ? chance(5 * SECOND) : 1 + chance(2);
+  struct event *a = sim_add(ANSWER, takes, 0);
   a->run = e->run;
   a->ticket = e->ticket;
   a->question = e->question;
@@ -265,7 +269,8 @@ void sim_renewd_dies(void) {
     if (e->run == renewd.run) sim_targets_cut(e);
   }
   forget_tellings();
-  sim_add(RENEWD_STARTS, 10 + chance(one_in(20) ? 10 * MINUTE : 2000), 0);
+  int64_t down = one_in(20) ? 10 * MINUTE : one_in(3) ? 50 : 2000;
+  sim_add(RENEWD_STARTS, 10 + chance(down), 0);
 }
 
 void sim_renewd_event(struct event *e) {

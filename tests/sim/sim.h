@@ -26,7 +26,7 @@
 /* ---- the settings ---- */
 
 #define DELAY 2000
-#define SPACING 200
+#define SPACING 500
 #define IN_A_ROW 10
 #define ALIKE 3
 #define PER_DAY 45
@@ -98,6 +98,7 @@ struct job {
   uint64_t offer;     /* the number of the offer that waits; 0: none */
   uint64_t taken;     /* the number of the client's attempt; 0: none */
   int offered_to;     /* the account of the offer */
+  unsigned offer_run; /* the renewd that made it */
   struct wait lease;  /* the same, in truth */
 
   /* The referee's: the truth. */
@@ -244,6 +245,7 @@ enum kind {
   GROWS,
   DECIDES,
   MEDDLES,
+  MAKES,
   UNPAUSES,
   UNLIMITS,
   DISASTER,
@@ -390,7 +392,10 @@ struct question {
   int job, conversation, message, wait_of; /* wait_of: a job */
   struct renew_answer a;
   char texts[6][40], snapshot[128], payload[64], renewal[128], said[48];
-  int account;                    /* of the past: as the conversation's owner says, -1: nothing */
+  /* Of the past: what the conversation's owner said. */
+  int account;
+  int64_t until;
+  bool quiet, asks_freely;
   struct renew_job_row *rows;     /* on the heap; NULL: not asked for */
   char cursor[48], next[48];      /* of the page before, and of the one after */
   struct renew_wait_row *waits;   /* as rows; their names are valid up to the next answer */
@@ -509,8 +514,10 @@ void sim_other_side(int conversation);
 void sim_answers(int conversation);
 void sim_grows(int conversation);
 void sim_decides(int job);
-/* Just when a job is claimed, the owner pauses its conversation, or answers. */
+/* Just when a job has its turn or is claimed, the owner does something with its conversation. */
 void sim_meddles(int conversation);
+/* He makes a job by hand. */
+void sim_makes(int conversation);
 
 /* ---- stage.c: what is under way, as it can be seen from outside ---- */
 

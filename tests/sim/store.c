@@ -174,6 +174,9 @@ static void about_past(struct question *q) {
   sim_platform_name(q->texts[0], sim_platform_of(q->conversation));
   p->platform = ck_str_of(q->texts[0]);
   q->account = c->account;
+  q->until = c->until;
+  q->quiet = c->quiet;
+  q->asks_freely = c->asks_freely;
   p->has_sixtieth = c->attempts_n >= HOURLY;
   if (p->has_sixtieth) {
     p->sixtieth_age = world.boot - c->attempts[c->attempts_n - HOURLY].boot;

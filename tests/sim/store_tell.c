@@ -164,6 +164,7 @@ static char apply_offer(const struct telling *t) {
   if (j->offer) return '=';
   j->offer = ++store.offers;
   j->offered_to = t->account;
+  j->offer_run = t->run;
   world.n.offers++;
   sim_offered(t->job);
   return 'u';
