@@ -137,6 +137,9 @@ static void happens(struct event *e) {
   case MAKES:
     sim_makes(e->id);
     break;
+  case HOLDS:
+    sim_owner_holds(e->id);
+    break;
   case UNPAUSES:
     sim_unpauses(e);
     break;

@@ -134,10 +134,9 @@ static struct wait by_calendar(int64_t at, bool untried) {
 
 static bool is_untried(const struct job *j) { return !j->automatic && !j->last_attempt_at; }
 
-static void renews(int id) {
+static void makes(int id, int jobs) {
   struct conversation *c = &world.c[id];
   if (c->last < 0) return;
-  int jobs = one_in(60) ? 70 : 1;
   for (int i = 0; i < jobs; i++) {
     int m = i ? sim_new_message(id, true, true, PLAIN, seen_now()) : c->last;
     if (world.m[m].has_job) continue;
@@ -146,9 +145,11 @@ static void renews(int id) {
   }
 }
 
+static void renews(int id) { makes(id, one_in(60) ? 70 : 1); }
+
 void sim_makes(int id) {
   if (!store.up || world.ending) return;
-  renews(id);
+  makes(id, 1 + (int)chance(2));
   sim_feed();
 }
 

@@ -169,6 +169,12 @@ void sim_owner_pauses(int id) {
     put(CONVERSATION, id);
 }
 
+void sim_owner_holds(int job) {
+  if (!store.up || world.ending || world.j[job].status == OVER) return;
+  put(JOB, job);
+  sim_makes(world.j[job].conversation);
+}
+
 void sim_owner_ends_pauses(bool all) {
   for (int i = stored.n - 1; i >= 0; i--)
     if (i < stored.n && (all ? one_in(2) : one_in(stored.n))) resume(i);

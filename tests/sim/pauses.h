@@ -23,6 +23,8 @@ void sim_pause_ends(int job);
 
 /* Pauses everything, a platform, an account, this conversation, or a job of it. */
 void sim_owner_pauses(int conversation);
+/* Pauses that job, and makes others of its conversation. */
+void sim_owner_holds(int job);
 /* Ends a pause; all: in the end, most of them. */
 void sim_owner_ends_pauses(bool all);
 

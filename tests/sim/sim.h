@@ -246,6 +246,7 @@ enum kind {
   DECIDES,
   MEDDLES,
   MAKES,
+  HOLDS,
   UNPAUSES,
   UNLIMITS,
   DISASTER,
@@ -516,7 +517,7 @@ void sim_grows(int conversation);
 void sim_decides(int job);
 /* Just when a job has its turn or is claimed, the owner does something with its conversation. */
 void sim_meddles(int conversation);
-/* He makes a job by hand. */
+/* He makes jobs by hand. */
 void sim_makes(int conversation);
 
 /* ---- stage.c: what is under way, as it can be seen from outside ---- */

@@ -85,6 +85,7 @@ void sim_end(int id, enum renew_outcome outcome, int64_t next, struct wait wait)
   }
   if (outcome == RENEW_UNREACHED && j->unreached++ == 0) j->unreached_at = world.boot;
   if (charged) j->unreached = 0;
+  if (outcome == RENEW_RETRY && one_in(15)) sim_add(HOLDS, chance(5), id);
   if (j->unknown)
     sim_add(DECIDES, HOUR + chance(HOUR), id);
   else
