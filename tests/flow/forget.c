@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/harness/database.h"
@@ -284,6 +285,24 @@ T_STORY(forget, without_a_ring, 180) {
   t_do(0, "forget", "x:c1", "--yes");
   T_CHECK(!*file_with(SECRET), "%s has it", file_with(SECRET));
   T_CHECK(*file_with("of another conversation"), "its line is gone, too");
+}
+
+/* What cannot be noted is not forgotten: a backup that is restored later would bring it again, and
+ * nobody would know. */
+T_STORY(forget, nothing_goes_before_it_is_noted, 180) {
+  t_up();
+  import_export();
+  t_settle(20000);
+  int64_t before = t_count("messages");
+  T_CHECK(mkdir("forgotten", 0700) == 0, "mkdir");
+  struct t_result r = t_convkeep("forget", "x:c1", "--yes");
+  T_CHECK(r.code != 0 && strstr(r.err, "forgotten"), "exit %d: %s", r.code, r.err);
+  t_result_free(&r);
+  T_CHECK(t_count("messages") == before && t_count("forgotten") == 0, "rows went all the same");
+  T_CHECK(rmdir("forgotten") == 0, "rmdir");
+  t_do(0, "forget", "x:c1", "--yes");
+  T_CHECK(t_count("messages") < before && t_exists("forgotten"), "it was not forgotten");
+  is_whole();
 }
 
 /* It was forgotten, taken back, and is forgotten again: the backup is of the time between. */

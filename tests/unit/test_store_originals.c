@@ -437,6 +437,49 @@ Test(apply, an_original_is_found_by_its_beginning_or_its_conversation) {
   originals_reader_free(&r);
 }
 
+static void put_row(const char *id, const char *of) {
+  char more[120];
+  snprintf(more, sizeof more, ",'conversation_id':'%s','original':'%s'", id, of);
+  cr_assert_eq(sh_message(&s, id, 500, more), 'n', "%s", s.reason.text);
+}
+
+static bool names(const char *id, const char *of) {
+  char sql[160];
+  snprintf(sql, sizeof sql, "SELECT count(*) FROM messages WHERE id = '%s' AND original = '%s'", id,
+           of);
+  return sh_int(&s, sql) == 1;
+}
+
+/* One of three in a block is forgotten, and the disk has damaged another: the third stays, byte for
+ * byte, and nothing names what cannot be read any more. */
+Test(apply, of_a_damaged_block_what_can_be_read_stays) {
+  const size_t n = 200000;
+  struct ck_str all[] = {{noise(n), n}, {noise(n), n}, {noise(n), n}};
+  char ids[3][CK_SHA256_HEX + 1];
+  struct ck_err err;
+  put_block(all, 3, 100000, ids);
+  put_row("a", ids[0]);
+  put_row("b", ids[1]);
+  put_row("c", ids[2]);
+  cr_assert_eq(db_exec(s.db,
+                       "UPDATE block_parts SET data = CAST(substr(data, 1, 70000) ||"
+                       " zeroblob(5000) || substr(data, 75001) AS BLOB) WHERE part = 2",
+                       &err),
+               0, "%s", err.text);
+  struct ck_mutation m = {.kind = CK_OP_FORGET};
+  m.as.forget = (struct ck_forget){CK_LIT("message"), CK_LIT("a"), false};
+  cr_assert_eq(ap_mutate(m), 'n', "%s", s.reason.text);
+  struct originals_reader *r = originals_reader_new(s.db, &err);
+  cr_expect_eq(fetch(r, ids[0], "", 0, 100)->answer.original.n, 0, "it was forgotten");
+  fetch_all(r, ids[1], all[1], 50000);
+  cr_expect_eq(fetch(r, ids[2], "", 0, 100)->answer.original.n, 0, "it cannot be read");
+  cr_expect(names("b", ids[1]));
+  cr_expect(!names("c", ids[2]));
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM originals"), 1);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM blocks"), 1);
+  originals_reader_free(&r);
+}
+
 /* What is wrong is said with the block; what comes before can be read. */
 Test(apply, damage_of_a_block_is_said) {
   static const char *const damage[] = {
