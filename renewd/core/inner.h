@@ -62,7 +62,7 @@ void renew_conversations_reset(struct renew_core *core);
 
 /* What a wait in a row of the conversation, or of its jobs, stands for is to be asked for. Returns
  * the round that tells it. */
-uint64_t renew_wait_unsure(struct renew_core *core, struct renew_conversation *c);
+uint32_t renew_wait_unsure(struct renew_core *core, struct renew_conversation *c);
 /* The store is another one, or what it was asked is not answered any more. */
 void renew_waits_lost(struct renew_core *core);
 /* Frees what is asked for. */

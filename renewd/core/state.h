@@ -104,7 +104,7 @@ struct renew_job {
   int64_t due;                 /* boot: next_attempt_at, converted when its row came */
   struct renew_wait told;      /* next_attempt_at, as the last END had it */
   bool calendar;               /* a person has said when: next_attempt_at follows the wall clock */
-  uint64_t unsure; /* what next_attempt_at stands for is asked for in this round (waits.c); 0: it
+  uint32_t unsure; /* what next_attempt_at stands for is asked for in this round (waits.c); 0: it
                       is known */
   int64_t hold;    /* boot: not before; after a refusal */
   int64_t created_at;
@@ -168,23 +168,23 @@ struct renew_conversation {
   int64_t rest;           /* boot: cooldown_until, converted when its row came */
   struct renew_wait told; /* cooldown_until, as the last END had it */
   struct renew_wait made; /* next_attempt_at of the job that was made last */
-  uint64_t unsure;        /* the same of cooldown_until */
   struct renew_job *jobs;
   struct renew_braked braked;
   struct renew_conversation *next_touched;
   struct renew_ticket link_ticket;
   struct renew_conversation *next_unaddressed;
   struct renew_conversation *next_asked;
-  /* There may be very many conversations: a byte each. */
-  enum renew_automation automation : 8;
-  enum renew_turn turn : 8;
+  uint32_t unsure; /* what cooldown_until stands for is asked for, as in struct renew_job */
+  /* There may be very many conversations: few bits each. */
+  enum renew_automation automation : 4;
+  enum renew_turn turn : 4;
   enum renew_decline declined : 8; /* as it was judged */
   enum renew_addressing addressing : 8;
-  bool judged;
-  bool changed;  /* a row that may end the brake has come since it was last asked about */
-  bool calendar; /* its next job waits for a calendar time */
-  bool touched;  /* in the queue `touched` */
-  bool asked;    /* in the queue of `waits` */
+  bool judged : 1;
+  bool changed : 1;  /* a row that may end the brake has come since it was last asked about */
+  bool calendar : 1; /* its next job waits for a calendar time */
+  bool touched : 1;  /* in the queue `touched` */
+  bool asked : 1;    /* in the queue of `waits` */
 };
 
 /* A queue through a member of its conversations. Zero-initialise. */
@@ -256,7 +256,7 @@ struct renew_waits {
   char *one;                /* what is asked for alone; NULL: nothing */
   bool of_job;              /* that is a job */
   bool wanted;     /* a row has come since the last round began that renewd knows too little of */
-  uint64_t round;  /* the one that is under way, or was last */
+  uint32_t round;  /* the one that is under way, or was last */
   bool more;       /* it is under way */
   uint64_t number; /* the next one */
   int64_t at;      /* boot: not before */

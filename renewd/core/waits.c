@@ -15,7 +15,10 @@
 /* Of more conversations than this all waits are asked for. */
 #define ONE_BY_ONE RENEW_PAGE
 
-uint64_t renew_wait_unsure(struct renew_core *core, struct renew_conversation *c) {
+/* Rounds are counted without 0, and begin again at the end. */
+static uint32_t after(uint32_t round) { return round + 1 ? round + 1 : 1; }
+
+uint32_t renew_wait_unsure(struct renew_core *core, struct renew_conversation *c) {
   struct renew_queue *q = &core->waits.queue;
   if (!c->asked) {
     c->asked = true;
@@ -28,7 +31,7 @@ uint64_t renew_wait_unsure(struct renew_core *core, struct renew_conversation *c
     core->waits.asked++;
   }
   core->waits.wanted = true;
-  return core->waits.round + 1; /* the one that is under way may be older than the row */
+  return after(core->waits.round); /* the one that is under way may be older than the row */
 }
 
 void renew_waits_lost(struct renew_core *core) {
@@ -48,7 +51,7 @@ void renew_waits_forget(struct renew_core *core) {
 static void query_one(struct renew_core *core, bool of_job, const char *id) {
   struct renew_waits *w = &core->waits;
   struct ck_str name = ck_str_of(id), none = {0};
-  w->round++;
+  w->round = after(w->round);
   w->of_job = of_job;
   w->one = ck_strdup(id);
   renew_query(core->out, renew_ticket_take(&core->tickets, &w->ticket, RENEW_OF_WAITS),
@@ -98,7 +101,7 @@ void renew_waits_load(struct renew_core *core) {
     w->more = true;
     w->wanted = false;
     w->number = 0;
-    w->round++;
+    w->round = after(w->round);
   }
   renew_query(core->out, renew_ticket_take(&core->tickets, &w->ticket, RENEW_OF_WAITS),
               &(struct renew_question){.parts = RENEW_ABOUT_WAITS, .number = w->number});
@@ -120,8 +123,8 @@ static void take_rest(struct renew_core *core, const struct renew_wait_row *row)
 }
 
 /* What the store has not named is over; which was so first, the wall clock tells. */
-static void settle_one(const struct renew_core *core, uint64_t *unsure, int64_t *until) {
-  if (!*unsure || *unsure > core->waits.round) return;
+static void settle_one(const struct renew_core *core, uint32_t *unsure, int64_t *until) {
+  if (!*unsure || *unsure == after(core->waits.round)) return;
   *unsure = 0;
   if (*until > core->now.boot) *until = core->now.boot;
 }

@@ -212,7 +212,7 @@ int apply_begin(struct apply *a, struct ck_err *err) {
   memset(a->returned, 0, sizeof a->returned);
   a->failed = a->forgot = false;
   a->recount_count = a->published_count = a->ended_count = 0;
-  a->pauses_changed = a->pruned = false;
+  a->pauses_changed = a->pruned = a->waits_pruned = false;
   memset(a->news, 0, sizeof a->news);
   ck_arena_reset(&a->batch);
   return system_run(a->system, SYSTEM_BEGIN, err, "") || check_writers(a, err) ? -1 : 0;

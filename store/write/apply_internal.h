@@ -80,6 +80,7 @@ struct apply {
   struct recount *recounts;    /* of this transaction */
   size_t recount_count, recount_cap;
   bool pruned;        /* in this batch old attempts were deleted */
+  bool waits_pruned;  /* likewise waits that are over */
   int64_t said_at;    /* wall: when whoever ends an attempt decided on the waits; 0: now */
   bool savepoint;     /* the present changeset has changed the store's own tables */
   bool failed;        /* the database failed; false if a rule was broken */

@@ -55,7 +55,9 @@ int wait_changes(struct apply *a, const struct entry *e, const struct ck_row *af
   if (!a->said_at && length > CK_CLIENT_TIME_MAX_MS)
     length = CK_CLIENT_TIME_MAX_MS; /* more is a clock's fault */
   if (is_calendar(e, after)) length = -1;
-  int rc = system_run(a->system, SYSTEM_WAITS_PRUNE, err, "") ||
+  bool pruned = a->waits_pruned;
+  a->waits_pruned = true;
+  int rc = (!pruned && system_run(a->system, SYSTEM_WAITS_PRUNE, err, "")) ||
            (waits ? system_run(a->system, SYSTEM_WAIT_SAVE, err, "ssiii", w.kind, id, until, length,
                                a->now)
                   : system_run(a->system, SYSTEM_WAIT_END, err, "ss", w.kind, id));

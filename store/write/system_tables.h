@@ -120,7 +120,7 @@
   L(WAIT_END, "DELETE FROM waits WHERE kind = ?1 AND id = ?2") \
   L(WAITS_PRUNE, "DELETE FROM waits WHERE number IN" \
                  " (SELECT number FROM waits INDEXED BY waits_lasting" \
-                 "  WHERE length IS NOT NULL ORDER BY number LIMIT 16)" \
+                 "  WHERE length IS NOT NULL ORDER BY number LIMIT 64)" \
                  " AND length <= " MOMENT_AGE("written", "start", "boot")) \
   L(OFFER_SAVE, "INSERT OR REPLACE INTO offers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
   L(OFFER_GET, "SELECT client, offer, body, rest, account FROM offers WHERE job_id = ?1") \
