@@ -162,25 +162,26 @@ static int forget_lines(struct cli *c, const struct meant *m, size_t *n) {
 }
 
 static int report(struct cli *c, const struct meant *m, char result) {
-  json_t *left, *files = NULL;
+  json_t *left, *unused, *files = NULL;
   size_t records;
   int rc = forget_lines(c, m, &records);
-  if (rc == CLI_GO_ON) rc = cli_forget_await(c, &left);
+  if (rc == CLI_GO_ON) rc = cli_forget_await(c, &left, &unused);
   if (rc != CLI_GO_ON) return rc;
   files = cli_forget_kept();
   if (c->json) {
-    print_json(json_pack("{s:s, s:s, s:b, s:I, s:O, s:O}", "kind",
+    print_json(json_pack("{s:s, s:s, s:b, s:I, s:O, s:O, s:O}", "kind",
                          m->conversation ? "conversation" : "message", "id", m->id, "new",
-                         result != '=', "records", (json_int_t)records, "left", left, "kept",
-                         files));
+                         result != '=', "records", (json_int_t)records, "left", left,
+                         "unused_mirrors", unused, "kept", files));
   } else {
     printf("%s: %s, %zu %s\n", result == '=' ? "nothing to do: it is forgotten" : "forgotten",
            m->words, records, ck_noun(records, "record", "records"));
-    cli_forget_say_left(c, left);
+    cli_forget_say_left(c, left, unused);
     cli_forget_say_kept(files);
   }
   bool whole = json_array_size(left) == 0;
   json_decref(left);
+  json_decref(unused);
   json_decref(files);
   return whole ? CLI_DONE : CLI_FAILED;
 }

@@ -30,6 +30,22 @@ static bool mirror_is_behind(const json_t *info, int64_t version) {
   return false;
 }
 
+/* Mirrors that sync.sinks does not name any more and that do not know of it: nobody tells them. One
+ * in mirror.db is gone with its file. */
+static json_t *unused_behind(const struct cli *c, const json_t *info, int64_t version) {
+  json_t *names = json_array();
+  const json_t *one;
+  size_t i;
+  json_array_foreach(json_object_get(info, "sync_unused"), i, one) {
+    const char *name = cli_member(one, "mirror");
+    bool file = strcmp(name, "sqlite") == 0;
+    if (strcmp(name, "null") == 0 || cli_member_int(one, "cursor", 0) >= version) continue;
+    if (file && access(ck_set_text(c->settings, CK_SET_SYNC_SQLITE_FILE), F_OK) != 0) continue;
+    json_array_append_new(names, json_string(name));
+  }
+  return names;
+}
+
 /* The spool's files: ingest deletes one when all that is in it is in the store, and nothing comes.
  */
 static json_t *segments(void) {
@@ -66,23 +82,30 @@ static json_t *still_to_do(const json_t *info, int64_t version, const json_t *sp
   return left;
 }
 
-int cli_forget_await(struct cli *c, json_t **left) {
+int cli_forget_await(struct cli *c, json_t **left, json_t **unused) {
   int64_t until = ck_boot_ms() + PATIENCE_MS, version = -1;
   json_t *spooled = segments();
   int rc = CLI_GO_ON;
-  for (*left = NULL;;) {
+  for (*left = NULL, *unused = NULL;;) {
     json_t *info;
     rc = cli_status_of(c, &info);
     if (rc != CLI_GO_ON) break;
     if (version < 0) version = cli_member_int(info, "version", 0);
     json_decref(*left);
+    json_decref(*unused);
     *left = still_to_do(info, version, spooled);
+    *unused = unused_behind(c, info, version);
     json_decref(info);
     if (json_array_size(*left) == 0 || ck_boot_ms() >= until) break;
     if (c->client->ring) cli_ring_step(c->client->ring);
     usleep(LOOK_US);
   }
   json_decref(spooled);
+  if (rc == CLI_GO_ON && json_array_size(*unused))
+    json_array_append_new(*left, json_string("unused_mirror"));
+  if (rc == CLI_GO_ON) return rc;
+  json_decref(*left);
+  json_decref(*unused);
   return rc;
 }
 
@@ -106,7 +129,22 @@ json_t *cli_forget_kept(void) {
   return files;
 }
 
-void cli_forget_say_left(const struct cli *c, const json_t *left) {
+static void say_unused(const struct cli *c, const json_t *unused) {
+  struct ck_buf name = {0};
+  size_t i;
+  const json_t *one;
+  json_array_foreach(unused, i, one) {
+    ck_buf_clear(&name);
+    cli_safe_text(&name, ck_str_of(json_string_value(one)), false);
+    cli_warn(c, NULL,
+             "the mirror %s may still have it: sync.sinks does not name it, so nothing is deleted"
+             " there; name it again until it is up to date, or delete it yourself",
+             ck_buf_cstr(&name));
+  }
+  ck_buf_free(&name);
+}
+
+void cli_forget_say_left(const struct cli *c, const json_t *left, const json_t *unused) {
   static const char *const words[][2] = {
       {"spool", "the spool may still have it, until all that came with it is in the store and"
                 " nothing comes for two seconds"},
@@ -121,6 +159,7 @@ void cli_forget_say_left(const struct cli *c, const json_t *left) {
   json_array_foreach(left, i, one) for (size_t k = 0; k < sizeof words / sizeof *words; ++k) {
     if (strcmp(json_string_value(one), words[k][0]) == 0) cli_warn(c, NULL, "%s", words[k][1]);
   }
+  say_unused(c, unused);
 }
 
 void cli_forget_say_kept(const json_t *files) {

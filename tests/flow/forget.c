@@ -132,6 +132,26 @@ T_STORY(forget, a_message_leaves_a_gap, 180) {
   T_UNTIL(10000, !*file_with(SECRET), "%s has it again", file_with(SECRET));
 }
 
+/* A mirror that is not used any more keeps all: that is said, and it is deleted once it is used. */
+T_STORY(forget, a_mirror_that_is_not_used, 180) {
+  t_set("sync.sinks", "sqlite null");
+  t_up();
+  import_export();
+  t_settle(20000);
+  t_down();
+  t_set("sync.sinks", "null");
+  t_up();
+  t_says(1, "the mirror sqlite may still have it", "forget", "x:c1", "--yes");
+  T_CHECK(*file_with(SECRET), "mirror.db does not have it, which is no test");
+  t_says(1, "unused_mirrors\":[\"sqlite\"]", "--json", "forget", "x:c1", "--yes");
+  t_down();
+  t_set("sync.sinks", "sqlite null");
+  t_up();
+  t_settle(20000);
+  t_says(0, "nothing to do", "forget", "x:c1", "--yes");
+  T_CHECK(!*file_with(SECRET), "%s has it", file_with(SECRET));
+}
+
 /* Names that nobody knows are kept with what they came with, and so is what cannot be read. */
 T_STORY(forget, what_is_kept_as_it_came, 180) {
   static const char lines[] =
