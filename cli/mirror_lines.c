@@ -32,14 +32,20 @@ static const char *witness_reason(const json_t *sync) {
   return *cli_member(sync, "alarm") ? cli_member(json_object_get(sync, "witness"), "reason") : "";
 }
 
+/* The witness of another mirror says that the database was set back; this one fits. */
+static bool is_held(const json_t *sync) { return strcmp(cli_member(sync, "alarm"), "held") == 0; }
+
 static void witness_lines(struct cli_table *t, const char *sink, const json_t *sync) {
   struct ck_buf text = {0};
   if (!*witness_reason(sync)) return;
   ck_buf_printf(&text, "%s: %s: ", sink, cli_member(sync, "alarm"));
   cli_safe_text(&text, ck_str_of(witness_reason(sync)), false);
   cli_line(t, "mirror alarm", CLI_RED, &text);
-  ck_buf_text(&text, "nothing is written to it, and follow-ups were paused; what to do:"
-                     " docs/operations.md, \"When the mirror does not fit\"");
+  if (is_held(sync))
+    ck_buf_text(&text, "nothing is written to it until that mirror is settled");
+  else
+    ck_buf_text(&text, "nothing is written to it, and follow-ups were paused; what to do:"
+                       " docs/operations.md, \"When the mirror does not fit\"");
   cli_line(t, "", CLI_RED, &text);
   ck_buf_free(&text);
 }
@@ -89,7 +95,8 @@ static void mirror_line(struct cli_table *t, const json_t *info, const char *sin
           behind = cli_member_int(sync, "behind_ms", 0);
   ck_buf_printf(&text, "%s, ", sink);
   if (pending) ck_buf_count(&text, (uint64_t)pending);
-  ck_buf_text(&text, *witness_reason(sync) && !pending ? "not this store's"
+  ck_buf_text(&text, is_held(sync) && !pending           ? "held"
+                     : *witness_reason(sync) && !pending ? "not this store's"
                      : pending == 0
                          ? wrong(sync) ? "has everything, but not right" : "up to date"
                          : ck_noun((uint64_t)pending, " record behind", " records behind"));

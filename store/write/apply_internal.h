@@ -305,6 +305,10 @@ struct mirror_news *apply_news(struct apply *a, const struct mirror *mirror);
 
 /* Does the mirror's witness not fit, as far as is known? */
 bool witness_alarm(const struct mirror *mirror);
+/* -1: the mirror itself fits, and nothing is handed out for it only because another's witness says
+ * that the database was set back; the reason, for `what`, names that one. 0: it is not held. */
+int witness_held(struct apply *a, const struct mirror *mirror, const char *what,
+                 struct ck_err *err);
 /* The batch is durable: what it found about the mirror's witness holds. */
 void witness_committed(const struct mirror *mirror, const struct mirror_news *n);
 

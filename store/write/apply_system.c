@@ -91,7 +91,7 @@ static int stored_version(struct apply *a, enum system_statement name, struct ck
 int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err *err) {
   uint64_t goal, cursor;
   struct mirror *mirror = apply_mirror(a, m->sink, "backfill", err);
-  if (!mirror) return -1;
+  if (!mirror || witness_held(a, mirror, "backfill", err)) return -1;
   struct mirror_news *news = apply_news(a, mirror);
   struct ck_str name = ck_str_of(mirror->name);
   if (stored_version(a, SYSTEM_BACKFILL_GET, name, &goal, err) ||

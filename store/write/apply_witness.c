@@ -266,9 +266,25 @@ int mutate_witness(struct apply *a, const struct ck_witness *m, struct ck_err *e
   return raise_alarm(a, mirror, account.alarm, &why, err);
 }
 
+int witness_held(struct apply *a, const struct mirror *mirror, const char *what,
+                 struct ck_err *err) {
+  struct account account;
+  const struct mirror *by = mirrors_set_back(a->mirrors);
+  if (!by || by == mirror) return 0;
+  if (read_account(a, ck_str_of(mirror->name), &account, err)) return -1;
+  if (account.alarm[0]) return 0;
+  return ck_fail(err,
+                 "%s.sink: nothing is wrong with the mirror in %s: it is held because the one in %s"
+                 " says that the database was set back; settle the mirror in %s first",
+                 what, mirror->sink, by->sink, by->sink);
+}
+
 int mutate_takeover(struct apply *a, const struct ck_takeover *m, struct ck_err *err) {
   struct mirror *mirror = apply_mirror(a, m->sink, "takeover", err);
-  if (!mirror || apply_savepoint(a, err)) return -1;
+  if (!mirror) return -1;
+  if (!*fit_run(mirror->fit))
+    return ck_fail(err, "takeover.sink: %s keeps nothing to take over", mirror->sink);
+  if (witness_held(a, mirror, "takeover", err) || apply_savepoint(a, err)) return -1;
   struct ck_str name = ck_str_of(mirror->name);
   if (system_run(a->system, SYSTEM_SINK_TAKE, err, "s", name) || unprove(a, name, err) ||
       system_run(a->system, SYSTEM_BACKFILL_SAVE, err, "si", name, (int64_t)a->head))

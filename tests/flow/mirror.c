@@ -335,7 +335,9 @@ T_STORY(mirror, what_was_set_back_stops_all, 60) {
   write_one(p, 4);
   t_says(0, "held: the database was set back, as the mirror in sqlite shows", "status");
   T_CHECK(!has_all("null"), "something was handed out");
+  t_says(1, "settle the mirror in sqlite first", "sync", "backfill", "--sink", "null");
   t_do(0, "sync", "adopt", "--sink", "sqlite");
   t_settle(10000);
   T_CHECK(alarm_of("null", NULL), "it is still held");
+  t_says(1, "null keeps nothing to take over", "sync", "adopt", "--sink", "null");
 }

@@ -227,6 +227,30 @@ Test(apply, a_takeover_forgets_the_last_comparison) {
   cr_expect_eq(sh_int(&s, "SELECT wrong FROM checks WHERE task = ''"), 0);
 }
 
+Test(apply, null_keeps_nothing_to_take_over) {
+  struct ck_mutation take = {.kind = CK_OP_TAKEOVER};
+  fit_free(&s.mirrors->at[1].fit);
+  s.mirrors->at[1].fit = fit_new("", false); /* keeps no witness */
+  take.as.takeover.sink = CK_LIT("d1");
+  ap_refused(take, "keeps nothing to take over");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM sinks WHERE unproven"), 0);
+}
+
+/* It fits: taking it over would cost its rows, and settle nothing. */
+Test(apply, a_mirror_that_is_only_held_is_not_taken_over_or_filled) {
+  struct ck_mutation take = {.kind = CK_OP_TAKEOVER}, fill = {.kind = CK_OP_BACKFILL};
+  take.as.takeover.sink = fill.as.backfill.sink = CK_LIT("d1");
+  sh_message(&s, "m1", 1, "");
+  begin_run();
+  tell(true, id, "beef", 5);
+  expect_alarm("set_back");
+  ap_refused(take, "settle the mirror in sqlite first");
+  ap_refused(fill, "settle the mirror in sqlite first");
+  take.as.takeover.sink = CK_LIT("sqlite");
+  cr_expect_neq(ap_mutate(take), 'r', "%s", s.reason.text);
+  cr_expect_neq(ap_mutate(fill), 'r', "%s", s.reason.text);
+}
+
 /* What another store has written is about one mirror; that the database was set back is about all,
  * until that mirror fits or is taken over, also at the next start. */
 Test(apply, what_a_witness_says_of_the_database_is_about_all_mirrors) {
