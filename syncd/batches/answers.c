@@ -47,6 +47,13 @@ static bool is_sinks_fault(enum sync_class c) {
          c == SYNC_QUOTA || c == SYNC_STOP;
 }
 
+/* Whatever the sink says to a request that it has looked at ends `stopped`: it no longer refuses
+ * everything. It did not look at one that was lost on the way, or that nobody understands. */
+static void heard(struct sync_pipeline *p, enum sync_class c) {
+  bool looked = c != SYNC_STOP && c != SYNC_UNKNOWN && c != SYNC_NOT_APPLIED && c != SYNC_ODD;
+  if (looked) p->stopped = false;
+}
+
 /* The early clock stops while the sink does not work or a table is paused, so that this time does
  * not count against rows whose wait is limited. */
 static void set_clock(struct sync_pipeline *p, bool still, int64_t now) {
@@ -199,7 +206,6 @@ static void on_done(struct turn *t) {
   p->tries = 0;
   p->again = 0;
   p->probe_at = 0;
-  p->stopped = false;
   p->held.until = 0;
   for (size_t i = 0; i < rows; ++i) {
     enum ck_table table = t->slice->rows[i]->row.table;
@@ -363,6 +369,7 @@ void sync_pipeline_answer(struct sync_pipeline *p, const struct sync_answer *a, 
   p->sent = NULL;
   p->probe_at = 0;
   if (a->class == SYNC_DONE) ++p->through;
+  heard(p, a->class);
   set_clock_by(p, a->class, now); /* decides how long a slice has waited, … */
   handlers[a->class](&t);
   set_clock_by(p, a->class, now); /* … and then which tables are paused now */
@@ -377,10 +384,10 @@ void sync_pipeline_witness(struct sync_pipeline *p, const struct sync_answer *a,
                            int64_t today_left) {
   struct turn t = {.p = p, .a = a, .now = now, .today_left = today_left};
   p->unread = a->class != SYNC_DONE;
+  heard(p, a->class);
   if (a->class == SYNC_DONE) {
     p->tries = 0;
     p->again = 0;
-    p->stopped = false;
     p->held.until = 0;
     p->last_error[0] = '\0';
     return;

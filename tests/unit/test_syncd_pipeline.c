@@ -249,6 +249,29 @@ Test(syncd_pipeline, without_access_it_stops_and_looks_again_every_30_s) {
   cr_expect_str_eq(sync_pipeline_state(&pipeline, now), "idle");
 }
 
+static struct sync_answer lost(struct sync_slice *s) {
+  (void)s;
+  return is(SYNC_UNKNOWN, "connection lost");
+}
+
+/* Somebody has repaired that, and it asks to wait: no person is needed. */
+Test(syncd_pipeline, a_sink_that_answers_again_does_not_refuse_everything) {
+  static struct sync_answer (*const answers[])(struct sync_slice * s) = {too_many, used_up};
+  for (size_t i = 0; i < 2; ++i) {
+    give_messages(1, 10);
+    cr_assert(once(no_access));
+    now = sync_pipeline_wake(&pipeline);
+    cr_assert(once(lost));
+    cr_expect_str_eq(sync_pipeline_state(&pipeline, now), "stopped", "nothing has answered");
+    now = sync_pipeline_wake(&pipeline);
+    cr_assert(once(answers[i]));
+    cr_expect_str_eq(sync_pipeline_state(&pipeline, now), "waiting");
+    struct sync_batch *batch = run(all_well, INT64_MAX - 1);
+    cr_assert(batch);
+    sync_pipeline_drop(batch);
+  }
+}
+
 static struct sync_answer ten_at_most(struct sync_slice *s) {
   return s->n > 10 ? is(SYNC_SPLIT, "exceeded its memory limit") : is(SYNC_DONE, "");
 }
