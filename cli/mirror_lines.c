@@ -52,12 +52,24 @@ static void witness_lines(struct cli_table *t, const char *sink, const json_t *s
 
 static bool unproven(const json_t *sync) { return json_is_true(json_object_get(sync, "unproven")); }
 
+/* … --sink NAME, unless there is no other mirror that the command would repair, too. */
+static void repair_command(struct ck_buf *b, const json_t *info, const char *sink, bool deep) {
+  bool several = json_object_size(json_object_get(info, "sync")) > 1;
+  ck_buf_printf(b, "convkeep sync repair%s%s%s", deep ? " --deep" : "", several ? " --sink " : "",
+                several ? sink : "");
+}
+
 /* After a restore, or when a mirror was taken over. */
-static void unproven_line(struct cli_table *t, const json_t *sync) {
+static void unproven_line(struct cli_table *t, const json_t *info, const char *sink,
+                          const json_t *sync) {
   struct ck_buf text = {0};
   if (!unproven(sync)) return;
-  ck_buf_text(&text, "may have rows of another time: it is compared, column by column, and repaired"
-                     " by itself; convkeep sync repair --deep does it now");
+  ck_buf_printf(&text,
+                "%s: may have rows of another time: it is compared, column by column, and"
+                " repaired by itself; ",
+                sink);
+  repair_command(&text, info, sink, true);
+  ck_buf_text(&text, " does it now");
   cli_line(t, "", CLI_YELLOW, &text);
   ck_buf_free(&text);
 }
@@ -68,7 +80,9 @@ static int64_t wrong(const json_t *sync) {
   return cli_member_int(json_object_get(sync, "check"), "wrong", 0);
 }
 
-static void wrong_line(struct cli_table *t, const char *sink, const json_t *sync, int64_t now) {
+static void wrong_line(struct cli_table *t, const json_t *info, const char *sink,
+                       const json_t *sync) {
+  int64_t now = cli_member_int(info, "at", ck_now_ms());
   const json_t *check = json_object_get(sync, "check");
   const char *task = cli_member(check, "task");
   bool left = strncmp(task, "repair", 6) == 0;
@@ -82,8 +96,9 @@ static void wrong_line(struct cli_table *t, const char *sink, const json_t *sync
                                         : "differ from the database (");
   ck_buf_printf(&text, "%s, ", task);
   cli_seconds_text(&text, now - cli_member_int(check, "at", now));
-  ck_buf_printf(&text, " ago); convkeep sync repair%s ", strstr(task, "deep") ? " --deep" : "");
-  ck_buf_text(&text, left ? "tries it again; logs/syncd.log names them" : "writes what differs");
+  ck_buf_text(&text, " ago); ");
+  repair_command(&text, info, sink, strstr(task, "deep") != NULL);
+  ck_buf_text(&text, left ? " tries it again; logs/syncd.log names them" : " writes what differs");
   cli_line(t, "mirror wrong", CLI_RED, &text);
   ck_buf_free(&text);
 }
@@ -145,20 +160,21 @@ static void unused_lines(struct cli_table *t, const json_t *info) {
   ck_buf_free(&text);
 }
 
-void cli_mirror_lines(struct cli_table *t, const json_t *info,
+void cli_mirror_lines(struct cli_table *t, const json_t *info, const char *only,
                       void (*more)(struct cli_table *t, const json_t *info, const char *sink,
                                    const json_t *mirror)) {
   json_t *all = json_object_get(info, "sync"), *sync;
   const char *sink;
   json_object_foreach(all, sink, sync) {
+    if (only && strcmp(sink, only) != 0) continue;
     mirror_line(t, info, sink, sync);
     alarm_line(t, sink, sync);
     witness_lines(t, sink, sync);
-    wrong_line(t, sink, sync, cli_member_int(info, "at", ck_now_ms()));
-    unproven_line(t, sync);
+    wrong_line(t, info, sink, sync);
+    unproven_line(t, info, sink, sync);
     dead_letter_line(t, sink, sync);
     cli_error_line(t, "mirror error", sync);
     if (more) more(t, info, sink, sync);
   }
-  unused_lines(t, info);
+  if (!only) unused_lines(t, info);
 }

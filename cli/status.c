@@ -379,7 +379,7 @@ static void print_for_people(const struct cli *c, const struct cli_presence *p,
   pause_line(t, info);
   record_line(t, info);
   spool_line(t, info);
-  cli_mirror_lines(t, info, NULL);
+  cli_mirror_lines(t, info, NULL, NULL);
   job_line(t, info, now);
   limit_lines(t, info, now);
   notify_line(t, info);

@@ -133,11 +133,12 @@ static void more_lines(struct cli_table *t, const json_t *info, const char *sink
   ck_buf_free(&text);
 }
 
-/* One line for each mirror. */
-static void print_json(const json_t *info) {
+/* One line for each mirror, or for the only one. */
+static void print_json(const json_t *info, const char *only) {
   json_t *all = json_object_get(info, "sync"), *mirror;
   const char *sink;
   json_object_foreach(all, sink, mirror) {
+    if (only && strcmp(sink, only) != 0) continue;
     json_t *line =
         json_pack("{s:s, s:O}", "sink", sink, "version", json_object_get(info, "version"));
     json_object_update(line, mirror);
@@ -146,16 +147,10 @@ static void print_json(const json_t *info) {
   }
 }
 
-/* Leaves only the mirror in that sink. */
-static int keep_only(struct cli *c, json_t *info, const char *sink) {
-  json_t *mirror = json_object_get(json_object_get(info, "sync"), sink);
-  if (!mirror) {
-    cli_error(c, "--sink", "the store has no mirror in %s", sink);
-    return CLI_FAILED;
-  }
-  json_object_set_new(info, "sync", json_pack("{s:O}", sink, mirror));
-  json_object_set_new(info, "sync_unused", json_array());
-  return CLI_GO_ON;
+static int find_mirror(struct cli *c, const json_t *info, const char *sink) {
+  if (json_object_get(json_object_get(info, "sync"), sink)) return CLI_GO_ON;
+  cli_error(c, "--sink", "the store has no mirror in %s", sink);
+  return CLI_FAILED;
 }
 
 static int sync_status(struct cli *c, const char *sink) {
@@ -164,12 +159,12 @@ static int sync_status(struct cli *c, const char *sink) {
   if (rc == CLI_GO_ON) rc = cli_status_of(c, &info);
   if (rc != CLI_GO_ON) return rc;
   cli_hide_private(c, info);
-  if (sink) rc = keep_only(c, info, sink);
+  if (sink) rc = find_mirror(c, info, sink);
   if (rc == CLI_GO_ON && c->json) {
-    print_json(info);
+    print_json(info, sink);
   } else if (rc == CLI_GO_ON) {
     struct cli_table *t = cli_table_new(2, NULL);
-    cli_mirror_lines(t, info, more_lines);
+    cli_mirror_lines(t, info, sink, more_lines);
     if (!sink) worker_lines(t, info, NULL, NULL);
     cli_table_print(&t);
   }

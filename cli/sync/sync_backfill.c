@@ -124,8 +124,8 @@ int cli_sync_backfill(struct cli *c, const char *sink, bool adopt) {
     if (w.left)
       ck_buf_printf(&text,
                     "%lld %s could not be repaired: see logs/syncd.log; it is tried again from"
-                    " time to time, and convkeep sync repair --deep tries it now\n",
-                    (long long)w.left, ck_noun((uint64_t)w.left, "row", "rows"));
+                    " time to time, and convkeep sync repair --deep --sink %s tries it now\n",
+                    (long long)w.left, ck_noun((uint64_t)w.left, "row", "rows"), sink);
     cli_print(&text);
     ck_buf_free(&text);
   }

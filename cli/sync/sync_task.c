@@ -118,7 +118,9 @@ static void people_result(const struct task *t, bool mend) {
   } else if (found.len) {
     /* Only --deep looks at the columns. */
     bool deep = cli_member_int(t->result, "different", 0) > 0;
-    ck_buf_printf(&text, "convkeep sync repair%s writes what differs\n", deep ? " --deep" : "");
+    bool several = ck_set_word(t->c->settings, CK_SET_SYNC_SINKS, 1) != NULL;
+    ck_buf_printf(&text, "convkeep sync repair%s%s%s writes what differs\n", deep ? " --deep" : "",
+                  several ? " --sink " : "", several ? t->sink : "");
   }
   cli_print(&text);
   ck_buf_free(&found);

@@ -314,6 +314,18 @@ static void write_one(struct t_producer *p, int i) {
           i);
 }
 
+/* The advice is about the mirror that is wrong, also where only that one is shown. */
+T_STORY(mirror, the_advice_names_the_mirror, 60) {
+  t_set("sync.sinks", "sqlite null");
+  t_up();
+  write_one(t_producer("test"), 0);
+  t_settle(10000);
+  t_sql_run("mirror.db", "DELETE FROM messages");
+  t_says(1, "convkeep sync repair --sink sqlite writes what differs", "sync", "verify");
+  t_says(0, "convkeep sync repair --sink sqlite writes what differs", "status");
+  t_says(0, "convkeep sync repair --sink sqlite writes", "sync", "status", "--sink", "sqlite");
+}
+
 /* Another store's mirror is one mirror's alarm; a database that was set back is everybody's. */
 T_STORY(mirror, what_was_set_back_stops_all, 60) {
   t_set("sync.sinks", "sqlite null");
