@@ -22,6 +22,7 @@
   S(doubts, job_id) \
   S(sent, message_id) \
   S(dead_letters, sink) \
+  S(dead_letters, mirror) \
   S(refusals, producer) \
   S(places, conversation_id) \
   S(places, platform) \

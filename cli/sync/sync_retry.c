@@ -3,6 +3,7 @@
 #include "cli/sync/sync.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/out.h"
@@ -52,11 +53,13 @@ static int send_all(struct cli *c, const json_t *letters, const char *key, uint6
   return rc;
 }
 
-/* Those of one sink. */
+/* Those of the mirror in one sink. */
 static int retry_in(struct cli *c, const char *sink, const char *key, uint64_t *sent) {
   json_t *letters;
-  struct cli_filter of = {"sink", sink, 0};
+  char *mirror = ck_settings_mirror(c->settings, sink);
+  struct cli_filter of = {"mirror", mirror, 0};
   int rc = cli_query_all(c, "dead_letters", &of, 1, &letters);
+  free(mirror);
   if (rc != CLI_GO_ON) return rc;
   rc = send_all(c, letters, key, sent);
   json_decref(letters);

@@ -131,8 +131,12 @@ static const struct list lists[] = {
      " ON l.job_id = t.job_id AND l.state = 'unknown' WHERE t.outcome = 'unknown') a",
      0},
     {"sent", "message_id, job_id, at", "message_id", NULL, NULL, 0},
-    {"dead_letters", "sink, table_name, key, version, reason, at", "at DESC, sink, table_name, key",
-     NULL, NULL, 0},
+    /* Each is one mirror's; a sink may have had several, such as D1 with another database. */
+    {"dead_letters", "sink, mirror, table_name, key, version, reason, at",
+     "at DESC, mirror, table_name, key", NULL,
+     "(SELECT substr(sink, 1, instr(sink || ':', ':') - 1) AS sink, sink AS mirror,"
+     " table_name, key, version, reason, at FROM dead_letters)",
+     0},
     {"originals",
      "lower(hex(id)) AS id, block, at, bytes, conversation, age, reader, messages, executions, "
      "log, lines, lower(hex(chain)) AS chain, lower(hex(chain_end)) AS chain_end",

@@ -229,10 +229,14 @@ static int put_check(struct ck_map *m, sqlite3 *db, const struct mirror *mirror,
   return 0;
 }
 
-static int put_dead_letters(struct ck_map *m, sqlite3 *db, const char *sink, struct ck_err *err) {
-  char *sql = ck_sprintf("SELECT count(*) FROM dead_letters WHERE sink = '%s'", sink);
-  int rc = status_query(m, db, "dead_letters", sql, err);
-  free(sql);
+static int put_dead_letters(struct ck_map *m, sqlite3 *db, const struct mirror *mirror,
+                            struct ck_err *err) {
+  sqlite3_stmt *s = db_prepare(db, "SELECT count(*) FROM dead_letters WHERE sink = ?1", err);
+  if (!s) return -1;
+  db_bind_str(s, 1, ck_str_of(mirror->name));
+  int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : db_fail(db, "dead_letters", err);
+  if (rc == 0) ck_pair_int(m, "dead_letters", sqlite3_column_int64(s, 0));
+  sqlite3_finalize(s);
   return rc;
 }
 
@@ -283,7 +287,7 @@ static int put_mirror(struct ck_map *sync, sqlite3 *db, const struct context *co
   else
     ck_pair_nil(&m, "last_error");
   if (put_check(&m, db, mirror, err) || put_today(&m, db, mirror->sink, err) ||
-      put_dead_letters(&m, db, mirror->sink, err))
+      put_dead_letters(&m, db, mirror, err))
     return -1;
   ck_map_close(&m);
   return 0;

@@ -7,14 +7,15 @@
 
 #include "proto/log.h"
 
-static int save_dead_letters(struct apply *a, const struct ck_synced *m, struct ck_err *err) {
+static int save_dead_letters(struct apply *a, const struct mirror *mirror,
+                             const struct ck_synced *m, struct ck_err *err) {
   struct ck_reader r = ck_reader_of(m->dead);
   struct ck_dead_letter letter;
   uint32_t n;
   if (ck_read_array(&r, &n)) return ck_fail(err, "synced.dead: must be an array");
   for (uint32_t i = 0; i < n; ++i) {
     if (ck_dead_letter_decode(&r, &letter, err)) return ck_fail_in(err, "synced.dead[%u]", i);
-    if (system_run(a->system, SYSTEM_DEAD_SAVE, err, "sssisi", m->sink,
+    if (system_run(a->system, SYSTEM_DEAD_SAVE, err, "sssisi", ck_str_of(mirror->name),
                    ck_str_of(ck_tables[letter.table].name), letter.key, (int64_t)letter.version,
                    letter.reason, a->now))
       return apply_failed(a);
@@ -50,14 +51,15 @@ int mutate_synced(struct apply *a, const struct ck_synced *m, struct ck_err *err
   if (!mirror) return -1;
   struct mirror_news *news = apply_news(a, mirror);
   if (news->backfill) return ck_fail(err, "synced.generation: a backfill begins with this batch");
-  if (apply_savepoint(a, err) || save_dead_letters(a, m, err)) return -1;
+  if (apply_savepoint(a, err) || save_dead_letters(a, mirror, m, err)) return -1;
   struct lease done = {m->generation, m->after, m->upto};
   uint64_t cursor;
   if (!leases_end(mirror->leases, &done, &cursor))
     return ck_fail(err, "synced.generation: %llu is not the current lease of this range",
                    (unsigned long long)m->generation);
   remember_ended(a, mirror, m->generation);
-  if (system_run(a->system, SYSTEM_DEAD_PASSED, err, "s", m->sink)) return apply_failed(a);
+  if (system_run(a->system, SYSTEM_DEAD_PASSED, err, "s", ck_str_of(mirror->name)))
+    return apply_failed(a);
   uint64_t witness = m->witness < m->upto ? m->witness : m->upto;
   if (system_run(a->system, SYSTEM_SINK_SAVE, err, "sii", ck_str_of(mirror->name), (int64_t)cursor,
                  (int64_t)witness))
@@ -67,11 +69,14 @@ int mutate_synced(struct apply *a, const struct ck_synced *m, struct ck_err *err
 }
 
 int mutate_retry(struct apply *a, const struct ck_retry *m, struct ck_err *err) {
+  struct mirror *mirror = apply_mirror(a, m->sink, "retry", err);
   enum ck_table t = ck_table_named(m->table);
+  if (!mirror) return -1;
   if (t == CK_TABLES) return ck_fail(err, "retry.table: %s is not a table", ck_quoted(m->table));
   struct entry *e = apply_find(a, t, m->key, err);
   if (!e || apply_savepoint(a, err)) return -1;
-  if (system_run(a->system, SYSTEM_DEAD_DROP, err, "sss", m->sink, m->table, m->key))
+  if (system_run(a->system, SYSTEM_DEAD_DROP, err, "sss", ck_str_of(mirror->name), m->table,
+                 m->key))
     return apply_failed(a);
   if (sqlite3_changes(a->db) == 0 || !e->exists) return 0;
   struct ck_row row = e->row;

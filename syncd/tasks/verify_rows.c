@@ -46,9 +46,10 @@ static int take_dead_letters(struct verify *v, struct ck_str rows, struct ck_err
 int verify_read_dead_letters(struct verify *v, struct ck_err *err) {
   struct ck_buf filters = {0};
   struct ck_buf cursor = {0};
+  char *mirror = ck_settings_mirror(v->t->settings, v->t->sink->name);
   int rc;
   struct ck_map m = ck_map_open(&filters);
-  ck_pair_text(&m, "sink", v->t->sink->name);
+  ck_pair_text(&m, "mirror", mirror);
   ck_map_close(&m);
   do {
     struct ck_message request = {.kind = CK_MSG_QUERY}, answer;
@@ -64,6 +65,7 @@ int verify_read_dead_letters(struct verify *v, struct ck_err *err) {
     ck_buf_str(&cursor, answer.as.rows.cursor);
     zmq_msg_close(&frame);
   } while (rc == 0 && cursor.len);
+  free(mirror);
   ck_buf_free(&filters);
   ck_buf_free(&cursor);
   if (v->dead.n) qsort(v->dead.at, v->dead.n, sizeof *v->dead.at, compare_rows);

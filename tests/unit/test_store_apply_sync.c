@@ -128,22 +128,43 @@ Test(apply, a_retry_gives_the_record_a_new_version_and_forgets_the_dead_letter) 
   sh_message(&s, "m1", 10, "");
   sh_message(&s, "m2", 10, "");
   cr_assert_eq(
-      sqlite3_exec(s.db,
-                   "INSERT INTO dead_letters VALUES"
-                   " ('d1', 'messages', 'm1', 1, 'r', 1), ('null', 'messages', 'm1', 1, 'r', 1)",
-                   NULL, NULL, NULL),
+      sqlite3_exec(
+          s.db,
+          "INSERT INTO dead_letters VALUES"
+          " ('d1:db', 'messages', 'm1', 1, 'r', 1), ('sqlite', 'messages', 'm1', 1, 'r', 1),"
+          " ('d1:former', 'messages', 'm1', 1, 'r', 1)",
+          NULL, NULL, NULL),
       0);
   sh_mutate(&s, &m);
   cr_expect_eq(sh_apply(&s), 'u');
   cr_assert_eq(sh_commit(&s), 0);
   cr_expect_eq(sh_int(&s, "SELECT version FROM messages WHERE id = 'm1'"), 3);
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM dead_letters"), 1,
-               "the other sink's is not this one's");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM dead_letters"), 2,
+               "the other mirrors' are not this one's");
   sh_mutate(&s, &m);
   cr_expect_eq(sh_apply(&s), '=');
   cr_assert_eq(sh_commit(&s), 0);
   m.as.retry.table = CK_LIT("sinks");
   ap_refused(m, "retry.table");
+  m.as.retry.sink = CK_LIT("postgres");
+  ap_refused(m, "retry.sink");
+}
+
+/* Another database of D1's is another mirror. */
+Test(apply, a_dead_letter_is_kept_by_the_name_of_its_mirror) {
+  struct ck_buf dead = {0};
+  sh_message(&s, "m1", 1, "");
+  struct ck_mutation end = synced(grant(s.mirrors->at[1].leases, 1, 0));
+  ck_put_array(&dead, 1);
+  ck_dead_letter_encode(&dead, &(struct ck_dead_letter){.table = CK_MESSAGES,
+                                                        .key = CK_LIT("m1"),
+                                                        .version = 1,
+                                                        .reason = CK_LIT("too big")});
+  end.as.synced.sink = CK_LIT("d1");
+  end.as.synced.dead = ck_buf_view(&dead);
+  cr_expect_neq(ap_mutate(end), 'r', "%s", s.reason.text);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM dead_letters WHERE sink = 'd1:db'"), 1);
+  ck_buf_free(&dead);
 }
 
 /* A mirror's costs are added up by day. */
