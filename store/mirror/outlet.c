@@ -71,7 +71,8 @@ static int gather(struct outlet *o, struct batch *b, struct ck_err *err) {
   return rc;
 }
 
-/* The trouble is over when no mirror's batch is in it any more. */
+/* The trouble is over when no mirror's batch is in it any more: it could be gathered, or nobody
+ * asks for it. */
 static void readable(struct outlet *o) {
   bool any = false;
   o->unreadable = false;
@@ -281,6 +282,7 @@ static bool give_task(struct outlet *o) {
 /* ---- the turn ---- */
 
 bool outlet_turn(struct outlet *o) {
+  if (o->unreadable && !demands_batch(&o->demands, ck_boot_ms())) readable(o);
   return give_tokens(o) || give_probe(o) || ask_witness(o) || give_task(o) || give_batch(o);
 }
 
@@ -290,7 +292,7 @@ static int64_t batch_due(struct outlet *o, int64_t now) {
 }
 
 int64_t outlet_due(struct outlet *o, int64_t now) {
-  int64_t due = batch_due(o, now);
+  int64_t due = o->unreadable ? now : batch_due(o, now);
   if (demands_tokens(&o->demands, now) && is_tokens_turn(o, now))
     due = earlier(due, meter_token_at(o->mirror->meter, now));
   if (demands_probe(&o->demands, now))
