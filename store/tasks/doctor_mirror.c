@@ -150,6 +150,9 @@ static int count_some(struct mirror *m, sqlite3_stmt *s, struct ck_buf *after, s
   int bad = rc == SQLITE_DONE ? 0 : db_fail(m->d->db, "rows of no record", err);
   sqlite3_reset(s);
   doctor_piece_rest(began);
+  /* In a damaged index the last row may be before the first, and the search would never end. */
+  if (bad == 0 && n && ck_str_order(ck_buf_view(&last), ck_buf_view(after)) <= 0)
+    bad = ck_fail(err, "its rows are out of order after %s", ck_buf_cstr(after));
   ck_buf_free(after);
   *after = last;
   return bad ? -1 : n > 0 && !task_cancelled(m->d->task);

@@ -248,6 +248,31 @@ T_STORY(damage, a_page_of_messages, 90) {
   check_all_there(340);
 }
 
+/* The last key of an index is turned into one before all others: whoever asks for the keys after it
+ * gets all of them, again and again. */
+T_STORY(damage, the_order_of_the_mirror, 90) {
+  size_t n = 0, i;
+  t_up();
+  observe(0, 300);
+  t_down_marked();
+  json_t *pages = t_sql("mirror.db", "SELECT pageno AS p FROM dbstat WHERE pagetype = 'leaf' AND"
+                                     " name = 'sqlite_autoindex_messages_1'"),
+         *page;
+  char *bytes = t_read_file("mirror.db", &n);
+  int turned = 0;
+  json_array_foreach(pages, i, page) {
+    char *at = bytes + PAGE * (t_int_at(page, "p", 1) - 1), *key = memmem(at, PAGE, "s0299", 5);
+    if (!key) continue;
+    *key ^= 16;
+    ++turned;
+  }
+  T_CHECK(turned == 1, "the key is there %d times", turned);
+  t_write_file("mirror.db", bytes, n);
+  t_doctor_finds(1, "mirror", "wrong", "mirror.db");
+  free(bytes);
+  json_decref(pages);
+}
+
 /* ---- the WAL ---- */
 
 /* Damages its first frame: a store that starts loses all commits since the last checkpoint. The
