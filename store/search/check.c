@@ -109,14 +109,16 @@ static int check_both(struct checking *c, struct ck_err *err) {
   c->out->messages = (uint64_t)messages;
   c->out->titles = (uint64_t)titles;
   return check_records(c,
-                       "SELECT version FROM messages WHERE version > ?1 AND version <= ?2"
+                       "SELECT version FROM messages"
+                       " WHERE version > ?1 AND +version > ?1 AND version <= ?2"
                        " ORDER BY version LIMIT " PIECE,
                        "SELECT version FROM entries WHERE role NOTNULL ORDER BY version", err) ||
-                 check_records(
-                     c,
-                     "SELECT version FROM local_conversations"
-                     " WHERE version > ?1 AND version <= ?2 ORDER BY version LIMIT " PIECE,
-                     "SELECT version FROM entries WHERE role ISNULL ORDER BY version", err)
+                 check_records(c,
+                               "SELECT version FROM local_conversations"
+                               " WHERE version > ?1 AND +version > ?1 AND version <= ?2"
+                               " ORDER BY version LIMIT " PIECE,
+                               "SELECT version FROM entries WHERE role ISNULL ORDER BY version",
+                               err)
              ? -1
              : 0;
 }

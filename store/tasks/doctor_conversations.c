@@ -149,7 +149,8 @@ static int check_one(struct check *k, struct ck_str id, struct ck_err *err) {
 static int check_all(struct check *k, struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(k->d->db,
                                "SELECT version, local_conversation_id FROM local_conversations"
-                               " WHERE version > ?1 AND version <= ?2 ORDER BY version LIMIT 1",
+                               " WHERE version > ?1 AND +version > ?1 AND version <= ?2"
+                               " ORDER BY version LIMIT 1",
                                err);
   int rc = s ? SQLITE_ROW : SQLITE_ERROR, bad = s ? 0 : -1;
   for (int64_t after = 0, began = ck_mono_us(); rc == SQLITE_ROW && !bad;) {

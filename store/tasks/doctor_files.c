@@ -137,7 +137,7 @@ static int check_table(struct files *f, enum ck_table t, struct ck_err *err) {
   db_columns(&sql, t, "");
   ck_buf_printf(&sql,
                 ", static_path FROM %s"
-                " WHERE version > ?1 AND version <= ?2 ORDER BY version LIMIT %d",
+                " WHERE version > ?1 AND +version > ?1 AND version <= ?2 ORDER BY version LIMIT %d",
                 ck_tables[t].name, CHUNK);
   sqlite3_stmt *s = db_prepare(f->d->db, ck_buf_cstr(&sql), err);
   ck_buf_free(&sql);

@@ -31,9 +31,11 @@ int doctor_reader_end(struct doctor *d, struct ck_err *err);
 /* Makes the copy, outside a transaction; later transactions are on it. */
 int doctor_reader_copy(struct doctor *d, struct ck_err *err);
 
-/* For a check that reads in pieces of one statement each. It stops a piece when doctor_piece_over,
- * then calls doctor_piece_rest, which sleeps a moment so that the WAL can start over. began: when
- * the piece began, ck_mono_us. */
+/* For a check that reads in pieces of one statement each, the rows after the last of the piece
+ * before, in the order of their versions. Its SQL says so twice, the second time as `+version >
+ * ?1`: SQLite finds the first row by the order of the tree, and if that is damaged, the same rows
+ * would come for ever. It stops a piece when doctor_piece_over, then calls doctor_piece_rest, which
+ * sleeps a moment so that the WAL can start over. began: when the piece began, ck_mono_us. */
 bool doctor_piece_over(int64_t began);
 void doctor_piece_rest(int64_t began);
 

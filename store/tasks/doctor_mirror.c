@@ -76,7 +76,7 @@ static void compare_sql(struct ck_buf *sql, enum ck_table t) {
                 " WHEN m.version IS NULL THEN 1"
                 " ELSE 2 END"
                 " FROM main.%s a LEFT JOIN mirror.%s m ON m.%s = a.%s"
-                " WHERE a.version > ?1 AND a.version <= ?2"
+                " WHERE a.version > ?1 AND +a.version > ?1 AND a.version <= ?2"
                 " ORDER BY a.version LIMIT " CHUNK,
                 name, key, name, name, key, key);
 }

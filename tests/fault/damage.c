@@ -273,6 +273,30 @@ T_STORY(damage, the_order_of_the_mirror, 90) {
   json_decref(pages);
 }
 
+/* The version of the last row of a table becomes one before all others, in the same way. */
+T_STORY(damage, the_order_of_the_database, 90) {
+  size_t n = 0;
+  t_up();
+  observe(0, 300);
+  t_down_marked();
+  long page = t_sql_int("artifact.db", "SELECT pageno FROM dbstat WHERE name = 'messages' AND"
+                                       " pagetype = 'leaf' ORDER BY path DESC LIMIT 1") -
+              1;
+  char *bytes = t_read_file("artifact.db", &n);
+  unsigned char *head = (unsigned char *)bytes + page * PAGE;
+  int cells = head[3] << 8 | head[4], last = head[6 + 2 * cells] << 8 | head[7 + 2 * cells],
+      bit = 64;
+  unsigned char *cell = head + last;
+  while (*cell & 128) cell++;
+  T_CHECK(head[0] == 13 && cell[1] & 128 && cell[1] & 127, "it has no version of two bytes");
+  while (!(cell[1] & bit)) bit >>= 1;
+  cell[1] ^= (unsigned char)bit;
+  t_write_file("artifact.db", bytes, n);
+  free(bytes);
+  t_doctor_finds(1, "database", "wrong", "artifact.db: a page is not as written: ");
+  t_doctor_finds(1, "database", "wrong", "out of order");
+}
+
 /* ---- the WAL ---- */
 
 /* Damages its first frame: a store that starts loses all commits since the last checkpoint. The
