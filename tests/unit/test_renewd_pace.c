@@ -69,6 +69,31 @@ Test(renewd_pace, hung_targets_hold_up_themselves_only, .init = begin, .fini = d
   cr_assert_eq(turn(other), 300);
 }
 
+/* Once there are as many as may be, a target that has one waits; one that has none does not. */
+Test(renewd_pace, all_together_have_a_limit, .init = begin, .fini = done) {
+  char key[16];
+  struct renew_lane *busy = lane("busy"), *l = busy;
+  renew_pace_wait(&p, busy, &timers[0], 0);
+  renew_pace_wait(&p, busy, &timers[1], 1);
+  for (int i = 2; i <= RENEW_SLOTS; i++) {
+    snprintf(key, sizeof key, "one %d", i);
+    l = lane(key);
+    renew_pace_wait(&p, l, &timers[i], 0);
+    cr_assert_eq(turn(i == 2 ? busy : l), i == 2 ? 0 : i);
+    if (i == 2) cr_assert_eq(turn(l), i);
+  }
+  cr_assert_eq(p.ours, RENEW_SLOTS);
+  cr_assert_eq(turn(busy), -1);
+  cr_assert_eq(renew_pace_due(&p), RENEW_NEVER);
+  struct renew_lane *other = lane("other");
+  renew_pace_wait(&p, other, &timers[300], 0);
+  cr_assert_eq(turn(other), 300);
+  renew_pace_end(&p, other, true, at);
+  cr_assert_eq(turn(busy), -1);
+  renew_pace_end(&p, l, true, at);
+  cr_assert_eq(turn(busy), 1);
+}
+
 Test(renewd_pace, deliveries_begin_apart, .init = begin, .fini = done) {
   p.spacing = 2000;
   struct renew_lane *l = lane("a"), *other = lane("b");
