@@ -252,6 +252,7 @@ struct renew_waits {
   struct renew_ticket ticket;
   struct renew_queue queue; /* conversations with an unsure row */
   size_t asked;             /* how many they are */
+  size_t rows;              /* how many such rows they have, or more */
   bool started;             /* a round has ended since this history began */
   char *one;                /* what is asked for alone; NULL: nothing */
   bool of_job;              /* that is a job */

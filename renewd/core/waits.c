@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-/* Of more conversations than this all waits are asked for. */
+/* Of more rows than this all waits are asked for. */
 #define ONE_BY_ONE RENEW_PAGE
 
 /* Rounds are counted without 0, and begin again at the end. */
@@ -31,6 +31,7 @@ uint32_t renew_wait_unsure(struct renew_core *core, struct renew_conversation *c
     core->waits.asked++;
   }
   core->waits.wanted = true;
+  core->waits.rows++;
   return after(core->waits.round); /* the one that is under way may be older than the row */
 }
 
@@ -82,6 +83,7 @@ static void query_next(struct renew_core *core) {
     renew_conversation_drop(core, take_first(w));
   }
   w->wanted = false;
+  w->rows = 0;
 }
 
 bool renew_waits_look(const struct renew_core *core) {
@@ -93,7 +95,7 @@ void renew_waits_load(struct renew_core *core) {
   struct renew_waits *w = &core->waits;
   w->started |= core->recovered && !w->wanted && !w->more;
   if (!renew_waits_look(core) || core->now.boot < w->at) return;
-  if (!w->more && w->started && w->asked <= ONE_BY_ONE) {
+  if (!w->more && w->started && w->rows <= ONE_BY_ONE) {
     query_next(core);
     return;
   }
@@ -131,15 +133,15 @@ static void settle_one(const struct renew_core *core, uint32_t *unsure, int64_t 
 
 /* In the order in which they came. One of which a row has come meanwhile is asked about again. */
 static void settle(struct renew_core *core) {
+  core->waits.rows = 0;
   for (size_t n = core->waits.asked; n; n--) {
     struct renew_conversation *c = take_first(&core->waits);
     settle_one(core, &c->unsure, &c->rest);
-    bool unsure = c->unsure > 0;
+    if (c->unsure) renew_wait_unsure(core, c);
     for (struct renew_job *j = c->jobs; j; j = j->next) {
       settle_one(core, &j->unsure, &j->due);
-      unsure |= j->unsure > 0;
+      if (j->unsure) renew_wait_unsure(core, c);
     }
-    if (unsure) renew_wait_unsure(core, c);
     renew_turn_rests(core, c);
     renew_conversation_touch(core, c);
     renew_conversation_drop(core, c);
@@ -155,6 +157,7 @@ static void settle_asked(struct renew_core *core) {
   if (j) settle_one(core, &j->unsure, &j->due);
   if (c && !j) settle_one(core, &c->unsure, &c->rest);
   renew_waits_forget(core);
+  if (w->rows) w->rows--;
   if (!c) return;
   renew_turn_rests(core, c);
   renew_conversation_touch(core, c);

@@ -247,6 +247,28 @@ Test(renewd_clocks, very_many_rows_at_once, .init = core_begin, .fini = core_end
   cr_assert_null(queried(RENEW_ABOUT_WAITS));
 }
 
+/* Also if all are of one conversation. */
+Test(renewd_clocks, very_many_jobs_of_one_conversation, .init = core_begin, .fini = core_end) {
+  knows_waits = false;
+  row_conversation("c", "auto", "m0", 0);
+  for (int i = 0; i <= RENEW_PAGE; i++) {
+    char name[16], message[16];
+    snprintf(name, sizeof name, "j%d", i);
+    snprintf(message, sizeof message, "n%d", i);
+    row_job((struct row_of_job){
+        .id = name, .of = "c", .message = message, .attempts = 1, .next = ck_int(at.wall + HOUR)});
+  }
+  happen(RENEW_TICK);
+  const struct renew_effect *asked = queried(RENEW_ABOUT_WAITS);
+  cr_assert(asked && !asked->as.query.conversation_id.n && !asked->as.query.job_id.n);
+  answer(asked, (struct renew_answer){0});
+  cr_assert_null(queried(RENEW_ABOUT_WAITS));
+  row_conversation("d", "auto", "m1", at.wall + HOUR);
+  happen(RENEW_TICK);
+  asked = queried(RENEW_ABOUT_WAITS);
+  cr_assert(asked && ck_str_is(asked->as.query.conversation_id, "d"), "few are asked about alone");
+}
+
 /* The newest attempts of a former run, page by page until one is old; after another start of the
  * machine with a clock that has gone back all of them look new. */
 Test(renewd_clocks, attempts_of_a_former_run, .init = core_new, .fini = core_end) {
