@@ -113,8 +113,10 @@ void cli_presence_look(const struct cli *c, struct cli_presence *p) {
     char label[CLI_LABEL_MAX];
     cli_daemon_label(p->settings, i, label);
     look_at_part(part, cli_daemon_part(i), label);
-    if (part->life == CLI_STOPPED && p->up.life == CLI_RUNNING) part->life = CLI_RESTARTING;
     json_t *its = json_object_get(json_object_get(note, "parts"), label);
+    /* One that it does not have is of a sink that was added to the settings since. */
+    bool is_ups = p->up.life == CLI_RUNNING && (its || !note);
+    if (part->life == CLI_STOPPED && is_ups) part->life = CLI_RESTARTING;
     if (its) take_note(part, its);
     if (is_stopped(part->pid, name_of(i))) {
       part->life = CLI_STILL;

@@ -100,7 +100,7 @@ static void schedule(struct cli_ring *r, struct part *p) {
 
 /* Decides whether a part that failed before it was ever ready fails the whole ring. */
 static void judge(struct cli_ring *r, const struct part *p) {
-  const char *name = cli_part_names[p->kind];
+  const char *name = cli_part_names[p->kind], *label = p->label;
   bool late = ck_boot_ms() - r->born_at > PATIENCE_MS;
   if (r->failed) return;
   r->failed = true;
@@ -113,14 +113,14 @@ static void judge(struct cli_ring *r, const struct part *p) {
         &r->reason,
         "another %s runs on this folder: stop it first (run/%s.pid has its pid), or use another "
         "--data",
-        name, name);
+        label, label);
   else if (p->code == STAYS_DOWN && p->reason[0])
     ck_fail(&r->reason, "%s", p->reason);
   else if (p->code == 2 || p->code == STAYS_DOWN ||
            (p->code != HELD_ELSEWHERE && p->failures >= FAILURES_MAX))
     p->reason[0]
-        ? ck_fail(&r->reason, "%s does not start: %s", name, p->reason)
-        : ck_fail(&r->reason, "%s does not start (exit %d); see logs/%s.log", name, p->code, name);
+        ? ck_fail(&r->reason, "%s does not start: %s", label, p->reason)
+        : ck_fail(&r->reason, "%s does not start (exit %d); see logs/%s.log", label, p->code, name);
   else
     r->failed = false;
 }

@@ -43,6 +43,18 @@ int cli_log_open(const char *name, struct ck_err *err) {
   return fd >= 0 ? fd : ck_fail_in(err, "%s", path);
 }
 
+/* All of them have the same mirrors, also if one is started again after the file was edited. */
+static char *all_sinks(const struct ck_settings *s) {
+  struct ck_buf b = {0};
+  const char *sink;
+  ck_buf_text(&b, "sync.sinks=");
+  for (int i = 0; (sink = ck_set_word(s, CK_SET_SYNC_SINKS, i)); ++i)
+    ck_buf_printf(&b, "%s%s", i ? " " : "", sink);
+  char *text = ck_str_dup(ck_buf_view(&b));
+  ck_buf_free(&b);
+  return text;
+}
+
 static char **arguments(const struct cli *c, char *path, const char *sink,
                         const char *const *words) {
   int n = 0, word_count = 0;
@@ -59,9 +71,9 @@ static char **arguments(const struct cli *c, char *path, const char *sink,
     argv[n++] = ck_strdup("--set");
     argv[n++] = ck_strdup(c->set_flags[i]);
   }
-  if (sink) {
+  if (sink || c->settings) {
     argv[n++] = ck_strdup("--set");
-    argv[n++] = ck_sprintf("sync.sinks=%s", sink);
+    argv[n++] = sink ? ck_sprintf("sync.sinks=%s", sink) : all_sinks(c->settings);
   }
   for (int i = 0; i < word_count; ++i) argv[n++] = ck_strdup(words[i]);
   return argv;
@@ -72,10 +84,10 @@ static void free_arguments(char **argv) {
   free(argv);
 }
 
-/* Our environment with `ready` in place of CONVKEEP_READY_FD; the secrets are for syncd alone. Free
- * the array, not its strings. */
-static char **environment(const char *daemon, char *ready) {
-  char **env = strcmp(daemon, "syncd") == 0 ? ck_own_env() : ck_child_env();
+/* Our environment with `ready` in place of CONVKEEP_READY_FD; the secrets are for syncd alone, and
+ * of these what opens its sink. Free the array, not its strings. */
+static char **environment(const char *daemon, const char *sink, char *ready) {
+  char **env = strcmp(daemon, "syncd") == 0 ? ck_own_env(sink) : ck_child_env();
   size_t n = 0;
   while (env[n]) ++n;
   env = ck_realloc(env, (n + 2) * sizeof *env);
@@ -122,7 +134,7 @@ pid_t cli_spawn(const struct cli *c, const char *name, const char *sink, int dea
   char variable[40];
   snprintf(variable, sizeof variable, "CONVKEEP_READY_FD=%d", READY_FD);
   struct child k = {arguments(c, path, sink, NULL),
-                    environment(name, variable),
+                    environment(name, sink, variable),
                     log,
                     log,
                     -1,
@@ -163,7 +175,7 @@ pid_t cli_spawn_task(const struct cli *c, const char *name, const char *sink,
   pid_t pid = -1;
   char nothing[] = "CONVKEEP_READY_FD=";
   struct child k = {arguments(c, path, sink, words),
-                    environment(name, nothing),
+                    environment(name, sink, nothing),
                     -1,
                     log,
                     -1,

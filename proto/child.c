@@ -17,18 +17,19 @@ static bool is_one_of(const char *variable, const char *const *names) {
   return false;
 }
 
-static char **without(const char *const *names, bool secrets) {
+static char **without(const char *const *names, bool secrets, const char *sink) {
   size_t n = 0, kept = 0;
   while (environ[n]) ++n;
   char **env = ck_alloc((n + CK_SECRETS + 1) * sizeof *env);
   for (size_t i = 0; i < n; ++i)
     if (!is_one_of(environ[i], names)) env[kept++] = environ[i];
   for (int i = 0; i < CK_SECRETS && secrets; ++i)
-    if (ck_secrets_given(i)) env[kept++] = ck_secrets_given(i);
+    if (ck_secrets_given(i) && (!sink || ck_secrets_open(i, sink)))
+      env[kept++] = ck_secrets_given(i);
   env[kept] = NULL;
   return env;
 }
 
-char **ck_child_env(void) { return without(secret, false); }
+char **ck_child_env(void) { return without(secret, false, NULL); }
 
-char **ck_own_env(void) { return without(own, true); }
+char **ck_own_env(const char *sink) { return without(own, true, sink); }

@@ -16,6 +16,7 @@
 /* ---- in the environment ---- */
 
 static const char *const names[CK_SECRETS] = {"CONVKEEP_D1_TOKEN", "CONVKEEP_POSTGRES_PASSWORD"};
+static const char *const opened[CK_SECRETS] = {"d1", "postgres"};
 static char *taken[CK_SECRETS];
 
 void ck_secrets_keep_in(void) { prctl(PR_SET_DUMPABLE, 0); }
@@ -34,6 +35,8 @@ void ck_secrets_take(bool keep) {
 }
 
 char *ck_secrets_given(int i) { return taken[i]; }
+
+bool ck_secrets_open(int i, const char *sink) { return strcmp(opened[i], sink) == 0; }
 
 static const char *given(int i) {
   return taken[i] ? taken[i] + strlen(names[i]) + 1 : getenv(names[i]);

@@ -22,5 +22,7 @@ void ck_secrets_keep_in(void);
 /* "NAME=secret" of the i-th one that was taken and kept; NULL: there is none. Valid until the
  * process ends. */
 char *ck_secrets_given(int i);
+/* True: the i-th one opens this sink. */
+bool ck_secrets_open(int i, const char *sink);
 
 #endif

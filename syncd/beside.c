@@ -72,7 +72,7 @@ int sync_beside_start(struct sync_beside *b, struct ck_str words, struct ck_err 
   char *argv[ARGUMENTS_MAX];
   if (b->pid) return 0;
   if (read_flags(&own, err)) return -1;
-  char *copy = ck_str_dup(words), **env = ck_own_env();
+  char *copy = ck_str_dup(words), **env = ck_own_env(NULL);
   arguments(argv, &own, copy);
   pid_t parent = getpid(), pid = fork();
   if (pid == 0) become(parent, argv, env);

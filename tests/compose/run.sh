@@ -261,5 +261,14 @@ same_rows() {
 check "the mirror equals the database, row by row" same_rows
 sed 's/^/        /' "$work/said"
 
+# The service of the sqlite sink takes the place of syncd.
+several() {
+    export COMPOSE_PROFILES=sqlite CONVKEEP_SYNC_SINKS='sqlite null'
+    compose up -d --scale syncd=0 && until_true 60 healthy store 1 &&
+        until_true 60 healthy syncd-sqlite 1 && until_true 30 level_in sqlite
+}
+level_in() { [ "$(inside --json sync status --sink "$1" | field pending)" = 0 ]; }
+check "several mirrors: a service for each" several
+
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

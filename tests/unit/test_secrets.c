@@ -29,7 +29,7 @@ Test(secrets, they_are_overwritten_where_they_were) {
   cr_expect_null(memmem(d1, sizeof d1, "first", 5));
   cr_expect_null(memmem(pg, sizeof pg, "second", 6));
   cr_expect_null(ck_secrets_given(0));
-  char **env = ck_own_env();
+  char **env = ck_own_env(NULL);
   cr_expect(!in(env, "CONVKEEP_D1_TOKEN") && !in(env, "CONVKEEP_POSTGRES_PASSWORD"));
   free(env);
   cr_expect_eq(prctl(PR_GET_DUMPABLE), 1, "there is no secret to keep");
@@ -46,10 +46,15 @@ Test(secrets, who_keeps_them_gives_them_to_syncd_alone) {
   char *token = ck_settings_d1_token(s, &err), *password = ck_settings_postgres_password(s, &err);
   cr_expect_str_eq(token, "first-secret");
   cr_expect_str_eq(password, "second");
-  char **own = ck_own_env(), **child = ck_child_env();
+  char **own = ck_own_env(NULL), **child = ck_child_env();
   cr_expect_str_eq(in(own, "CONVKEEP_D1_TOKEN"), "CONVKEEP_D1_TOKEN=first-secret");
   cr_expect_str_eq(in(own, "CONVKEEP_POSTGRES_PASSWORD"), "CONVKEEP_POSTGRES_PASSWORD=second");
   cr_expect(!in(child, "CONVKEEP_D1_TOKEN") && !in(child, "CONVKEEP_POSTGRES_PASSWORD"));
+  char **of_d1 = ck_own_env("d1"), **of_sqlite = ck_own_env("sqlite");
+  cr_expect(in(of_d1, "CONVKEEP_D1_TOKEN") && !in(of_d1, "CONVKEEP_POSTGRES_PASSWORD"));
+  cr_expect(!in(of_sqlite, "CONVKEEP_D1_TOKEN"));
+  free(of_d1);
+  free(of_sqlite);
   free(own);
   free(child);
   free(token);
