@@ -22,8 +22,11 @@ int moment_sql(sqlite3 *db, struct ck_err *err) {
 }
 
 int moment_begin(sqlite3 *db, const char *start, struct ck_err *err) {
-  sqlite3_stmt *s = db_prepare(
-      db, "UPDATE store SET starts = starts + 1, start = ?1 WHERE start <> ?1 OR ?1 = ''", err);
+  sqlite3_stmt *s =
+      db_prepare(db,
+                 "UPDATE store SET starts = starts + 1, start = ?1, start_wall = now_ms(),"
+                 " start_boot = boot_ms() WHERE start <> ?1 OR ?1 = ''",
+                 err);
   if (!s) return -1;
   db_bind_str(s, 1, ck_str_of(start));
   int rc = sqlite3_step(s) == SQLITE_DONE ? 0 : db_fail(db, "store.start", err);

@@ -62,7 +62,8 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  *
  * start, starts: which start of the machine this is, and how many there were: a table with the
  * columns start and boot says with them when its row (leases, limits: its `until`) was written
- * (store/database/moment.h).
+ * (store/database/moment.h). start_wall, start_boot: both clocks when the database was first opened
+ * in this start.
  *
  * automation: since: the version of the conversation when it was put on auto. last_message_id: its
  * last message then, which may have changed since; NULL: it had none.
@@ -113,7 +114,8 @@ static const char system_tables[] =
     " created_at INTEGER NOT NULL, runs INTEGER NOT NULL DEFAULT 0,"
     " version_floor INTEGER NOT NULL DEFAULT 0, alarm TEXT NOT NULL DEFAULT '',"
     " alarm_at INTEGER NOT NULL DEFAULT 0, spool_receipt INTEGER NOT NULL DEFAULT 0,"
-    " start TEXT NOT NULL DEFAULT '', starts INTEGER NOT NULL DEFAULT 0"
+    " start TEXT NOT NULL DEFAULT '', starts INTEGER NOT NULL DEFAULT 0,"
+    " start_wall INTEGER NOT NULL DEFAULT 0, start_boot INTEGER NOT NULL DEFAULT 0"
 #define COUNT(TABLE, sql, word) ", " #sql " INTEGER NOT NULL DEFAULT 0"
     CK_TABLE_LIST(COUNT)
 #undef COUNT

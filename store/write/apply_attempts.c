@@ -35,7 +35,7 @@ int attempt_begins(struct apply *a, const struct ck_row *job, const struct ck_cl
   json_t *target = json_loadb(snapshot.n ? snapshot.s : "", snapshot.n, 0, NULL);
   bool pruned = a->pruned;
   a->pruned = true;
-  int rc = (!pruned && system_run(a->system, SYSTEM_ATTEMPTS_PRUNE, err, "i", a->now - KEPT_MS)) ||
+  int rc = (!pruned && system_run(a->system, SYSTEM_ATTEMPTS_PRUNE, err, "i", KEPT_MS)) ||
            system_run(a->system, SYSTEM_ATTEMPT_BEGINS, err, "isissssssi", (int64_t)(a->head + 1),
                       m->job_id, ck_row_int(job, CK_JOBS_ATTEMPT_COUNT, 0), m->token, m->client,
                       ck_row_text(job, CK_JOBS_LOCAL_CONVERSATION_ID),

@@ -18,8 +18,7 @@ int mutate_limit(struct apply *a, const struct ck_limit *m, struct ck_err *err) 
                  m->times, (int64_t)m->over, ck_utf8_cut(m->reason, REASON_MAX), m->at, a->now))
     return apply_failed(a);
   a->updated |= sqlite3_changes(a->db) > 0;
-  return system_run(a->system, SYSTEM_LIMITS_PRUNE, err, "i", a->now - KEPT_MS) ? apply_failed(a)
-                                                                                : 0;
+  return system_run(a->system, SYSTEM_LIMITS_PRUNE, err, "i", KEPT_MS) ? apply_failed(a) : 0;
 }
 
 int mutate_unlimit(struct apply *a, const struct ck_unlimit *m, struct ck_err *err) {

@@ -96,8 +96,9 @@
   L(ATTEMPT_TAKEN, \
     "UPDATE attempts SET version = ?2, ended = ?3, at = ?3, outcome = 'unknown', why = ?4" \
     " WHERE ended IS NULL AND " SYSTEM_NEWEST_ATTEMPT) \
-  L(ATTEMPTS_PRUNE, "DELETE FROM attempts WHERE begun < ?1 AND number IN" \
-                    " (SELECT number FROM attempts ORDER BY number LIMIT 64)") \
+  L(ATTEMPTS_PRUNE, "DELETE FROM attempts WHERE number IN" \
+                    " (SELECT number FROM attempts ORDER BY number LIMIT 64)" \
+                    " AND " MOMENT_AGE("begun", "start", "boot") " > ?1") \
   L(ANYWAY_ON, "INSERT OR IGNORE INTO anyway VALUES (?1)") \
   L(ANYWAY_GET, "SELECT 1 FROM anyway WHERE job_id = ?1") \
   L(ANYWAY_OFF, "DELETE FROM anyway WHERE job_id = ?1") \
@@ -112,7 +113,9 @@
     " ON CONFLICT (account) DO UPDATE SET" \
     " until = ?2, since = ?3, times = ?4, over = ?5, reason = ?6, at = ?7, written = ?8," \
     " (start, boot) = (" SYSTEM_MOMENT ") WHERE at < ?7") \
-  L(LIMITS_PRUNE, "DELETE FROM limits WHERE at < ?1 AND (over OR until BETWEEN 1 AND ?1)") \
+  L(LIMITS_PRUNE, \
+    "DELETE FROM limits WHERE " MOMENT_AGE( \
+        "written", "start", "boot") " > ?1 AND (over OR until > 0 AND " MOMENT_LEFT " < -?1)") \
   L(LIMIT_END, "UPDATE limits SET until = ?2, written = ?2, (start, boot) = (" SYSTEM_MOMENT \
                ") WHERE account = ?1 AND NOT over AND (until = 0 OR " MOMENT_LEFT " > 0)") \
   L(WAIT_SAVE, "INSERT OR REPLACE INTO waits (kind, id, until, length, written, start, boot)" \

@@ -241,6 +241,15 @@ static void attempt_at(int64_t now) {
   cr_assert_eq(ap_mutate(m), 'u', "%s", s.reason.text);
 }
 
+Test(apply, no_step_of_the_clock_deletes_an_attempt) {
+  const int64_t years = INT64_C(3650) * 86400000;
+  one_job("");
+  attempt_at(1000000);
+  s.behind = -years;
+  attempt_at(1000001 + years);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM attempts"), 2);
+}
+
 Test(apply, attempts_are_kept_for_a_year) {
   const int64_t year = INT64_C(365) * 86400000;
   one_job("");

@@ -87,6 +87,27 @@ static bool found(struct ck_reader *claims, struct ck_claimed *c) {
   return claims->p < claims->end && ck_claimed_decode(claims, c, &err) == 0;
 }
 
+/* The clock was ten years ahead. */
+Test(apply, how_long_it_was_not_reached_after_another_start_of_the_machine) {
+  struct ck_claimed c;
+  const int64_t ahead = INT64_C(315360000000);
+  sh_machine_starts(&s, "first", ahead);
+  one_job("");
+  mutate(ap_claim_of("j1", "t1", s.now), 'u');
+  struct ck_mutation end = ap_end_of("j1", 1, "t1", "unreached");
+  end.as.end.at = s.now;
+  mutate(end, 'u');
+  sh_machine_starts(&s, "second", 1000);
+  for (int64_t i = 0; i < 2; i++, s.now += 3600000) {
+    producers_receipted(s.producers);
+    mutate(ap_claim_of("j1", "t", s.now), 'u');
+    struct ck_reader r = ck_reader_of(ck_buf_view(&s.producer->claims));
+    cr_assert(found(&r, &c));
+    cr_expect_eq(c.unreached_age, i * 3600000);
+    mutate(ap_end_of("j1", 1, "t", "unreached"), 'u');
+  }
+}
+
 Test(apply, the_receipt_of_a_claim_says_what_it_found) {
   struct ck_claimed c;
   one_job("");

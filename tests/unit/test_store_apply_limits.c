@@ -94,13 +94,45 @@ Test(apply, limits_that_are_long_over_are_deleted) {
   ap_mutate(over);
   ap_mutate(limit_of("ended", 900, 500));
   ap_mutate(limit_of("lasts", month, 500));
-  s.now = month + 500;
+  s.now = month + 1000;
   ap_mutate(limit_of("x", 5, month));
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), 4);
   s.now += 1000;
   cr_expect_eq(ap_mutate(limit_of("x", 6, month + 1)), 'u');
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits WHERE account IN ('lasts', 'x')"), 2);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), 2);
+}
+
+/* One that runs is kept, however far the clock is stepped, and so is one that was over just now. */
+Test(apply, no_step_of_the_clock_deletes_a_limit) {
+  const int64_t step = 3650 * 24 * INT64_C(3600000);
+  struct ck_mutation over = limit_of("over", 9000, 500);
+  over.as.limit.over = true;
+  ap_mutate(over);
+  ap_mutate(limit_of("runs", s.now + 60000, 500));
+  s.now += step;
+  s.behind -= step;
+  ap_mutate(limit_of("x", s.now + 1000, s.now));
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), 3);
+  sh_machine_starts(&s, "another", 1000);
+  s.now += step;
+  ap_mutate(limit_of("x", s.now + 1000, s.now + step));
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM limits"), 1, "after all that time they are");
+}
+
+/* The clock was ten years ahead. */
+Test(apply, a_limit_after_another_start_of_the_machine) {
+  const int64_t ahead = INT64_C(315360000000);
+  sh_machine_starts(&s, "first", ahead);
+  ap_mutate(limit_of("x", ahead + 60000, ahead));
+  for (int i = 0; i < 3; i++) {
+    sh_machine_starts(&s, i % 2 ? "second" : "third", 1000);
+    cr_expect_eq(limit_left("x"), 60000, "no longer than it was to be");
+    s.now += 59000;
+    cr_expect_eq(limit_left("x"), 1000);
+  }
+  s.now += 1000;
+  cr_expect_leq(limit_left("x"), 0);
 }
 
 /* Both or none. */

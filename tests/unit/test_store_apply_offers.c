@@ -183,6 +183,18 @@ Test(apply, a_lease_lasts_as_long_after_the_clock_has_gone_back) {
   cr_expect_eq(ap_mutate(ap_end_of("j1", 1, "", "unknown")), 'u', "%s", s.reason.text);
 }
 
+/* The clock was ten years ahead. */
+Test(apply, a_lease_ends_after_another_start_of_the_machine) {
+  sh_machine_starts(&s, "first", INT64_C(315360000000));
+  claimed_job(2000);
+  sh_machine_starts(&s, "second", 1000);
+  ap_refused(ap_end_of("j1", 1, "", "unknown"), "end.token");
+  s.now += 1999;
+  ap_refused(ap_end_of("j1", 1, "", "unknown"), "end.token");
+  s.now++;
+  cr_expect_eq(ap_mutate(ap_end_of("j1", 1, "", "unknown")), 'u', "%s", s.reason.text);
+}
+
 /* The client knows better than the store, also when it comes late; but not after a person. */
 Test(apply, a_client_s_late_end_counts_until_somebody_else_has_decided) {
   claimed_job(2000);

@@ -199,6 +199,16 @@ Test(apply, brake_the_sixtieth_newest) {
   s.behind = 10 * 365 * INT64_C(86400000) + 1000;
   ask(1000);
   cr_expect_eq(past.sixtieth, 60000, "the wall clock has gone back");
+  sh_machine_starts(&s, "another", 1000);
+  ask(1000);
+  cr_expect_eq(past.sixtieth, 0, "nobody knows");
+  s.now += 3600000;
+  ask(1000);
+  cr_expect_eq(past.sixtieth, 3600000, "an hour later they are an hour old");
+  s.now += INT64_C(86400000);
+  s.behind -= INT64_C(86400000);
+  ask(1000);
+  cr_expect_eq(past.sixtieth, 3600000, "the clock is put right");
 }
 
 /* Neither a row that changes late, nor one that gets all its attempts again, hides a delivery. */

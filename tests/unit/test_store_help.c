@@ -19,6 +19,7 @@
 #include "proto/folder.h"
 #include "proto/doors.h"
 #include "proto/log.h"
+#include "store/database/moment.h"
 #include "store/write/apply_internal.h"
 #include "store/format/migrations.h"
 #include "store/keys/keys.h"
@@ -231,6 +232,15 @@ static void set_clocks(const struct sh_store *s, bool on) {
   if (s->has_clocks) return;
   clocked = s;
   ck_clock_replace(on ? wall : NULL, on ? boot : NULL);
+}
+
+void sh_machine_starts(struct sh_store *s, const char *name, int64_t now) {
+  struct ck_err err = {{0}};
+  s->now = now;
+  s->behind = -now;
+  set_clocks(s, true);
+  cr_assert_eq(moment_begin(s->db, name, &err), 0, "%s", err.text);
+  set_clocks(s, false);
 }
 
 char sh_apply(struct sh_store *s) {

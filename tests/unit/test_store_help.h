@@ -7,10 +7,9 @@
 #include <sys/types.h>
 
 #include "proto/settings.h"
-#include "store/read/lists.h"
 #include "store/context.h"
-#include "store/write/apply.h"
 #include "store/read/lists.h"
+#include "store/write/apply.h"
 
 /* A row from JSON, with ' instead of ". Its text is never freed: Criterion runs each test in a
  * process of its own. */
@@ -49,7 +48,10 @@ struct sh_store {
 
 /* A new store in a temporary folder, which becomes the working directory. Its clock shows 1000. */
 void sh_open(struct sh_store *s);
-void sh_reopen(struct sh_store *s);                 /* as after a restart */
+void sh_reopen(struct sh_store *s); /* as after a restart */
+/* The machine is started again, with its wall clock at that time, and the database opened. name:
+ * what names the start. */
+void sh_machine_starts(struct sh_store *s, const char *name, int64_t wall);
 void sh_swap(struct sh_store *s, const char *copy); /* likewise, with this file as the database */
 void sh_close(struct sh_store *s);
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "proto/map.h"
-#include "store/database/moment.h"
 #include "test_store_apply.h"
 
 #define YEAR (365 * INT64_C(86400000))
@@ -123,22 +122,26 @@ Test(apply, a_wait_that_was_told_before) {
   cr_expect_eq(left(automatic), 60000);
 }
 
-/* The machine has been started again: its clock counts from 0, and only the wall clock is left. */
+/* The machine has been started again: its clock counts from 0, and how long it was away only the
+ * wall clock can tell. */
 Test(apply, a_wait_through_another_start_of_the_machine) {
-  struct ck_err err;
-  cr_assert_eq(moment_begin(s.db, "first", &err), 0);
+  sh_machine_starts(&s, "first", s.now);
   begin();
   end_of("retry", s.now + 60000, 0);
-  s.behind = -s.now;
-  cr_assert_eq(moment_begin(s.db, "first", &err), 0);
+  sh_machine_starts(&s, "first", s.now);
   cr_expect_eq(left(automatic), 60000, "it has not been");
-  cr_assert_eq(moment_begin(s.db, "second", &err), 0);
-  s.now += 10000;
+  sh_machine_starts(&s, "second", s.now + 10000);
   cr_expect_eq(left(automatic), 50000);
-  steps_by(-YEAR);
-  cr_expect_eq(left(automatic), 60000, "no longer than it was to be");
+  s.now += 1000;
   steps_by(YEAR);
-  s.now += 50000;
+  cr_expect_eq(left(automatic), 49000, "it is put right after the start");
+  steps_by(-2 * YEAR);
+  cr_expect_eq(left(automatic), 49000);
+  sh_machine_starts(&s, "third", s.now);
+  cr_expect_eq(left(automatic), 60000, "no longer than it was to be");
+  s.now += 59999;
+  cr_expect_eq(left(automatic), 1, "it goes on, though the wall clock is behind");
+  s.now++;
   cr_expect_eq(left(automatic), -1);
 }
 
