@@ -180,6 +180,14 @@ static void say_limited(struct renew_core *core, const struct renew_account *a) 
   renew_say_text(core->out, l, "reason", ck_str_of(a->reason));
 }
 
+/* When it ends is known by the boot clock; after a step of the wall clock its times are others. */
+static void rebase(struct renew_account *a, struct renew_now now) {
+  if (!a->limit.times || renew_limit_lasts(&a->limit)) return;
+  int64_t moved = now.wall + (a->until - now.boot) - a->limit.until;
+  a->limit.until += moved;
+  a->limit.since += moved;
+}
+
 bool renew_account_limited(struct renew_core *core, struct ck_str name,
                            const struct renew_limit *limit, struct ck_str reason,
                            struct ck_mutation *m) {
@@ -189,6 +197,7 @@ bool renew_account_limited(struct renew_core *core, struct ck_str name,
   /* A delivery that began before one without an end was known says nothing new; to tell that again
    * could undo what a person has done meanwhile. */
   if (renew_limit_lasts(&a->limit)) return false;
+  rebase(a, core->now);
   if (limit->kind == RENEW_LIMIT_LASTS)
     renew_limit_take_lasting(&a->limit, now);
   else

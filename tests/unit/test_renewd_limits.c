@@ -222,6 +222,34 @@ Test(renewd_limits, it_goes_on_if_that_is_rejected, .init = core_begin, .fini = 
   claims("b");
 }
 
+/* The limit has ended, and is reached again by that job: the wall clock was stepped meanwhile. */
+static void again_after_a_step(int64_t step, const char *id) {
+  at.wall += 10 * DAY;
+  limit_x();
+  pass(HOUR);
+  at.wall += step;
+  job("b", X);
+  claims(id);
+  const struct ck_limit *told = comes_back(sends(id, X), true, 0);
+  cr_assert_not_null(told);
+  cr_expect_eq(told->times, 2);
+  cr_expect_eq(told->until, at.wall + 30 * MINUTE);
+  cr_expect_eq(told->since, at.wall - HOUR);
+  pass(30 * MINUTE - 1);
+  claims(NULL);
+  held(id, "limited");
+  pass(1);
+  held(id, NULL);
+}
+
+Test(renewd_limits, after_a_step_back, .init = core_begin, .fini = core_end) {
+  again_after_a_step(-3 * DAY, "b");
+}
+
+Test(renewd_limits, after_a_step_forward, .init = core_begin, .fini = core_end) {
+  again_after_a_step(3 * DAY, "a");
+}
+
 /* Its beginning was before the limit: it tells nothing of it. */
 Test(renewd_limits, a_delivery_that_was_under_way, .init = core_begin, .fini = core_end) {
   job("b", X);
