@@ -117,7 +117,7 @@ static void say_waits(void *self, struct renew_node *node) {
   if (h.until != RENEW_NEVER)
     json_object_set_new(o, "until", json_integer(now.wall + (h.until - now.boot)));
   if (j->status == RENEW_PENDING && j->next_attempt_at != RENEW_NEVER)
-    json_object_set_new(o, "due", json_integer(j->next_attempt_at));
+    json_object_set_new(o, "due", json_integer(now.wall + (renew_job_due(j, now) - now.boot)));
   say("waits", o);
 }
 

@@ -40,7 +40,7 @@ static int64_t goes_at(const struct renew_core *core, const struct renew_job *j)
   const struct renew_pause *pause = renew_job_pause(core, j);
   int64_t paused = pause ? renew_rebase(pause->until, now) : 0;
   if (paused == RENEW_NEVER) return RENEW_NEVER;
-  int64_t due = j->calendar ? renew_rebase(j->next_attempt_at, now) : j->due;
+  int64_t due = renew_job_due(j, now);
   if (renew_job_is_braked(j) && c->braked.until > due) due = c->braked.until;
   if (paused > due) due = paused;
   if (j->automatic && c->rest > due) due = c->rest;

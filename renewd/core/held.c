@@ -47,9 +47,13 @@ static bool by_pace(struct renew_held *h, const struct renew_core *core, const s
   return true;
 }
 
+int64_t renew_job_due(const struct renew_job *j, struct renew_now now) {
+  return j->calendar ? renew_rebase(j->next_attempt_at, now) : j->due;
+}
+
 static bool is_due(const struct renew_job *j, struct renew_now now) {
-  return j->status == RENEW_PENDING && j->phase == RENEW_WAITS && j->next_attempt_at <= now.wall &&
-         !renew_job_is_superseded(j);
+  return j->status == RENEW_PENDING && j->phase == RENEW_WAITS &&
+         renew_job_due(j, now) <= now.boot && !renew_job_is_superseded(j);
 }
 
 static bool is_offered(const struct renew_job *j) {

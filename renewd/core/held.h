@@ -10,6 +10,8 @@ struct renew_held {
   const char *reason; /* more about it, valid as long as the job is unchanged; NULL: nothing */
   int64_t until;      /* boot; RENEW_NEVER: not known */
 };
+/* The boot time of the job's next attempt by its row, whatever else it waits for. */
+int64_t renew_job_due(const struct renew_job *j, struct renew_now now);
 /* False: the job goes, is not due by its row, or waits for something that its row says. */
 bool renew_is_held(struct renew_held *h, const struct renew_core *core, const struct renew_job *j,
                    struct renew_now now);

@@ -79,6 +79,33 @@ Test(renewd_held, what_its_conversation_waits_for, .init = core_begin, .fini = c
   cr_expect(renew_goes_soon(&core, renew_core_job(&core, ck_str_of(id)), at));
 }
 
+/* Its row is due by the clock that no step moves. */
+static void due_after_a_step(int64_t step) {
+  const char *id = automatic("c");
+  conversation("c", "auto", 0);
+  row_job((struct row_of_job){.id = id,
+                              .of = "c",
+                              .message = "c",
+                              .target = A,
+                              .attempts = 1,
+                              .next = ck_int(at.wall + 1000)});
+  claims(NULL);
+  conversation("c", "paused", 0);
+  at.wall += step;
+  pass(999);
+  held(id, NULL);
+  pass(1);
+  held(id, "paused");
+}
+
+Test(renewd_held, after_a_step_back, .init = core_begin, .fini = core_end) {
+  due_after_a_step(-INT64_C(86400000));
+}
+
+Test(renewd_held, after_a_step_forward, .init = core_begin, .fini = core_end) {
+  due_after_a_step(INT64_C(86400000));
+}
+
 #define T1 "{\"kind\":\"exec\",\"id\":\"one\"}"
 #define T2 "{\"kind\":\"exec\",\"id\":\"two\"}"
 
