@@ -154,7 +154,9 @@ static const struct cli_option job_filters[] = {
 static const struct cli_option account_filters[] = {FILTER("account", CLI_TEXT, "NAME", "that one"),
                                                     {0}};
 static const struct cli_option dead_letter_filters[] = {
-    FILTER("sink", CLI_TEXT, "NAME", "of that mirror"), {0}};
+    FILTER("sink", CLI_TEXT, "NAME", "of that sink"),
+    FILTER("mirror", CLI_TEXT, "NAME", "of that mirror"),
+    {0}};
 static const struct cli_option refusal_filters[] = {
     FILTER("producer", CLI_ID, "ID", "of that producer"), {0}};
 static const struct cli_option attachment_filters[] = {

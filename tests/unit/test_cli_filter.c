@@ -55,7 +55,7 @@ Test(cli_filter, refuses_and_names_what_is_allowed) {
       {"jobs", "next-attempt-at-max", "soon", "is not a time"},
       {"messages", "", "x", "not a filter"},
       {"messages", "id-max", "x", "not a filter"},
-      {"dead-letters", "key", "x", "those are --sink, and --limit"},
+      {"dead-letters", "key", "x", "those are --sink, --mirror, and --limit"},
       {"messages", "a-name-that-is-longer-than-any-column-of-any-table-could-ever-be-xxxxxxxxx",
        "x", "not a filter"},
   };
