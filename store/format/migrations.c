@@ -65,8 +65,10 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * (store/database/moment.h). start_wall, start_boot: both clocks when the database was first opened
  * in this start.
  *
- * automation: since: the version of the conversation when it was put on auto. last_message_id: its
- * last message then, which may have changed since; NULL: it had none.
+ * automation: since: the version of the conversation when it was put on auto.
+ *
+ * older: messages that came before their conversation was put on auto, and have changed since, so
+ * that their version does not say it; and what was its last message then.
  *
  * leases: client: whose lease it is; empty: renewd's. until: when a client's lease runs out; 0:
  * never. rest: how long the conversation rests after a client's delivery.
@@ -79,8 +81,10 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * captures: up to when a source has told a conversation whole, if follow-ups of it were tried.
  *
  * waits: of jobs their next_attempt_at, of conversations their cooldown_until, as long as it may
- * last (store/write/apply_waits.c). length: how long it was to last from then on; NULL: it is a
- * calendar time.
+ * last (store/write/apply_waits.c), one for each at most. length: how long it was to last from
+ * then on; NULL: it is a calendar time. A commit that writes one deletes those that are over among
+ * the 64 oldest with a length: behind 64 that last long the others stay, and are left out where
+ * they are read.
  *
  * limits: of accounts, also those that are over, which tell how the next one is taken (LIMIT).
  *
@@ -129,8 +133,9 @@ static const char system_tables[] =
         " reason TEXT NOT NULL, at INTEGER NOT NULL,"
         " PRIMARY KEY (producer, number)) STRICT, WITHOUT ROWID;"
         "CREATE TABLE automation (local_conversation_id TEXT PRIMARY KEY,"
-        " since INTEGER NOT NULL, resumed INTEGER NOT NULL, last_message_id TEXT)"
-        " STRICT, WITHOUT ROWID;"
+        " since INTEGER NOT NULL, resumed INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE older (local_conversation_id TEXT NOT NULL, message_id TEXT NOT NULL,"
+        " PRIMARY KEY (local_conversation_id, message_id)) STRICT, WITHOUT ROWID;"
         "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL,"
         " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, client TEXT NOT NULL,"
         " until INTEGER NOT NULL, rest INTEGER NOT NULL, written INTEGER NOT NULL,"

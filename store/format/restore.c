@@ -209,7 +209,7 @@ static int pause_all(sqlite3 *db, uint64_t *version, uint64_t *paused, struct ck
   sqlite3_finalize(list);
   sqlite3_finalize(pause);
   if (rc != SQLITE_DONE) return -1;
-  return db_exec(db, "DROP TABLE temp.would_send; DELETE FROM automation", err);
+  return db_exec(db, "DROP TABLE temp.would_send; DELETE FROM automation; DELETE FROM older", err);
 }
 
 static int renew_identity(sqlite3 *db, int64_t runs, uint64_t version, const char *alarm,

@@ -59,7 +59,8 @@ static const struct list lists[] = {
     {"automation",
      "local_conversation_id, since, resumed, (SELECT count(*) FROM renewal_jobs j"
      " WHERE j.local_conversation_id = automation.local_conversation_id AND j.status = 'done')"
-     " AS delivered, (SELECT m.version < automation.since OR m.id IS automation.last_message_id"
+     " AS delivered, (SELECT m.version < automation.since OR EXISTS (SELECT 1 FROM older o"
+     "   WHERE o.local_conversation_id = automation.local_conversation_id AND o.message_id = m.id)"
      "  FROM local_conversations c JOIN messages m ON m.id = c.last_message_id"
      "  WHERE c.local_conversation_id = automation.local_conversation_id) AS last_is_older",
      "local_conversation_id", NULL, NULL, 0},

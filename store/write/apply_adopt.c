@@ -12,9 +12,8 @@
 
 /* ---- which conversation it is here ---- */
 
-/* *id: of the conversation whose link has this remote conversation, or empty. */
-static int linked(struct apply *a, struct ck_str platform, struct ck_str remote, struct ck_str *id,
-                  struct ck_err *err) {
+int apply_linked(struct apply *a, struct ck_str platform, struct ck_str remote, struct ck_str *id,
+                 struct ck_err *err) {
   struct ck_row like = {.table = CK_LINKS};
   struct entry *link;
   *id = (struct ck_str){0};
@@ -34,7 +33,7 @@ static int find_home(struct apply *a, struct ck_value *id, struct ck_str platfor
   const struct entry *e = apply_find(a, CK_CONVERSATIONS, ck_trim(id->as.s), err);
   if (!e) return -1;
   if (e->exists) return 0;
-  if (linked(a, platform, remote, &here, err)) return -1;
+  if (apply_linked(a, platform, remote, &here, err)) return -1;
   if (here.n) *id = ck_text(ck_arena_copy(&a->frame, here));
   return 0;
 }
@@ -71,8 +70,8 @@ static int pause_conversation(struct apply *a, struct ck_str id, struct ck_err *
 /* The message has changed: pauses its conversation if it is on auto and this is its last one. */
 static int pause_at_message(struct apply *a, const struct ck_row *message, struct ck_err *err) {
   struct ck_str id;
-  if (linked(a, ck_row_text(message, CK_MESSAGES_PLATFORM),
-             ck_row_text(message, CK_MESSAGES_CONVERSATION_ID), &id, err))
+  if (apply_linked(a, ck_row_text(message, CK_MESSAGES_PLATFORM),
+                   ck_row_text(message, CK_MESSAGES_CONVERSATION_ID), &id, err))
     return -1;
   if (!id.n) return 0;
   const struct entry *e = apply_find(a, CK_CONVERSATIONS, id, err);
@@ -174,8 +173,8 @@ static int adopt_link(struct apply *a, struct ck_row *w, const struct ck_adopt *
                       struct ck_err *err) {
   struct ck_value *id = &w->v[CK_LINKS_LOCAL_CONVERSATION_ID];
   struct ck_str here;
-  if (linked(a, ck_trim(ck_row_text(w, CK_LINKS_PLATFORM)),
-             ck_trim(ck_row_text(w, CK_LINKS_REMOTE_CONVERSATION_ID)), &here, err))
+  if (apply_linked(a, ck_trim(ck_row_text(w, CK_LINKS_PLATFORM)),
+                   ck_trim(ck_row_text(w, CK_LINKS_REMOTE_CONVERSATION_ID)), &here, err))
     return -1;
   if (here.n)
     *id = (struct ck_value){0};

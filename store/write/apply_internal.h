@@ -130,6 +130,10 @@ struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, st
 int apply_find_unique(struct apply *a, const struct ck_row *like, struct entry **found,
                       struct ck_err *err);
 
+/* *id: of the conversation whose link has this remote conversation, or empty. 0 or -1. */
+int apply_linked(struct apply *a, struct ck_str platform, struct ck_str remote, struct ck_str *id,
+                 struct ck_err *err);
+
 /* Reads a mutation's row; text is borrowed. 0, or -1: what is wrong with it. */
 int apply_decode_row(struct apply *a, struct ck_row *row, struct ck_str table, struct ck_str map,
                      struct ck_err *err);
@@ -258,6 +262,13 @@ int lease_ends(struct apply *a, const struct entry *job, struct ck_end *end, boo
 
 /* As mutate_end. known: the end is what came of the attempt (attempt_ends). */
 int end_attempt(struct apply *a, const struct ck_end *said, bool known, struct ck_err *err);
+
+/* ---- apply_automation.c ---- */
+
+/* A conversation changes: notes since when it is on auto. A message does: notes that it came before
+ * its conversation was put on auto. To be called before the record changes. 0 or -1. */
+int automation_changes(struct apply *a, const struct entry *e, const struct ck_row *after,
+                       struct ck_err *err);
 
 /* ---- apply_waits.c ---- */
 

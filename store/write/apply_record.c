@@ -116,24 +116,6 @@ int apply_savepoint(struct apply *a, struct ck_err *err) {
   return 0;
 }
 
-static bool is_auto(const struct ck_row *row) {
-  return ck_str_is(ck_row_text(row, CK_CONVERSATIONS_AUTOMATION_STATUS), "auto");
-}
-
-/* Notes at which version the conversation was put on auto, and which message was its last one then:
- * only messages that came later are followed up. */
-static int note_automation(struct apply *a, const struct entry *e, const struct ck_row *after,
-                           struct ck_err *err) {
-  bool was = e->exists && is_auto(&e->row), is = is_auto(after);
-  if (was == is) return 0;
-  if (apply_savepoint(a, err)) return -1;
-  struct ck_str id = ck_row_key(after);
-  int rc = is ? system_run(a->system, SYSTEM_AUTO_ON, err, "sis", id, (int64_t)(a->head + 1),
-                           ck_row_text(after, CK_CONVERSATIONS_LAST_MESSAGE_ID))
-              : system_run(a->system, SYSTEM_AUTO_OFF, err, "s", id);
-  return rc ? apply_failed(a) : 0;
-}
-
 bool apply_is_running(const struct ck_row *row) {
   return ck_str_is(ck_row_text(row, CK_JOBS_STATUS), "running");
 }
@@ -176,7 +158,7 @@ static bool is_back(struct apply *a, const struct entry *e) {
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err) {
   if (check_size(after, err) || check_parents(a, after, err) || check_unique(a, e, after, err))
     return -1;
-  if (after->table == CK_CONVERSATIONS && note_automation(a, e, after, err)) return -1;
+  if (automation_changes(a, e, after, err)) return -1;
   if (wait_changes(a, e, after, err)) return -1;
   if (after->table == CK_JOBS &&
       (drop_job_notes(a, e, after, err) || offer_withdraw(a, ck_row_key(after), err)))

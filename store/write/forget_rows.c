@@ -105,7 +105,8 @@ static const char *const deletes[] = {
     "DELETE FROM pauses WHERE (kind = 'job' AND name IN " KEYS(
         TABLE_JOBS) ") OR (kind = 'conversation' AND name IN " KEYS(TABLE_CONVERSATIONS) ")",
     "DELETE FROM automation WHERE local_conversation_id IN " KEYS(TABLE_CONVERSATIONS),
-    "UPDATE automation SET last_message_id = NULL WHERE last_message_id IN " KEYS(TABLE_MESSAGES),
+    "DELETE FROM older WHERE local_conversation_id IN " KEYS(
+        TABLE_CONVERSATIONS) " OR message_id IN " KEYS(TABLE_MESSAGES),
     "DELETE FROM captures WHERE (platform, conversation) IN"
     " (SELECT platform, conversation FROM temp.forget_homes)"
     " AND EXISTS (SELECT 1 FROM temp.forget_rows WHERE t = " TABLE_CONVERSATIONS ")",

@@ -1,6 +1,7 @@
-/* SQL of the store's own tables: producers, refusals, automation, leases, attempts, captures,
- * anyway, unreached, waits, limits, offers, pauses, sent, sinks, dead letters, cursors, attachments
- * and counts. Each statement has a name and is written here once. The writer's connection only. */
+/* SQL of the store's own tables: producers, refusals, automation, older, leases, attempts,
+ * captures, anyway, unreached, waits, limits, offers, pauses, sent, sinks, dead letters, cursors,
+ * attachments and counts. Each statement has a name and is written here once. The writer's
+ * connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
 
@@ -38,9 +39,12 @@
   L(REFUSALS_PRUNE, "DELETE FROM refusals WHERE producer = ?1 AND number <= ?2") \
   L(REFUSALS_SINCE, "SELECT number, reason FROM refusals WHERE producer = ?1 AND number >= ?2" \
                     " ORDER BY number LIMIT 2000") \
-  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2, ?2, nullif(?3, ''))") \
+  L(AUTO_ON, "INSERT OR REPLACE INTO automation VALUES (?1, ?2, ?2)") \
   L(AUTO_RESUMED, "UPDATE automation SET resumed = ?2 WHERE local_conversation_id = ?1") \
   L(AUTO_OFF, "DELETE FROM automation WHERE local_conversation_id = ?1") \
+  L(OLDER_NOTE, "INSERT OR IGNORE INTO older SELECT ?1, ?2 FROM automation" \
+                " WHERE local_conversation_id = ?1 AND since > ?3") \
+  L(OLDER_END, "DELETE FROM older WHERE local_conversation_id = ?1") \
   L(LEASE_SAVE, "INSERT OR REPLACE INTO leases VALUES" \
                 " (?1, ?2, ?3, 'running', ?4, ?5, ?6, ?7, ?8, " SYSTEM_MOMENT ")") \
   L(LEASE_GET, \

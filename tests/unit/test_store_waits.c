@@ -220,9 +220,11 @@ static void says(const char *id, const char *text) {
 }
 
 static void is_last(const char *id) {
-  char *more = ck_sprintf(",'last_message_id':'%s','last_message_at':20", id);
-  sh_conversation(&s, "c1", more);
-  free(more);
+  char *update = ck_sprintf("{'local_conversation_id':'c1','last_message_id':'%s'}", id);
+  sh_update(&s, CK_CONVERSATIONS, update);
+  free(update);
+  cr_assert_eq(sh_apply(&s), 'u', "%s", s.reason.text);
+  cr_assert_eq(sh_commit(&s), 0);
 }
 
 static void put_on(const char *automation) {
@@ -245,12 +247,16 @@ Test(apply, what_came_before_auto_is_told_by_versions) {
   cr_expect(is_older(), "it has grown since");
   is_last("m1");
   cr_expect(is_older());
+  says("m1", "one, and more");
+  cr_expect(is_older(), "it has changed since, and was not the last one then");
   says("m3", "three");
   is_last("m3");
   cr_expect_not(is_older());
   says("m3", "three, and more");
   cr_expect_not(is_older());
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM older"), 2);
   put_on("manual");
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM older"), 0);
   put_on("auto");
   cr_expect(is_older());
   says("m3", "three, and much more");
