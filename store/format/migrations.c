@@ -136,10 +136,6 @@ static const char system_tables[] =
         " since INTEGER NOT NULL, resumed INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE older (local_conversation_id TEXT NOT NULL, message_id TEXT NOT NULL,"
         " PRIMARY KEY (local_conversation_id, message_id)) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL,"
-        " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, client TEXT NOT NULL,"
-        " until INTEGER NOT NULL, rest INTEGER NOT NULL, written INTEGER NOT NULL,"
-        " start INTEGER NOT NULL, boot INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE anyway (job_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
         "CREATE TABLE unreached (job_id TEXT PRIMARY KEY, count INTEGER NOT NULL,"
         " since INTEGER NOT NULL, start INTEGER NOT NULL, boot INTEGER NOT NULL)"
@@ -181,6 +177,10 @@ static const char system_tables[] =
 
 /* Strings of their own: compilers need not take one of more than 4,095 bytes. */
 static const char wait_tables[] =
+    "CREATE TABLE leases (job_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL,"
+    " token TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, client TEXT NOT NULL,"
+    " until INTEGER NOT NULL, rest INTEGER NOT NULL, written INTEGER NOT NULL,"
+    " start INTEGER NOT NULL, boot INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE waits (number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,"
     " id TEXT NOT NULL, until INTEGER NOT NULL, length INTEGER, written INTEGER NOT NULL,"
     " start INTEGER NOT NULL, boot INTEGER NOT NULL, UNIQUE (kind, id)) STRICT;"
