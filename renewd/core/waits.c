@@ -109,19 +109,24 @@ void renew_waits_load(struct renew_core *core) {
               &(struct renew_question){.parts = RENEW_ABOUT_WAITS, .number = w->number});
 }
 
+/* Boot. */
+static int64_t over_at(const struct renew_core *core, const struct renew_wait_row *row) {
+  return core->now.boot + (row->left < RENEW_TIME_LIMIT ? row->left : RENEW_TIME_LIMIT);
+}
+
 static void take_job(struct renew_core *core, const struct renew_wait_row *row) {
   struct renew_job *j = renew_core_job(core, row->id);
   if (!j || !j->unsure || j->next_attempt_at != renew_clamp(row->until)) return;
   j->unsure = 0;
   j->calendar = row->calendar;
-  j->due = row->calendar ? renew_rebase(j->next_attempt_at, core->now) : core->now.boot + row->left;
+  j->due = row->calendar ? renew_rebase(j->next_attempt_at, core->now) : over_at(core, row);
 }
 
 static void take_rest(struct renew_core *core, const struct renew_wait_row *row) {
   struct renew_conversation *c = renew_core_conversation(core, row->id);
   if (!c || !c->unsure || c->cooldown_until != renew_clamp(row->until)) return;
   c->unsure = 0;
-  c->rest = core->now.boot + row->left;
+  c->rest = over_at(core, row);
 }
 
 /* What the store has not named is over; which was so first, the wall clock tells. */

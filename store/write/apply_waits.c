@@ -51,7 +51,7 @@ int wait_changes(struct apply *a, const struct entry *e, const struct ck_row *af
   if (!was && !waits) return 0;
   if (apply_savepoint(a, err)) return -1;
   struct ck_str id = ck_row_key(after);
-  int64_t length = until - begun(a);
+  int64_t length = waits ? until - begun(a) : 0;
   if (!a->said_at && length > CK_CLIENT_TIME_MAX_MS)
     length = CK_CLIENT_TIME_MAX_MS; /* more is a clock's fault */
   if (is_calendar(e, after)) length = -1;

@@ -102,7 +102,8 @@ static void note_wait(const char *id, bool of_job, bool calendar, int64_t until)
   waits[i].of_job = of_job;
   waits[i].calendar = calendar && until > at.wall;
   waits[i].until = until;
-  waits[i].ends = until > INT64_MAX / 2 ? until : at.boot + (until - at.wall);
+  bool ends = until >= 0 && until <= INT64_MAX / 2;
+  waits[i].ends = ends ? at.boot + (until - at.wall) : until;
 }
 
 static void answer_waits(const struct renew_effect *asked) {
