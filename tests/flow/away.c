@@ -221,7 +221,8 @@ T_STORY(away, status_of_daemons_that_stand_still, 120) {
   for (size_t i = 0; i < 4; i++) {
     char path[64], remedy[64];
     pid_t pid = t_kill(parts[i], SIGSTOP);
-    snprintf(path, sizeof path, "0.ring.%s.state", parts[i]);
+    bool is_syncd = strcmp(parts[i], "syncd") == 0;
+    snprintf(path, sizeof path, "0.ring.%s%s.state", parts[i], is_syncd ? ".sqlite" : "");
     snprintf(remedy, sizeof remedy, "kill -CONT %d", (int)pid);
     T_CHECK(state_is(path, "still"), "%s is stopped, and status does not know", parts[i]);
     check_status(strcmp(parts[i], "store") == 0 ? 3 : 0, remedy, "stands still", "restarted");
