@@ -114,7 +114,7 @@ void cli_presence_look(const struct cli *c, struct cli_presence *p) {
     cli_daemon_label(p->settings, i, label);
     look_at_part(part, cli_daemon_part(i), label);
     json_t *its = json_object_get(json_object_get(note, "parts"), label);
-    /* One that it does not have is of a sink that was added to the settings since. */
+    /* up knows nothing of a sink that was added to the settings after it started. */
     bool is_ups = p->up.life == CLI_RUNNING && (its || !note);
     if (part->life == CLI_STOPPED && is_ups) part->life = CLI_RESTARTING;
     if (its) take_note(part, its);

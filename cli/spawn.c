@@ -43,7 +43,8 @@ int cli_log_open(const char *name, struct ck_err *err) {
   return fd >= 0 ? fd : ck_fail_in(err, "%s", path);
 }
 
-/* All of them have the same mirrors, also if one is started again after the file was edited. */
+/* So that the store and the syncds keep to the same mirrors if one of them is restarted after
+ * convkeep.conf was edited. */
 static char *all_sinks(const struct ck_settings *s) {
   struct ck_buf b = {0};
   const char *sink;

@@ -61,8 +61,9 @@ struct ck_sqlite_pages {
 bool ck_sqlite_pages_seen(sqlite3 *db, const char *name, struct ck_sqlite_pages *seen);
 
 /* Gives every page of the database file the seal of what it says now, durably. The connection was
- * opened with the VFS, for writing. Nobody may write meanwhile, the WAL must be empty, and
- * connections that write later must release their memory (sqlite3_db_release_memory), or read anew.
+ * opened with the VFS, for writing. Nobody may write meanwhile, and the WAL must be empty. A
+ * connection that stays open must call sqlite3_db_release_memory before it writes: the pages that
+ * it has in memory have the former seals.
  * *changed: how many pages had another. -1 with the reason. */
 int ck_sqlite_pages_accept(sqlite3 *db, uint64_t *changed, struct ck_err *err);
 

@@ -82,9 +82,9 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  *
  * waits: of jobs their next_attempt_at, of conversations their cooldown_until, as long as it may
  * last (store/write/apply_waits.c), one for each at most. length: how long it was to last from
- * then on; NULL: it is a calendar time. A commit that writes one deletes those that are over among
- * the 64 oldest with a length: behind 64 that last long the others stay, and are left out where
- * they are read.
+ * then on; NULL: it is a calendar time. A commit that writes one looks at the 64
+ * oldest with a length and deletes those that are over. If all 64 last longer, what is over behind
+ * them stays, and readers leave it out.
  *
  * limits: of accounts, also those that are over, which tell how the next one is taken (LIMIT).
  *
