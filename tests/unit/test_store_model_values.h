@@ -24,6 +24,10 @@ static inline struct m_value text_of(struct ck_str s) {
   return (struct m_value){.is = M_STR, .s = s};
 }
 
+static inline struct ck_str text_or_none(struct m_value v) {
+  return v.is == M_STR ? v.s : (struct ck_str){0};
+}
+
 static inline bool same(struct m_value a, struct m_value b) {
   if (a.is != b.is) return false;
   return a.is == M_INT ? a.i == b.i : a.is != M_STR || same_text(a.s, b.s);
