@@ -79,13 +79,13 @@ struct apply {
   int64_t added[CK_TABLES];    /* inserted in this transaction, without what came back */
   struct recount *recounts;    /* of this transaction */
   size_t recount_count, recount_cap;
-  bool pruned;        /* in this batch old attempts were deleted */
-  bool waits_pruned;  /* likewise waits that are over */
-  int64_t said_at;    /* wall: when whoever ends an attempt decided on the waits; 0: now */
-  bool savepoint;     /* the present changeset has changed the store's own tables */
-  bool failed;        /* the database failed; false if a rule was broken */
-  bool met_damage;    /* ever: it is damaged */
-  bool forgot;        /* in this transaction something was forgotten */
+  bool pruned;       /* in this batch old attempts were deleted */
+  bool waits_pruned; /* likewise waits that are over */
+  int64_t said_at; /* wall: when whoever ends an attempt decided on the waits; 0: no attempt ends */
+  bool savepoint;  /* the present changeset has changed the store's own tables */
+  bool failed;     /* the database failed; false if a rule was broken */
+  bool met_damage; /* ever: it is damaged */
+  bool forgot;     /* in this transaction something was forgotten */
   bool any_forgotten; /* ever */
   /* The present changeset. */
   struct ck_str mutations;
@@ -276,6 +276,11 @@ int automation_changes(struct apply *a, const struct entry *e, const struct ck_r
  * the record changes. 0 or -1. */
 int wait_changes(struct apply *a, const struct entry *e, const struct ck_row *after,
                  struct ck_err *err);
+/* Does a rest of the conversation until that time, by the clock of whoever told it, end later than
+ * what is left of the present one, whatever the wall clock showed when that began? 1, 0 or -1.
+ * *until becomes 1 ms later if the clock, stepped back, names the end of the other one again: so
+ * the row changes, and whoever follows it learns of the new rest. */
+int rest_is_later(struct apply *a, const struct entry *e, int64_t *until, struct ck_err *err);
 
 /* ---- apply_pauses.c ---- */
 

@@ -292,9 +292,9 @@ static int count_unreached(struct apply *a, const struct ck_end *m, const struct
 /* The later of two rests counts. */
 static int cool_down(struct apply *a, struct ck_str conversation, int64_t until,
                      struct ck_err *err) {
-  struct entry *e = apply_find(a, CK_CONVERSATIONS, conversation, err);
-  if (!e) return -1;
-  if (ck_row_int(&e->row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0) >= until) return 0;
+  const struct entry *e = apply_find(a, CK_CONVERSATIONS, conversation, err);
+  int later = e ? rest_is_later(a, e, &until, err) : -1;
+  if (later <= 0) return later;
   struct ck_row write = {.table = CK_CONVERSATIONS};
   write.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_text(conversation);
   write.v[CK_CONVERSATIONS_COOLDOWN_UNTIL] = ck_int(until);
@@ -329,7 +329,7 @@ int end_attempt(struct apply *a, const struct ck_end *said, bool known, struct c
   }
   struct ck_row row = e->row;
   end_job(a, &row, &end, o);
-  a->said_at = end.at;
+  a->said_at = end.at ? end.at : 1;
   if (count_unreached(a, &end, o, err) || note_end(a, &end, o, err) ||
       attempt_ends(a, &end, said->outcome, o->charged, known || by_client, err) ||
       apply_change(a, e, &row, err))

@@ -41,13 +41,38 @@ static int64_t until_of(const struct what *w, const struct ck_row *row) {
  * that a step of either lengthens nothing. */
 static int64_t begun(const struct apply *a) { return a->said_at > a->now ? a->said_at : a->now; }
 
+/* What is left of the conversation's rest. 0 or -1. */
+static int rest_left(struct apply *a, const struct entry *e, int64_t *left, struct ck_err *err) {
+  sqlite3_stmt *s =
+      system_query(a->system, SYSTEM_WAIT_LEFT, "ss", CK_LIT("conversation"), ck_row_key(&e->row));
+  int rc = system_step(a->system, s, err);
+  *left = rc > 0 ? sqlite3_column_int64(s, 0) : 0;
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : 0;
+}
+
+int rest_is_later(struct apply *a, const struct entry *e, int64_t *until, struct ck_err *err) {
+  int64_t left;
+  if (rest_left(a, e, &left, err)) return -1;
+  if (*until <= begun(a)) return left <= 0;
+  if (left > 0 && *until - begun(a) <= left) return 0;
+  if (ck_row_int(&e->row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0) == *until)
+    *until = apply_sum(*until, 1);
+  return 1;
+}
+
+/* What an end says begins then, also if the clock, stepped back, names the same time as before. */
+static bool begins_anew(const struct apply *a, const struct ck_row *after) {
+  return a->said_at && after->table == CK_JOBS && is_pending(after);
+}
+
 int wait_changes(struct apply *a, const struct entry *e, const struct ck_row *after,
                  struct ck_err *err) {
   struct what w;
-  if (!what_of(after->table, &w) || is_untried(after)) return 0;
+  if (!what_of(after->table, &w)) return 0;
   int64_t was = e->exists ? until_of(&w, &e->row) : 0, until = until_of(&w, after);
-  if (was == until) return 0;
-  bool waits = until > begun(a);
+  if (was == until && !begins_anew(a, after)) return 0;
+  bool waits = until > begun(a) && !is_untried(after);
   if (!was && !waits) return 0;
   if (apply_savepoint(a, err)) return -1;
   struct ck_str id = ck_row_key(after);

@@ -124,6 +124,9 @@
                ") WHERE account = ?1 AND NOT over AND (until = 0 OR " MOMENT_LEFT " > 0)") \
   L(WAIT_SAVE, "INSERT OR REPLACE INTO waits (kind, id, until, length, written, start, boot)" \
                " VALUES (?1, ?2, ?3, nullif(?4, -1), ?5, " SYSTEM_MOMENT ")") \
+  L(WAIT_LEFT, \
+    "SELECT length - " MOMENT_AGE("written", "start", "boot") " FROM waits" \
+                                                              " WHERE kind = ?1 AND id = ?2") \
   L(WAIT_END, "DELETE FROM waits WHERE kind = ?1 AND id = ?2") \
   L(WAITS_PRUNE, "DELETE FROM waits WHERE number IN" \
                  " (SELECT number FROM waits INDEXED BY waits_lasting" \

@@ -59,8 +59,8 @@ void sim_store_wait(struct wait *w, int64_t until, int64_t told) {
 
 void sim_rest(int conversation, int64_t until, struct wait wait) {
   struct conversation *c = &world.c[conversation];
-  if (c->cooldown_until >= until) return;
-  c->cooldown_until = until;
+  if (c->rest.stored > world.boot && c->rest.stored >= wait.stored) return;
+  c->cooldown_until = until + (c->cooldown_until == until);
   c->rest = wait;
   sim_conversation_changed(conversation);
 }

@@ -14,8 +14,10 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/map.h"
 #include "test_store_help.h"
 
+#define YEAR (365 * INT64_C(86400000))
 #define STEPS 20000
 #define WORLD 800 /* changesets in one database: fewer than PRODUCER_TAIL */
 #define MUTATIONS 8
@@ -28,6 +30,11 @@ static uint64_t seed;
 static char letters[WORLD + 1], committed_letters[WORLD + 1];
 static unsigned refused[WORLD], refused_count, committed_refused;
 static unsigned step;
+/* The wall time if nobody had stepped it, by how much that was, and the clock that nobody steps,
+ * which begins anew with the machine. */
+static int64_t truth, stepped, boot;
+static unsigned starts;
+static uint64_t waits; /* that were compared */
 
 #define must(condition, ...) \
   do { \
@@ -135,6 +142,45 @@ static void compare_automation(void) {
   must(n == expected, "%d on auto, not %d", n, expected);
 }
 
+static void compare_wait(struct ck_str row) {
+  struct ck_str id = ck_map_str(row, "id");
+  int table = ck_str_is(ck_map_str(row, "kind"), "job") ? JOBS : CONVERSATIONS;
+  int64_t until = ck_map_int(row, "until", 0), left = ck_map_int(row, "left", 0), expected;
+  const struct m_wait *w = m.now.wait;
+  while (w < m.now.wait + M_WAITS && !(w->table == table && ck_str_eq(w->id, id))) ++w;
+  must(w < m.now.wait + M_WAITS && m_is_waited(&m, w, &expected),
+       "'%.*s' waits for %" PRId64 " ms, which it should not", (int)id.n, id.s, left);
+  must(w->until == until && expected == left,
+       "'%.*s' waits until %" PRId64 ", for %" PRId64 " ms, not until %" PRId64 ", for %" PRId64,
+       (int)id.n, id.s, until, left, w->until, expected);
+}
+
+static void compare_waits(void) {
+  struct ck_buf rows = {0}, cursor = {0};
+  struct ck_err err = {{0}};
+  const char *code = "";
+  struct list_answer answer = {&rows, &cursor};
+  const struct ck_query q = {
+      .table = CK_LIT("waits"), .filters = CK_LIT("\x80"), .limit = LIST_LIMIT};
+  uint32_t n, expected = 0;
+  for (int i = 0; i < M_WAITS; ++i) {
+    int64_t left;
+    expected += m_is_waited(&m, &m.now.wait[i], &left);
+  }
+  cr_assert_eq(sh_query(&s, &q, &answer, &code, &err), 0, "%s: %s", code, err.text);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
+  struct ck_str row;
+  cr_assert_eq(ck_read_array(&r, &n), 0);
+  for (uint32_t i = 0; i < n; ++i) {
+    cr_assert_eq(ck_read_raw(&r, &row), 0);
+    compare_wait(row);
+  }
+  must(n == expected, "%u wait, not %u", n, expected);
+  waits += n;
+  ck_buf_free(&rows);
+  ck_buf_free(&cursor);
+}
+
 static void compare_rest(void) {
   sqlite3_stmt *q = ask("SELECT applied, refused, results FROM producers WHERE id = 'test'");
   bool any = sqlite3_step(q) == SQLITE_ROW;
@@ -173,8 +219,59 @@ static void compare(void) {
   for (int t = 0; t < TABLES; ++t) compare_table(t);
   compare_leases();
   compare_automation();
+  compare_waits();
   compare_rest();
   sh_check_keys(&s);
+}
+
+/* ---- the clocks ---- */
+
+/* In half of all worlds. */
+static void step_wall(void) {
+  static const int64_t sizes[] = {1000, 5000, 3600000, 90000000, YEAR, 10 * YEAR};
+  if (seed % 2) return;
+  stepped = sh_below(2) ? 0 : sizes[sh_below(6)];
+  if (sh_below(2)) stepped = -stepped;
+}
+
+static void show_clocks(void) {
+  m.clock = s.now = truth + stepped;
+  m.boot = boot;
+  s.behind = boot - s.now;
+}
+
+static void pass_time(void) {
+  int64_t ms = (int64_t)sh_below(sh_below(40) ? 4 : 4000);
+  if (sh_below(400) == 0) ms += 3600000 * (int64_t)sh_below(30);
+  truth += ms;
+  boot += ms;
+  if (sh_below(30) == 0) step_wall();
+  if (sh_below(5) == 0) stepped += (int64_t)sh_below(3) - 1;
+  show_clocks();
+}
+
+static bool kept(const struct m_wait *w) {
+  struct ck_err err;
+  sqlite3_stmt *q = db_prepare(s.db, "SELECT 1 FROM waits WHERE kind = ? AND id = ?", &err);
+  cr_assert(q, "%s", err.text);
+  db_bind_str(q, 1, w->table == JOBS ? CK_LIT("job") : CK_LIT("conversation"));
+  db_bind_str(q, 2, w->id);
+  bool is = sqlite3_step(q) == SQLITE_ROW;
+  sqlite3_finalize(q);
+  return is;
+}
+
+/* After the database was opened again. */
+static void start_machine(void) {
+  char name[16];
+  truth += (int64_t)sh_below(2 * 3600000);
+  boot = 0;
+  step_wall();
+  snprintf(name, sizeof name, "start %u", ++starts);
+  sh_machine_starts(&s, name, truth + stepped);
+  show_clocks();
+  m_machine_starts(&m, kept);
+  m_copy(&m.committed, &m.now);
 }
 
 /* ---- store and model side by side ---- */
@@ -182,14 +279,14 @@ static void compare(void) {
 static void apply_both(void) {
   struct m_mutation list[MUTATIONS];
   struct ck_buf row = {0};
-  int n = m_chance(&m.now, list, MUTATIONS, &arena);
+  pass_time();
+  int n = m_chance(&m, list, MUTATIONS, truth);
   for (int i = 0; i < n; ++i) {
     struct ck_mutation w = m_wire(&list[i], &row);
     sh_mutate(&s, &w);
   }
   ck_buf_free(&row);
-  s.now += (int64_t)sh_below(5) - 1;
-  char is = sh_apply(&s), expected = m_apply(&m, list, n, s.now);
+  char is = sh_apply(&s), expected = m_apply(&m, list, n);
   must(is == expected, "the store says %c, the model %c; %s", is ? is : '0', expected,
        s.reason.text);
   size_t number = strlen(letters);
@@ -205,12 +302,13 @@ static void commit_both(void) {
   committed_refused = refused_count;
 }
 
-/* As after a failed commit or kill -9: the batch is lost. */
+/* As after a failed commit, kill -9, or another start of the machine: the batch is lost. */
 static void forget_both(void) {
   sh_reopen(&s);
   keep_few_keys();
   prepare();
   m_copy(&m.now, &m.committed);
+  if (sh_below(3) == 0) start_machine();
   memcpy(letters, committed_letters, sizeof letters);
   refused_count = committed_refused;
 }
@@ -238,7 +336,9 @@ static unsigned world(unsigned steps) {
   refused_count = committed_refused = step = 0;
   sh_seed(seed);
   sh_open(&s);
-  s.now = 1700000005000; /* the random times are around it */
+  truth = boot = 1700000005000; /* the random times are around it */
+  stepped = 0;
+  starts = 0;
   keep_few_keys();
   prepare();
   unsigned done = live(steps);
@@ -265,7 +365,7 @@ Test(store_model, random_changesets, .timeout = 7200) {
   }
   fprintf(stderr,
           "model: %u changesets in %u worlds from seed %" PRIu64
-          ": %u new, %u updated, %u unchanged, %u refused, %lld ms\n",
-          done, worlds, first, count['n'], count['u'], count['='], count['r'],
+          ": %u new, %u updated, %u unchanged, %u refused, %" PRIu64 " waits, %lld ms\n",
+          done, worlds, first, count['n'], count['u'], count['='], count['r'], waits,
           (long long)(ck_boot_ms() - begin));
 }

@@ -43,6 +43,7 @@ extern const struct m_table m_tables[TABLES];
 #define M_COLUMNS 18
 #define M_ROWS 512 /* messages and executions have derived ids */
 #define M_FEW 14   /* jobs and conversations */
+#define M_WAITS (2 * M_FEW)
 #define M_GIVEN 24
 
 struct m_field {
@@ -84,6 +85,17 @@ struct m_automation {
   int64_t since;
 };
 
+/* What a job or a conversation waits for. The store may forget one that is over, or not; after
+ * another start of the machine with its clock behind it begins again if it has not. */
+struct m_wait {
+  struct ck_str id; /* empty: the place is free */
+  int table;
+  enum { M_OVER, M_LASTS, M_CALENDAR } is;
+  int64_t until;        /* as its record says */
+  int64_t length, from; /* boot */
+  int64_t written;      /* wall */
+};
+
 /* Everything that a commit makes durable. Text is borrowed from the writes, which live as long as
  * the world. */
 struct m_state {
@@ -91,6 +103,7 @@ struct m_state {
   int rows[TABLES];
   struct m_lease lease[M_FEW];
   struct m_automation automation[M_FEW];
+  struct m_wait wait[M_WAITS];
   struct m_value cursor;
   uint64_t head;
 };
@@ -110,7 +123,9 @@ struct model {
   struct ck_str platform, conversation; /* of its last message or session */
   const struct m_mutation *list;        /* all of it */
   int mutations;
-  int64_t clock;
+  int64_t clock, boot; /* wall, which may be stepped; and the one that nobody steps */
+  bool ends;           /* an attempt ends, and that was decided: */
+  int64_t decided;     /* wall */
   struct ck_arena *arena;
 };
 
@@ -120,13 +135,25 @@ struct m_record *m_find(struct m_state *s, int table, struct ck_str key);
 /* Copies what a state has. */
 void m_copy(struct m_state *to, const struct m_state *from);
 
-/* The changeset's result: n, u, = or r, as apply_changeset's. After r nothing is changed. */
-char m_apply(struct model *m, const struct m_mutation *list, int n, int64_t clock);
+/* The changeset's result: n, u, = or r, as apply_changeset's. After r nothing is changed. The
+ * clocks are set before. */
+char m_apply(struct model *m, const struct m_mutation *list, int n);
+
+/* Whoever reads the store is told of this wait. *left: how long it still lasts; of a calendar time
+ * 0. */
+bool m_is_waited(const struct model *m, const struct m_wait *w, int64_t *left);
+/* The machine has been started again, with these clocks. kept: the store has not forgotten it. */
+typedef bool m_kept(const struct m_wait *w);
+void m_machine_starts(struct model *m, m_kept *kept);
 
 /* ---- random mutations: tests/unit/test_store_model_chance.c ---- */
 
-/* Makes random mutations, most of which make sense in this state. Returns how many. */
-int m_chance(const struct m_state *s, struct m_mutation *list, int most, struct ck_arena *arena);
+/* Makes random mutations, most of which make sense in this state, with times around that one.
+ * Returns how many. */
+int m_chance(const struct model *m, struct m_mutation *list, int most, int64_t around);
+
+/* ---- test_store_model_wire.c ---- */
+
 /* The mutation in its form on the wire; the row's bytes go into `row`. */
 struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row);
 

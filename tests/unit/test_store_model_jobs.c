@@ -31,7 +31,7 @@ bool m_claim(struct model *m, const struct ck_claim *w) {
   return m_store(m, JOBS, old, &r);
 }
 
-bool m_end(struct model *m, const struct ck_end *w) {
+static bool end(struct model *m, const struct ck_end *w) {
   struct m_record *old = m_find(&m->now, JOBS, w->job_id);
   if (!old || !m_is_choice("done|retry|failed|unknown|released|unreached", w->outcome))
     return false;
@@ -59,10 +59,13 @@ bool m_end(struct model *m, const struct ck_end *w) {
   if (!m_store(m, JOBS, old, &r)) return false;
   if (!w->cooldown_until) return true;
   struct m_record *of = m_find(&m->now, CONVERSATIONS, m_at(&r, JOBS, "local_conversation_id")->s);
-  if (!of) return false;
-  const struct m_value *rest = m_at(of, CONVERSATIONS, "cooldown_until");
-  if ((rest->is == M_INT ? rest->i : 0) >= w->cooldown_until) return true;
-  struct writing given = {.owner = true};
-  given.given[m_column(CONVERSATIONS, "cooldown_until")] = number(w->cooldown_until);
-  return m_merge(m, CONVERSATIONS, of, &given);
+  return of && m_rest(m, of, w->cooldown_until);
+}
+
+bool m_end(struct model *m, const struct ck_end *w) {
+  m->ends = true;
+  m->decided = w->at;
+  bool ok = end(m, w);
+  m->ends = false;
+  return ok;
 }

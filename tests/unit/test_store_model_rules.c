@@ -160,9 +160,8 @@ static bool apply_one(struct model *m, const struct m_mutation *w) {
   }
 }
 
-char m_apply(struct model *m, const struct m_mutation *list, int n, int64_t clock) {
+char m_apply(struct model *m, const struct m_mutation *list, int n) {
   m_copy(&m->before, &m->now);
-  m->clock = clock;
   m->fresh_messages = m->fresh_executions = m->run_messages = m->run_executions = 0;
   m->inserted = m->updated = m->known = m->run_copied = m->run_own = false;
   m->platform = m->conversation = (struct ck_str){0};

@@ -52,6 +52,13 @@ void m_note_known(struct model *m, int table, struct m_record *old);
 const struct m_record *m_copied(struct model *m, const struct m_mutation *w,
                                 const struct m_value *given);
 
+/* ---- test_store_model_waits.c ---- */
+
+/* A record changes (old NULL: it is new), and with it what it waits for. */
+void m_follow_wait(struct model *m, int table, struct m_record *old, struct m_record *changed);
+/* A delivery has ended, after which its conversation rests. False: refused. */
+bool m_rest(struct model *m, struct m_record *conversation, int64_t until);
+
 /* ---- test_store_model_jobs.c ---- */
 
 bool m_put_job(struct model *m, const struct writing *w);

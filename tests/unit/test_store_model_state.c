@@ -82,6 +82,7 @@ bool m_store(struct model *m, int table, struct m_record *old, struct m_record *
   if (table == JOBS && old && is_text(m_at(old, table, "status")->s, "running") &&
       !is_text(m_at(changed, table, "status")->s, "running"))
     m_lease_of(&m->now, changed->v[0].s)->state = NULL;
+  m_follow_wait(m, table, old, changed);
   changed->version = ++m->now.head;
   if (old) {
     *old = *changed;
@@ -104,6 +105,7 @@ void m_copy(struct m_state *to, const struct m_state *from) {
   memcpy(to->rows, from->rows, sizeof to->rows);
   memcpy(to->lease, from->lease, sizeof to->lease);
   memcpy(to->automation, from->automation, sizeof to->automation);
+  memcpy(to->wait, from->wait, sizeof to->wait);
   to->cursor = from->cursor;
   to->head = from->head;
 }

@@ -109,6 +109,52 @@ Test(apply, a_rest_lasts_as_long_as_it_was_to_last) {
   cr_expect_eq(left("c1"), 50000);
 }
 
+/* Whatever the clock showed when the other one began. */
+Test(apply, the_later_of_two_rests_after_a_step) {
+  static const int64_t steps[] = {-10 * YEAR, -1000, 0, 1000, 10 * YEAR};
+  begin();
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    int64_t first = 60000, second = i % 2 ? 20000 : 80000;
+    end_of("released", s.now, s.now + first);
+    s.now += 10000;
+    steps_by(steps[i]);
+    end_of("released", s.now, s.now + second);
+    cr_expect_eq(left("c1"), i % 2 ? 50000 : 80000, "after a step by %lld ms, %lld are left",
+                 (long long)steps[i], (long long)left("c1"));
+    s.now += 80000;
+    cr_expect_eq(left("c1"), -1);
+  }
+}
+
+/* Whoever follows the row learns of the new wait, because its end has another name. */
+Test(apply, a_rest_that_ends_when_the_one_before_did_by_a_clock_that_was_set_back) {
+  begin();
+  int64_t until = s.now + 60000;
+  end_of("released", s.now, until);
+  s.now += 30000;
+  steps_by(-30000);
+  end_of("released", s.now, until);
+  cr_expect_eq(left("c1"), 60001);
+  char *name = ck_sprintf("%lld", (long long)until + 1);
+  sh_is(&s, CK_CONVERSATIONS, "c1", "cooldown_until", name);
+  free(name);
+}
+
+Test(apply, a_job_that_waits_until_the_time_that_had_come_by_a_clock_that_was_set_back) {
+  begin();
+  int64_t next = s.now + 60000;
+  end_of("retry", next, 0);
+  s.now = next;
+  cr_expect_eq(left(automatic), -1);
+  cr_assert_eq(ap_mutate(ap_claim_of(automatic, "t", s.now)), 'u', "%s", s.reason.text);
+  steps_by(-60000);
+  struct ck_mutation end = ap_end_of(automatic, 2, "t", "retry");
+  end.as.end.at = s.now;
+  end.as.end.next_attempt_at = next;
+  cr_assert_eq(ap_mutate(end), 'u', "%s", s.reason.text);
+  cr_expect_eq(left(automatic), 60000);
+}
+
 /* It was told before the clock was stepped, or a while ago. */
 Test(apply, a_wait_that_was_told_before) {
   begin();
