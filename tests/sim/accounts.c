@@ -66,7 +66,9 @@ void sim_limit_told(int id, const struct renew_limited *limit, int64_t at) {
   a->row = *limit;
   a->row_at = at;
   a->resumed_at = 0;
-  a->ends = limit->until ? world.boot + (limit->until - now().wall) : RENEW_NEVER;
+  a->length = limit->until - now().wall;
+  a->written = now().wall;
+  a->ends = limit->until ? world.boot + a->length : RENEW_NEVER;
   if (!limit->until && !limit->over) sim_add(UNLIMITS, chance(PAID_MS), id);
 }
 
@@ -76,7 +78,8 @@ void sim_owner_resumes_account(int id) {
   if (world.ending || !one_in(5)) a->used_up_until = 0;
   if (!a->there || a->row.over || (a->row.until && a->ends <= world.boot)) return;
   world.n.unlimited++;
-  a->row.until = now().wall;
+  a->row.until = a->written = now().wall;
+  a->length = 0;
   a->ends = a->resumed_at = world.boot;
   sim_beat(chance(5));
 }

@@ -16,6 +16,8 @@ struct account {
   bool there;
   struct renew_limited row;
   int64_t ends;       /* boot: what the store keeps of its end */
+  int64_t length;     /* of the whole, as the store knows it */
+  int64_t written;    /* wall: when it wrote that down */
   int64_t row_at;     /* boot: when renewd learned of it */
   int64_t resumed_at; /* boot: when its owner has ended that row's limit; 0: he has not */
   /* The running renewd: as it has told or was told. */

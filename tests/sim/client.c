@@ -30,7 +30,7 @@ void sim_client_claims(const struct event *e) {
       sim_is_paused(j, j->offered_to))
     return;
   arrive(e->id);
-  sim_lease(e->id, (struct attempt){now().wall, world.boot, e->id});
+  sim_lease(e->id, (struct attempt){now().wall, world.boot, e->id, world.boot});
   j->lease_run = 0;
   j->taken = ++store.taken;
   j->lease = sim_wait(LEASE_MS, 0);

@@ -90,7 +90,7 @@ static void fail_late(const struct job *j, int64_t from) {
     fprintf(stderr, "sim:   %s is %s%s, in phase %d, tried %lld times, due in %lld ms, to %s\n",
             o->node.id, o->status == RENEW_PENDING ? "pending" : "running",
             o->unsure ? ", unsure" : "", (int)o->phase, (long long)o->attempt_count,
-            (long long)(o->due - world.boot), o->lane->node.id);
+            (long long)(o->due - now().boot), o->lane->node.id);
   sim_fail("job %s is late by %lld ms; for renewd it is %s: %s", j->name,
            (long long)(world.boot - from), known ? h.state : "unknown", h.reason ? h.reason : "-");
 }
@@ -100,7 +100,7 @@ static bool is_asked_for(const struct job *j) {
   const struct renew_upcoming *u = &renewd.core.upcoming;
   return !j->automatic && !j->last_attempt_at &&
          !renew_core_job(&renewd.core, ck_str_of(j->name)) &&
-         (u->ticket.number || u->at > world.boot);
+         (u->ticket.number || u->at > now().boot);
 }
 
 static void check_job(int id) {

@@ -68,7 +68,10 @@ static void disaster(void) {
     if (one_in(3)) sim_add(HISTORY, 0, 0)->run = renewd.run;
     break;
   case 5:
-    sim_disconnect();
+    if (one_in(2))
+      sim_disconnect();
+    else
+      sim_add(REBOOT, 0, 0);
     break;
   default:
     kill_one(one_in(3), 0);
@@ -89,11 +92,20 @@ static void maybe_disaster(const struct event *e) {
     sim_add(STEP, chance(5), 0);
     break;
   case 2:
-    sim_disconnect();
+    if (one_in(2))
+      sim_disconnect();
+    else
+      sim_add(REBOOT, chance(5), 0);
     break;
   default:
     kill_one(one_in(3), chance(5));
   }
+}
+
+void sim_steps_clock(int64_t by) {
+  world.offset += by;
+  world.steps++;
+  world.stepped_at = world.boot;
 }
 
 /* From a second to ten years, either way; never further than that from the beginning. */
@@ -105,9 +117,7 @@ static void step_clock(void) {
   if (off + by > 12 * YEAR || off + by < -12 * YEAR) by = -by;
   if (off > YEAR && one_in(2)) by = -off;
   if (off < -YEAR && one_in(2)) by = -off;
-  world.offset += by;
-  world.steps++;
-  world.stepped_at = world.boot;
+  sim_steps_clock(by);
   world.n.clock_steps++;
 }
 
@@ -116,6 +126,16 @@ static void suspend(void) {
   world.boot += one_in(3) ? chance(10 * HOUR) : chance(5 * MINUTE);
   renewd.calm_since = world.boot;
   world.n.suspends++;
+}
+
+/* Its clock is right afterwards, or was stepped, or goes on from where it was. */
+static void reboot(void) {
+  int64_t before = world.boot;
+  sim_reboot();
+  if (one_in(3))
+    step_clock();
+  else if (one_in(2))
+    sim_steps_clock(before - world.boot);
 }
 
 /* ---- events ---- */
@@ -166,6 +186,9 @@ static void happens(struct event *e) {
     break;
   case SUSPEND:
     suspend();
+    break;
+  case REBOOT:
+    reboot();
     break;
   case RENEWD_DIES:
     if (renewd.up) sim_renewd_dies();
@@ -299,10 +322,9 @@ static void tell_figures(double seconds) {
   printf(
       "sim: renewd killed %lld and stopped %lld times, the store killed %lld times; %lld attempts "
       "recovered, %lld answers lost, %lld of them problems, %lld doubled, %lld steps of the clock, "
-      "%lld suspends, %lld "
-      "histories\n",
+      "%lld suspends, %lld reboots, %lld histories\n",
       n->renewd_kills, n->renewd_stops, n->store_kills, n->recovered, n->lost, n->problems,
-      n->doubled, n->clock_steps, n->suspends, n->histories);
+      n->doubled, n->clock_steps, n->suspends, n->reboots, n->histories);
   printf(
       "sim: %lld pauses, %lld of them resumed; %lld limits, %lld without an end, %lld tried again, "
       "%lld over, %lld ended by their owner; %lld cancelled while they ran\n",

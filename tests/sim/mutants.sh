@@ -41,11 +41,12 @@ link() { # OBJECT… : the simulation with them, as $scratch/sim
         -Wl,--end-group ${LIBS:-} -o "$scratch/sim"
 }
 
-# 0: some seed fails. A fault that makes it hang, or run out of memory, is caught as well.
+# 0: some seed fails. A fault that makes it hang (120 s of processor time), or run out of memory, is
+# caught as well.
 run_all() { # LOG
     local seed
     for ((seed = ${SIM_SEED:-1}; seed < ${SIM_SEED:-1} + SEEDS; seed++)); do
-        (ulimit -v 4000000 -c 0 && exec timeout 120 "$scratch/sim" --seed $seed \
+        (ulimit -v 4000000 -c 0 -t 120 && exec "$scratch/sim" --seed $seed \
             --conversations 200 --deliveries 5000) >>"$1" 2>&1 || return 0
     done
     return 1

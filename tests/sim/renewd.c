@@ -323,7 +323,10 @@ void sim_renewd_event(struct event *e) {
 
 void sim_tick(void) { happens(RENEW_TICK); }
 
-int64_t sim_wakes(void) { return renewd.up ? renew_core_wakes(&renewd.core) : RENEW_NEVER; }
+int64_t sim_wakes(void) {
+  int64_t at = renewd.up ? renew_core_wakes(&renewd.core) : RENEW_NEVER;
+  return at == RENEW_NEVER ? RENEW_NEVER : world.started + at;
+}
 
 void sim_renewd_free(void) {
   forget_tellings();

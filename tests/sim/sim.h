@@ -73,11 +73,12 @@ enum stage {
 
 /* A wall time that stands for the end of a wait: when it is over in truth. */
 struct wait {
-  int64_t until;  /* boot */
-  int64_t stored; /* boot: the same, as the store knows it */
-  bool calendar;  /* it is none, but a calendar time */
-  int64_t length; /* of the whole */
-  unsigned by;    /* what set it, as renewd.knows; 0: another than renewd */
+  int64_t until;   /* boot */
+  int64_t stored;  /* boot: the same, as the store knows it */
+  bool calendar;   /* it is none, but a calendar time */
+  int64_t length;  /* of the whole, as the store knows it */
+  int64_t written; /* wall: when it wrote that down */
+  unsigned by;     /* what set it, as renewd.knows; 0: another than renewd */
 };
 
 struct job {
@@ -92,6 +93,7 @@ struct job {
   int64_t attempt_at; /* boot; of the last one */
   uint64_t attempt_number;
   int64_t unreached, unreached_at; /* boot */
+  int64_t unreached_since;         /* wall: the same */
   uint64_t version;
   char token[33];
   unsigned lease_run; /* the renewd that has it; 0: a client */
@@ -140,6 +142,7 @@ struct job {
 struct attempt {
   int64_t at, boot; /* when it began; at: wall */
   int job;
+  int64_t known; /* boot: the same, as the store knows it */
 };
 
 struct conversation {
@@ -255,6 +258,7 @@ enum kind {
   CLIENT_ENDS,
   STEP,
   SUSPEND,
+  REBOOT,
   RENEWD_DIES,
   RENEWD_STARTS,
   RENEWD_STOPS,
@@ -300,8 +304,8 @@ struct figures {
   long long events, steps, deliveries, accepted, accepted_again, done, failed, unknown, refused,
       retried, unreached, released, superseded, declined, braked, stopped, offers, claimed, expired,
       by_hand, renewd_kills, renewd_stops, store_kills, clock_steps, suspends, lost, problems,
-      doubled, histories, resumed, cancelled, snoozed, anyway, checked, recovered, paused, unpaused,
-      limits, lasting, unlimited, over, tried, cancelled_running;
+      doubled, histories, reboots, resumed, cancelled, snoozed, anyway, checked, recovered, paused,
+      unpaused, limits, lasting, unlimited, over, tried, cancelled_running;
 };
 
 struct world {
@@ -312,6 +316,7 @@ struct world {
   bool ending; /* no more faults, and nothing new */
   int64_t ending_at;
   int64_t boot, offset;
+  int64_t started;    /* boot: when the machine was started last */
   unsigned steps;     /* of the wall clock so far */
   int64_t stepped_at; /* boot, of the last one */
   struct ck_heap events;
@@ -332,15 +337,16 @@ struct world {
 };
 extern struct world world;
 
+/* world.boot goes on through all starts of the machine; its own clock counts from the last one. */
 static inline struct renew_now now(void) {
-  return (struct renew_now){world.boot + world.offset, world.boot};
+  return (struct renew_now){world.boot + world.offset, world.boot - world.started};
 }
 static inline int64_t chance(int64_t most) { return ck_random_upto(&world.random, most); }
 static inline bool one_in(int64_t n) { return chance(n - 1) == 0; }
 
 /* A wait from now on; by: what sets it, as renewd.knows, 0: another. */
 static inline struct wait sim_wait(int64_t ms, unsigned by) {
-  return (struct wait){world.boot + ms, world.boot + ms, false, ms, by};
+  return (struct wait){world.boot + ms, world.boot + ms, false, ms, now().wall, by};
 }
 
 /* ---- events.c ---- */
@@ -361,7 +367,8 @@ __attribute__((format(printf, 1, 2), noreturn)) void sim_fail(const char *fmt, .
 
 extern struct store {
   bool up;
-  unsigned life; /* another one after each death */
+  unsigned life;   /* another one after each death */
+  int64_t started; /* boot: in which start of the machine it has been up */
   uint64_t version;
   unsigned producer; /* the renewd whose changesets are taken */
   uint64_t last;     /* number of its last changeset; durable */
@@ -429,6 +436,13 @@ void sim_rest(int conversation, int64_t until, struct wait wait);
 /* Frees what waits. */
 void sim_store_free(void);
 
+/* ---- reboot.c ---- */
+
+/* The machine is down for a while, and its wall clock may show anything then. */
+void sim_reboot(void);
+/* The store is opened for the first time since: how long it was away it knows by that clock. */
+void sim_store_looks(void);
+
 /* ---- renewd.c ---- */
 
 extern struct renewd {
@@ -483,7 +497,7 @@ void sim_renewd_starts(void);
 void sim_renewd_dies(void);
 /* An event for renewd. */
 void sim_renewd_event(struct event *e);
-/* Time has passed; when it has something to do by itself. */
+/* Time has passed; when it has something to do by itself (boot). */
 void sim_tick(void);
 int64_t sim_wakes(void);
 void sim_renewd_free(void);
@@ -505,6 +519,9 @@ void sim_client_claims(const struct event *e);
 void sim_client_ends(const struct event *e);
 /* renewd says that the client's lease has run out; false: it has not. */
 bool sim_expires(int job);
+
+/* main.c: the wall clock is stepped by so much. */
+void sim_steps_clock(int64_t by);
 
 /* ---- owner.c ---- */
 

@@ -179,7 +179,7 @@ static void about_past(struct question *q) {
   q->asks_freely = c->asks_freely;
   p->has_sixtieth = c->attempts_n >= HOURLY;
   if (p->has_sixtieth) {
-    p->sixtieth_age = world.boot - c->attempts[c->attempts_n - HOURLY].boot;
+    p->sixtieth_age = world.boot - c->attempts[c->attempts_n - HOURLY].known;
   }
   p->anyway = q->job >= 0 && world.j[q->job].anyway;
   if (!q->q.rules) return;
@@ -187,7 +187,7 @@ static void about_past(struct question *q) {
       day = (int)q->q.rules->per_day;
   if (day && c->attempts_n >= day) {
     p->per_day = day;
-    p->day_age = world.boot - c->attempts[c->attempts_n - day].boot;
+    p->day_age = world.boot - c->attempts[c->attempts_n - day].known;
   }
   if (in_a_row(c, most) >= most) p->in_a_row = most;
   if (c->alike >= alike) p->alike = alike;

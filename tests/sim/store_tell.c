@@ -54,7 +54,9 @@ void sim_lease(int id, struct attempt attempt) {
 void sim_store_wait(struct wait *w, int64_t until, int64_t told) {
   int64_t begun = told > now().wall ? told : now().wall, left = until - begun;
   if (!told && left > CK_CLIENT_TIME_MAX_MS) left = CK_CLIENT_TIME_MAX_MS;
-  w->stored = world.boot + (left > 0 ? left : 0);
+  w->length = left > 0 ? left : 0;
+  w->stored = world.boot + w->length;
+  w->written = now().wall;
 }
 
 void sim_rest(int conversation, int64_t until, struct wait wait) {
@@ -83,7 +85,10 @@ void sim_end(int id, enum renew_outcome outcome, int64_t next, struct wait wait)
     j->attempts--;
     uncharge(c, id);
   }
-  if (outcome == RENEW_UNREACHED && j->unreached++ == 0) j->unreached_at = world.boot;
+  if (outcome == RENEW_UNREACHED && j->unreached++ == 0) {
+    j->unreached_at = world.boot;
+    j->unreached_since = now().wall;
+  }
   if (charged) j->unreached = 0;
   if (outcome == RENEW_RETRY && one_in(15)) sim_add(HOLDS, chance(5), id);
   if (j->unknown)
@@ -119,7 +124,7 @@ static bool may_be_claimed(const struct job *j) {
 static char apply_claim(const struct telling *t) {
   struct job *j = &world.j[t->job];
   if (!may_be_claimed(j) || j->offer || sim_is_paused(j, t->account)) return 'r';
-  sim_lease(t->job, (struct attempt){t->at, world.boot, t->job});
+  sim_lease(t->job, (struct attempt){t->at, world.boot, t->job, world.boot});
   j->lease_run = t->run;
   if (one_in(60)) sim_add(MEDDLES, chance(4), j->conversation);
   snprintf(j->token, sizeof j->token, "%s", t->token);
@@ -274,6 +279,9 @@ void sim_store_dies(void) {
   sim_add(STORE_STARTS, 10 + chance(one_in(10) ? 10 * MINUTE : 2000), 0)->life = store.life;
 }
 
-void sim_store_starts(void) { store.up = true; }
+void sim_store_starts(void) {
+  store.up = true;
+  if (store.started != world.started) sim_store_looks();
+}
 
 void sim_store_free(void) { forget_inbox(); }
