@@ -1,4 +1,4 @@
-# One image for the four daemons and the command line. If no registry can be reached,
+# One image for the five daemons and the command line. If no registry can be reached,
 # tests/compose/base-image.sh makes a BASE.
 ARG BASE=debian:12-slim
 
@@ -13,7 +13,7 @@ FROM ${BASE}
 RUN apt-get -qq update \
  && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
         libzmq5 libczmq4 libsqlite3-0 libmsgpackc2 libcurl4 libpq5 libarchive13 zlib1g liblzma5 \
-        libzstd1 libnettle8 libjansson4 libmd4c0 libpcre2-8-0 tzdata ca-certificates \
+        libzstd1 libnettle8 libjansson4 libmd4c0 libpcre2-8-0 libmicrohttpd12 tzdata ca-certificates \
         >/dev/null \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
  && useradd --system --no-create-home --home-dir /data --uid 10001 --user-group \

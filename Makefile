@@ -1,7 +1,7 @@
 # convkeep. `make run` shows it at work, `make test` runs the tests; both install the packages
 # that they miss. `make` alone builds and installs nothing: it names what is missing.
 #
-# No source is listed here: every .c file in a room's folder belongs to the room (proto, the four
+# No source is listed here: every .c file in a room's folder belongs to the room (proto, the five
 # daemons, cli; docs/architecture.md). A room's main.c is its program. The rest of the room is also
 # an archive, so that tests can call it without the program.
 
@@ -9,7 +9,7 @@ BUILD   := build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-DAEMONS := ingest store syncd renewd
+DAEMONS := ingest store syncd renewd webd
 ROOMS   := proto $(DAEMONS) cli
 
 # Nothing below may run a compiler or pkg-config while make only reads this file: on a bare machine
@@ -19,7 +19,7 @@ once = $(eval $(1) := $(2))$($(1))
 MSGPACK   = $(call once,MSGPACK,$(shell pkg-config --exists msgpack-c 2>/dev/null && \
                                         echo msgpack-c || echo msgpack))
 PKGS      = libzmq libczmq sqlite3 jansson libcurl libpq libarchive zlib liblzma libzstd nettle \
-            md4c libpcre2-8 $(MSGPACK)
+            md4c libpcre2-8 libmicrohttpd $(MSGPACK)
 PKG_CPP   = $(call once,PKG_CPP,$(shell pkg-config --cflags $(PKGS)))
 PKG_LIBS  = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PKGS)))
 CRIT_CPP  = $(call once,CRIT_CPP,$(shell pkg-config --cflags criterion))
@@ -57,12 +57,13 @@ LDFLAGS_ALL  = $(if $(SAN),-fsanitize=$(SAN),-pie -Wl,-z,relro,-z,now) -pthread 
 # objects: of one folder. room: of a room and its sub-folders.
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 room    = $(call objects,$(1)) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*/*.c))
-rest    = $(filter-out $(BUILD)/obj/$(1)/main.o,$(call room,$(1)))
+rest    = $(filter-out $(BUILD)/obj/$(1)/main.o,$(call room,$(1))) \
+          $(if $(filter webd,$(1)),$(BUILD)/obj/webd/page/static_files.o)
 
 ARCHIVES := $(foreach r,$(ROOMS),$(if $(call rest,$(r)),$(BUILD)/lib$(r).a))
 PROGRAMS := $(foreach d,$(DAEMONS),$(if $(wildcard $(d)/main.c),$(BUILD)/libexec/convkeep/$(d))) \
             $(if $(wildcard cli/main.c),$(BUILD)/bin/convkeep)
-CRITERIA := $(foreach s,unit golden flow fault d1 postgres,$(if $(wildcard tests/$(s)/*.c),$(s)))
+CRITERIA := $(foreach s,unit golden flow web fault d1 postgres,$(if $(wildcard tests/$(s)/*.c),$(s)))
 TESTS    := $(CRITERIA:%=$(BUILD)/tests/%) $(BUILD)/tests/sim
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 # In bench/, a .c file with a header is shared by the measurements; every other .c is a measurement.
@@ -85,6 +86,15 @@ SUITES   := rooms make $(CRITERIA) sim mutants $(if $(FUZZERS),fuzz) \
 all: $(PROGRAMS) $(ARCHIVES)
 
 # ── building ──────────────────────────────────────────────────────────────────────────────────────
+
+# The page's files, as an array each.
+STATIC := $(sort $(wildcard webd/page/static/*))
+$(BUILD)/obj/webd/page/static_files.c: tools/embed.sh $(STATIC)
+	@mkdir -p $(@D)
+	@tools/embed.sh $(STATIC) >$@
+$(BUILD)/obj/webd/page/static_files.o: $(BUILD)/obj/webd/page/static_files.c Makefile | needs
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
 
 # Everything that calls the compiler depends on these: nothing is compiled if something is missing.
 needs:
@@ -140,7 +150,7 @@ WRAP_fault := $(patsubst %,-Wl$(comma)--wrap=%,openat pwrite write fsync fdatasy
 
 define suite
 $(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(ARCHIVES) \
-    $(if $(filter flow fault d1 postgres,$(1)),$(HARNESS)) \
+    $(if $(filter flow web fault d1 postgres,$(1)),$(HARNESS)) \
     $(if $(filter d1 postgres,$(1)),$(MIRROR)) \
     $(if $(filter unit,$(1)),$(BUILD)/obj/tests/harness/archive.o)
 	@mkdir -p $$(@D)
@@ -249,7 +259,7 @@ $(foreach a,$(ALONE),$(firstword $(subst :, ,$(a)))):
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER)
 	@TORTURE_TARGET=$@ tests/torture/run.sh $(BUILD) $(patsubst $@:%,%,$(filter $@:%,$(ALONE)))
 
-SANITIZED = $(filter unit golden flow fault d1,$(CRITERIA))
+SANITIZED = $(filter unit golden flow web fault d1,$(CRITERIA))
 
 asan:
 	@tools/deps.sh run test

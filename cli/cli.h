@@ -234,6 +234,6 @@ int cli_no_such_command(const struct cli *c, const char *name);
 extern const struct cli_command cli_up, cli_import, cli_status, cli_list, cli_show, cli_set,
     cli_renew, cli_plan, cli_jobs, cli_pause, cli_resume, cli_sync, cli_config, cli_ping, cli_keys,
     cli_backup, cli_restore, cli_doctor, cli_rebuild, cli_read, cli_export, cli_original,
-    cli_search, cli_watch, cli_forget;
+    cli_search, cli_watch, cli_forget, cli_web, cli_browser, cli_open;
 
 #endif

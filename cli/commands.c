@@ -5,10 +5,11 @@
 #include "proto/near.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cli_import, &cli_list,    &cli_search, &cli_read, &cli_export, &cli_show,   &cli_original,
-    &cli_set,    &cli_renew,   &cli_plan,   &cli_jobs, &cli_pause,  &cli_resume, &cli_up,
-    &cli_status, &cli_watch,   &cli_ping,   &cli_sync, &cli_config, &cli_backup, &cli_restore,
-    &cli_doctor, &cli_rebuild, &cli_forget, &cli_keys, NULL};
+    &cli_import, &cli_list,     &cli_search, &cli_read,    &cli_export, &cli_open,
+    &cli_show,   &cli_original, &cli_set,    &cli_renew,   &cli_plan,   &cli_jobs,
+    &cli_pause,  &cli_resume,   &cli_up,     &cli_status,  &cli_watch,  &cli_ping,
+    &cli_sync,   &cli_config,   &cli_backup, &cli_restore, &cli_doctor, &cli_rebuild,
+    &cli_forget, &cli_keys,     &cli_web,    &cli_browser, NULL};
 
 const struct cli_command *cli_command_named(const char *name) {
   for (const struct cli_command *const *p = cli_commands; *p; ++p)

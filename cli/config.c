@@ -53,6 +53,7 @@ static int check_settings(struct cli *c, unsigned which) {
   ck_check_doors(&check, which);
   if (which & CK_CHECK_SYNCD) ck_check_mirror(&check);
   if (which & CK_CHECK_RENEWD) ck_check_renewal(&check);
+  if (which & CK_CHECK_WEBD) ck_check_web(&check);
   if (k.wrong) return CLI_FAILED;
   if (c->json)
     puts("{\"ok\":true}");
@@ -103,7 +104,7 @@ static int run(struct cli *c, int argc, char **argv) {
   if (rc != CLI_GO_ON) return rc;
   unsigned which = programs(argc - 1, argv + 1);
   if (argc > 1 && !wish.check)
-    return cli_usage_error(c, NULL, "only --check takes words: store, ingest, renewd, syncd");
+    return cli_usage_error(c, NULL, "only --check takes words: store, ingest, renewd, webd, syncd");
   rc = cli_load(c);
   /* A bad --set is what --check is to find, as in the file. */
   if (rc != CLI_GO_ON) return wish.check ? CLI_FAILED : rc;
@@ -115,7 +116,7 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 static const struct cli_argument arguments[] = {
-    CLI_ARGUMENT("store|ingest|renewd|syncd", CLI_CHOICE, CLI_OPTIONAL | CLI_MANY), {0}};
+    CLI_ARGUMENT("store|ingest|renewd|webd|syncd", CLI_CHOICE, CLI_OPTIONAL | CLI_MANY), {0}};
 static const struct cli_option options[] = {
     CLI_FLAG("check", struct wish, check,
              "only checks whether the programs, or those that are named, can start with them on "

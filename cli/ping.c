@@ -60,7 +60,7 @@ static int run(struct cli *c, int argc, char **argv) {
 }
 
 static const struct cli_argument arguments[] = {
-    CLI_ARGUMENT("store|ingest|renewd|syncd", CLI_CHOICE, 0), {0}};
+    CLI_ARGUMENT("store|ingest|renewd|webd|syncd", CLI_CHOICE, 0), {0}};
 static const struct cli_option options[] = {
     CLI_FLAG("here", struct wish, here, "only one on this host will do"), {0}};
 
@@ -71,7 +71,8 @@ const struct cli_command cli_ping = {
     arguments,
     options,
     "Exit 0 if it does, 3 if not; prints nothing to standard output and starts nothing. store and\n"
-    "ingest are asked directly; for renewd and syncd the store is asked whether they reported in\n"
-    "the last 5 s. If several of that name run, it must be one on this host; with --here, always.",
+    "ingest are asked directly; for the others the store is asked whether they reported in the "
+    "last 5 s.\n"
+    " If several of that name run, it must be one on this host; with --here, always.",
     run,
     NULL};

@@ -38,10 +38,10 @@
 #define TERM_MS 4500
 #define RING_GRACE_MS 2000
 
-const char *const cli_part_names[CLI_PARTS] = {"store", "ingest", "renewd", "syncd"};
+const char *const cli_part_names[CLI_PARTS] = {"store", "ingest", "renewd", "webd", "syncd"};
 
 const char *const cli_part_places[CLI_PARTS] = {CK_PLACE_DATABASE, CK_PLACE_SPOOL,
-                                                CK_PLACE_ATTEMPTS, NULL};
+                                                CK_PLACE_ATTEMPTS, CK_PLACE_WEB, NULL};
 
 struct part {
   enum cli_part kind;
@@ -381,6 +381,7 @@ static void sweep_part(const struct cli_ring *r, enum cli_part which) {
   for (size_t i = 0; which == CLI_STORE && i < sizeof of_store / sizeof *of_store; ++i)
     ck_door_unlink(r->c->settings, of_store[i]);
   if (which == CLI_INGEST) ck_door_unlink(r->c->settings, CK_DOOR_OBSERVE);
+  if (which == CLI_WEBD) unlink(CK_PLACE_WEB_ADDRESS);
   ck_place_pid(path, cli_part_names[which], -1);
   unlink(path);
 }

@@ -18,7 +18,7 @@
 #include "cli/cli.h"
 #include "proto/places.h"
 
-enum cli_part { CLI_STORE, CLI_INGEST, CLI_RENEWD, CLI_SYNCD, CLI_PARTS };
+enum cli_part { CLI_STORE, CLI_INGEST, CLI_RENEWD, CLI_WEBD, CLI_SYNCD, CLI_PARTS };
 #define CLI_PART(which) (1u << (which))
 extern const char *const cli_part_names[CLI_PARTS];
 /* What the part locks (proto/lock.h), so that it runs once on a data folder. NULL for syncd, which

@@ -12,6 +12,7 @@
 #include "cli/states.h"
 #include "cli/time.h"
 #include "cli/watch.h"
+#include "cli/web_lines.h"
 #include "proto/clock.h"
 #include "proto/moment.h"
 #include "proto/hostname.h"
@@ -386,6 +387,7 @@ static void print_for_people(const struct cli *c, const struct cli_presence *p,
   cli_declined_lines(t, c, info);
   artifact_line(t, info);
   wal_line(t, info);
+  cli_web_lines(t, info);
   trouble_lines(t, info);
   cli_table_print(&t);
 }
@@ -485,7 +487,7 @@ const struct cli_command cli_status = {
     "lateness} · artifacts {cursor, form} · search {cursor, behind} ·\n"
     "wal {bytes, limit, alarm, pid, program} · rejected ·\n"
     "daemons [{name, id, host, pid, up_since, seen_at, info}] · store_id · floor · at ·\n"
-    "alarm · ring {up, store, ingest, renewd: {state, pid, since, stopped_by_signal,\n"
+    "alarm · ring {up, store, ingest, renewd, webd: {state, pid, since, stopped_by_signal,\n"
     "restart_at, failures, reason}, syncd: {SINK: the same}} · pauses [{kind, name, at, until}]; "
     "state is stopped, "
     "restarting, starting, running or still.",

@@ -87,8 +87,7 @@ static int loop(struct up *u) {
 
 static int hold(struct up *u) {
   struct ck_err err;
-  const char *const names[] = {"store", "ingest", "renewd", "syncd"};
-  u->tail = cli_tail_new(names, CLI_PARTS, &err);
+  u->tail = cli_tail_new(cli_part_names, CLI_PARTS, &err);
   if (u->tail) u->ring = cli_ring_new(u->c, ~0u, SIGKILL, true, &err);
   if (!u->ring) cli_error(u->c, u->c->dir, "%s", err.text);
   u->todo = (struct cli_once){.c = u->c, .ring = u->ring};
@@ -178,8 +177,9 @@ const struct cli_command cli_up = {
     "run the ring here, in the foreground",
     NULL,
     options,
-    "Starts store, ingest, renewd and syncd on the data folder, prints `ready` when each of them\n"
-    "is ready, and restarts what dies. Creates the folder if it is missing, with a convkeep.conf\n"
+    "Starts store, ingest, renewd, webd and syncd on the data folder, prints `ready` when each of\n"
+    "them is ready, and restarts what dies. Creates the folder if it is missing, with a "
+    "convkeep.conf\n"
     "that lists every setting. ^C or SIGTERM stops everything within 5 s; nothing is lost.\n"
     "The daemons write to DIR/logs/NAME.log; their errors are shown here too.",
     run,

@@ -14,6 +14,7 @@ static const struct {
     {"ingest", CK_CHECK_INGEST, D(OBSERVE), D(INTAKE) | D(FEED) | D(SNAPSHOT)},
     {"renewd", CK_CHECK_RENEWD, 0, D(INTAKE) | D(FEED) | D(SNAPSHOT)},
     {"syncd", CK_CHECK_SYNCD, 0, D(INTAKE) | D(FEED) | D(WORK) | D(SNAPSHOT)},
+    {"webd", CK_CHECK_WEBD, 0, D(INTAKE) | D(FEED) | D(SNAPSHOT) | D(OBSERVE)},
 #undef D
 };
 #define PROGRAMS (sizeof programs / sizeof *programs)

@@ -8,8 +8,14 @@
 #include "proto/settings.h"
 
 /* The programs, as bits. */
-enum { CK_CHECK_STORE = 1, CK_CHECK_INGEST = 2, CK_CHECK_RENEWD = 4, CK_CHECK_SYNCD = 8 };
-#define CK_CHECK_ALL 15u
+enum {
+  CK_CHECK_STORE = 1,
+  CK_CHECK_INGEST = 2,
+  CK_CHECK_RENEWD = 4,
+  CK_CHECK_SYNCD = 8,
+  CK_CHECK_WEBD = 16
+};
+#define CK_CHECK_ALL 31u
 
 /* The bit of the program with this name; 0: none. */
 unsigned ck_check_program(const char *name);
@@ -44,6 +50,7 @@ typedef void ck_check_fn(const struct ck_check *k);
 void ck_check_doors(const struct ck_check *k, unsigned programs);
 ck_check_fn ck_check_mirror;  /* syncd's */
 ck_check_fn ck_check_renewal; /* renewd's */
+ck_check_fn ck_check_web;     /* webd's */
 
 /* At the start of a program: its doors, and what is its own; NULL: nothing. -1: it cannot start;
  * err names the first setting and says why. */

@@ -146,8 +146,9 @@ static int make_inside(const char *name, struct ck_err *err) {
 }
 
 int ck_data_enter(const char *dir, struct ck_err *err) {
-  static const char *const inside[] = {"run",          "logs",  "logs/renewal", "keys",
-                                       "keys/clients", "spool", "artifacts",    "attachments"};
+  static const char *const inside[] = {"run",  "logs",         "logs/renewal",
+                                       "keys", "keys/clients", "spool",
+                                       "web",  "artifacts",    "attachments"};
   int rc = enter(dir, true, err);
   if (rc > 0) rc = ck_fail(err, "%s", strerror(ENOENT));
   for (size_t i = 0; i < sizeof inside / sizeof *inside && rc == 0; ++i)

@@ -17,9 +17,9 @@
  * reason: HOME is not set, or not an absolute path. */
 char *ck_data_dir(const char *flag, struct ck_err *err);
 
-/* Makes the folder and its run/, logs/, keys/, spool/, artifacts/ and attachments/ where they are
- * missing, mode 0700, and makes it the working directory. 0; or -1 with the reason, which names the
- * folder. */
+/* Makes the folder and its run/, logs/, keys/, spool/, web/, artifacts/ and attachments/ where
+ * they are missing, mode 0700, and makes it the working directory. 0; or -1 with the reason, which
+ * names the folder. */
 int ck_data_enter(const char *dir, struct ck_err *err);
 
 /* The same without making anything. 1: there is no such folder, and the working directory is as it

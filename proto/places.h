@@ -38,6 +38,11 @@ void ck_place_time(char out[CK_PLACE_TIME_MAX]);
 #define CK_PLACE_SPOOL "spool"
 #define CK_PLACE_ATTEMPTS "logs/renewal"
 
+/* The folder of those who may use webd (proto/access.h), which webd locks while it runs; and the
+ * file in which it says where it listens, as an address for a browser. */
+#define CK_PLACE_WEB "web"
+#define CK_PLACE_WEB_ADDRESS "run/web"
+
 /* The file with the pid of the running process of that name. */
 #define CK_PLACE_PID(NAME) "run/" NAME ".pid"
 

@@ -144,7 +144,18 @@
     "URL prefixes that a webhook may reach; empty: none") \
   S(RENEW_WEBHOOK_IDEMPOTENT, "renew.webhook.idempotent", LIST, "", 0, 0, NULL, \
     "URL prefixes whose server honours Idempotency-Key:" \
-    " an attempt whose end is unknown is sent there again")
+    " an attempt whose end is unknown is sent there again") \
+  S(WEB_LISTEN, "web.listen", TEXT, "127.0.0.1:7411", 0, 0, NULL, \
+    "where webd serves the page and /v1; port 0: any free one; beyond loopback only with" \
+    " web.behind_proxy") \
+  S(WEB_BEHIND_PROXY, "web.behind_proxy", TEXT, "", 0, 0, NULL, \
+    "the address, https://NAME, at which a proxy with TLS in front of webd is reached") \
+  S(WEB_PUBLISHED_ON_LOOPBACK, "web.published_on_loopback", CHOICE, "off", 0, 0, "on|off", \
+    "webd is in a container, and its port is published on 127.0.0.1 with the same number") \
+  S(WEB_CONNECTIONS, "web.connections", INT, "2048", 8, 60000, NULL, \
+    "most connections to webd at once") \
+  S(WEB_RATE, "web.rate", INT, "1000", 0, 1000000, NULL, \
+    "most requests in a second with one token, or from one page; 0: any number")
 
 enum ck_setting {
 #define CK_S(ENUM, name, type, dflt, min, max, choices, help) CK_SET_##ENUM,

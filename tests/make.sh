@@ -13,8 +13,8 @@ build=$(realpath "$1")
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES CC PKG_CONFIG_PATH
 place=$(mktemp -d "${TMPDIR:-/tmp}/convkeep-make.XXXXXX")
 trap 'rm -rf "$place"' EXIT
-libraries='jansson libarchive libcurl libczmq liblzma libpcre2-8 libpq libzmq libzstd md4c msgpack nettle sqlite3 zlib'
-packages='libarchive-dev libcurl4-openssl-dev libczmq-dev libjansson-dev liblzma-dev libmd4c-dev'
+libraries='jansson libarchive libcurl libczmq liblzma libmicrohttpd libpcre2-8 libpq libzmq libzstd md4c msgpack nettle sqlite3 zlib'
+packages='libarchive-dev libcurl4-openssl-dev libczmq-dev libjansson-dev liblzma-dev libmd4c-dev libmicrohttpd-dev'
 packages="$packages libmsgpack-dev libpcre2-dev libpq-dev libsqlite3-dev libzmq3-dev libzstd-dev nettle-dev"
 packages="$packages zlib1g-dev"
 passed=0 failed=0

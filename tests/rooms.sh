@@ -14,6 +14,7 @@
 #   zstd                     only in ingest/, store/originals/ and cli/import/inflate.c
 #   md4c                     only in proto/render/
 #   pcre2                    only in proto/pattern.c
+#   libmicrohttpd            only in webd/http/
 #   another room's header    a daemon includes its own and proto's; proto its own; cli its own and
 #                            proto's
 #   clock, environment,      only in proto/ and cli/
@@ -33,7 +34,7 @@ set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
 shopt -s nullglob globstar
-files=({proto,ingest,store,syncd,renewd,cli}/{,*/}*.[ch])
+files=({proto,ingest,store,syncd,renewd,webd,cli}/{,*/}*.[ch])
 tests=({tests,bench}/{,*/}*.[ch])
 doors=()
 for f in "${files[@]}"; do
@@ -122,6 +123,12 @@ syncd/sql
 syncd/batches   syncd/sql
 syncd/sinks     syncd/sql syncd/batches
 syncd/tasks     syncd/sql syncd/batches syncd/sinks
+webd/guard
+webd/http       webd/guard
+webd/ask
+webd            webd/guard webd/http webd/ask
+webd/api        webd webd/guard webd/http webd/ask
+webd/page       webd webd/guard webd/http webd/ask
 '
 
 awk -v floors="$floors" -v doors="${doors[*]:-}" -v retired="$retired" '
@@ -140,6 +147,7 @@ BEGIN {
     nettle_elsewhere = "nettle outside proto/sha256.c"
     md4c_elsewhere = "md4c outside proto/render/"
     pcre2_elsewhere = "pcre2 outside proto/pattern.c"
+    microhttpd_elsewhere = "libmicrohttpd outside webd/http/"
     zlib_elsewhere = "zlib or liblzma outside cli/import/inflate.c"
     zstd_elsewhere = "zstd outside ingest/, store/originals/ and cli/import/inflate.c"
     curl_elsewhere = "curl outside proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c, " \
@@ -229,7 +237,7 @@ FNR == 1 {
               FILENAME ~ "^(syncd/sinks/sink_|renewd/channel_)[^/]*\\.c$"
     is_zstd = room == "ingest" || folder == "store/originals"
     is_libpq = FILENAME ~ "^syncd/sinks/sink_postgres[^/]*\\.[ch]$"
-    is_pure = FILENAME ~ "^(proto/render/|ingest/changeset|store/write/rules|renewd/core/|syncd/batches/)"
+    is_pure = FILENAME ~ "^(proto/render/|ingest/changeset|store/write/rules|renewd/core/|syncd/batches/|webd/guard/(names|rate))"
     is_core = folder == "renewd/core"
     is_edge = room == "proto" || room == "cli"
 }
@@ -247,10 +255,11 @@ FNR == 1 {
     if (header ~ /^zstd/ && !is_zstd && FILENAME != "cli/import/inflate.c") breach(zstd_elsewhere)
     if (header ~ /^md4c/ && folder != "proto/render") breach(md4c_elsewhere)
     if (header ~ /^pcre2/ && FILENAME != "proto/pattern.c") breach(pcre2_elsewhere)
+    if (header ~ /^microhttpd/ && folder != "webd/http") breach(microhttpd_elsewhere)
     if (header ~ /^nettle\// && FILENAME != "proto/sha256.c") breach(nettle_elsewhere)
     if (is_core && header ~ /^proto\// && header !~ core_may)
         breach("the core of renewd is pure: " header)
-    if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|cli|tests|bench)\//)) {
+    if (match(header, /^(\.\.\/)*(proto|ingest|store|syncd|renewd|webd|cli|tests|bench)\//)) {
         of = header; gsub(/^(\.\.\/)*/, "", of); sub("/.*", "", of)
         if (of != room && of != "proto") breach("header of " of "/ in " room "/: " header)
         gsub(/^(\.\.\/)*/, "", header)
@@ -269,6 +278,7 @@ FNR == 1 {
     if (!is_sqlite && calls(text, "sqlite3_[a-z0-9_]+"))
         breach(sqlite_elsewhere)
     if (folder != "proto/render" && calls(text, "md_[a-z]+")) breach(md4c_elsewhere)
+    if (folder != "webd/http" && calls(text, "MHD_[a-z_]+")) breach(microhttpd_elsewhere)
     if (!is_curl_loop && calls(text, "curl_multi_[a-z0-9_]+"))
         breach("curl_multi_ outside proto/curl_loop.c")
     if (!is_http && calls(text, "curl_[a-z0-9_]+")) breach(curl_elsewhere)

@@ -94,6 +94,7 @@ suite() {
     unit) criterion $((900 * slower)) unit 2 ;;
     golden) criterion 300 golden 2 ;;
     flow) criterion $((1500 * slower)) flow 4 ;;
+    web) criterion $((900 * slower)) web 4 ;;
     fault)
         local limit=2400
         [ "$CONVKEEP_FAULT" != long ] || limit=14400

@@ -24,6 +24,7 @@ package_of() {
     nettle) echo nettle-dev ;;
     md4c) echo libmd4c-dev ;;
     libpcre2-8) echo libpcre2-dev ;;
+    libmicrohttpd) echo libmicrohttpd-dev ;;
     msgpack | msgpack-c) echo libmsgpack-dev ;;
     criterion) echo libcriterion-dev ;;
     cc | gcc) echo build-essential ;;
@@ -81,7 +82,7 @@ want_for() { # PURPOSE…
         run)
             want ca-certificates tzdata pkg-config \
                 $(packages_of cc libzmq libczmq sqlite3 msgpack libcurl libpq libarchive zlib liblzma \
-                    libzstd nettle jansson md4c libpcre2-8)
+                    libzstd nettle jansson md4c libpcre2-8 libmicrohttpd)
             ;;
         test)
             # The client in docs/wire.md is Python, and is run as it stands there.

@@ -85,7 +85,7 @@ healthy() { # SERVICE COUNT
 }
 all_healthy() { # SECONDS COUNT-OF-SYNCD
     local service count
-    for service in store ingest renewd syncd; do
+    for service in store ingest renewd webd syncd; do
         count=1
         [ $service != syncd ] || count=$2
         until_true "$1" healthy "$service" "$count" && continue
@@ -104,10 +104,10 @@ secret() {
     [ "$(compose exec -T syncd cat /run/secrets/d1_token)" = a-secret-of-this-test ] || return 1
     compose exec -T syncd convkeep --data /data config --json | grep -q /run/secrets/d1_token ||
         return 1
-    for service in store ingest renewd; do
+    for service in store ingest renewd webd; do
         ! compose exec -T $service test -e /run/secrets/d1_token || return 1
     done
-    for service in store ingest renewd syncd; do
+    for service in store ingest renewd webd syncd; do
         ! docker inspect -f '{{.Config.Env}}' "$(compose ps -q $service | head -1)" |
             grep -q a-secret-of-this-test || return 1
     done

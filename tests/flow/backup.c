@@ -124,10 +124,10 @@ T_STORY(backup, refuses_harmful_places, 60) {
 
 /* A restore is refused beside any daemon, also one that runs without `up`, as under systemd. */
 T_STORY(backup, no_restore_beside_a_daemon, 60) {
-  static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
+  static const char *const names[] = {"store", "ingest", "renewd", "webd", "syncd"};
   import_messages(0, 10);
   t_do(0, "backup", copy_file());
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < 5; i++) {
     struct t_process *alone =
         t_daemon_try(names[i], NULL); /* not ready without a store, but running */
     T_UNTIL(10000, t_pid(names[i]) != 0, "%s does not start", names[i]);

@@ -269,7 +269,8 @@ static bool files_are_in_trouble(void) {
 
 /* In place of a folder, they would lead all that is written there elsewhere. */
 T_STORY(owner, planted_links_to_folders_are_not_followed, 120) {
-  static const char *const inside[] = {"run", "logs", "logs/renewal", "keys", "spool", "artifacts"};
+  static const char *const inside[] = {"run",   "logs", "logs/renewal", "keys",
+                                       "spool", "web",  "artifacts"};
   char target[700];
   snprintf(target, sizeof target, "%s/out/elsewhere", t_folder());
   fill();

@@ -4,13 +4,14 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-static const char *const parts[] = {"store", "ingest", "renewd", "syncd"};
+static const char *const parts[] = {"store", "ingest", "renewd", "webd", "syncd"};
+#define PARTS (sizeof parts / sizeof *parts)
 
 static int shown(void) {
   json_t *status = t_status(2000);
   T_CHECK(status != NULL, "the ring said ready and the store does not answer");
   int n = 0;
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < PARTS; i++) {
     json_t *entry = t_daemon_entry(status, parts[i], 0);
     if (entry == NULL) continue;
     T_CHECK(t_int_at(entry, "pid", 0) == t_pid(parts[i]),
@@ -25,7 +26,7 @@ static int shown(void) {
 
 /* Each daemon reports at its start; the report is on its way when the daemon is ready. */
 static void check_all_there(void) {
-  T_UNTIL(2000, shown() == 4, "all are ready, and %d of 4 show in the status", shown());
+  T_UNTIL(2000, shown() == (int)PARTS, "all are ready, and %d show in the status", shown());
 }
 
 static int go_and_look(int sig) {
@@ -50,14 +51,14 @@ T_STORY(ring_up, ready_then_gone, 60) {
   }
   t_note("ready after %d ms", best);
   T_CHECK(best < 1000 * T_SLOWER, "the quickest of three starts took %d ms", best);
-  for (size_t i = 0; i < 4; i++)
+  for (size_t i = 0; i < PARTS; i++)
     T_CHECK(t_pid(parts[i]) == 0, "run/%s.pid still names somebody", parts[i]);
   t_check_database("artifact.db");
 }
 
 T_STORY(ring_up, what_dies_comes_back, 60) {
   t_up();
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < PARTS; i++) {
     pid_t old = t_kill(parts[i], SIGKILL);
     t_wait_other(parts[i], old, 8000);
   }
@@ -123,7 +124,7 @@ T_STORY(ring_up, all_die_and_up_again, 60) {
   t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', "
                     "'role': 'user', 'text': 'before', 'observed_at': 1700000000000}\n");
   t_talk_forget();
-  for (size_t i = 0; i < 4; i++) t_kill(parts[i], SIGSTOP);
+  for (size_t i = 0; i < PARTS; i++) t_kill(parts[i], SIGSTOP);
   t_signal(t_up_process(), SIGKILL);
   t_wait_end(t_up_process(), 5000);
   pid_t here[8];
@@ -245,15 +246,14 @@ T_STORY(ring_up, an_unknown_setting_stops_it, 30) {
 
 /* As in a container: no settings file, and each daemon started by itself. */
 T_STORY(ring_up, a_clean_stop_logs_no_error, 60) {
-  static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
-  struct t_process *daemons[4];
-  for (int i = 0; i < 4; i++) daemons[i] = t_daemon(names[i], NULL);
+  struct t_process *daemons[PARTS];
+  for (size_t i = 0; i < PARTS; i++) daemons[i] = t_daemon(parts[i], NULL);
   T_CHECK(!t_exists("convkeep.conf"), "there is a settings file");
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'role': 'user', 'observed_at': 1}\n");
   t_settle(10000);
   t_down();
-  for (int i = 0; i < 4; i++) {
-    T_CHECK(!t_complained(daemons[i], " error "), "%s logs an error", names[i]);
-    T_CHECK(t_complained(daemons[i], "stopping"), "%s does not log its stop", names[i]);
+  for (size_t i = 0; i < PARTS; i++) {
+    T_CHECK(!t_complained(daemons[i], " error "), "%s logs an error", parts[i]);
+    T_CHECK(t_complained(daemons[i], "stopping"), "%s does not log its stop", parts[i]);
   }
 }

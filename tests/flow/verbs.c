@@ -235,12 +235,12 @@ static int ping(const char *name) {
 
 /* `up` is stopped, so that it does not restart the killed daemon. */
 T_STORY(verbs, ping_says_who_answers, 60) {
-  static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
-  for (size_t i = 0; i < 4; i++)
+  static const char *const names[] = {"store", "ingest", "renewd", "webd", "syncd"};
+  for (size_t i = 0; i < 5; i++)
     T_CHECK(ping(names[i]) == 3, "%s answers, and nothing runs", names[i]);
   T_CHECK(!t_exists("artifact.db"), "ping started something");
   t_up();
-  for (size_t i = 0; i < 4; i++)
+  for (size_t i = 0; i < 5; i++)
     T_UNTIL(5000, ping(names[i]) == 0, "%s runs, and does not answer", names[i]);
   t_signal(t_up_process(), SIGSTOP);
   t_kill("renewd", SIGKILL);

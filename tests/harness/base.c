@@ -128,6 +128,7 @@ void t_begin(const char *story) {
   setenv("TZ", "UTC0", 1);
   setenv("PAGER", "cat", 1);
   setenv("CONVKEEP_RENEW_DELAY", "20ms", 1); /* in stories, messages are whole at once */
+  setenv("CONVKEEP_WEB_LISTEN", "127.0.0.1:0", 1);
   /* Orphaned grandchildren become children of this process, so that they are found. */
   prctl(PR_SET_CHILD_SUBREAPER, 1);
 }

@@ -94,8 +94,8 @@ static void refused(const char *dir, const char *words) {
 }
 
 Test(folder, in_which_others_write_is_refused) {
-  static const char *const inside[] = {".",    "run",          "logs",  "logs/renewal",
-                                       "keys", "keys/clients", "spool", "artifacts"};
+  static const char *const inside[] = {
+      ".", "run", "logs", "logs/renewal", "keys", "keys/clients", "spool", "web", "artifacts"};
   cr_assert_eq(ck_data_enter("d", &err), 0, "%s", err.text);
   for (size_t i = 0; i < sizeof inside / sizeof *inside; i++)
     for (mode_t open_to = 0020; open_to; open_to = open_to == 0020 ? 0002 : 0) {
@@ -167,7 +167,8 @@ Test(folder, is_found_through_links_of_the_caller_only) {
 }
 
 Test(folder, links_in_it_are_refused) {
-  static const char *const inside[] = {"run", "logs", "logs/renewal", "keys", "spool", "artifacts"};
+  static const char *const inside[] = {"run",   "logs", "logs/renewal", "keys",
+                                       "spool", "web",  "artifacts"};
   for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
     char dir[8], path[64];
     snprintf(dir, sizeof dir, "d%zu", i);

@@ -1,0 +1,215 @@
+/* See client.h. */
+#include "tests/web/client.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proto/places.h"
+#include "tests/harness/base.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+
+#define ANSWER_MS 10000
+
+static int port_there(void) {
+  char *text = t_read_file(CK_PLACE_WEB_ADDRESS, NULL);
+  const char *colon = text ? strrchr(text, ':') : NULL;
+  int port = colon ? atoi(colon + 1) : 0;
+  free(text);
+  return t_pid("webd") ? port : 0;
+}
+
+int t_web_port(void) {
+  int port = 0;
+  T_UNTIL(10000, (port = port_there()) != 0, "webd does not say where it listens");
+  return port;
+}
+
+const char *t_web_host(void) {
+  static char host[32];
+  snprintf(host, sizeof host, "127.0.0.1:%d", t_web_port());
+  return host;
+}
+
+const char *t_token(const char *name, const char *scopes) {
+  json_t *said = t_lines(0, "web", "token", "add", name, "--scope", scopes);
+  const char *token = t_text_at(said, "0.token");
+  T_CHECK(token && strlen(token) > 40, "no token was made");
+  token = ck_strdup(token);
+  json_decref(said);
+  return token;
+}
+
+/* ---- connections ---- */
+
+int t_web_connect(void) {
+  struct sockaddr_in at = {.sin_family = AF_INET,
+                           .sin_port = htons((uint16_t)t_web_port()),
+                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  T_CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0, "webd at port %d: %s",
+          ntohs(at.sin_port), strerror(errno));
+  return fd;
+}
+
+bool t_web_send(int fd, const void *bytes, size_t n) {
+  const char *at = bytes;
+  while (n) {
+    ssize_t sent = send(fd, at, n, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent <= 0) return false;
+    at += sent;
+    n -= (size_t)sent;
+  }
+  return true;
+}
+
+static bool readable(int fd, int64_t until) {
+  struct pollfd p = {fd, POLLIN, 0};
+  int64_t left = until - ck_boot_ms();
+  return left > 0 && poll(&p, 1, (int)left) > 0;
+}
+
+static const char *head_end(const struct ck_buf *b) {
+  return b->len ? memmem(b->data, b->len, "\r\n\r\n", 4) : NULL;
+}
+
+static const char *value_of(const char *head, const char *name, char out[300]) {
+  size_t n = strlen(name);
+  for (const char *line = head; line; line = strstr(line, "\r\n")) {
+    line += strncmp(line, "\r\n", 2) == 0 ? 2 : 0;
+    if (strncasecmp(line, name, n) != 0 || line[n] != ':') continue;
+    const char *value = line + n + 1 + strspn(line + n + 1, " ");
+    snprintf(out, 300, "%.*s", (int)strcspn(value, "\r"), value);
+    return out;
+  }
+  return NULL;
+}
+
+/* The reply in b is whole, by its Content-Length. */
+static bool is_whole(struct ck_buf *b) {
+  char value[300];
+  const char *end = head_end(b);
+  if (!end) return false;
+  ck_buf_cstr(b);
+  end = head_end(b);
+  char *head = ck_str_dup((struct ck_str){b->data, (size_t)(end - b->data) + 2});
+  const char *length = value_of(head, "Content-Length", value);
+  bool none = strncmp(head, "HTTP/1.1 204", 12) == 0;
+  bool whole =
+      none || (length && b->len - (size_t)(end + 4 - b->data) >= strtoull(length, NULL, 10));
+  free(head);
+  return whole;
+}
+
+struct t_reply t_web_read(int fd, int ms) {
+  struct ck_buf b = {0};
+  int64_t until = ck_boot_ms() + (int64_t)ms * T_SLOWER;
+  while (!is_whole(&b) && readable(fd, until)) {
+    ssize_t n = recv(fd, ck_buf_room(&b, 65536), 65536, 0);
+    if (n <= 0) break;
+    b.len += (size_t)n;
+  }
+  struct t_reply r = {0};
+  const char *end = head_end(&b);
+  if (end) {
+    const char *rest = end + 4;
+    r.head = ck_str_dup((struct ck_str){b.data, (size_t)(end - b.data) + 2});
+    r.n = b.len - (size_t)(rest - b.data);
+    r.body = ck_str_dup((struct ck_str){rest, r.n});
+    r.status = strncmp(b.data, "HTTP/1.1 ", 9) == 0 ? atoi(b.data + 9) : 0;
+  }
+  ck_buf_free(&b);
+  return r;
+}
+
+bool t_web_closes(int fd, int ms) {
+  char bytes[4096];
+  int64_t until = ck_boot_ms() + (int64_t)ms * T_SLOWER;
+  while (readable(fd, until))
+    if (recv(fd, bytes, sizeof bytes, 0) <= 0) return true;
+  return false;
+}
+
+/* ---- requests ---- */
+
+void t_reply_free(struct t_reply *r) {
+  free(r->head);
+  free(r->body);
+  *r = (struct t_reply){0};
+}
+
+const char *t_reply_header(const struct t_reply *r, const char *name) {
+  static char values[8][300];
+  static unsigned turn;
+  return r->head ? value_of(r->head, name, values[turn++ % 8]) : NULL;
+}
+
+json_t *t_reply_json(const struct t_reply *r) {
+  static json_t *kept;
+  json_error_t error;
+  json_t *value = json_loads(r->body ? r->body : "", 0, &error);
+  T_CHECK(value, "the answer (%d) is no JSON: %.300s", r->status, r->body ? r->body : "");
+  if (!kept) kept = json_array();
+  json_array_append_new(kept, value);
+  return value;
+}
+
+static bool has(const char *headers, const char *name) {
+  char value[300];
+  return value_of(headers, name, value) != NULL;
+}
+
+struct t_reply t_ask_web(const char *method, const char *path, const char *token,
+                         const char *headers, const char *body) {
+  struct ck_buf b = {0};
+  ck_buf_printf(&b, "%s %s HTTP/1.1\r\n%s", method, path, headers);
+  if (!has(headers, "Host")) ck_buf_printf(&b, "Host: %s\r\n", t_web_host());
+  if (token) ck_buf_printf(&b, "Authorization: Bearer %s\r\n", token);
+  if (body && !has(headers, "Content-Length"))
+    ck_buf_printf(&b, "Content-Length: %zu\r\n", strlen(body));
+  ck_buf_text(&b, "Connection: close\r\n\r\n");
+  if (body) ck_buf_text(&b, body);
+  int fd = t_web_connect();
+  t_web_send(fd, b.data, b.len);
+  ck_buf_free(&b);
+  struct t_reply r = t_web_read(fd, ANSWER_MS);
+  close(fd);
+  return r;
+}
+
+void t_web_says(int status, const char *word, const char *method, const char *path,
+                const char *token, const char *headers, const char *body) {
+  struct t_reply r = t_ask_web(method, path, token, headers, body);
+  T_CHECK(r.status == status, "%s %s: %d, not %d: %.300s", method, path, r.status, status,
+          r.body ? r.body : "(no answer)");
+  if (word) {
+    const char *said = t_text_at(t_reply_json(&r), "error");
+    T_CHECK(said && strcmp(said, word) == 0, "%s %s: %s, not %s", method, path, said, word);
+  }
+  t_reply_free(&r);
+}
+
+/* ---- counts ---- */
+
+int64_t t_web_refused(const char *word) {
+  char path[64];
+  snprintf(path, sizeof path, "info.refused.%s", word);
+  json_t *status = t_status(1000);
+  json_t *webd = status ? t_daemon_entry(status, "webd", 0) : NULL;
+  int64_t n = webd ? t_int_at(webd, path, 0) : -1;
+  json_decref(status);
+  return n;
+}
+
+void t_web_refused_from(const char *word, int64_t n) {
+  T_UNTIL(5000, t_web_refused(word) >= n, "%lld are counted as %s, not %lld",
+          (long long)t_web_refused(word), word, (long long)n);
+}

@@ -1,0 +1,52 @@
+/* A client of webd's, over plain sockets, so that it can also say what no client should. */
+#ifndef CK_TESTS_WEB_CLIENT_H
+#define CK_TESTS_WEB_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The port at which webd listens, from run/web; waits for it. And "127.0.0.1:PORT". */
+int t_web_port(void);
+const char *t_web_host(void);
+
+/* Makes a token with these scopes. Valid until the test ends. */
+const char *t_token(const char *name, const char *scopes);
+
+/* What came back. */
+struct t_reply {
+  int status; /* 0: the connection was closed without an answer */
+  char *head; /* lines, each ended by \r\n */
+  char *body; /* terminated */
+  size_t n;   /* of it */
+};
+void t_reply_free(struct t_reply *r);
+/* The value of a header in the reply; NULL: none. Valid for seven more calls. */
+const char *t_reply_header(const struct t_reply *r, const char *name);
+/* The body as JSON, borrowed from a list that is freed at the end of the test; fails if it is none.
+ */
+json_t *t_reply_json(const struct t_reply *r);
+
+/* One request on a connection of its own. headers: lines ended by \r\n, "" for none; Host and
+ * Content-Length are added unless they are there. token: NULL for none. body: NULL for none. */
+struct t_reply t_ask_web(const char *method, const char *path, const char *token,
+                         const char *headers, const char *body);
+/* The same; fails unless the status is this, and, if word is not NULL, the refusal's word that. */
+void t_web_says(int status, const char *word, const char *method, const char *path,
+                const char *token, const char *headers, const char *body);
+
+/* A connection; bytes on it; its end. Reading waits for ms at most: a whole reply, or what there is
+ * when the other side closes. */
+int t_web_connect(void);
+/* False: the other side has closed. */
+bool t_web_send(int fd, const void *bytes, size_t n);
+struct t_reply t_web_read(int fd, int ms);
+/* The other side closes within ms; what it sends meanwhile is thrown away. */
+bool t_web_closes(int fd, int ms);
+
+/* How often webd has refused with that word, as status says, within a second or so. */
+int64_t t_web_refused(const char *word);
+/* Waits until it is at least n. */
+void t_web_refused_from(const char *word, int64_t n);
+
+#endif

@@ -1,0 +1,77 @@
+/* Questions to the doors of the store and of ingest, many at once, and changesets to the store.
+ * Nothing here waits: what asks gives a function that is called with the end, from web_ask_step or
+ * web_write_step, exactly once.
+ *
+ * A question that a door may have lost is sent again on a new connection once nothing has come
+ * from it for a while, so it must be one that may be asked twice; so are all that there are. */
+#ifndef WEBD_ASK_H
+#define WEBD_ASK_H
+
+#include "proto/doors.h"
+#include "proto/push.h"
+#include "proto/wire.h"
+
+/* ---- questions ---- */
+
+struct web_ask;
+
+/* How a question has ended. */
+struct web_said {
+  /* The answer; PROBLEM is none. NULL: there is none, and the rest says why. Valid during the
+   * call. */
+  const struct ck_message *answer;
+  struct ck_str code, reason; /* of PROBLEM; code "": nobody answered within the time */
+};
+typedef void web_heard(void *self, const struct web_said *said);
+
+/* For one door, snapshot or observe. NULL with the reason: it cannot be connected. s must last. */
+struct web_ask *web_ask_new(const struct ck_settings *s, enum ck_door door, struct ck_err *err);
+/* Ends all that is asked with nobody's answer. Sets *a to NULL; *a may be NULL. */
+void web_ask_free(struct web_ask **a);
+
+/* Asks; the number of the request is filled in. ms: how long it may take; heard is called after
+ * that at the latest. PROBLEM `busy` is no end: it is asked again while there is time. -1: the
+ * request is larger than a frame can be, and heard is not called. */
+int web_ask(struct web_ask *a, struct ck_message *request, int ms, web_heard *heard, void *self);
+
+/* Questions without an end. */
+size_t web_ask_open(const struct web_ask *a);
+/* Milliseconds since anything was last heard from the door; while nothing is asked, 0. */
+int64_t web_ask_silent_ms(const struct web_ask *a);
+
+/* The socket to wait on (ZMQ_POLLIN); it may change with each step. */
+void *web_ask_socket(struct web_ask *a);
+/* Takes answers, sends what is to be sent. Returns after how many milliseconds it is to be called
+ * at the latest; -1: no limit. */
+int web_ask_step(struct web_ask *a);
+
+/* ---- changesets ---- */
+
+struct web_write;
+
+/* What became of a changeset. */
+struct web_receipt {
+  char result;          /* a letter of RECEIPT (proto/wire.h); ?: not known, as when webd ends */
+  struct ck_str reason; /* unless it is r: empty */
+  uint64_t version;     /* a follower that has reached it has seen what was changed */
+};
+typedef void web_receipted(void *self, const struct web_receipt *r);
+
+/* A producer of the store's. NULL with the reason. */
+struct web_write *web_write_new(const struct ck_settings *s, struct ck_err *err);
+/* Ends all that wait with ?. Sets *w to NULL; *w may be NULL. */
+void web_write_free(struct web_write **w);
+
+/* Sends a changeset: mutations, an encoded array. done is called once it has its receipt, however
+ * long the store is away. -1: it is larger than a frame can be, and done is not called. A caller
+ * that goes earlier takes itself out with web_write_forget(self); the changeset is applied even so.
+ */
+int web_write(struct web_write *w, struct ck_str mutations, web_receipted *done, void *self);
+void web_write_forget(struct web_write *w, const void *self);
+
+/* The producer: for REPORT, and to know whether the store is there. */
+struct ck_push *web_write_push(struct web_write *w);
+/* As web_ask_step. */
+int web_write_step(struct web_write *w);
+
+#endif

@@ -1,0 +1,35 @@
+/* Which route a path has. */
+#include "webd/http/internal.h"
+
+const char *const web_method_names[WEB_METHODS] = {"GET", "POST"};
+
+/* Takes the next part of a route's path. */
+static struct ck_str next_part(const char **at) {
+  const char *s = *at + 1;
+  size_t n = strcspn(s, "/");
+  *at = s + n;
+  return (struct ck_str){s, n};
+}
+
+static bool fits(const char *pattern, struct web_request *r) {
+  int i = 0, n = 0;
+  for (; *pattern && i < r->path_n; ++i) {
+    struct ck_str want = next_part(&pattern), have = r->path[i];
+    bool any = want.n && want.s[0] == '{';
+    if (any ? have.n == 0 : !ck_str_eq(want, have)) return false;
+    if (any) r->parts[n++] = have;
+  }
+  return !*pattern && i == r->path_n;
+}
+
+const struct web_route *web_route_find(const struct web_http *h, struct web_request *r,
+                                       unsigned *methods) {
+  *methods = 0;
+  for (const struct web_route *const *table = h->ops.routes; *table; ++table)
+    for (const struct web_route *route = *table; route->path; ++route) {
+      if (!fits(route->path, r)) continue;
+      *methods |= 1u << route->method;
+      if (route->method == r->method) return route;
+    }
+  return NULL;
+}

@@ -1,0 +1,117 @@
+/* Answers without an end yet. */
+#include "webd/http/internal.h"
+
+#include <stdlib.h>
+
+#include "proto/clock.h"
+
+struct web_stream {
+  struct web_stream *prev, *next;
+  struct web_http *http;
+  struct MHD_Connection *mhd;
+  struct web_connection *on;
+  struct web_who who;
+  void (*gone)(void *self); /* NULL: its owner has ended it */
+  void *self;
+  struct ck_buf kept;
+  size_t at; /* of kept, what has been fetched */
+  bool suspended, ended, closed;
+};
+
+static void stream_free(void *cls) {
+  struct web_stream *s = cls;
+  if (s->prev)
+    s->prev->next = s->next;
+  else
+    s->http->streams = s->next;
+  if (s->next) s->next->prev = s->prev;
+  --s->http->counts.streams;
+  if (s->gone) s->gone(s->self);
+  ck_buf_free(&s->kept);
+  free(s);
+}
+
+/* libmicrohttpd fetches what it can send. */
+static ssize_t fetch(void *cls, uint64_t pos, char *out, size_t most) {
+  struct web_stream *s = cls;
+  size_t n = s->kept.len - s->at;
+  (void)pos;
+  if (n == 0 && s->ended) return MHD_CONTENT_READER_END_OF_STREAM;
+  if (n == 0) {
+    s->suspended = true;
+    MHD_suspend_connection(s->mhd);
+    return 0;
+  }
+  if (n > most) n = most;
+  memcpy(out, s->kept.data + s->at, n);
+  s->at += n;
+  if (s->at == s->kept.len) {
+    ck_buf_free(&s->kept);
+    s->at = 0;
+  }
+  return (ssize_t)n;
+}
+
+struct web_stream *web_stream(struct web_request *r, const char *type, void (*gone)(void *self),
+                              void *self) {
+  struct web_http *h = r->http;
+  struct web_stream *s = ck_zalloc(sizeof *s);
+  *s = (struct web_stream){.next = h->streams,
+                           .http = h,
+                           .mhd = r->mhd,
+                           .on = r->on,
+                           .who = r->who,
+                           .gone = gone,
+                           .self = self};
+  if (s->next) s->next->prev = s;
+  h->streams = s;
+  ++h->counts.streams;
+  r->stream = s;
+  web_reply(r, MHD_HTTP_OK, type,
+            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, fetch, s, stream_free));
+  return s;
+}
+
+static void wake(struct web_stream *s) {
+  if (!s->suspended) return;
+  s->suspended = false;
+  s->http->again = true;
+  MHD_resume_connection(s->mhd);
+}
+
+static void cut(struct web_stream *s) {
+  s->ended = true;
+  web_connection_cut(s->on);
+  wake(s);
+}
+
+void web_stream_put(struct web_stream *s, struct ck_str bytes) {
+  if (s->ended) return;
+  if (s->kept.len - s->at + bytes.n > WEB_STREAM_BYTES) {
+    cut(s);
+    return;
+  }
+  ck_buf_str(&s->kept, bytes);
+  wake(s);
+}
+
+void web_stream_end(struct web_stream *s) {
+  s->gone = NULL;
+  s->ended = true;
+  wake(s);
+}
+
+void web_stream_closed(struct web_stream *s) { s->closed = true; }
+
+void web_streams_look(struct web_http *h) {
+  int64_t now = ck_now_ms();
+  for (struct web_stream *s = h->streams; s; s = s->next)
+    if (!s->ended && !web_access_still(h->access, &s->who, now)) cut(s);
+}
+
+void web_streams_end(struct web_http *h) {
+  for (struct web_stream *s = h->streams; s; s = s->next) {
+    s->ended = true;
+    wake(s);
+  }
+}

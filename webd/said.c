@@ -1,0 +1,82 @@
+/* What the store and ingest say, as answers. */
+#include "webd/webd.h"
+
+#include <stdlib.h>
+
+/* Codes of PROBLEM that are about what was asked. */
+static const struct {
+  const char *code;
+  enum web_refusal why;
+} codes[] = {{CK_BAD_CURSOR, WEB_REFUSED_ARGUMENT},
+             {"bad_request", WEB_REFUSED_ARGUMENT},
+             {"query", WEB_REFUSED_ARGUMENT},
+             {"ambiguous", WEB_REFUSED_ARGUMENT},
+             {"busy", WEB_REFUSED_BUSY},
+             {"refused", WEB_REFUSED_REFUSED}};
+
+void web_refuse_said(struct web_request *r, const char *who, const struct web_said *said) {
+  enum web_refusal why = WEB_REFUSED_FAILED;
+  if (!said->code.n) {
+    web_refuse_for(r, WEB_REFUSED_AWAY, 2, "%s does not answer", who);
+    return;
+  }
+  for (size_t i = 0; i < sizeof codes / sizeof *codes; ++i)
+    if (ck_str_is(said->code, codes[i].code)) why = codes[i].why;
+  if (why == WEB_REFUSED_BUSY)
+    web_refuse_for(r, why, 1, "%.*s", (int)said->reason.n, said->reason.s);
+  else
+    web_refuse(r, why, "%.*s", (int)said->reason.n, said->reason.s);
+}
+
+void web_refuse_strange(struct web_request *r, const char *who) {
+  web_refuse(r, WEB_REFUSED_FAILED, "%s answers something else than what was asked", who);
+}
+
+void web_answer_json(struct web_request *r, unsigned status, json_t *value) {
+  struct ck_buf b = {0};
+  char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+  if (text) ck_buf_text(&b, text);
+  ck_buf_text(&b, "\n");
+  free(text);
+  json_decref(value);
+  web_answer(r, status, WEB_JSON, &b);
+}
+
+void web_answer_packed(struct web_request *r, struct ck_str value) {
+  struct ck_buf b = {0};
+  struct ck_reader in = ck_reader_of(value);
+  if (ck_read_json(&in, &b)) {
+    ck_buf_free(&b);
+    web_refuse(r, WEB_REFUSED_FAILED, "the answer cannot be shown as JSON");
+    return;
+  }
+  ck_buf_text(&b, "\n");
+  web_answer(r, 200, WEB_JSON, &b);
+}
+
+struct known {
+  const char *names, *unknown;
+};
+
+static bool is_among(const char *names, const char *name) {
+  size_t n = strlen(name);
+  for (const char *at = names; *at; at += strcspn(at, " "), at += *at == ' ')
+    if (strncmp(at, name, n) == 0 && strcspn(at, " ") == n) return true;
+  return false;
+}
+
+static bool check_name(void *self, const char *name, const char *value) {
+  struct known *k = self;
+  (void)value;
+  if (is_among(k->names, name)) return true;
+  k->unknown = name;
+  return false;
+}
+
+bool web_args_known(struct web_request *r, const char *names) {
+  struct known k = {names, NULL};
+  if (web_args(r, check_name, &k)) return true;
+  web_refuse(r, WEB_REFUSED_ARGUMENT, "%.100s: there is no such argument here; there %s %s",
+             k.unknown, *names ? "are" : "is", *names ? names : "none");
+  return false;
+}

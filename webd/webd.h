@@ -1,0 +1,51 @@
+/* What the handlers of webd share. A handler's `self` is a struct webd. */
+#ifndef WEBD_WEBD_H
+#define WEBD_WEBD_H
+
+#include <jansson.h>
+
+#include "proto/settings.h"
+#include "webd/ask/ask.h"
+#include "webd/http/http.h"
+
+struct webd {
+  const struct ck_settings *settings;
+  struct web_access *access;
+  struct web_http *http;
+  struct web_ask *store, *ingest; /* the doors `snapshot` and `observe` */
+  struct web_write *write;        /* changesets */
+  int64_t report_at;              /* boot */
+  int waits[3];                   /* of the three above */
+  int64_t trouble_at;             /* wall: since when it does not listen; 0: it does */
+};
+
+/* How long a handler waits for the store, or ingest, before it says that nobody answers. */
+#define WEB_ANSWER_MS 6000
+
+/* ---- answers that every handler needs ---- */
+
+/* Refuses the request as PROBLEM says, or because nobody has answered. who: "the store". */
+void web_refuse_said(struct web_request *r, const char *who, const struct web_said *said);
+/* The answer is of another kind than what was asked for. */
+void web_refuse_strange(struct web_request *r, const char *who);
+/* Answers with the value, which is given up. */
+void web_answer_json(struct web_request *r, unsigned status, json_t *value);
+/* Answers with a MessagePack value as JSON. */
+void web_answer_packed(struct web_request *r, struct ck_str value);
+
+/* True: each argument of the query is one of the names, which are separated by blanks. False: one
+ * is not, and the request is refused. */
+bool web_args_known(struct web_request *r, const char *names);
+
+/* ---- routes ---- */
+
+/* Of api/ and page/; each ends with a route without a path. */
+extern const struct web_route web_api_routes[], web_page_routes[];
+
+/* What webd reports for `status`: a map. */
+void web_put_report(const struct webd *w, struct ck_buf *b);
+
+/* The page for a refusal (page/). */
+void web_page_refusal(struct ck_buf *b, unsigned status, const char *word, const char *reason);
+
+#endif
