@@ -125,11 +125,8 @@ Test(renewd_clocks, pages_of_waits, .init = core_new, .fini = core_end) {
   claims(id);
 }
 
-/* A job that is made in the rest is due at its end, by the clock as it is then. */
-Test(renewd_clocks, a_job_that_is_made_after_a_step, .init = core_begin, .fini = core_end) {
-  row_conversation("c", "auto", "m1", at.wall + HOUR);
-  at.wall -= 10 * MINUTE;
-  happen(RENEW_TICK);
+/* The last message gets a job, which is due then. */
+static void is_made_for(int64_t due) {
   answer(queried(TURN), (struct renew_answer){.facts = {.found = true,
                                                         .role = CK_LIT("assistant"),
                                                         .created_at = at.wall,
@@ -138,7 +135,15 @@ Test(renewd_clocks, a_job_that_is_made_after_a_step, .init = core_begin, .fini =
                                                         .on_auto = true}});
   const struct renew_effect *put = told(CK_OP_PUT);
   cr_assert_not_null(put);
-  cr_assert_eq(ck_row_int(put->as.tell.row, CK_JOBS_NEXT_ATTEMPT_AT, 0), at.wall + HOUR);
+  cr_assert_eq(ck_row_int(put->as.tell.row, CK_JOBS_NEXT_ATTEMPT_AT, 0), due);
+}
+
+/* A job that is made in the rest is due at its end, by the clock as it is then. */
+Test(renewd_clocks, a_job_that_is_made_after_a_step, .init = core_begin, .fini = core_end) {
+  row_conversation("c", "auto", "m1", at.wall + HOUR);
+  at.wall -= 10 * MINUTE;
+  happen(RENEW_TICK);
+  is_made_for(at.wall + HOUR);
 }
 
 /* The clock was set back by ten days while it rested, and renewd started again: the row's deadline
@@ -152,15 +157,7 @@ Test(renewd_clocks, a_job_that_is_made_after_a_restart, .init = core_new, .fini 
   cr_assert_null(queried(TURN));
   const struct renew_wait_row rest = {.number = 1, .id = CK_LIT("c"), .until = until, .left = HOUR};
   answer(queried(RENEW_ABOUT_WAITS), (struct renew_answer){.waits = &rest, .n = 1});
-  answer(queried(TURN), (struct renew_answer){.facts = {.found = true,
-                                                        .role = CK_LIT("assistant"),
-                                                        .created_at = at.wall,
-                                                        .observed_at = at.wall - 1,
-                                                        .live = true,
-                                                        .on_auto = true}});
-  const struct renew_effect *put = told(CK_OP_PUT);
-  cr_assert_not_null(put);
-  cr_assert_eq(ck_row_int(put->as.tell.row, CK_JOBS_NEXT_ATTEMPT_AT, 0), at.wall + HOUR);
+  is_made_for(at.wall + HOUR);
 }
 
 /* A rest that another one has written comes while the message is assessed. */
@@ -180,18 +177,27 @@ Test(renewd_clocks, a_rest_that_comes_while_it_is_assessed, .init = core_begin, 
   cr_assert_not_null(queried(TURN));
 }
 
-/* Of a row that comes later the store is asked alone, however many waits it has. */
-Test(renewd_clocks, a_wait_that_another_has_written, .init = core_begin, .fini = core_end) {
+/* Renewd's own job for m1, which was tried. */
+static void waits_until(int64_t until) {
+  row_job((struct row_of_job){
+      .id = id, .of = "c", .message = "m1", .attempts = 1, .next = ck_int(until)});
+}
+
+/* How long it waits is asked, because another has written its row. */
+static const struct renew_effect *asks_about_a_job(void) {
   knows_waits = false;
   id = automatic("m1");
   row_conversation("c", "auto", "m1", 0);
-  row_job((struct row_of_job){
-      .id = id, .of = "c", .message = "m1", .attempts = 1, .next = ck_int(at.wall + HOUR)});
+  waits_until(at.wall + HOUR);
   happen(RENEW_TICK);
-  const struct renew_effect *asked = queried(RENEW_ABOUT_WAITS);
+  return queried(RENEW_ABOUT_WAITS);
+}
+
+/* Of a row that comes later the store is asked alone, however many waits it has. */
+Test(renewd_clocks, a_wait_that_another_has_written, .init = core_begin, .fini = core_end) {
+  const struct renew_effect *asked = asks_about_a_job();
   cr_assert(asked && ck_str_is(asked->as.query.job_id, id));
-  row_job((struct row_of_job){
-      .id = id, .of = "c", .message = "m1", .attempts = 1, .next = ck_int(at.wall + 2 * HOUR)});
+  waits_until(at.wall + 2 * HOUR);
   answer(asked, (struct renew_answer){.problem = "busy"});
   pass(1000);
   happen(RENEW_TICK);
@@ -217,15 +223,8 @@ Test(renewd_clocks, a_wait_that_another_has_written, .init = core_begin, .fini =
 /* It is asked about again if its row comes while the answer is on its way. */
 Test(renewd_clocks, a_wait_whose_row_comes_while_it_is_asked_for, .init = core_begin,
      .fini = core_end) {
-  knows_waits = false;
-  id = automatic("m1");
-  row_conversation("c", "auto", "m1", 0);
-  row_job((struct row_of_job){
-      .id = id, .of = "c", .message = "m1", .attempts = 1, .next = ck_int(at.wall + HOUR)});
-  happen(RENEW_TICK);
-  const struct renew_effect *asked = queried(RENEW_ABOUT_WAITS);
-  row_job((struct row_of_job){
-      .id = id, .of = "c", .message = "m1", .attempts = 1, .next = ck_int(at.wall + 2 * HOUR)});
+  const struct renew_effect *asked = asks_about_a_job();
+  waits_until(at.wall + 2 * HOUR);
   answer(asked, (struct renew_answer){0});
   claims(NULL);
   answer(queried(RENEW_ABOUT_WAITS), (struct renew_answer){0});
