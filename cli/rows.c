@@ -11,6 +11,7 @@
 #include "proto/moment.h"
 #include "proto/near.h"
 #include "proto/render/render.h"
+#include "proto/summary.h"
 #include "proto/visible.h"
 
 enum shape {
@@ -22,11 +23,9 @@ enum shape {
   AS_RESULT,
   AS_STATUS,
   AS_ATTEMPTS,
-  AS_ID,
-  AS_SAID /* the summary, or the beginning of the text */
+  AS_ID
 };
 
-#define SAID_BYTES 400
 #define SHORT_MEMBER "short_%s" /* of a row: as much of an id as is shown */
 
 struct cli_column {
@@ -37,7 +36,7 @@ struct cli_column {
 
 /* Times first, ids last, and what is said gets the room that is left. */
 static const struct cli_column messages[] = {
-    {"=time", "observed_at", AS_MINUTE}, {"role", "role", AS_TEXT}, {"~text", "summary", AS_SAID},
+    {"=time", "observed_at", AS_MINUTE}, {"role", "role", AS_TEXT}, {"~text", "summary", AS_TEXT},
     {"platform", "platform", AS_TEXT},   {"=id", "id", AS_ID},      {NULL, NULL, AS_TEXT}};
 static const struct cli_column executions[] = {{"=time", "executed_at", AS_MINUTE},
                                                {"target", "target", AS_TEXT},
@@ -328,8 +327,6 @@ static void cell_text(struct ck_buf *b, const json_t *row, const struct cli_colu
   } else if (col->shape == AS_DUE && number) {
     const char *status = cli_member(row, "status");
     if (strcmp(status, "pending") == 0) cli_relative_text(b, n, now);
-  } else if (col->shape == AS_SAID && !*cli_member(row, col->member)) {
-    ck_buf_summary(b, ck_str_of(cli_member(row, "raw_text")), SAID_BYTES);
   } else if (col->shape == AS_ID) {
     char short_id[64];
     snprintf(short_id, sizeof short_id, SHORT_MEMBER, col->member);
@@ -368,7 +365,7 @@ void cli_rows_print(const struct cli_kind *kind, const json_t *rows, bool whole,
   const char *titles[16];
   int columns = 0;
   for (const struct cli_column *col = kind->columns; col->title; ++col) {
-    if (col->shape != AS_SAID && !has_content(rows, col->member)) continue;
+    if (!has_content(rows, col->member)) continue;
     titles[columns] = col->title;
     shown[columns++] = col;
   }
@@ -463,18 +460,10 @@ static void time_text(struct ck_buf *b, int64_t at, int64_t now) {
   ck_buf_text(b, ")");
 }
 
-/* A summary that is only the beginning of the text says nothing more. */
-static bool repeats(const json_t *row, const char *name) {
-  struct ck_buf text = {0}, summary = {0};
-  if (strcmp(name, "summary") != 0 || !json_object_get(row, "raw_text")) return false;
-  cli_safe_text(&text, ck_str_of(cli_member(row, "raw_text")), false);
-  cli_safe_text(&summary, ck_str_of(cli_member(row, name)), false);
-  size_t n = summary.len, cut = sizeof "…" - 1;
-  if (n >= cut && memcmp(summary.data + n - cut, "…", cut) == 0) n -= cut;
-  bool same = n <= text.len && (n == 0 || memcmp(text.data, summary.data, n) == 0);
-  ck_buf_free(&text);
-  ck_buf_free(&summary);
-  return same;
+/* The beginning of a text that is shown, too, says nothing more. */
+static bool repeats(enum ck_table which, const json_t *row, int column) {
+  const char *text = ck_tables[which].fields[ck_summaries[which].text].name;
+  return ck_is_summary(which, column) && json_is_string(json_object_get(row, text));
 }
 
 /* A column's name in words. */
@@ -527,8 +516,7 @@ void cli_record_print(enum ck_table which, const json_t *row, int64_t now) {
   struct ck_buf text = {0};
   for (int i = 0; i < info->mirrored; ++i) {
     const json_t *value = json_object_get(row, info->fields[i].name);
-    if (!value || json_is_null(value) || is_long(value) || repeats(row, info->fields[i].name))
-      continue;
+    if (!value || json_is_null(value) || is_long(value) || repeats(which, row, i)) continue;
     ck_buf_clear(&text);
     name_text(&text, info->fields[i].name);
     cli_table_cell(table, CLI_DIM, ck_buf_view(&text));
@@ -545,8 +533,7 @@ void cli_record_print(enum ck_table which, const json_t *row, int64_t now) {
   cli_table_print(&table);
   for (int i = 0; i < info->mirrored; ++i) {
     const json_t *value = json_object_get(row, info->fields[i].name);
-    if (is_long(value) && !repeats(row, info->fields[i].name))
-      print_long(info->fields[i].name, value);
+    if (is_long(value) && !repeats(which, row, i)) print_long(info->fields[i].name, value);
   }
 }
 

@@ -11,7 +11,6 @@
 
 #define ID_MAX 200  /* a longer id is shortened */
 #define ID_KEPT 160 /* bytes of it that are kept, before the hash */
-#define SUMMARY_MAX 200
 #define PLATFORM_MAX 64
 /* Most bytes of a record. Less than the store accepts, because it adds columns of its own. */
 #define ROW_MAX (CK_FRAME_MAX - (128u << 10))
@@ -66,12 +65,6 @@ static struct ck_str hashed(struct ck_arena *arena, const char *prefix, const st
   char hash[33];
   ck_hash_id(hash, parts, n);
   return join(arena, ck_str_of(prefix), "", ck_str_of(hash));
-}
-
-static struct ck_value summary_of(struct ingest_changeset *s, struct ck_str text) {
-  struct ck_buf b = {0};
-  ck_buf_summary(&b, text, SUMMARY_MAX);
-  return text_or_nothing(ck_arena_keep(&s->passing, &b));
 }
 
 /* ---- where ---- */
@@ -281,7 +274,6 @@ int ingest_changeset_message(struct ingest_changeset *s, const struct ingest_obs
   r.v[CK_MESSAGES_CONVERSATION_ID] = s->remote;
   r.v[CK_MESSAGES_ROLE] = ck_text(role_of(o));
   r.v[CK_MESSAGES_RAW_TEXT] = ck_text(o->text);
-  r.v[CK_MESSAGES_SUMMARY] = summary_of(s, o->text);
   put_times(&r, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_OBSERVED_AT, CK_MESSAGES_CREATED_AT,
             s->time.told, s->time.at);
   r.v[CK_MESSAGES_PAGE_URL] = or_else(o->page_url, s->url);
@@ -334,7 +326,6 @@ int ingest_changeset_execution(struct ingest_changeset *s, const struct ingest_e
     r.v[CK_EXECUTIONS_PARAMS_KIND] = ck_textz(e->params_kind ? e->params_kind : "none");
   if (!e->no_result) r.v[CK_EXECUTIONS_RESULT_OK] = ck_int(e->ok);
   r.v[CK_EXECUTIONS_RESULT_DATA] = text_or_nothing(e->result);
-  r.v[CK_EXECUTIONS_RESULT_SUMMARY] = summary_of(s, e->result);
   r.v[CK_EXECUTIONS_RESULT_ERROR] = text_or_nothing(e->error);
   r.v[CK_EXECUTIONS_HTTP_STATUS] = e->http_status;
   put_times(&r, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_EXECUTED_AT, CK_EXECUTIONS_CREATED_AT,

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/summary.h"
+
 #define NONE "none"
 #define OWNER "owner"
 
@@ -47,7 +49,8 @@ void ck_ages_read(int64_t ages[CK_COLUMNS_MAX], const struct ck_row *row) {
 }
 
 static bool has_age(const struct ck_row *row, int c) {
-  return (ck_tables[row->table].fields[c].flags & CK_AGED) && row->v[c].state != CK_NULL;
+  return (ck_tables[row->table].fields[c].flags & CK_AGED) && row->v[c].state != CK_NULL &&
+         !ck_is_made_summary(row, c);
 }
 
 static int64_t most_common(const struct ck_row *row, const int64_t ages[CK_COLUMNS_MAX]) {

@@ -18,7 +18,8 @@
 void ck_ages_read(int64_t ages[CK_COLUMNS_MAX], const struct ck_row *row);
 
 /* Writes them: the age that most columns have (of two, the greater), then " name=age" for each
- * other one. Columns that are NULL have none. The text is in `out`. */
+ * other one. Columns that are NULL have none, nor have summaries that are made. The text is in
+ * `out`. */
 struct ck_str ck_ages_write(char out[CK_AGES_BYTES], const struct ck_row *row,
                             const int64_t ages[CK_COLUMNS_MAX]);
 

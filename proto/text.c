@@ -429,14 +429,14 @@ static size_t plain_at(const unsigned char *p, size_t n) {
   return k;
 }
 
-void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes) {
+size_t ck_summary(char *out, struct ck_str text, size_t bytes) {
   static const char dots[] = "…";
   const size_t mark = sizeof dots - 1;
+  _Static_assert(sizeof dots - 1 == CK_SUMMARY_MARK, "text.h says how long it is");
   struct ck_str t = ck_trim(text);
   const unsigned char *p = (const unsigned char *)t.s;
   /* len: written so far. fits: how much of that can stay if the "…" has to follow it. */
   size_t n = t.n, len = 0, fits = 0;
-  char *out = ck_buf_room(b, bytes + mark);
   while (n) {
     size_t room = bytes - len, space = 0, k;
     if ((k = plain_at(p, n < room ? n : room)) > 0) {
@@ -457,8 +457,7 @@ void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes) {
       len = fits;
       if (len && out[len - 1] == ' ') len--;
       if (bytes >= mark) memcpy(out + len, dots, mark);
-      b->len += len + (bytes >= mark ? mark : 0);
-      return;
+      return len + (bytes >= mark ? mark : 0);
     }
     memcpy(out + len, space ? (const void *)" " : (const void *)p, k);
     len += k;
@@ -466,7 +465,11 @@ void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes) {
     p += space ? space : k;
     n -= space ? space : k;
   }
-  b->len += len;
+  return len;
+}
+
+void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes) {
+  b->len += ck_summary(ck_buf_room(b, bytes + CK_SUMMARY_MARK), text, bytes);
 }
 
 /* ---- identifiers ---- */

@@ -110,6 +110,10 @@ void ck_buf_json_member(struct ck_buf *b, const char *name, struct ck_str s);
 /* Appends the beginning of text in at most `bytes` bytes: trimmed, white space folded to single
  * blanks, "…" at the end if it was cut. */
 void ck_buf_summary(struct ck_buf *b, struct ck_str text, size_t bytes);
+/* Writes the same into `out`, which has room for `bytes` and for CK_SUMMARY_MARK more, without an
+ * end. Returns how many bytes it is. */
+size_t ck_summary(char *out, struct ck_str text, size_t bytes);
+#define CK_SUMMARY_MARK 3 /* the bytes of "…" */
 
 /* The id that n parts make together: 128 bits of SHA-1 over the parts, each preceded by its length.
  * 32 hex digits, terminated. */

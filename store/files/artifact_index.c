@@ -10,7 +10,6 @@
 #include "proto/reading.h"
 
 #define DAY_MS INT64_C(86400000)
-#define BEGINNING_BYTES 200 /* of a message's summary or text */
 
 struct artifact_index {
   sqlite3 *db;
@@ -22,8 +21,7 @@ struct artifact_index {
  * again; that day is in its static_path (?6: the folder of the session's day). ?7: if the path
  * names no day, observed_at decides. */
 static const char messages_sql[] =
-    "SELECT id, substr(role, 1, 200), observed_at, static_path,"
-    " substr(coalesce(summary, raw_text), 1, 400), parent_id, position"
+    "SELECT id, substr(role, 1, 200), observed_at, static_path, summary, parent_id, position"
     " FROM messages"
     " WHERE conversation_id IS ?1 AND +platform = ?2 AND observed_at >= ?3 AND observed_at <= ?4"
     " AND (?6 IS NULL OR substr(static_path, 1, length(?6)) = ?6"
@@ -106,23 +104,13 @@ static struct ck_value text_of(sqlite3_stmt *s, int column, struct ck_arena *are
   return ck_text(ck_arena_copy(arena, db_str(s, column)));
 }
 
-/* The beginning of the message's summary, or of its text if it has none. */
-static struct ck_value summary_of(sqlite3_stmt *s, struct ck_arena *arena) {
-  struct ck_buf beginning = {0};
-  ck_buf_summary(&beginning, db_str(s, 4), BEGINNING_BYTES);
-  struct ck_value v =
-      beginning.len ? ck_text(ck_arena_copy(arena, ck_buf_view(&beginning))) : ck_null();
-  ck_buf_free(&beginning);
-  return v;
-}
-
 static void read_message(sqlite3_stmt *s, struct ck_row *row, struct ck_arena *arena) {
   *row = (struct ck_row){.table = CK_MESSAGES};
   row->v[CK_MESSAGES_ID] = text_of(s, 0, arena);
   row->v[CK_MESSAGES_ROLE] = text_of(s, 1, arena);
   row->v[CK_MESSAGES_OBSERVED_AT] = ck_int(sqlite3_column_int64(s, 2));
   row->v[CK_MESSAGES_STATIC_PATH] = text_of(s, 3, arena);
-  row->v[CK_MESSAGES_SUMMARY] = summary_of(s, arena);
+  row->v[CK_MESSAGES_SUMMARY] = text_of(s, 4, arena);
   row->v[CK_MESSAGES_PARENT_ID] = text_of(s, 5, arena);
   row->v[CK_MESSAGES_POSITION] =
       sqlite3_column_type(s, 6) == SQLITE_NULL ? ck_null() : ck_int(sqlite3_column_int64(s, 6));

@@ -1,79 +1,7 @@
 /* See rules.h; what each flag of a field means is in proto/records.h. */
-#include "store/write/rules.h"
+#include "store/write/rules_internal.h"
 
 #include <string.h>
-
-#include "store/files/static_path.h"
-
-static int refuse(struct ck_err *err, const struct ck_row *row, int column, const char *what) {
-  const struct ck_table_info *t = &ck_tables[row->table];
-  struct ck_str key = ck_row_key(row);
-  if (key.n == 0) return ck_fail(err, "%s.%s: %s", t->name, t->fields[column].name, what);
-  struct ck_str shown = ck_utf8_cut(key, 100);
-  return ck_fail(err, "%s.%s: %s (%s %.*s)", t->name, t->fields[column].name, what,
-                 t->fields[t->key].name, (int)shown.n, shown.s);
-}
-
-/* ---- one field ---- */
-
-static int clean_text(struct ck_row *w, int c, const struct ck_field *f, struct ck_err *err) {
-  struct ck_value *v = &w->v[c];
-  struct ck_str trimmed = ck_trim(v->as.s);
-  switch (f->kind) {
-  case CK_K_RAW:
-    return 0;
-  case CK_K_PAYLOAD:
-    return trimmed.n ? 0 : refuse(err, w, c, "must not be blank");
-  case CK_K_JSON:
-    if (trimmed.n == 0) *v = ck_null();
-    return 0;
-  default:
-    break;
-  }
-  if (trimmed.n == 0 && !(f->flags & CK_OPTIONAL)) return refuse(err, w, c, "must not be blank");
-  *v = trimmed.n ? ck_text(trimmed) : ck_null();
-  if (trimmed.n && f->kind == CK_K_CHOICE && !ck_choice_ok(f->choices, trimmed)) {
-    struct ck_str shown = ck_utf8_cut(trimmed, 40);
-    char what[160];
-    struct ck_buf b = {0};
-    ck_buf_printf(&b, "'%.*s' is not one of %s", (int)shown.n, shown.s, f->choices);
-    strncpy(what, ck_buf_cstr(&b), sizeof what - 1);
-    what[sizeof what - 1] = '\0';
-    ck_buf_free(&b);
-    return refuse(err, w, c, what);
-  }
-  if (trimmed.n && f->kind == CK_K_PATH && !static_path_ok(w->table, trimmed, ck_row_key(w)))
-    return refuse(err, w, c,
-                  "must be a relative path inside the table's artifact folder, named as the id");
-  return 0;
-}
-
-static int check_int(const struct ck_row *w, int c, const struct ck_field *f, struct ck_err *err) {
-  int64_t i = w->v[c].as.i;
-  if (f->kind == CK_K_COUNT && i < 0) return refuse(err, w, c, "must not be negative");
-  if (f->kind == CK_K_POSITIVE && i < 1) return refuse(err, w, c, "must be at least 1");
-  if (f->kind == CK_K_BOOL && i != 0 && i != 1) return refuse(err, w, c, "must be 0 or 1");
-  return 0;
-}
-
-int rules_clean(struct ck_row *w, struct ck_err *err) {
-  const struct ck_table_info *t = &ck_tables[w->table];
-  for (int c = 0; c < t->columns; ++c) {
-    const struct ck_field *f = &t->fields[c];
-    struct ck_value *v = &w->v[c];
-    if (v->state == CK_LEFT_OUT) continue;
-    if (v->state == CK_NULL && !(f->flags & CK_OPTIONAL))
-      return refuse(err, w, c, "must not be NULL");
-    if (v->state == CK_TEXT && ck_kind_is_int(f->kind))
-      return refuse(err, w, c, "must be an integer");
-    if (v->state == CK_INT && !ck_kind_is_int(f->kind)) return refuse(err, w, c, "must be text");
-    int rc = v->state == CK_TEXT  ? clean_text(w, c, f, err)
-             : v->state == CK_INT ? check_int(w, c, f, err)
-                                  : 0;
-    if (rc) return -1;
-  }
-  return 0;
-}
 
 /* ---- times and age of a PUT ---- */
 
@@ -237,6 +165,18 @@ static void set_ages(struct ck_row *out, const int64_t ages[CK_COLUMNS_MAX],
   if (c >= 0) out->v[c] = ck_text(ck_ages_write(how->ages, out, ages));
 }
 
+/* The summary follows the text, whatever a source says of it. old: the record that is changed;
+ * NULL: none. */
+static void make_summary(struct ck_row *out, const struct ck_row *old, struct rules_write *how) {
+  const struct ck_summary_of *s = &ck_summaries[out->table];
+  if (ck_is_made_summary(out, s->column)) {
+    struct ck_str made = ck_summary_make(how->summary, out->v[s->text].as.s);
+    out->v[s->column] = made.n ? ck_text(made) : ck_null();
+  } else if (old && ck_is_made_summary(old, s->column)) {
+    out->v[s->column] = ck_null();
+  }
+}
+
 int rules_insert(struct ck_row *out, const struct ck_row *write, struct rules_write *how,
                  struct ck_err *err) {
   const struct ck_table_info *t = &ck_tables[write->table];
@@ -245,11 +185,12 @@ int rules_insert(struct ck_row *out, const struct ck_row *write, struct rules_wr
   said_ages(ages, write, how);
   for (int c = 0; c < t->columns; ++c) {
     if (out->v[c].state != CK_LEFT_OUT) continue;
-    if (t->fields[c].flags & CK_REQUIRED) return refuse(err, write, c, "is required");
+    if (t->fields[c].flags & CK_REQUIRED) return rules_refuse(err, write, c, "is required");
     out->v[c] = default_of(&t->fields[c], how->now);
     ages[c] = CK_AGE_NONE;
   }
   touch(out, write, how->now);
+  make_summary(out, NULL, how);
   if (write->table == CK_MESSAGES && out->v[CK_MESSAGES_DETAILS].state == CK_NULL &&
       how->details.state == CK_TEXT) {
     out->v[CK_MESSAGES_DETAILS] = how->details;
@@ -442,10 +383,13 @@ enum rules_result rules_merge(struct ck_row *out, const struct ck_row *old, cons
     const struct ck_field *f = &t->fields[c];
     if (w->v[c].state == CK_LEFT_OUT || (f->flags & (CK_KEY | CK_TOUCHED))) continue;
     if (may_not_change(w->table, f) && !ck_value_eq(old->v[c], w->v[c]))
-      return refuse(err, old, c, "cannot be changed");
-    if (c == t->ages && how->owner) return refuse(err, old, c, "cannot be changed");
-    if (c != t->ages && !(f->flags & CK_FIXED)) merge_column(&m, c, f);
+      return rules_refuse(err, old, c, "cannot be changed");
+    if ((c == t->ages || ck_is_summary(w->table, c)) && how->owner)
+      return rules_refuse(err, old, c, "cannot be changed");
+    if (c != t->ages && !(f->flags & CK_FIXED) && !ck_is_made_summary(out, c))
+      merge_column(&m, c, f);
   }
+  make_summary(out, old, how);
   if (w->table == CK_MESSAGES) keep_apart(out, old);
   if (m.aged) set_ages(out, m.ages, how);
   enum rules_result is = changed(out, old);

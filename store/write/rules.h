@@ -5,6 +5,7 @@
 
 #include "proto/error.h"
 #include "proto/ages.h"
+#include "proto/summary.h"
 
 /* What decides about a write besides its row. */
 struct rules_write {
@@ -20,7 +21,8 @@ struct rules_write {
   int64_t title_age;
   int turn; /* of two last messages of one age, which comes later in the reading order by its role:
                above 0 the one that is given; 0: their ids tell */
-  char ages[CK_AGES_BYTES]; /* the new record's text */
+  char ages[CK_AGES_BYTES];      /* the new record's text */
+  char summary[CK_SUMMARY_ROOM]; /* the new record's */
 };
 
 /* Trims and checks the write in place, and turns blank text into NULL. The trimmed text views the

@@ -347,10 +347,10 @@ T_STORY(read, lists_say_what_came, 60) {
           "{'id': 'x:a-conversation-with-a-long-id@1970-01-01', 'platform': 'x',"
           " 'conversation_id': 'c', 'started_at': 0, 'last_activity_at': 0}");
   struct t_result r = t_convkeep("list", "executions");
-  T_CHECK(strcmp(r.out, "time              target  tool  result  id\n"
-                        "2026-01-02 10:00  web     get   none    e2\n"
-                        "2026-01-02 10:00  web     get   failed  e1\n"
-                        "2026-01-02 10:00  web     get   ok      e0\n") == 0,
+  T_CHECK(strcmp(r.out, "time              target  tool  result  summary  id\n"
+                        "2026-01-02 10:00  web     get   none             e2\n"
+                        "2026-01-02 10:00  web     get   failed           e1\n"
+                        "2026-01-02 10:00  web     get   ok      r        e0\n") == 0,
           "the executions are\n%s", r.out);
   t_result_free(&r);
   /* The epoch is no time that somebody told. */

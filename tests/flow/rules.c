@@ -44,11 +44,11 @@ T_STORY(rules, left_out_and_null_say_nothing, 30) {
   struct t_producer *p = store_alone();
   t_taken(p, 'n', "messages",
           "{'id': 'm1', " MESSAGE
-          ", 'page_title': 'Title', 'summary': 'sum', 'conversation_id': 'c1'}");
-  t_taken(p, '=', "messages", "{'id': 'm1', " MESSAGE ", 'summary': null}");
+          ", 'page_title': 'Title', 'page_url': 'url', 'conversation_id': 'c1'}");
+  t_taken(p, '=', "messages", "{'id': 'm1', " MESSAGE ", 'page_url': null}");
   check_text("messages", "m1", "page_title", "Title");
   check_text("messages", "m1", "conversation_id", "c1");
-  check_text("messages", "m1", "summary", "sum");
+  check_text("messages", "m1", "page_url", "url");
   t_taken(p, 'n', "local_conversations", "{" CONVERSATION ", 'title': 'T', 'cooldown_until': 5}");
   t_taken(p, 'u', "local_conversations", "{" CONVERSATION ", 'cooldown_until': null}");
   check_text("local_conversations", "l1", "title", "T");
@@ -60,12 +60,12 @@ T_STORY(rules, text_is_trimmed, 30) {
   t_taken(p, 'n', "messages",
           "{'id': ' \\u00a0m1\\u3000\\n', 'platform': '\\tchatgpt ', 'role': ' user', 'raw_text': "
           "'  kept \\n', 'observed_at': 1, 'page_title': ' \\u2003 ', "
-          "'summary': ' s '}");
+          "'page_url': ' s '}");
   check_text("messages", "m1", "platform", "chatgpt");
   check_text("messages", "m1", "role", "user");
   check_text("messages", "m1", "raw_text", "  kept \n");
   check_text("messages", "m1", "page_title", NULL);
-  check_text("messages", "m1", "summary", "s");
+  check_text("messages", "m1", "page_url", "s");
   t_refused(
       p, "platform", "messages",
       "{'id': 'm2', 'platform': ' \\u00a0', 'role': 'user', 'raw_text': '', 'observed_at': 1}");
@@ -75,8 +75,8 @@ T_STORY(rules, text_is_trimmed, 30) {
   check_text("messages", "m3", "raw_text", "");
   t_taken(p, '=', "messages",
           "{'id': 'm1', 'platform': 'chatgpt', 'role': 'user', 'raw_text': '  kept \\n', "
-          "'observed_at': 1, 'summary': '   '}");
-  check_text("messages", "m1", "summary", "s");
+          "'observed_at': 1, 'page_url': '   '}");
+  check_text("messages", "m1", "page_url", "s");
 }
 
 T_STORY(rules, what_is_required, 30) {

@@ -133,12 +133,12 @@ Test(ingest_changeset, all_of_it) {
           "'tool':'make','params':{'a':[1,2.5]},'result_ok':true,'result':'done  well',"
           "'error':null,'http_status':200,'executed_at':5}}",
           "messages {\"id\":\"m1\",\"platform\":\"chatgpt\",\"conversation_id\":\"abc\","
-          "\"role\":\"assistant\",\"raw_text\":\"Hello\\nyou\",\"summary\":\"Hello you\","
+          "\"role\":\"assistant\",\"raw_text\":\"Hello\\nyou\","
           "\"observed_at\":1772362800500,\"page_url\":\"https://chatgpt.com/c/abc?x=1#y\","
           "\"page_title\":\"T\",\"organization_id\":\"o1\"}\n"
           "executions {\"instruction_id\":\"e1\",\"message_id\":\"m1\",\"target\":\"ci\","
           "\"tool\":\"make\",\"params\":\"{\\\"a\\\":[1,2.5]}\",\"params_kind\":\"inline_json\","
-          "\"result_ok\":1,\"result_data\":\"done  well\",\"result_summary\":\"done well\","
+          "\"result_ok\":1,\"result_data\":\"done  well\","
           "\"http_status\":200,\"executed_at\":5}\n"
           "sessions {\"id\":\"chatgpt:abc@2026-03-01\",\"platform\":\"chatgpt\","
           "\"conversation_id\":\"abc\",\"started_at\":1772362800500,"
@@ -336,8 +336,6 @@ Test(ingest_changeset, ids_and_names_have_no_nul) {
                                       "\"platform\":\"p\xef\xbf\xbd\"",
                                       "\"page_title\":\"t\xef\xbf\xbd\"",
                                       "\"title\":\"t\xef\xbf\xbd\"",
-                                      "\"summary\":\"a\xef\xbf\xbd"
-                                      "b\"",
                                       "\"tool\":\"w\xef\xbf\xbd\"",
                                       "\"raw_text\":\"a\\u0000b\"",
                                       "\"params\":\"p\\u0000\"",

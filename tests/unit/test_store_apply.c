@@ -35,13 +35,13 @@ Test(apply, letters_and_versions) {
   ap_check_versions(1);
   cr_expect_eq(sh_message(&s, "m1", 10, ""), '=');
   ap_check_versions(1);
-  cr_expect_eq(sh_message(&s, "m1", 10, ",'summary':' x '"), 'u');
+  cr_expect_eq(sh_message(&s, "m1", 10, ",'page_title':' x '"), 'u');
   ap_check_versions(2);
-  cr_expect_eq(sh_message(&s, "m1", 10, ",'summary':'x'"), '=');
-  sh_refused(&s, "messages.summary must be text", CK_MESSAGES, "{'id':'m1','summary':5}");
+  cr_expect_eq(sh_message(&s, "m1", 10, ",'page_title':'x'"), '=');
+  sh_refused(&s, "messages.page_title must be text", CK_MESSAGES, "{'id':'m1','page_title':5}");
   cr_expect_eq(sh_message(&s, "m2", 10, ""), 'n');
   ap_check_versions(3);
-  sh_is(&s, CK_MESSAGES, "m1", "summary", "x");
+  sh_is(&s, CK_MESSAGES, "m1", "page_title", "x");
   sh_is(&s, CK_MESSAGES, "m1", "created_at", "1000");
   sh_is(&s, CK_MESSAGES, "m1", "static_path", "msg/1970/01/01/m1.txt");
   cr_expect_eq(sh_int(&s, "SELECT messages FROM store"), 2);
@@ -304,7 +304,7 @@ Test(apply, all_or_none_across_all_tables) {
 Test(apply, many_changesets_a_commit_and_a_refused_one_harms_no_other) {
   put_everything();
   cr_expect_eq(sh_apply(&s), 'n');
-  sh_put(&s, CK_MESSAGES, "{'id':'m1','summary':'lost'}");
+  sh_put(&s, CK_MESSAGES, "{'id':'m1','page_title':'lost'}");
   sh_update(&s, CK_CONVERSATIONS, "{'local_conversation_id':'c1','automation_status':'manual'}");
   sh_put(&s, CK_LINKS, "{'link_id':'l1','remote_conversation_id':'r2'}");
   sh_put(&s, CK_LINKS,
@@ -317,7 +317,7 @@ Test(apply, many_changesets_a_commit_and_a_refused_one_harms_no_other) {
   cr_expect_eq(sh_apply(&s), 'u', "%s", s.reason.text);
   cr_assert_eq(sh_commit(&s), 0, "%s", s.reason.text);
   ap_check_versions(8);
-  sh_is(&s, CK_MESSAGES, "m1", "summary", "NULL");
+  sh_is(&s, CK_MESSAGES, "m1", "page_title", "NULL");
   sh_is(&s, CK_MESSAGES, "m1", "page_url", "kept");
   sh_is(&s, CK_CONVERSATIONS, "c1", "automation_status", "auto");
   sh_is(&s, CK_LINKS, "l1", "page_title", "t");

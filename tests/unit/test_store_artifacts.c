@@ -54,14 +54,15 @@ static void stop(void) {
 
 static void put_message(const char *id, const char *conversation, int64_t at, const char *text) {
   char statement[1000];
-  snprintf(
-      statement, sizeof statement,
-      "DELETE FROM messages WHERE id = '%s';"
-      " INSERT INTO messages (version, id, platform, conversation_id, role, raw_text,"
-      " observed_at, static_path, created_at, live)"
-      " VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', %lld, 'msg/2026/11/22/%s.txt', 0, 1)",
-      id, (unsigned long long)++version, id, conversation ? "'" : "",
-      conversation ? conversation : "NULL", conversation ? "'" : "", text, (long long)at, id);
+  snprintf(statement, sizeof statement,
+           "DELETE FROM messages WHERE id = '%s';"
+           " INSERT INTO messages (version, id, platform, conversation_id, role, raw_text, summary,"
+           " observed_at, static_path, created_at, live)"
+           " VALUES (%llu, '%s', 'chatgpt', %s%s%s, 'user', '%s', '%s', %lld,"
+           " 'msg/2026/11/22/%s.txt', 0, 1)",
+           id, (unsigned long long)++version, id, conversation ? "'" : "",
+           conversation ? conversation : "NULL", conversation ? "'" : "", text, text, (long long)at,
+           id);
   sql(statement);
 }
 

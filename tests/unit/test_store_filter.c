@@ -149,7 +149,7 @@ Test(filter, does_not_grow_by_changes) {
   int64_t layers = sh_int(&s, LAYERS);
   for (unsigned turn = 0; turn < 20; ++turn)
     for (unsigned i = 0; i < 60; ++i) {
-      char *more = ck_sprintf(",'summary':'%02u'", turn);
+      char *more = ck_sprintf(",'page_title':'%02u'", turn);
       put(i, more);
       free(more);
       cr_assert_eq(sh_apply(&s), 'u');
@@ -176,7 +176,7 @@ Test(filter, misses_none_whatever_happens, .timeout = 600) {
                            &err),
                    0, "%s", err.text);
     for (unsigned i = first; i < first + batch; ++i) {
-      char *more = ck_sprintf(",'summary':'%u'", (unsigned)sh_below(3));
+      char *more = ck_sprintf(",'page_title':'%u'", (unsigned)sh_below(3));
       put(i, more);
       free(more);
       char letter = sh_apply(&s);

@@ -53,10 +53,11 @@ Test(keys, move_on_and_no_more_than_so_many_wait) {
 Test(keys, a_message_is_found_wherever_its_id_is) {
   write_many(0, 60, "");
   cr_expect(sh_int(&s, MEMORY) && sh_int(&s, SORTED));
-  write_many(0, 60, ",'summary':'again'");
+  write_many(0, 60, ",'page_title':'again'");
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages"), 60);
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE summary = 'again'"), 60);
-  for (int i = 0; i < 60; ++i) cr_expect_eq(sh_message(&s, name(i), 10, ",'summary':'again'"), '=');
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE page_title = 'again'"), 60);
+  for (int i = 0; i < 60; ++i)
+    cr_expect_eq(sh_message(&s, name(i), 10, ",'page_title':'again'"), '=');
 }
 
 Test(keys, a_restart_goes_on_at_any_moment) {
@@ -77,13 +78,13 @@ Test(keys, a_changed_message_stays_in_its_layer) {
   cr_expect_geq(sh_int(&s, LAYERS), 3);
   int64_t of_first = sh_int(&s, "SELECT count(*) FROM message_keys_sorted WHERE layer = 0");
   for (int turn = 0; turn < 3; ++turn) {
-    char *more = ck_sprintf(",'summary':'%d'", turn);
+    char *more = ck_sprintf(",'page_title':'%d'", turn);
     write_many(0, 10, more);
     free(more);
     if (turn == 1) reopen();
   }
   write_many(300, 400, "");
-  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE summary = '2'"), 10);
+  cr_expect_eq(sh_int(&s, "SELECT count(*) FROM messages WHERE page_title = '2'"), 10);
   cr_expect_eq(sh_int(&s, "SELECT count(*) FROM message_keys_sorted WHERE layer = 0"), of_first);
 }
 
@@ -125,7 +126,7 @@ Test(keys, the_view_for_people_has_every_message_once) {
   for (int i = 0; i < 120; i += 10) {
     write_many(i, i + 10, "");
     check_view();
-    write_many(i / 2, i / 2 + 3, ",'summary':'again'");
+    write_many(i / 2, i / 2 + 3, ",'page_title':'again'");
     check_view();
     if (i % 40 == 0) reopen();
     check_view();

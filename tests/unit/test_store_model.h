@@ -24,7 +24,8 @@ struct m_value {
  * created_at · u updated_at · N count? · A ages
  *
  * rule: a aged · f follows the column before it · e the earliest · g the greatest · x fixed · j
- * fixed, and refused if it would change · u updated_at · q makes no version · empty: as given */
+ * fixed, and refused if it would change · u updated_at · q makes no version · s the beginning of
+ * the text in the column before it, if that has one · empty: as given */
 struct m_column {
   const char *name;
   char kind;

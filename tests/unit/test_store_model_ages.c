@@ -16,7 +16,8 @@ static int64_t known_age(const struct model *m, int64_t age) {
 /* ---- as text ---- */
 
 static bool has_age(int table, const struct m_record *r, int c) {
-  return strchr(m_tables[table].column[c].rule, 'a') && r->v[c].is != M_NULL;
+  return strchr(m_tables[table].column[c].rule, 'a') && r->v[c].is != M_NULL &&
+         !m_is_made(table, r, c);
 }
 
 static void write_age(struct ck_buf *b, int64_t age) {

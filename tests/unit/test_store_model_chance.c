@@ -53,6 +53,7 @@ static void make_row(const struct m_state *s, struct m_mutation *m, enum ck_muta
   for (int c = 0; m_tables[table].column[c].name; ++c) {
     const struct m_column *col = &m_tables[table].column[c];
     if (sh_below(100) >= odds(col->kind, exists)) continue;
+    if (m->kind == CK_OP_UPDATE && strchr(col->rule, 's') && !one_in(12)) continue; /* refused */
     /* A job's message and conversation cannot be changed: most updates leave them out. */
     if (table == JOBS && exists && col->kind == 't' && !one_in(8)) continue;
     give(m, col->name,

@@ -35,6 +35,7 @@ static const struct ck_str texts[] = {TEXT("a"),
                                            "b"),
                                       TEXT("z\0z"),
                                       TEXT("0123"),
+                                      TEXT("one\n\ttwo \xe3\x80\x80 three"),
                                       TEXT("\xf0\x9f\x90\xa6 and more of it")};
 static const struct ck_str choices[] = {
     TEXT("manual"),  TEXT("auto"),        TEXT("paused"),        TEXT("none"),
@@ -113,6 +114,10 @@ static struct m_value some_text(struct ck_arena *arena) {
   size_t n = 1 + sh_below(6000);
   char *s = ck_arena_get(arena, n);
   memset(s, 'a' + (int)sh_below(26), n);
+  for (unsigned blanks = (unsigned)sh_below(8); blanks; --blanks) s[sh_below(n)] = ' ';
+  for (unsigned nuls = one_in(4) ? 8 : 0; nuls; --nuls) s[sh_below(n)] = '\0';
+  for (unsigned pairs = n > 1 && one_in(2) ? 60 : 0; pairs; --pairs)
+    memcpy(s + 2 * sh_below(n / 2), "\xc3\xa9", 2);
   return some((struct ck_str){s, n});
 }
 

@@ -54,6 +54,7 @@ bool m_insert(struct model *m, int table, const struct writing *w) {
     r.v[details] = w->details;
     r.age[details] = M_NONE;
   }
+  m_make_summary(m->arena, table, NULL, &r);
   m_write_ages(m, table, &r);
   return m_store(m, table, NULL, &r);
 }
@@ -195,12 +196,13 @@ bool m_merge(struct model *m, int table, struct m_record *old, const struct writ
   bool changed = false, quiet = false;
   for (int c = 1; t->column[c].name; ++c) {
     if (w->given[c].is == M_OUT || strchr(t->column[c].rule, 'x')) continue;
-    if (t->column[c].kind == 'A' && w->owner) return false;
+    if ((t->column[c].kind == 'A' || strchr(t->column[c].rule, 's')) && w->owner) return false;
     if (strchr(t->column[c].rule, 'j') && !same(w->given[c], old->v[c])) return false;
-    if (t->column[c].kind != 'A' && !strchr(t->column[c].rule, 'u'))
+    if (t->column[c].kind != 'A' && !strchr(t->column[c].rule, 'u') && !m_is_made(table, &r, c))
       merge_column(m, table, &r, w, c);
   }
   if (table == MESSAGES) keep_apart(&r, old);
+  m_make_summary(m->arena, table, old, &r);
   m_write_ages(m, table, &r);
   for (int c = 1; t->column[c].name; ++c)
     if (!same(r.v[c], old->v[c])) {

@@ -40,6 +40,11 @@ struct ck_str m_trimmed(struct ck_str s);
 void m_escaped(struct ck_buf *out, struct ck_str id);
 /* choices: divided by "|". */
 bool m_is_choice(const char *choices, struct ck_str s);
+/* Is this column of the record the beginning of a text that it has? */
+bool m_is_made(int table, const struct m_record *r, int column);
+/* Makes the summary of a changed record. old: NULL if there was none. */
+void m_make_summary(struct ck_arena *arena, int table, const struct m_record *old,
+                    struct m_record *r);
 /* Reads a put or an update into one cleaned value for each column, M_OUT for those that are not
  * given. False: the store refuses it. */
 bool m_read_write(const struct m_mutation *w, struct m_value given[M_COLUMNS]);

@@ -80,6 +80,7 @@ static void say_message(struct source *to, int conversation, int n, int64_t age)
   if (one_in(2)) ck_buf_printf(&b, ",'details':'{\\\"model\\\":\\\"%d\\\"}'", (int)sh_below(3));
   if (one_in(2)) ck_buf_printf(&b, ",'original':'%016d'", (int)sh_below(3));
   if (one_in(3)) ck_buf_printf(&b, ",'page_title':'title %d'", (int)sh_below(3));
+  if (one_in(3)) ck_buf_printf(&b, ",'summary':'summary %d'", (int)sh_below(3));
   ck_buf_text(&b, "}");
   add(to, CK_MESSAGES, age, ck_strdup(ck_buf_cstr(&b)));
   ck_buf_free(&b);
@@ -94,6 +95,7 @@ static void say_execution(struct source *to, int conversation, int n, int64_t ag
       &b, "{'instruction_id':'call%d','message_id':'%s','target':'t','tool':'u','%s':%" PRId64, n,
       id, one_in(3) ? "created_at" : "executed_at", day_of(n) + (int64_t)sh_below(3));
   if (one_in(2)) ck_buf_printf(&b, ",'result_ok':1,'result_data':'%d'", (int)sh_below(3));
+  if (one_in(3)) ck_buf_printf(&b, ",'result_summary':'summary %d'", (int)sh_below(3));
   ck_buf_text(&b, "}");
   add(to, CK_EXECUTIONS, age, ck_strdup(ck_buf_cstr(&b)));
   ck_buf_free(&b);
@@ -168,7 +170,8 @@ static const char *const dumps[] = {
                                 " replace(ages, ' details=none', '') FROM messages m ORDER BY 2, 3",
     "SELECT 'execution', m.conversation_id, " SOURCE_ID(
         "m") ", substr(instruction_id, 1, 5), target,"
-             " tool, params, params_kind, result_ok, result_data, executed_at, e.original, e.ages"
+             " tool, params, params_kind, result_ok, result_data, result_summary, executed_at, "
+             "e.original, e.ages"
              " FROM executions e JOIN messages m ON m.id = e.message_id ORDER BY 2, 3, 4",
     "SELECT 'session', id, platform, conversation_id, started_at, last_activity_at, message_count,"
     " execution_count FROM sessions ORDER BY 2",

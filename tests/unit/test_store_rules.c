@@ -230,7 +230,8 @@ struct dflt {
 Test(rules, insert_fills_in_defaults) {
   static const struct dflt defaults[] = {
       {CK_MESSAGES, "created_at", "1000"},
-      {CK_MESSAGES, "summary", "NULL"},
+      {CK_MESSAGES, "summary", "hello"},
+      {CK_MESSAGES, "page_title", "NULL"},
       {CK_MESSAGES, "static_path", "left out"},
       {CK_EXECUTIONS, "params_kind", "none"},
       {CK_EXECUTIONS, "http_status", "NULL"},

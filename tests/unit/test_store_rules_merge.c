@@ -27,14 +27,14 @@ struct merge {
 static const struct merge merging[] = {
     /* left out and NULL say nothing; the same value: no change */
     {CK_MESSAGES,
-     "'summary':'s','page_url':'u'",
-     {"{'id':'m1','summary':null}", 20},
+     "'page_title':'s','page_url':'u'",
+     {"{'id':'m1','page_title':null}", 20},
      SAME,
-     "summary=s page_url=u"},
-    {CK_MESSAGES, "'summary':'s'", {"{'id':'m1'}", 20}, SAME, "summary=s ages=10"},
+     "page_title=s page_url=u"},
+    {CK_MESSAGES, "'page_title':'s'", {"{'id':'m1'}", 20}, SAME, "page_title=s ages=10"},
     {CK_MESSAGES,
-     "'summary':'s'",
-     {"{'id':'m1','summary':' s ','role':'user','observed_at':10}", 0},
+     "'page_title':'s'",
+     {"{'id':'m1','page_title':' s ','role':'user','observed_at':10}", 0},
      SAME,
      ""},
     /* a greater age wins, and what is missing is filled by any */
@@ -44,11 +44,12 @@ static const struct merge merging[] = {
      CHANGED,
      "raw_text=hello·world observed_at=20 ages=20·platform=10·role=10"},
     {CK_MESSAGES,
-     "'summary':'s'",
-     {"{'id':'m1','summary':'late','page_url':'u','raw_text':'old','role':'x','observed_at':9}", 0},
+     "'page_title':'s'",
+     {"{'id':'m1','page_title':'late','page_url':'u','raw_text':'old','role':'x','observed_at':9}",
+      0},
      CHANGED,
-     "summary=s page_url=u raw_text=hello role=user observed_at=10 ages=10·page_url=9"},
-    {CK_MESSAGES, "'summary':'s'", {"{'id':'m1','summary':'t'}", 9}, SAME, "summary=s"},
+     "page_title=s page_url=u raw_text=hello role=user observed_at=10 ages=10·page_url=9"},
+    {CK_MESSAGES, "'page_title':'s'", {"{'id':'m1','page_title':'t'}", 9}, SAME, "page_title=s"},
     {CK_EXECUTIONS,
      "'result_data':'d'",
      {"{'instruction_id':'e1','result_ok':0,'result_error':'no','executed_at':11}", 0},
@@ -244,6 +245,38 @@ static const struct merge merging[] = {
      {"{'local_conversation_id':'c1','title':'a','ages':'9 title=owner'}", 50},
      CHANGED,
      "title=a"},
+    /* a summary is the beginning of the text, whatever is said of it */
+    {CK_MESSAGES, "'summary':'s'", {"{'id':'m1','summary':'t'}", 20}, SAME, "summary=hello"},
+    {CK_MESSAGES,
+     "",
+     {"{'id':'m1','raw_text':' a\\n\\u0000b ','summary':'s'}", 20},
+     CHANGED,
+     "summary=a·\xef\xbf\xbd"
+     "b ages=10·raw_text=20"},
+    {CK_MESSAGES, "", {"{'id':'m1','raw_text':'  '}", 20}, CHANGED, "summary=NULL"},
+    {CK_MESSAGES, "", {"{'id':'m1','raw_text':'by hand'}", -1}, CHANGED, "summary=by·hand"},
+    {CK_MESSAGES, "", {"{'id':'m1','summary':'s'}", -1}, -1, "messages.summary: cannot be changed"},
+    {CK_EXECUTIONS,
+     "'result_data':'d'",
+     {"{'instruction_id':'e1','result_summary':'s'}", 20},
+     SAME,
+     "result_summary=d"},
+    /* of a result that nobody gave it is what the sources say */
+    {CK_EXECUTIONS,
+     "'result_summary':'s'",
+     {"{'instruction_id':'e1','result_summary':'t'}", 20},
+     CHANGED,
+     "result_summary=t ages=10·params_kind=none·result_ok=none·result_summary=20"},
+    {CK_EXECUTIONS,
+     "'result_summary':'s'",
+     {"{'instruction_id':'e1','result_ok':1,'result_data':'d'}", 5},
+     CHANGED,
+     "result_summary=d ages=10·params_kind=none·result_ok=5·result_data=5"},
+    {CK_EXECUTIONS,
+     "",
+     {"{'instruction_id':'e1','result_summary':'s'}", -1},
+     -1,
+     "executions.result_summary: cannot be changed"},
     /* the owner is above all */
     {CK_CONVERSATIONS,
      "'title':'t'",
@@ -465,6 +498,8 @@ static void check_any(enum ck_table t) {
   struct record old, once, twice, again;
   struct ck_err err = {{0}};
   int64_t age = (int64_t)sh_below(4), later = t == CK_JOBS ? -1 : (int64_t)sh_below(5) - 1;
+  if (later < 0 && ck_is_summary(t, ck_summaries[t].column))
+    write.v[ck_summaries[t].column] = (struct ck_value){0}; /* refused */
   insert(&old, &first, age, 1000);
   cr_expect_eq(merge(&again, &old.row, first, t == CK_JOBS ? -1 : age, &err), RULES_SAME,
                "the write that made the record changes it");
