@@ -324,19 +324,13 @@ static const struct check {
   int (*run)(struct doctor *d, struct ck_err *err);
   bool one_transaction; /* the others read the database in pieces */
 } checks[] = {
-    {{"database"}, check_integrity, true},
-    {{"schema"}, check_schema, true},
-    {{"references"}, check_references, true},
-    {{"keys", "versions"}, check_keys_and_versions, true},
-    {{"counts"}, check_counts, true},
-    {{"sessions"}, doctor_sessions, true},
-    {{"leases"}, check_leases, true},
-    {{"automation"}, check_automation, true},
-    {{"artifacts"}, doctor_artifacts, false},
-    {{"originals"}, doctor_originals, false},
-    {{"attachments"}, doctor_attachments, false},
-    {{"search"}, doctor_search, false},
-    {{"mirror"}, doctor_mirror, false},
+    {{"database"}, check_integrity, true},    {{"schema"}, check_schema, true},
+    {{"references"}, check_references, true}, {{"keys", "versions"}, check_keys_and_versions, true},
+    {{"counts"}, check_counts, true},         {{"sessions"}, doctor_sessions, true},
+    {{"summaries"}, doctor_summaries, false}, {{"leases"}, check_leases, true},
+    {{"automation"}, check_automation, true}, {{"artifacts"}, doctor_artifacts, false},
+    {{"originals"}, doctor_originals, false}, {{"attachments"}, doctor_attachments, false},
+    {{"search"}, doctor_search, false},       {{"mirror"}, doctor_mirror, false},
 };
 #define CHECKS (sizeof checks / sizeof *checks)
 

@@ -62,6 +62,7 @@ void doctor_say(struct doctor *d, const char *check, enum ck_finding found, cons
 /* Checks in files of their own. They report their lines and return 0; -1 with the reason: the check
  * could not be carried out. */
 int doctor_sessions(struct doctor *d, struct ck_err *err);
+int doctor_summaries(struct doctor *d, struct ck_err *err);
 int doctor_artifacts(struct doctor *d, struct ck_err *err);
 int doctor_conversations(struct doctor *d, struct ck_err *err); /* a part of doctor_artifacts */
 int doctor_originals(struct doctor *d, struct ck_err *err);

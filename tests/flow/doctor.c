@@ -120,6 +120,23 @@ T_STORY(doctor, rows_that_were_deleted_by_hand, 90) {
 }
 
 /* No false alarm while everything moves. */
+/* What some other program has made of it; whoever says the message again, the store makes it right.
+ */
+T_STORY(doctor, a_summary_of_another_text, 90) {
+  t_up();
+  some();
+  t_settle(10000);
+  t_doctor_finds(0, "summaries", "ok", "120 are the beginning of their text");
+  t_sql_run("artifact.db", "UPDATE messages SET summary = 'other' WHERE id = 'm7';"
+                           "UPDATE executions SET result_summary = NULL WHERE message_id = 'm8'");
+  t_doctor_finds(1, "summaries", "wrong",
+                 "2 of 120 are not the beginning of their text, the first:"
+                 " messages m7");
+  t_do(0, "rebuild", "messages");
+  t_settle(10000);
+  t_doctor_finds(0, "summaries", "ok", "");
+}
+
 T_STORY(doctor, under_load, 90) {
   t_up();
   char program[600];
