@@ -7,6 +7,7 @@
 #include "cli/import/foreign_notes.h"
 #include "cli/import/foreign_table.h"
 #include "cli/import/foreign_value.h"
+#include "proto/summary.h"
 #include "proto/wire.h"
 
 #define WORK_MAX 50000 /* calls of the progress handler without a row: the statement ends */
@@ -58,6 +59,34 @@ static int take_columns(struct reader *r, const struct foreign_table *t, sqlite3
 static void leave_original_out(struct ck_row *row) {
   if (row->table == CK_MESSAGES) row->v[CK_MESSAGES_ORIGINAL] = (struct ck_value){0};
   if (row->table == CK_EXECUTIONS) row->v[CK_EXECUTIONS_ORIGINAL] = (struct ck_value){0};
+}
+
+/* Does the summary say only how the text begins, however long it is? */
+static bool begins_with(struct ck_str text, struct ck_str summary) {
+  static const char *const marks[] = {"…", "..."};
+  struct ck_buf beginning = {0}, words = {0};
+  ck_buf_summary(&words, summary, summary.n);
+  size_t n = words.len;
+  for (size_t i = 0; i < sizeof marks / sizeof *marks; ++i) {
+    size_t mark = strlen(marks[i]);
+    if (n >= mark && memcmp(words.data + n - mark, marks[i], mark) == 0) n -= mark;
+  }
+  while (n && words.data[n - 1] == ' ') --n;
+  ck_buf_summary(&beginning, text, n + 2 * CK_SUMMARY_MARK); /* n bytes and more, if it is cut */
+  bool same = n <= beginning.len && (!n || memcmp(beginning.data, words.data, n) == 0);
+  ck_buf_free(&beginning);
+  ck_buf_free(&words);
+  return same;
+}
+
+/* The store makes a summary where it has the text. */
+static void leave_summary_out(struct reader *r, struct ck_row *row) {
+  const struct ck_summary_of *s = &ck_summaries[row->table];
+  if (!ck_is_made_summary(row, s->column) || row->v[s->column].state != CK_TEXT) return;
+  if (!begins_with(row->v[s->text].as.s, row->v[s->column].as.s))
+    r->visitor->note(r->visitor->self,
+                     "summaries that are not the beginning of the text, left out");
+  row->v[s->column] = (struct ck_value){0};
 }
 
 static int64_t age_of(const struct ck_row *row) {
@@ -115,6 +144,7 @@ static int take_row(struct reader *r, const struct foreign_table *t, sqlite3_stm
     return 0;
   }
   leave_original_out(&to.row);
+  leave_summary_out(r, &to.row);
   to.age = age_of(&to.row);
   take_remote(r, &to);
   return r->visitor->row(r->visitor->self, &to, place);

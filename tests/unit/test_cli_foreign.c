@@ -111,6 +111,27 @@ Test(foreign, types_may_be_loose) {
   cr_expect_eq(failures, 0);
 }
 
+/* The store makes them, where there is a text. */
+Test(foreign, summaries_are_left_to_the_store) {
+  make("db", MESSAGES
+       "INSERT INTO messages (id, platform, role, raw_text, summary, observed_at) VALUES"
+       " ('m1', 'p', 'u', ' one\ntwo  three', 'one two…', 1), ('m2', 'p', 'u', 'one two', 'one"
+       " two', 2), ('m3', 'p', 'u', 'one two three', 'one...', 3);"
+       "CREATE TABLE executions (instruction_id, message_id, target, tool, result_data,"
+       " result_summary, executed_at);"
+       "INSERT INTO executions VALUES ('e1', 'm1', 't', 'u', NULL, 'all there is', 1)");
+  read_ok("db");
+  says_not("NOTE");
+  says_not("\"summary\"");
+  says("\"result_summary\":\"all there is\"");
+  make("db", "UPDATE messages SET summary = 'two' WHERE id = 'm1';"
+             "UPDATE executions SET result_data = 'else'");
+  read_ok("db");
+  says("NOTE summaries that are not the beginning of the text, left out\nmessages m1");
+  says("NOTE summaries that are not the beginning of the text, left out\nexecutions e1");
+  says_not("summary\"");
+}
+
 Test(foreign, rows_that_do_not_fit) {
   make("db", MESSAGES
        "INSERT INTO messages (platform, role, raw_text, observed_at) VALUES ('p', 'u', 't', 1);"
