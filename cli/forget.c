@@ -164,8 +164,10 @@ static int forget_lines(struct cli *c, const struct meant *m, size_t *n) {
 static int report(struct cli *c, const struct meant *m, char result) {
   json_t *left, *unused, *files = NULL;
   size_t records;
-  int rc = forget_lines(c, m, &records);
-  if (rc == CLI_GO_ON) rc = cli_forget_await(c, &left, &unused);
+  bool records_left;
+  int rc = cli_forget_await_records(c, m->conversation, m->id, &records_left);
+  if (rc == CLI_GO_ON) rc = forget_lines(c, m, &records);
+  if (rc == CLI_GO_ON) rc = cli_forget_await(c, records_left, &left, &unused);
   if (rc != CLI_GO_ON) return rc;
   files = cli_forget_kept();
   if (c->json) {
@@ -241,37 +243,48 @@ static const char *kind_of(const json_t *row) {
   return message ? "message" : "conversation";
 }
 
+static const char *state_of(const json_t *row, bool under_way) {
+  if (under_way) return "being deleted";
+  return cli_member_int(row, "taken_back", 0) ? "may come again" : "stays away";
+}
+
+static void list_one(struct cli *c, struct cli_table *t, const json_t *row, const json_t *info) {
+  const char *kind = kind_of(row), *id = cli_member(row, "record_key");
+  bool under_way = cli_forgetting_of(info, strcmp(kind, "conversation") == 0, id) != NULL;
+  int64_t at = cli_member_int(row, "forgotten_at", 0);
+  if (c->json) {
+    print_json(json_pack("{s:s, s:s, s:I, s:b, s:b}", "kind", kind, "id", id, "at", (json_int_t)at,
+                         "taken_back", (int)cli_member_int(row, "taken_back", 0), "under_way",
+                         (int)under_way));
+    return;
+  }
+  struct ck_buf when = {0};
+  cli_time_text(&when, at);
+  cli_table_cell(t, CLI_PLAIN, ck_buf_view(&when));
+  cli_table_cell(t, CLI_PLAIN, ck_str_of(kind));
+  cli_table_cell(t, CLI_PLAIN, ck_str_of(state_of(row, under_way)));
+  cli_table_cell(t, CLI_PLAIN, ck_str_of(id));
+  ck_buf_free(&when);
+}
+
 static int list(struct cli *c) {
   static const char *const titles[] = {"WHEN", "WHAT", "STATE", "~ID", NULL};
-  json_t *rows, *row;
+  json_t *rows, *row, *info;
   size_t i;
-  int rc = cli_query_all(c, "forgotten", &(struct cli_filter){"named", NULL, 1}, 1, &rows);
+  int rc = cli_status_of(c, &info);
   if (rc != CLI_GO_ON) return rc;
-  struct cli_table *t = cli_table_new(4, titles);
-  json_array_foreach(rows, i, row) {
-    if (c->json) {
-      print_json(json_pack("{s:s, s:s, s:I, s:b}", "kind", kind_of(row), "id",
-                           cli_member(row, "record_key"), "at",
-                           (json_int_t)cli_member_int(row, "forgotten_at", 0), "taken_back",
-                           (int)cli_member_int(row, "taken_back", 0)));
-      continue;
-    }
-    struct ck_buf when = {0};
-    cli_time_text(&when, cli_member_int(row, "forgotten_at", 0));
-    cli_table_cell(t, CLI_PLAIN, ck_buf_view(&when));
-    cli_table_cell(t, CLI_PLAIN, ck_str_of(kind_of(row)));
-    cli_table_cell(t, CLI_PLAIN,
-                   cli_member_int(row, "taken_back", 0) ? CK_LIT("may come again")
-                                                        : CK_LIT("stays away"));
-    cli_table_cell(t, CLI_PLAIN, ck_str_of(cli_member(row, "record_key")));
-    ck_buf_free(&when);
+  rc = cli_query_all(c, "forgotten", &(struct cli_filter){"named", NULL, 1}, 1, &rows);
+  if (rc == CLI_GO_ON) {
+    struct cli_table *t = cli_table_new(4, titles);
+    json_array_foreach(rows, i, row) list_one(c, t, row, info);
+    if (c->json)
+      cli_table_free(&t);
+    else
+      cli_table_print(&t);
+    json_decref(rows);
   }
-  if (c->json)
-    cli_table_free(&t);
-  else
-    cli_table_print(&t);
-  json_decref(rows);
-  return CLI_DONE;
+  json_decref(info);
+  return rc == CLI_GO_ON ? CLI_DONE : rc;
 }
 
 /* *kind: of what was named by that id; NULL: nothing was. */
@@ -348,7 +361,8 @@ const struct cli_command cli_forget = {
     "Deletes it with all that belongs to it: messages, calls of tools, follow-ups and their log,\n"
     "readable files, entries of the search, the originals that it was read from, attachments that\n"
     "nothing else names; and in the mirror. The pages of the database are overwritten. It returns\n"
-    "when all of that is done, and exits 1 with what is left if something was not within 30 s.\n\n"
+    "when all of that is done, and exits 1 with what is left if something was not within 30 s.\n"
+    "The store deletes a large conversation in pieces, and goes on if you end the command.\n\n"
     "CONVERSATION is " CLI_HELP_CONVERSATION "\n"
     "MESSAGE is an id, or the beginning of one.\n\n"
     "A later import of what has it, or a log that is followed, does not bring it back: that is\n"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/out.h"
+#include "cli/task.h"
 #include "proto/clock.h"
 #include "proto/places.h"
 #include "proto/quarantine.h"
@@ -15,6 +16,60 @@
 
 #define PATIENCE_MS 30000
 #define LOOK_US 50000
+#define NOTICED_MS 500 /* from when on it is shown how far the store is */
+
+/* ---- the store's records ---- */
+
+const json_t *cli_forgetting_of(const json_t *info, bool conversation, const char *id) {
+  const json_t *one;
+  size_t i;
+  json_array_foreach(json_object_get(info, "forgetting"), i, one) {
+    bool same = strcmp(cli_member(one, "kind"), "conversation") == 0;
+    if (same == conversation && strcmp(cli_member(one, "id"), id) == 0) return one;
+  }
+  return NULL;
+}
+
+int cli_forget_await_records(struct cli *c, bool conversation, const char *id, bool *left) {
+  int64_t begun = ck_boot_ms(), moved = begun, records = -1;
+  int rc;
+  for (*left = true; *left; usleep(LOOK_US)) {
+    json_t *info;
+    rc = cli_status_of(c, &info);
+    if (rc != CLI_GO_ON) break;
+    const json_t *one = cli_forgetting_of(info, conversation, id);
+    int64_t now = ck_boot_ms(), gone = cli_member_int(one, "records", 0);
+    *left = one != NULL;
+    if (gone != records) moved = now;
+    records = gone;
+    if (one && now - begun >= NOTICED_MS) cli_progress("deleting, records", (uint64_t)gone, 0);
+    json_decref(info);
+    if (now - moved >= PATIENCE_MS) break;
+    if (*left && c->client->ring) cli_ring_step(c->client->ring);
+  }
+  cli_progress_clear();
+  return rc;
+}
+
+void cli_forgetting_line(struct cli_table *t, const json_t *info) {
+  const json_t *list = json_object_get(info, "forgetting"), *one;
+  struct ck_buf text = {0};
+  int64_t records = 0, messages = 0;
+  size_t i;
+  if (json_array_size(list) == 0) return;
+  json_array_foreach(list, i, one) {
+    records += cli_member_int(one, "records", 0);
+    messages += cli_member_int(one, "messages", 0);
+  }
+  ck_buf_printf(&text, "%zu under way, %lld %s gone", json_array_size(list), (long long)records,
+                ck_noun((uint64_t)records, "record", "records"));
+  if (messages)
+    ck_buf_printf(&text, ", of %lld messages and what is with them", (long long)messages);
+  cli_line(t, "forgetting", CLI_YELLOW, &text);
+  ck_buf_free(&text);
+}
+
+/* ---- who follows the store ---- */
 
 static bool is_behind(const json_t *info, const char *what, int64_t version) {
   return cli_member_int(json_object_get(info, what), "cursor", 0) < version;
@@ -82,7 +137,7 @@ static json_t *still_to_do(const json_t *info, int64_t version, const json_t *sp
   return left;
 }
 
-int cli_forget_await(struct cli *c, json_t **left, json_t **unused) {
+int cli_forget_await(struct cli *c, bool records_left, json_t **left, json_t **unused) {
   int64_t until = ck_boot_ms() + PATIENCE_MS, version = -1;
   json_t *spooled = segments();
   int rc = CLI_GO_ON;
@@ -94,6 +149,7 @@ int cli_forget_await(struct cli *c, json_t **left, json_t **unused) {
     json_decref(*left);
     json_decref(*unused);
     *left = still_to_do(info, version, spooled);
+    if (records_left) json_array_append_new(*left, json_string("records"));
     *unused = unused_behind(c, info, version);
     json_decref(info);
     if (json_array_size(*left) == 0 || ck_boot_ms() >= until) break;
@@ -146,6 +202,9 @@ static void say_unused(const struct cli *c, const json_t *unused) {
 
 void cli_forget_say_left(const struct cli *c, const json_t *left, const json_t *unused) {
   static const char *const words[][2] = {
+      {"records",
+       "the store still has some of it, and cannot delete that: convkeep status says why;"
+       " it goes on as soon as it can"},
       {"spool", "the spool may still have it, until all that came with it is in the store and"
                 " nothing comes for two seconds"},
       {"wal", "the database's WAL still has it, because somebody reads it, and is emptied when that"

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "cli/presence.h"
 #include "cli/declined.h"
+#include "cli/forget_after.h"
 #include "cli/mirror_lines.h"
 #include "cli/pauses.h"
 #include "cli/rows.h"
@@ -384,6 +385,7 @@ static void print_for_people(const struct cli *c, const struct cli_presence *p,
   job_line(t, info, now);
   limit_lines(t, info, now);
   notify_line(t, info);
+  cli_forgetting_line(t, info);
   cli_declined_lines(t, c, info);
   artifact_line(t, info);
   wal_line(t, info);

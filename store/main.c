@@ -56,9 +56,9 @@ struct store {
   struct artifacts *artifacts;
   struct indexer *indexer;
   struct packing *packing;
-  bool packs;                                                   /* it wants its next turn soon */
-  uint64_t pauses;                                              /* as the last heartbeat said */
-  int64_t heartbeat_at, retry_at, names_at, files_at, ready_by; /* ck_boot_ms */
+  bool packs;      /* it wants its next turn soon */
+  uint64_t pauses; /* as the last heartbeat said */
+  int64_t heartbeat_at, retry_at, piece_at, names_at, files_at, ready_by; /* ck_boot_ms */
   bool sealing; /* the WAL is to be empty for that */
   enum wal_decision wal;
   bool more; /* the intake has more */
@@ -315,6 +315,14 @@ static bool files_left(struct store *s) {
   return true;
 }
 
+/* A piece of what is forgotten goes, after a batch of changesets. */
+static void forget_piece(struct store *s) {
+  int retry_in;
+  if (!intake_forgets(s->intake) || s->wal != WAL_GO || ck_boot_ms() < s->piece_at) return;
+  intake_forget_piece(s->intake, &retry_in);
+  if (retry_in >= 0) s->piece_at = ck_boot_ms() + retry_in;
+}
+
 /* What was forgotten leaves the disk. */
 static void forget_on_disk(struct store *s) {
   if (intake_forgot(s->intake)) {
@@ -355,6 +363,7 @@ static int turn(void *self) {
   if (s->wal != WAL_WAIT)
     s->more = ck_boot_ms() >= s->retry_at && intake_turn(s->intake, s->wal == WAL_HOLD, &retry_in);
   if (retry_in >= 0) s->retry_at = ck_boot_ms() + retry_in;
+  forget_piece(s);
   forget_on_disk(s);
   seal_pages(s);
   s->backup_copy_next =
@@ -383,6 +392,7 @@ static void wait_for(void *self, struct ck_wait *w) {
   ck_wait_until(w, s->more || s->wal == WAL_WAIT || s->backup_copy_next == BACKUP_COPY_NOW
                        ? 0
                        : s->heartbeat_at);
+  if (intake_forgets(s->intake) && s->wal == WAL_GO) ck_wait_until(w, s->piece_at);
   if (s->backup_copy_next == BACKUP_COPY_SOON || s->packs) ck_wait_within(w, SOON_MS);
   if (!ready(s)) ck_wait_within(w, LOOK_MS);
 }

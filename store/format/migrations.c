@@ -110,6 +110,11 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  * forgotten_files: attachments that are kept out, because the messages that named them were
  * forgotten.
  *
+ * forgetting: what is still being deleted (store/write/forget_pieces.c). step: of its steps the
+ * present one. upto: all messages up to this version were looked through for the files. messages:
+ * how many there were. records: how many are gone. forgetting_homes: whose messages those are.
+ * forgetting_files: the files that they named.
+ *
  * checks: how the last comparison of each mirror ended (CHECKED); task "": there was none yet.
  *
  * spent: what each mirror has cost, by day (UTC, days since 1970). */
@@ -192,7 +197,15 @@ static const char account_tables[] =
     " reason TEXT NOT NULL, at INTEGER NOT NULL, written INTEGER NOT NULL,"
     " start INTEGER NOT NULL, boot INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE forgotten_files (hash TEXT NOT NULL, forgotten_with TEXT NOT NULL,"
-    " PRIMARY KEY (hash, forgotten_with)) STRICT, WITHOUT ROWID;";
+    " PRIMARY KEY (hash, forgotten_with)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE forgetting (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " forgotten_with TEXT NOT NULL UNIQUE, step INTEGER NOT NULL, upto INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, messages INTEGER NOT NULL, records INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE forgetting_homes (conversation TEXT NOT NULL, platform TEXT NOT NULL,"
+    " number INTEGER NOT NULL, PRIMARY KEY (conversation, platform, number))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE forgetting_files (number INTEGER NOT NULL, hash TEXT NOT NULL,"
+    " PRIMARY KEY (number, hash)) STRICT, WITHOUT ROWID;";
 
 static const char mirror_tables[] =
     "CREATE TABLE runs (number INTEGER PRIMARY KEY, run TEXT NOT NULL, store_id TEXT NOT NULL,"
@@ -215,6 +228,9 @@ static const char attempt_tables[] =
     "CREATE INDEX attempts_job ON attempts (job_id);"
     "CREATE INDEX attempts_conversation ON attempts (local_conversation_id, charged);"
     "CREATE INDEX attempts_unknown ON attempts (job_id) WHERE outcome = 'unknown';"
+    "CREATE INDEX attempts_sent ON attempts (sent_message_id) WHERE sent_message_id IS NOT NULL;"
+    "CREATE INDEX sent_job ON sent (job_id);"
+    "CREATE INDEX older_message ON older (message_id);"
     "CREATE TABLE captures (platform TEXT NOT NULL, conversation TEXT NOT NULL,"
     " age INTEGER NOT NULL, PRIMARY KEY (platform, conversation)) STRICT, WITHOUT ROWID;";
 

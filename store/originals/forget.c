@@ -24,17 +24,9 @@
   S(ALLOW_LOGS, "DELETE FROM forgotten_logs WHERE forgotten_with = ?1") \
   S(OF_CONVERSATION, "INSERT OR IGNORE INTO forgotten_originals SELECT id, ?2 FROM originals" \
                      " WHERE conversation = ?1 AND conversation <> 0") \
-  S(LOGS, "INSERT OR IGNORE INTO forgotten_logs SELECT DISTINCT o.log, ?1 FROM originals o" \
-          " JOIN forgotten_originals f USING (id) WHERE f.forgotten_with = ?1 AND o.log <> 0") \
-  S(OF_LOGS, "INSERT OR IGNORE INTO forgotten_originals SELECT o.id, ?1 FROM originals o" \
-             " JOIN forgotten_logs l ON l.log = o.log WHERE l.forgotten_with = ?1 AND o.log <> 0") \
   S(MESSAGES, "UPDATE messages SET original = NULL WHERE original = ?1") \
   S(EXECUTIONS, "UPDATE executions SET original = NULL WHERE original = ?1") \
-  S(IDS, "SELECT lower(hex(id)) FROM forgotten_originals WHERE forgotten_with = ?1") \
-  S(BLOCKS, "SELECT DISTINCT o.block FROM originals o JOIN forgotten_originals USING (id)" \
-            " WHERE o.block = ?1 OR ?1 = 0") \
-  S(DROP, "DELETE FROM originals WHERE id IN (SELECT id FROM forgotten_originals)" \
-          " AND (block = ?1 OR ?1 = 0)") \
+  S(DROP, "DELETE FROM originals WHERE block = ?1 AND id IN (SELECT id FROM forgotten_originals)") \
   S(GROWN, "DELETE FROM originals_grown WHERE NOT EXISTS" \
            " (SELECT 1 FROM originals o WHERE o.conversation = originals_grown.conversation" \
            "  AND o.conversation <> 0)") \
@@ -51,7 +43,8 @@
   S(ID_OF, "SELECT lower(hex(id)) FROM originals WHERE original = ?1") \
   S(DROP_ORIGINAL, "DELETE FROM originals WHERE original = ?1") \
   S(DROP_PARTS, "DELETE FROM block_parts WHERE block = ?1") \
-  S(DROP_BLOCK, "DELETE FROM blocks WHERE block = ?1")
+  S(DROP_BLOCK, "DELETE FROM blocks WHERE block = ?1") \
+  S(GONE, "UPDATE blocks SET state = 'gone' WHERE block = ?1")
 
 DB_STATEMENTS(STATEMENTS)
 
@@ -353,8 +346,9 @@ static int replace(struct forgotten *f, int64_t block, struct stays *s, struct c
   return rc || next == block ? rc : drop_block(f, block, err);
 }
 
-/* Of a block that is still coming nothing can be read: it is looked at again when it is whole. */
-static int clean_block(struct forgotten *f, int64_t block, struct ck_err *err) {
+/* Of a block that is still coming nothing can be read: it is looked at again when it is whole. One
+ * of which nothing stays is marked as gone, or deleted at once. */
+static int clean_block(struct forgotten *f, int64_t block, bool at_once, struct ck_err *err) {
   struct stays s = {0};
   int64_t bytes = 0;
   sqlite3_bind_int64(f->s[BLOCK], 1, block);
@@ -367,65 +361,29 @@ static int clean_block(struct forgotten *f, int64_t block, struct ck_err *err) {
   if (read_stays(f, block, &s, err))
     rc = -1;
   else if (s.count == 0)
-    rc = drop_block(f, block, err);
+    rc = at_once ? drop_block(f, block, err) : run_int(f, GONE, block, err);
   else
     rc = whole && s.bytes < (uint64_t)bytes ? replace(f, block, &s, err) : 0;
   stays_free(&s);
   return rc;
 }
 
-static int list_blocks(struct forgotten *f, int64_t only, struct ck_buf *blocks,
-                       struct ck_err *err) {
-  sqlite3_stmt *q = f->s[BLOCKS];
-  int rc;
-  sqlite3_bind_int64(q, 1, only);
-  while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
-    int64_t block = sqlite3_column_int64(q, 0);
-    ck_buf_add(blocks, (const char *)&block, sizeof block);
-  }
-  int bad = rc == SQLITE_DONE ? 0 : db_fail(f->db, texts[BLOCKS], err);
-  sqlite3_reset(q);
-  return bad;
+static int drop(struct forgotten *f, int64_t block, bool at_once, struct ck_err *err) {
+  if (run_int(f, DROP, block, err)) return -1;
+  if (sqlite3_changes(f->db)) atomic_fetch_add(&originals_forgotten, 1);
+  return clean_block(f, block, at_once, err);
 }
 
-/* only: of this block; 0: of all. */
-static int drop(struct forgotten *f, int64_t only, struct ck_err *err) {
-  struct ck_buf blocks = {0};
-  int rc = list_blocks(f, only, &blocks, err);
-  if (rc == 0 && blocks.len) rc = run_int(f, DROP, only, err);
-  for (size_t i = 0; i < blocks.len && rc == 0; i += sizeof(int64_t)) {
-    int64_t block;
-    memcpy(&block, blocks.data + i, sizeof block);
-    rc = clean_block(f, block, err);
-  }
-  if (rc == 0 && blocks.len) {
-    rc = run(f, GROWN, err) || run(f, LOGS_GROWN, err) ? -1 : 0;
-    atomic_fetch_add(&originals_forgotten, 1);
-  }
-  ck_buf_free(&blocks);
-  return rc;
+int forgotten_clean(struct forgotten *f, int64_t block, struct ck_err *err) {
+  return drop(f, block, false, err);
 }
 
-static int unname_all(struct forgotten *f, struct ck_str with, struct ck_err *err) {
-  sqlite3_stmt *q = f->s[IDS];
-  int rc = SQLITE_DONE, bad = 0;
-  db_bind_str(q, 1, with);
-  while (bad == 0 && (rc = sqlite3_step(q)) == SQLITE_ROW)
-    bad = forgotten_unname(f, db_str(q, 0), err);
-  if (bad == 0 && rc != SQLITE_DONE) bad = db_fail(f->db, texts[IDS], err);
-  sqlite3_reset(q);
-  return bad;
-}
-
-int forgotten_drop(struct forgotten *f, struct ck_str with, struct ck_err *err) {
-  db_bind_str(f->s[LOGS], 1, with);
-  db_bind_str(f->s[OF_LOGS], 1, with);
-  return run(f, LOGS, err) || run(f, OF_LOGS, err) || unname_all(f, with, err) ? -1
-                                                                               : drop(f, 0, err);
+int forgotten_settle(struct forgotten *f, struct ck_err *err) {
+  return run(f, GROWN, err) || run(f, LOGS_GROWN, err) ? -1 : 0;
 }
 
 int forgotten_look(struct forgotten *f, int64_t block, struct ck_err *err) {
   int any = forgotten_any(f, err);
   if (any <= 0) return any;
-  return drop(f, block, err) || clean_block(f, block, err) ? -1 : 0;
+  return drop(f, block, true, err) || forgotten_settle(f, err) ? -1 : 0;
 }

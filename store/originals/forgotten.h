@@ -26,11 +26,22 @@ int forgotten_allow(struct forgotten *f, struct ck_str with, struct ck_err *err)
 
 /* No record names this original any more. */
 int forgotten_unname(struct forgotten *f, struct ck_str id, struct ck_err *err);
-/* Keeps the other runs of their logs out too, and deletes all that are kept out, with their bytes:
- * a block that has others too is compressed again. */
-int forgotten_drop(struct forgotten *f, struct ck_str with, struct ck_err *err);
-/* The block has become whole: the same for what is in it. */
+/* Deletes those of this block that are kept out: if it has others too, it is compressed again
+ * without them, else it is marked as gone. */
+int forgotten_clean(struct forgotten *f, int64_t block, struct ck_err *err);
+/* After any of them: nothing waits to be packed of which nothing is left. */
+int forgotten_settle(struct forgotten *f, struct ck_err *err);
+/* The block has become whole: both for what is in it, but if nothing is left of it, it is deleted.
+ */
 int forgotten_look(struct forgotten *f, int64_t block, struct ck_err *err);
+
+/* ---- forget_some.c ---- */
+
+/* Keeps the other runs of their logs out too. Then no record names any of all those any more, and
+ * they are deleted with their bytes: as much as *budget allows, which is lowered by what was done.
+ * 1: nothing is left to do; 0. db: f's. */
+int forgotten_some(struct forgotten *f, sqlite3 *db, struct ck_str with, int64_t *budget,
+                   struct ck_err *err);
 
 /* Grows when originals are deleted: what was read of them before must not be written again. Any
  * thread. */

@@ -25,6 +25,9 @@ void original_bind(sqlite3_stmt *s, const unsigned char key[ORIGINAL_KEY]);
 /* Whole originals, as o. */
 #define ORIGINALS_THERE " FROM originals o JOIN blocks b ON b.block = o.block AND b.state = 'whole'"
 
+/* What was forgotten is not shown while it is being deleted. */
+#define ORIGINALS_STAYS " AND o.id NOT IN (SELECT id FROM forgotten_originals)"
+
 /* S(NAME, sql). INCOMPLETE: a conversation that has no link to a conversation here, or fewer
  * messages in its sessions than there are. The count of a session is never taken back, so it may be
  * greater. */
@@ -42,10 +45,10 @@ void original_bind(sqlite3_stmt *s, const unsigned char key[ORIGINAL_KEY]);
     " OR (SELECT coalesce(sum(message_count), 0) FROM sessions WHERE conversation_id = c)" \
     " < (SELECT count(*) FROM messages WHERE conversation_id = c))") \
   S(BETWEEN, "SELECT o.id, o.block, o.at, o.bytes" ORIGINALS_THERE \
-             " WHERE o.id BETWEEN ?1 AND ?2 GROUP BY o.id LIMIT 2") \
-  S(NEWEST, \
-    "SELECT o.id, o.block, o.at, o.bytes" ORIGINALS_THERE \
-    " WHERE o.conversation = ?1 AND o.conversation <> 0 ORDER BY o.age DESC, o.id DESC LIMIT 1")
+             " WHERE o.id BETWEEN ?1 AND ?2" ORIGINALS_STAYS " GROUP BY o.id LIMIT 2") \
+  S(NEWEST, "SELECT o.id, o.block, o.at, o.bytes" ORIGINALS_THERE \
+            " WHERE o.conversation = ?1 AND o.conversation <> 0" ORIGINALS_STAYS \
+            " ORDER BY o.age DESC, o.id DESC LIMIT 1")
 
 enum originals_read {
 #define ORIGINALS_READ_NAME(NAME, sql) READ_##NAME,

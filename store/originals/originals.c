@@ -218,12 +218,12 @@ static int note(struct originals *o, const struct ck_original *one, bool there,
   return save(o, NOTE, one, 0, err);
 }
 
-/* 1: it is kept out, and those that name it will not; 0; -1. A run of a log that is kept out gets
- * its id noted, so that later rows do not name it. */
+/* 1: it is kept out, and those that name it will not; 0; -1. No row was written that names one
+ * whose id is kept out, but a run of a log is known by its log only here. */
 static int keeps_out(struct originals *o, const struct ck_original *one, struct ck_err *err) {
   int out = forgotten_has(o->forgotten, one->id, err);
-  if (out == 0) out = forgotten_has_log(o->forgotten, one->log, err);
-  if (out > 0) ck_buf_str(&o->kept_out, one->id);
+  if (out == 0 && (out = forgotten_has_log(o->forgotten, one->log, err)) > 0)
+    ck_buf_str(&o->kept_out, one->id);
   if (out < 0) o->failed = true;
   return out;
 }
@@ -362,29 +362,38 @@ int originals_put(struct originals *o, const struct ck_block *m, bool *failed, s
 int originals_keep_out(struct originals *o, struct ck_str id, struct ck_str with,
                        struct ck_err *err) {
   if (!ck_original_is_id(id)) return 0;
-  ck_buf_str(&o->kept_out, id);
-  return forgotten_add(o->forgotten, id, with, err);
+  int before = forgotten_has(o->forgotten, id, err);
+  if (before == 0) ck_buf_str(&o->kept_out, id);
+  return before < 0 ? -1 : forgotten_add(o->forgotten, id, with, err);
 }
 
 int originals_keeps_out(struct originals *o, struct ck_str id, struct ck_err *err) {
   return forgotten_has(o->forgotten, id, err);
 }
 
-int originals_forget(struct originals *o, const struct originals_home *homes, size_t n,
-                     struct ck_str with, struct ck_err *err) {
-  for (size_t i = 0; i < n; ++i)
-    if (forgotten_add_conversation(o->forgotten, homes[i].platform, homes[i].conversation, with,
-                                   err))
-      return -1;
-  return forgotten_drop(o->forgotten, with, err);
+int originals_forget(struct originals *o, struct ck_str id, struct ck_str with,
+                     struct ck_err *err) {
+  return forgotten_add(o->forgotten, id, with, err);
+}
+
+int originals_forget_conversation(struct originals *o, struct ck_str platform,
+                                  struct ck_str conversation, struct ck_str with,
+                                  struct ck_err *err) {
+  return forgotten_add_conversation(o->forgotten, platform, conversation, with, err);
+}
+
+int originals_forget_some(struct originals *o, struct ck_str with, int64_t *budget,
+                          struct ck_err *err) {
+  return forgotten_some(o->forgotten, o->db, with, budget, err);
 }
 
 int originals_allow(struct originals *o, struct ck_str with, struct ck_err *err) {
   return forgotten_allow(o->forgotten, with, err);
 }
 
-int originals_settle(struct originals *o, struct ck_err *err) {
+int originals_settle(struct originals *o, bool *unnamed, struct ck_err *err) {
   int rc = 0;
+  *unnamed = o->kept_out.len > 0;
   for (size_t i = 0; i < o->kept_out.len && rc == 0; i += CK_ORIGINAL_ID)
     rc = forgotten_unname(o->forgotten, (struct ck_str){o->kept_out.data + i, CK_ORIGINAL_ID}, err);
   ck_buf_clear(&o->kept_out);

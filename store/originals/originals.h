@@ -43,23 +43,28 @@ int originals_put(struct originals *o, const struct ck_block *m, bool *failed, s
  * conversation or log, which have mostly the same; and it is kept out when it comes again. A block
  * is written again without it. with: the id of what was forgotten. */
 
-/* The original of this id, which a forgotten record came with, is kept out. 0 or -1. */
+/* The original of this id, which a row that is left out came with, is kept out. 0 or -1. */
 int originals_keep_out(struct originals *o, struct ck_str id, struct ck_str with,
                        struct ck_err *err);
 /* 1: it is kept out, so no record may name it; 0; -1. */
 int originals_keeps_out(struct originals *o, struct ck_str id, struct ck_err *err);
 
-struct originals_home {
-  struct ck_str platform, conversation;
-};
-/* Deletes those that are kept out, those of these conversations, and their logs. 0 or -1. */
-int originals_forget(struct originals *o, const struct originals_home *homes, size_t n,
-                     struct ck_str with, struct ck_err *err);
+/* The original of this id, or all those of a conversation that are there, are kept out, and go with
+ * originals_forget_some. 0 or -1. */
+int originals_forget(struct originals *o, struct ck_str id, struct ck_str with, struct ck_err *err);
+int originals_forget_conversation(struct originals *o, struct ck_str platform,
+                                  struct ck_str conversation, struct ck_str with,
+                                  struct ck_err *err);
+/* Deletes what is kept out because of `with`, and the logs of that, as far as *budget goes: it is
+ * lowered by what was done, of which a row of a table is 1. No record names them any more. 1:
+ * nothing is left; 0: call it again; -1. */
+int originals_forget_some(struct originals *o, struct ck_str with, int64_t *budget,
+                          struct ck_err *err);
 /* They may come again. 0 or -1. */
 int originals_allow(struct originals *o, struct ck_str with, struct ck_err *err);
 /* To be called when the transaction's records are in the database: none of them names what was kept
- * out. 0 or -1. */
-int originals_settle(struct originals *o, struct ck_err *err);
+ * out. *unnamed: records may have changed in the database by that. 0 or -1. */
+int originals_settle(struct originals *o, bool *unnamed, struct ck_err *err);
 /* The transaction was rolled back. */
 void originals_abandon(struct originals *o);
 

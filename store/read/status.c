@@ -197,6 +197,31 @@ static int put_originals(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   return rc;
 }
 
+/* What the writer still has to delete. */
+static int put_forgetting(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
+  static const char sql[] = "SELECT substr(forgotten_with, instr(forgotten_with, '/') + 1), at,"
+                            " messages, records, forgotten_with GLOB 'messages/*' FROM forgetting"
+                            " ORDER BY number";
+  sqlite3_stmt *s = db_prepare(db, sql, err);
+  uint32_t n = 0;
+  int rc;
+  if (!s) return -1;
+  ck_pair_name(m, "forgetting");
+  size_t open = ck_open_array(m->b);
+  for (; (rc = sqlite3_step(s)) == SQLITE_ROW; ++n) {
+    struct ck_map one = ck_map_open(m->b);
+    ck_pair_text(&one, "kind", sqlite3_column_int(s, 4) ? "message" : "conversation");
+    ck_pair_str(&one, "id", db_str(s, 0));
+    ck_pair_int(&one, "at", sqlite3_column_int64(s, 1));
+    ck_pair_int(&one, "messages", sqlite3_column_int64(s, 2));
+    ck_pair_int(&one, "records", sqlite3_column_int64(s, 3));
+    ck_map_close(&one);
+  }
+  ck_close_array(m->b, open, n);
+  sqlite3_finalize(s);
+  return rc == SQLITE_DONE ? 0 : db_fail(db, "forgetting", err);
+}
+
 int status_info(sqlite3 *db, struct context *context, struct reports *reports, struct ck_buf *info,
                 struct ck_err *err) {
   uint64_t head = atomic_load(&context->head);
@@ -214,7 +239,8 @@ int status_info(sqlite3 *db, struct context *context, struct reports *reports, s
   put_search(&m, head, atomic_load(&context->search_cursor));
   put_wal(&m, context);
   int rc = put_records(&m, db, err) || put_producers(&m, db, err) || put_jobs(&m, db, err) ||
-                   put_originals(&m, db, err) || status_mirrors(&m, db, context, reports, err)
+                   put_forgetting(&m, db, err) || put_originals(&m, db, err) ||
+                   status_mirrors(&m, db, context, reports, err)
                ? -1
                : 0;
   put_daemons(&m, context, reports);

@@ -9,6 +9,17 @@
 #include "store/database/schema.h"
 #include "store/write/apply_internal.h"
 
+/* It is about 70 ms of work. */
+#define FORGET_ROWS 400
+
+static int look_for_forgotten(struct apply *a, struct ck_err *err) {
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_FORGETTING, "");
+  int rc = system_step(a->system, s, err);
+  system_done(s);
+  a->forgetting = rc > 0;
+  return rc < 0 ? -1 : 0;
+}
+
 struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct mirrors *mirrors,
                         uint64_t head, struct ck_err *err) {
   struct apply *a = ck_zalloc(sizeof *a);
@@ -20,8 +31,9 @@ struct apply *apply_new(sqlite3 *db, struct system_tables *system, struct mirror
   a->cache = cache_new();
   a->attachments = attachments_new();
   a->tables = tables_new(db, err);
+  a->forget_rows = FORGET_ROWS;
   int64_t any = 0;
-  if (!a->tables || !(a->originals = originals_new(db, err)) ||
+  if (!a->tables || !(a->originals = originals_new(db, err)) || look_for_forgotten(a, err) ||
       db_int(db, "SELECT EXISTS (SELECT 1 FROM forgotten)", 0, &any, err))
     apply_free(&a);
   else
@@ -114,7 +126,7 @@ static int apply_all(struct apply *a, struct ck_str mutations, struct ck_err *er
   return 0;
 }
 
-static void start_changeset(struct apply *a, int64_t now) {
+void apply_start(struct apply *a, int64_t now) {
   ++a->serial;
   a->now = now;
   a->said_at = 0;
@@ -148,7 +160,7 @@ static int undo_changeset(struct apply *a, uint64_t head, struct ck_err *err) {
              : 0;
 }
 
-static int accept_changeset(struct apply *a, struct ck_err *err) {
+int apply_accept(struct apply *a, struct ck_err *err) {
   cache_mark(a->cache);
   for (int t = 0; t < CK_TABLES; ++t) {
     a->added[t] += a->fresh[t] - a->back[t];
@@ -175,7 +187,7 @@ static void count_lone(struct apply *a) {
 char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
                      struct ck_err *reason) {
   uint64_t head = a->head;
-  start_changeset(a, now);
+  apply_start(a, now);
   if (apply_all(a, c->mutations, reason)) {
     struct ck_err err;
     if (a->failed || undo_changeset(a, head, &err)) return 0;
@@ -190,7 +202,7 @@ char apply_changeset(struct apply *a, const struct ck_changeset *c, int64_t now,
     a->claimed = (struct ck_claimed){0};
     return 'r';
   }
-  if (accept_changeset(a, reason)) return 0;
+  if (apply_accept(a, reason)) return 0;
   count_lone(a);
   a->counts.number = c->number;
   return a->inserted ? 'n' : a->updated ? 'u' : '=';
@@ -215,7 +227,11 @@ int apply_begin(struct apply *a, struct ck_err *err) {
   a->pauses_changed = a->pruned = a->waits_pruned = false;
   memset(a->news, 0, sizeof a->news);
   ck_arena_reset(&a->batch);
-  return system_run(a->system, SYSTEM_BEGIN, err, "") || check_writers(a, err) ? -1 : 0;
+  a->unnamed = false;
+  return system_run(a->system, SYSTEM_BEGIN, err, "") || check_writers(a, err) ||
+                 look_for_forgotten(a, err)
+             ? -1
+             : 0;
 }
 
 void apply_abandon(struct apply *a) {
@@ -301,13 +317,15 @@ static void mirror_committed(const struct mirror *mirror, const struct mirror_ne
 
 int apply_commit(struct apply *a, struct producers *p, bool *constraint, struct ck_err *err) {
   *constraint = false;
-  bool flushed = flush(a, err) == 0 && originals_settle(a->originals, err) == 0 &&
+  bool settled = false;
+  bool flushed = flush(a, err) == 0 && originals_settle(a->originals, &settled, err) == 0 &&
                  keys_merge(tables_keys(a->tables), a->head, err) == 0;
   if (!flushed) *constraint = (sqlite3_errcode(a->db) & 0xff) == SQLITE_CONSTRAINT;
   if (flushed && attachments_sync(a->attachments, err) == 0 && save_counts(a, err) == 0 &&
       producers_save(p, a->system, err) == 0 &&
       system_run(a->system, SYSTEM_COMMIT, err, "") == 0) {
     a->committed = a->head;
+    a->unnamed |= settled;
     a->pauses += a->pauses_changed;
     for (int t = 0; t < CK_TABLES; ++t) a->missing[t] -= a->returned[t];
     keys_committed(tables_keys(a->tables));
@@ -336,4 +354,7 @@ bool apply_ended_leases(const struct apply *a, size_t i) {
   return n->ended || n->backfill > 0 || n->what != FIT_NEWS_NONE;
 }
 
-void apply_release_changes(struct apply *a) { cache_committed(a->cache); }
+void apply_release_changes(struct apply *a) {
+  cache_committed(a->cache);
+  if (a->unnamed) cache_clear(a->cache);
+}

@@ -51,8 +51,16 @@ void apply_abandon(struct apply *a);
 /* True since a batch was undone because the database is damaged where it had to be read or written.
  * It stays damaged, though batches that do not come there are committed. */
 bool apply_met_damage(const struct apply *a);
-/* Has the last successful commit deleted what was forgotten? Then the WAL still has it. */
+/* Has this transaction, or the last one that was committed, deleted the last of something that was
+ * forgotten? Then the WAL still has it. */
 bool apply_forgot(const struct apply *a);
+/* Is something forgotten still there? Then its next piece is due. */
+bool apply_forgets(const struct apply *a);
+/* Deletes a piece of it, between apply_begin and apply_commit, with nothing else. 0; -1: the
+ * database failed, abandon it. */
+int apply_forget_piece(struct apply *a, int64_t now, struct ck_err *err);
+/* How many rows are deleted in one transaction. For tests. */
+void apply_resize_forget(struct apply *a, int64_t rows);
 /* Deletes the files of attachments that were forgotten, as far as they are still there; outside a
  * transaction. To be called after a commit that has forgotten something, and at the start: the
  * store may have been killed in between. 0, or -1 with the reason: call it again. */

@@ -8,6 +8,31 @@ void apply_home_key(struct ck_buf *key, struct ck_str platform, struct ck_str co
   ck_buf_str(key, conversation);
 }
 
+int apply_is_forgetting(struct apply *a, struct ck_str with, struct ck_err *err) {
+  if (!a->forgetting) return 0;
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_FORGETTING_IS, "s", with);
+  int rc = system_step(a->system, s, err);
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : rc;
+}
+
+int apply_is_going(struct apply *a, struct ck_str conversation, struct ck_err *err) {
+  struct ck_buf id = {0};
+  if (!a->forgetting) return 0;
+  ck_forgotten_id(&id, CK_CONVERSATIONS, conversation);
+  int rc = apply_is_forgetting(a, ck_buf_view(&id), err);
+  ck_buf_free(&id);
+  return rc;
+}
+
+int apply_row_goes(struct apply *a, const struct ck_row *row, struct ck_err *err) {
+  int c = row->table == CK_CONVERSATIONS ? CK_CONVERSATIONS_LOCAL_CONVERSATION_ID
+          : row->table == CK_LINKS       ? CK_LINKS_LOCAL_CONVERSATION_ID
+          : row->table == CK_JOBS        ? CK_JOBS_LOCAL_CONVERSATION_ID
+                                         : -1;
+  return c < 0 ? 0 : apply_is_going(a, ck_row_text(row, c), err);
+}
+
 static int find_id(struct apply *a, struct ck_str id, const struct ck_row **row,
                    struct ck_err *err) {
   const struct entry *e = apply_find(a, CK_FORGOTTEN, id, err);
@@ -23,7 +48,8 @@ int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
   *row = NULL;
   if (!a->any_forgotten || !key.n) return 0;
   ck_forgotten_id(&id, t, key);
-  int rc = find_id(a, ck_buf_view(&id), row, err);
+  int rc = apply_is_forgetting(a, ck_buf_view(&id), err);
+  if (rc == 0) rc = find_id(a, ck_buf_view(&id), row, err);
   ck_buf_free(&id);
   return rc;
 }
@@ -86,7 +112,7 @@ static int original_column(enum ck_table t) {
 static int keep_original_out(struct apply *a, const struct ck_row *w, const struct ck_row *why,
                              struct ck_err *err) {
   int c = original_column(w->table);
-  if (c < 0 || w->v[c].state != CK_TEXT) return 0;
+  if (c < 0 || !why || w->v[c].state != CK_TEXT) return 0;
   if (apply_savepoint(a, err)) return -1;
   return originals_keep_out(a->originals, w->v[c].as.s,
                             ck_row_text(why, CK_FORGOTTEN_FORGOTTEN_WITH), err)

@@ -87,6 +87,9 @@ struct apply {
   bool met_damage; /* ever: it is damaged */
   bool forgot;     /* in this transaction something was forgotten */
   bool any_forgotten; /* ever */
+  bool forgetting;    /* something is still to be deleted; may be wrong while it is true */
+  bool unnamed; /* in this transaction records were changed that the cache may have otherwise */
+  int64_t forget_rows; /* how much of that one transaction deletes */
   /* The present changeset. */
   struct ck_str mutations;
   struct session_run run;
@@ -122,6 +125,10 @@ int apply_failed(struct apply *a);
 /* To be called before a changeset changes the store's own tables. Their SQL runs at once, unlike
  * that of the cached records; this makes it undone with the changeset. 0 or -1. */
 int apply_savepoint(struct apply *a, struct ck_err *err);
+
+/* A changeset begins; it was applied. 0 or -1. */
+void apply_start(struct apply *a, int64_t now);
+int apply_accept(struct apply *a, struct ck_err *err);
 
 /* The record's entry; its `exists` says whether there is one. NULL: the database failed. */
 struct entry *apply_find(struct apply *a, enum ck_table t, struct ck_str key, struct ck_err *err);
@@ -230,7 +237,14 @@ void identity_of_source(const struct apply *a, struct ck_row *row);
 
 /* Appends the id of a platform's conversation, as sources have it. */
 void apply_home_key(struct ck_buf *key, struct ck_str platform, struct ck_str conversation);
-/* 1: this record was forgotten and stays away, *row is what is kept of it; 0; -1. */
+/* 1: this is still being forgotten: "TABLE/KEY" of what was named; 0; -1. */
+int apply_is_forgetting(struct apply *a, struct ck_str with, struct ck_err *err);
+/* The same of a conversation: its record may still be there, and is as if it were not. */
+int apply_is_going(struct apply *a, struct ck_str conversation, struct ck_err *err);
+/* The same of a conversation's own record, its links and its jobs. */
+int apply_row_goes(struct apply *a, const struct ck_row *row, struct ck_err *err);
+/* 1: this record was forgotten and stays away, *row is what is kept of it, or NULL while it is
+ * still being forgotten; 0; -1. */
 int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
                          const struct ck_row **row, struct ck_err *err);
 /* 1: the row that a source brings is of something that was forgotten: it is left out, and

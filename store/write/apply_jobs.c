@@ -13,7 +13,11 @@
 
 struct entry *apply_find_job(struct apply *a, struct ck_str id, struct ck_err *err) {
   struct entry *e = apply_find(a, CK_JOBS, id, err);
-  if (!e || e->exists) return e;
+  int goes = e && e->exists
+                 ? apply_is_going(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID), err)
+                 : 0;
+  if (goes < 0) return NULL;
+  if (!e || (e->exists && !goes)) return e;
   struct ck_str shown = ck_utf8_cut(id, 100);
   ck_fail(err, "renewal_jobs.job_id: there is no '%.*s'", (int)shown.n, shown.s);
   return NULL;

@@ -62,7 +62,8 @@ static int must_exist(struct apply *a, const struct ck_row *row, int column, enu
   struct ck_str key = ck_row_text(row, column);
   const struct entry *e = apply_find(a, parent, key, err);
   if (!e) return -1;
-  if (e->exists) return 0;
+  int goes = e->exists && parent == CK_CONVERSATIONS ? apply_is_going(a, key, err) : 0;
+  if (goes < 0 || (e->exists && !goes)) return goes;
   struct ck_str shown = ck_utf8_cut(key, 100);
   return ck_fail(err, "%s.%s: '%.*s' is not in %s", ck_tables[row->table].name,
                  ck_tables[row->table].fields[column].name, (int)shown.n, shown.s,

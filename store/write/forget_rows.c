@@ -4,17 +4,12 @@
 
 #include "store/write/forget.h"
 
-/* What goes: a row for each record, with its table's place in ck_tables; and whose messages go.
- * message: a message's id, and so what goes with it alone. */
+/* What goes with this transaction: a row for each record, with its table's place in ck_tables. */
 #define SCHEMA \
   "CREATE TEMP TABLE IF NOT EXISTS forget_rows (t INTEGER NOT NULL, key TEXT NOT NULL," \
   " version INTEGER NOT NULL, platform TEXT, conversation TEXT, path TEXT," \
   " PRIMARY KEY (t, key))" \
-  " WITHOUT ROWID;" \
-  "CREATE TEMP TABLE IF NOT EXISTS forget_homes (platform TEXT NOT NULL," \
-  " conversation TEXT NOT NULL, PRIMARY KEY (platform, conversation)) WITHOUT ROWID;" \
-  "CREATE TEMP TABLE IF NOT EXISTS forget_files (hash TEXT PRIMARY KEY) WITHOUT ROWID;" \
-  "DELETE FROM temp.forget_rows; DELETE FROM temp.forget_homes; DELETE FROM temp.forget_files"
+  " WITHOUT ROWID; DELETE FROM temp.forget_rows"
 
 #define TABLE_MESSAGES "0"
 #define TABLE_EXECUTIONS "1"
@@ -50,40 +45,41 @@ static const char *const of_message[] = {
          " WHERE id = ?1 AND version = ?2"};
 
 /* The id of a conversation says whose it is, unless another one has the link. */
-static const char *const of_conversation[] = {
-    "INSERT OR IGNORE INTO temp.forget_homes SELECT platform, remote_conversation_id"
+static const char *const homes[] = {
+    "INSERT OR IGNORE INTO forgetting_homes SELECT remote_conversation_id, platform, ?3"
     " FROM conversation_links WHERE local_conversation_id = ?1"
     " AND remote_conversation_id IS NOT NULL",
-    "INSERT OR IGNORE INTO temp.forget_homes SELECT c.platform, substr(?1, length(c.platform) + 2)"
-    " FROM local_conversations c WHERE c.local_conversation_id = ?1"
+    "INSERT OR IGNORE INTO forgetting_homes SELECT substr(?1, length(c.platform) + 2), c.platform,"
+    " ?3 FROM local_conversations c WHERE c.local_conversation_id = ?1"
     " AND substr(?1, 1, length(c.platform) + 1) = c.platform || ':'"
     " AND length(?1) > length(c.platform) + 1"
     " AND NOT EXISTS (SELECT 1 FROM conversation_links l WHERE l.platform = c.platform"
     "  AND l.remote_conversation_id = substr(?1, length(c.platform) + 2)"
-    "  AND l.local_conversation_id <> ?1)",
+    "  AND l.local_conversation_id <> ?1)"};
+
+#define IN_HOMES(table) \
+  " FROM forgetting_homes h CROSS JOIN " table " x ON x.conversation_id = h.conversation" \
+  " AND +x.platform = h.platform WHERE h.number = ?3"
+
+/* Of a conversation, at most ?4 of each. When its own record goes, nothing refers to it. */
+static const char *const of_conversation[] = {
+    ROWS "SELECT " TABLE_JOBS ", job_id, version, NULL, NULL, NULL FROM renewal_jobs"
+         " WHERE local_conversation_id = ?1 LIMIT ?4",
+    ROWS "SELECT " TABLE_LINKS ", link_id, version, platform, remote_conversation_id, NULL"
+         " FROM conversation_links WHERE local_conversation_id = ?1 LIMIT ?4",
     ROWS "SELECT " TABLE_CONVERSATIONS ", local_conversation_id, version, platform, NULL, NULL"
          " FROM local_conversations WHERE local_conversation_id = ?1",
-    ROWS "SELECT " TABLE_LINKS ", link_id, version, platform, remote_conversation_id, NULL"
-         " FROM conversation_links WHERE local_conversation_id = ?1",
-    ROWS "SELECT " TABLE_JOBS ", job_id, version, NULL, NULL, NULL FROM renewal_jobs"
-         " WHERE local_conversation_id = ?1",
-    ROWS "SELECT " TABLE_MESSAGES ", m.id, m.version, m.platform, m.conversation_id, m.static_path"
-         " FROM temp.forget_homes h CROSS JOIN messages m ON m.conversation_id = h.conversation"
-         " AND +m.platform = h.platform",
-    ROWS "SELECT " TABLE_SESSIONS ", s.id, s.version, s.platform, s.conversation_id, s.static_path"
-         " FROM temp.forget_homes h CROSS JOIN sessions s ON s.conversation_id = h.conversation"
-         " AND +s.platform = h.platform"};
+    ROWS "SELECT " TABLE_SESSIONS
+         ", x.id, x.version, x.platform, x.conversation_id, x.static_path" IN_HOMES(
+             "sessions") " LIMIT ?4"};
 
-/* The files that messages m name: each by the source's id of it. */
-#define NAMED_BY_M \
-  " CROSS JOIN json_each(CASE WHEN json_valid(m.details) THEN m.details END, '$.attachments') a" \
-  " CROSS JOIN attachment_names n ON n.file = CASE a.type WHEN 'object'" \
-  "  THEN json_extract(a.value, '$.file') END AND n.file <> ''"
+static const char messages_in_homes[] = "SELECT x.id, x.version, (SELECT count(*) FROM executions "
+                                        "e WHERE e.message_id = x.id)" IN_HOMES("messages");
 
-/* Before the rows go: the files that they name. */
-static const char *const files[] = {
-    "INSERT OR IGNORE INTO temp.forget_files SELECT n.hash FROM messages m" NAMED_BY_M
-    " WHERE m.version IN " GONE(TABLE_MESSAGES)};
+/* Of a message that has more of them than go at once. */
+static const char *const executions_of[] = {
+    ROWS "SELECT " TABLE_EXECUTIONS ", instruction_id, version, NULL, NULL, static_path"
+         " FROM executions WHERE message_id = ?1 LIMIT ?4"};
 
 /* Children first. */
 static const char *const deletes[] = {
@@ -108,7 +104,7 @@ static const char *const deletes[] = {
     "DELETE FROM older WHERE local_conversation_id IN " KEYS(
         TABLE_CONVERSATIONS) " OR message_id IN " KEYS(TABLE_MESSAGES),
     "DELETE FROM captures WHERE (platform, conversation) IN"
-    " (SELECT platform, conversation FROM temp.forget_homes)"
+    " (SELECT platform, conversation FROM forgetting_homes WHERE number = ?3)"
     " AND EXISTS (SELECT 1 FROM temp.forget_rows WHERE t = " TABLE_CONVERSATIONS ")",
     "DELETE FROM renewal_jobs WHERE version IN " GONE(TABLE_JOBS),
     "DELETE FROM conversation_links WHERE version IN " GONE(TABLE_LINKS),
@@ -117,38 +113,39 @@ static const char *const deletes[] = {
     "DELETE FROM messages WHERE version IN " GONE(TABLE_MESSAGES),
     "DELETE FROM local_conversations WHERE version IN " GONE(TABLE_CONVERSATIONS)};
 
-/* Afterwards: a file that another message names stays. All messages are read once, if there is any
- * file. */
-static const char *const files_kept[] = {
-    "DELETE FROM temp.forget_files WHERE hash IN (SELECT n.hash"
-    " FROM (SELECT 1 FROM temp.forget_files LIMIT 1) CROSS JOIN messages m" NAMED_BY_M ")",
-    "INSERT OR IGNORE INTO forgotten_files SELECT hash, ?1 FROM temp.forget_files",
-    "DELETE FROM attachments WHERE hash IN (SELECT hash FROM temp.forget_files)",
-    "DELETE FROM attachment_names WHERE hash IN (SELECT hash FROM temp.forget_files)"};
-
 /* What was forgotten of the same conversations before has kept originals out that have this, too:
  * they stay out when only that is taken back. */
 #define HOMES \
-  "(SELECT platform, conversation FROM temp.forget_homes UNION SELECT platform, conversation" \
+  "(SELECT platform, conversation FROM forgetting_homes WHERE number = ?3" \
+  " UNION SELECT platform, conversation" \
   " FROM temp.forget_rows WHERE t = " TABLE_MESSAGES " AND conversation IS NOT NULL)"
 #define BEFORE \
   "(SELECT f.forgotten_with FROM " HOMES " h JOIN forgotten f" \
   " ON f.conversation_id = h.conversation AND f.platform = h.platform)"
 static const char *const kept_out[] = {
-    "INSERT OR IGNORE INTO forgotten_originals SELECT id, ?1 FROM forgotten_originals"
+    "INSERT OR IGNORE INTO forgotten_originals SELECT id, ?5 FROM forgotten_originals"
     " WHERE forgotten_with IN " BEFORE,
-    "INSERT OR IGNORE INTO forgotten_logs SELECT log, ?1 FROM forgotten_logs"
+    "INSERT OR IGNORE INTO forgotten_logs SELECT log, ?5 FROM forgotten_logs"
     " WHERE forgotten_with IN " BEFORE};
 
 const char forget_rows_sql[] = "SELECT t, key, platform, conversation, path FROM temp.forget_rows"
                                " ORDER BY t DESC, key";
-const char forget_homes_sql[] = "SELECT platform, conversation FROM temp.forget_homes";
+/* What belongs to an attempt that has not ended, or not surely: its message, and those that it
+ * made.
+ */
+const char forget_running_sql[] =
+    "SELECT job_id, local_conversation_id, message_id FROM renewal_jobs WHERE status = 'running'"
+    " UNION ALL SELECT job_id, j.local_conversation_id, s.message_id FROM renewal_jobs j"
+    " JOIN sent s USING (job_id) WHERE j.status = 'running'"
+    " UNION ALL SELECT job_id, j.local_conversation_id, a.sent_message_id FROM renewal_jobs j"
+    " JOIN attempts a USING (job_id) WHERE j.status = 'running' AND a.sent_message_id IS NOT NULL";
+const char forget_homes_sql[] =
+    "SELECT platform, conversation FROM forgetting_homes WHERE number = ?3";
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* ---- SQL ---- */
 
-/* A statement with ?1 the id and ?2 the version, as far as it has them. */
 sqlite3_stmt *forget_begin(struct apply *a, const char *sql, const struct forget *f,
                            struct ck_err *err) {
   sqlite3_stmt *s = db_prepare(a->db, sql, err);
@@ -159,6 +156,9 @@ sqlite3_stmt *forget_begin(struct apply *a, const char *sql, const struct forget
   int n = sqlite3_bind_parameter_count(s);
   if (n > 0) db_bind_str(s, 1, f->id);
   if (n > 1) sqlite3_bind_int64(s, 2, (sqlite3_int64)f->version);
+  if (n > 2) sqlite3_bind_int64(s, 3, f->number);
+  if (n > 3) sqlite3_bind_int64(s, 4, f->limit);
+  if (n > 4) db_bind_str(s, 5, f->with);
   return s;
 }
 
@@ -202,34 +202,70 @@ int forget_keys(struct apply *a, sqlite3_stmt *s, struct forget_keys *l, struct 
 
 /* ---- what goes ---- */
 
-int forget_collect(struct apply *a, const struct forget *f, struct ck_err *err) {
-  if (db_exec(a->db, SCHEMA, err)) return apply_failed(a);
-  if (f->conversation ? forget_run(a, of_conversation, COUNT(of_conversation), f, err)
-                      : forget_run(a, of_message, COUNT(of_message), f, err))
-    return -1;
-  return forget_run(a, with_messages, COUNT(with_messages), f, err) ||
-                 forget_run(a, files, COUNT(files), f, err)
-             ? -1
-             : 0;
+int forget_find_homes(struct apply *a, const struct forget *f, struct ck_err *err) {
+  return forget_run(a, homes, COUNT(homes), f, err);
 }
 
-/* An attempt under way would end in nothing, and its message would come back as a new one. */
-int forget_check_jobs(struct apply *a, const struct forget *f, struct ck_err *err) {
-  sqlite3_stmt *s = forget_begin(a,
-                                 "SELECT job_id FROM renewal_jobs WHERE status = 'running'"
-                                 " AND version IN " GONE(TABLE_JOBS) " ORDER BY job_id LIMIT 1",
-                                 f, err);
-  int rc = s ? forget_next(a, s, err) : -1;
-  if (rc > 0) {
-    struct ck_str id = ck_utf8_cut(db_str(s, 0), 100);
-    ck_fail(err,
-            "forget: an attempt of the follow-up %.*s is under way, or its end is unknown: end it"
-            " with `convkeep jobs cancel %.*s`, and forget then",
-            (int)id.n, id.s, (int)id.n, id.s);
-    rc = -1;
+/* Runs a statement that adds rows, and takes them off what may go. */
+static int collect(struct apply *a, const char *const *sql, struct forget *f, struct ck_err *err) {
+  if (f->limit <= 0) return 0;
+  if (forget_run(a, sql, 1, f, err)) return -1;
+  f->limit -= sqlite3_changes(a->db);
+  return 0;
+}
+
+static int take_message(struct apply *a, sqlite3_stmt *insert, sqlite3_stmt *m,
+                        struct ck_err *err) {
+  sqlite3_bind_int64(insert, 1, sqlite3_column_int64(m, 1));
+  int rc = forget_next(a, insert, err);
+  sqlite3_reset(insert);
+  return rc < 0 ? -1 : 0;
+}
+
+/* Messages with their executions, until f->limit is used up. One that has too many leaves only
+ * executions this time. */
+static int take_messages(struct apply *a, sqlite3_stmt *insert, sqlite3_stmt *m, struct forget *f,
+                         struct ck_err *err) {
+  const int64_t first = f->limit;
+  int rc = 0;
+  while (f->limit > 0 && (rc = forget_next(a, m, err)) > 0) {
+    int64_t cost = 1 + sqlite3_column_int64(m, 2);
+    struct forget one = {.id = db_str(m, 0), .limit = f->limit};
+    if (cost <= f->limit && take_message(a, insert, m, err)) return -1;
+    if (cost > f->limit && f->limit == first && forget_run(a, executions_of, 1, &one, err))
+      return -1;
+    f->limit = cost <= f->limit ? f->limit - cost : 0;
   }
-  sqlite3_finalize(s);
+  return rc < 0 ? -1 : 0;
+}
+
+static int collect_messages(struct apply *a, struct forget *f, struct ck_err *err) {
+  static const char insert_sql[] =
+      ROWS "SELECT " TABLE_MESSAGES ", id, version, platform, conversation_id, static_path"
+           " FROM messages WHERE version = ?1";
+  if (f->limit <= 0) return 0;
+  sqlite3_stmt *m = forget_begin(a, messages_in_homes, f, err);
+  sqlite3_stmt *insert = m ? db_prepare(a->db, insert_sql, err) : NULL;
+  int rc = insert ? take_messages(a, insert, m, f, err) : m ? apply_failed(a) : -1;
+  sqlite3_finalize(m);
+  sqlite3_finalize(insert);
   return rc;
+}
+
+static int collect_conversation(struct apply *a, struct forget *f, struct ck_err *err) {
+  for (size_t i = 0; i < COUNT(of_conversation); ++i)
+    if (collect(a, &of_conversation[i], f, err)) return -1;
+  return collect_messages(a, f, err);
+}
+
+int forget_collect(struct apply *a, struct forget *f, struct ck_err *err) {
+  if (db_exec(a->db, SCHEMA, err)) return apply_failed(a);
+  if (f->conversation ? collect_conversation(a, f, err)
+                      : forget_run(a, of_message, COUNT(of_message), f, err))
+    return -1;
+  return forget_run(a, with_messages, COUNT(with_messages), f, err) || forget_files_named(a, f, err)
+             ? -1
+             : 0;
 }
 
 int forget_count_executions(struct apply *a, const struct forget *f, int64_t *n,
@@ -242,10 +278,10 @@ int forget_count_executions(struct apply *a, const struct forget *f, int64_t *n,
   return rc < 0 ? -1 : 0;
 }
 
-/* ---- originals and files ---- */
+/* ---- originals ---- */
 
 /* Those that the records name. */
-static int keep_originals_out(struct apply *a, const struct forget *f, struct ck_err *err) {
+static int forget_originals(struct apply *a, const struct forget *f, struct ck_err *err) {
   sqlite3_stmt *s = forget_begin(
       a,
       "SELECT original FROM messages WHERE original IS NOT NULL"
@@ -256,7 +292,7 @@ static int keep_originals_out(struct apply *a, const struct forget *f, struct ck
       f, err);
   int rc;
   while ((rc = s ? forget_next(a, s, err) : -1) > 0)
-    if (originals_keep_out(a->originals, db_str(s, 0), f->with, err)) {
+    if (originals_forget(a->originals, db_str(s, 0), f->with, err)) {
       rc = apply_failed(a);
       break;
     }
@@ -264,41 +300,16 @@ static int keep_originals_out(struct apply *a, const struct forget *f, struct ck
   return rc;
 }
 
-/* All originals of the conversation, also those of older exports. */
-static int forget_originals(struct apply *a, const struct forget *f, struct ck_err *err) {
-  struct originals_home *homes = NULL;
-  struct ck_arena arena = {0};
-  size_t n = 0;
-  sqlite3_stmt *s =
-      forget_begin(a,
-                   "SELECT platform, conversation FROM temp.forget_homes UNION SELECT"
-                   " platform, conversation FROM temp.forget_rows WHERE t = " TABLE_MESSAGES
-                   " AND conversation IS NOT NULL",
-                   f, err);
+int forget_originals_of(struct apply *a, const struct forget *f, struct ck_err *err) {
+  sqlite3_stmt *s = forget_begin(a, "SELECT * FROM " HOMES, f, err);
   int rc;
-  while ((rc = s ? forget_next(a, s, err) : -1) > 0) {
-    homes = ck_realloc(homes, (n + 1) * sizeof *homes);
-    homes[n++] = (struct originals_home){ck_arena_copy(&arena, db_str(s, 0)),
-                                         ck_arena_copy(&arena, db_str(s, 1))};
-  }
+  while ((rc = s ? forget_next(a, s, err) : -1) > 0)
+    if (originals_forget_conversation(a->originals, db_str(s, 0), db_str(s, 1), f->with, err)) {
+      rc = apply_failed(a);
+      break;
+    }
   sqlite3_finalize(s);
-  if (rc == 0 && originals_forget(a->originals, homes, n, f->with, err)) rc = apply_failed(a);
-  free(homes);
-  ck_arena_free(&arena);
-  return rc;
-}
-
-int apply_delete_files(struct apply *a, struct ck_err *err) {
-  sqlite3_stmt *s = db_prepare(a->db,
-                               "SELECT hash FROM forgotten_files"
-                               " WHERE hash NOT IN (SELECT hash FROM attachments)",
-                               err);
-  int rc = s ? SQLITE_ROW : -1, bad = 0;
-  while (bad == 0 && rc == SQLITE_ROW && (rc = sqlite3_step(s)) == SQLITE_ROW)
-    bad = attachments_delete(a->attachments, db_str(s, 0), err);
-  if (s && bad == 0 && rc != SQLITE_DONE) bad = db_fail(a->db, "forgotten_files", err);
-  sqlite3_finalize(s);
-  return s && bad == 0 ? 0 : -1;
+  return rc < 0 ? -1 : forget_run(a, kept_out, COUNT(kept_out), f, err);
 }
 
 static int delete_keys(struct apply *a, const struct forget *f, struct ck_err *err) {
@@ -317,19 +328,13 @@ static int delete_keys(struct apply *a, const struct forget *f, struct ck_err *e
 /* ---- all of it ---- */
 
 int forget_delete(struct apply *a, const struct forget *f, struct ck_err *err) {
-  const struct forget by_name = {.id = f->with};
-  return keep_originals_out(a, f, err) || forget_run(a, deletes, COUNT(deletes), f, err) ||
-                 forget_run(a, files_kept, COUNT(files_kept), &by_name, err) ||
-                 delete_keys(a, f, err) || forget_originals(a, f, err) ||
-                 forget_run(a, kept_out, COUNT(kept_out), &by_name, err)
+  return forget_originals(a, f, err) || forget_run(a, deletes, COUNT(deletes), f, err) ||
+                 delete_keys(a, f, err)
              ? -1
              : 0;
 }
 
 void forget_end(struct apply *a) {
   struct ck_err ignored;
-  db_exec(a->db,
-          "DROP TABLE IF EXISTS temp.forget_rows; DROP TABLE IF EXISTS temp.forget_homes;"
-          "DROP TABLE IF EXISTS temp.forget_files",
-          &ignored);
+  db_exec(a->db, "DROP TABLE IF EXISTS temp.forget_rows", &ignored);
 }

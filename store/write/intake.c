@@ -226,20 +226,30 @@ static void reload_producers(struct intake *i) {
   i->producers = fresh;
 }
 
-/* Applies and commits batch[from … to). 0; 1: one of them broke a constraint of the database; -1:
- * the database failed. That it is damaged stays said: other batches do not disprove it. */
-static int commit_range(struct intake *i, size_t from, size_t to) {
+static int apply_range(struct intake *i, size_t from, size_t to, int64_t now, struct ck_err *err) {
+  int rc = 0;
+  for (size_t k = from; k < to && rc == 0; ++k) rc = apply_one(i, &i->batch[k].changeset, now, err);
+  return rc;
+}
+
+/* Applies and commits batch[from … to); or, if forgets, a piece of what is forgotten. 0; 1: one of
+ * them broke a constraint of the database; -1: the database failed. That it is damaged stays said:
+ * other batches do not disprove it. */
+static int commit(struct intake *i, size_t from, size_t to, bool forgets) {
   struct ck_err err = {{0}};
   bool constraint = false, damaged = apply_met_damage(i->parts.apply);
   uint64_t before = apply_head(i->parts.apply);
   int64_t now = ck_now_ms();
   int rc = apply_begin(i->parts.apply, &err);
-  for (size_t k = from; k < to && rc == 0; ++k)
-    rc = apply_one(i, &i->batch[k].changeset, now, &err);
+  if (rc == 0)
+    rc = forgets ? apply_forget_piece(i->parts.apply, now, &err)
+                 : apply_range(i, from, to, now, &err);
+  /* Whoever sees that its last record is gone is to see that it is still on the disk. */
+  if (rc == 0 && apply_forgot(i->parts.apply)) atomic_store(&i->parts.context->forgetting, true);
   if (rc) apply_abandon(i->parts.apply);
   if (rc == 0) rc = apply_commit(i->parts.apply, i->producers, &constraint, &err);
   if (rc) {
-    if (to > from)
+    if (to > from || forgets)
       ck_log(CK_ERROR, DB_FILE, "not_committed", "changesets=%zu reason=%s", to - from,
              ck_quotedz(err.text));
     i->failure = err;
@@ -250,16 +260,18 @@ static int commit_range(struct intake *i, size_t from, size_t to) {
   }
   i->failing = false;
   if (!damaged) context_trouble(i->parts.context, TROUBLE_COMMITS, NULL);
-  if (apply_forgot(i->parts.apply)) {
-    i->forgot = true;
-    atomic_store(&i->parts.context->forgetting, true);
-  }
+  i->forgot |= apply_forgot(i->parts.apply);
+  if (i->forgot || apply_forgets(i->parts.apply)) atomic_store(&i->parts.context->forgetting, true);
   note_commit(i, before);
   publish_deliveries(i);
   send_receipts(i); /* before the changes: producers wait for them */
   publish_changes(i, before);
   wake_readers(i, before);
   return 0;
+}
+
+static int commit_range(struct intake *i, size_t from, size_t to) {
+  return commit(i, from, to, false);
 }
 
 /* Refuses, with SQLite's message, a changeset that breaks a constraint of the database by itself.
@@ -343,6 +355,12 @@ bool intake_turn(struct intake *i, bool hold, int *retry_in) {
   }
   drop_batch(i);
   return more;
+}
+
+bool intake_forgets(const struct intake *i) { return apply_forgets(i->parts.apply); }
+
+void intake_forget_piece(struct intake *i, int *retry_in) {
+  *retry_in = commit(i, 0, 0, true) ? RETRY_MS : -1;
 }
 
 /* ---- HELLO and LAST ---- */

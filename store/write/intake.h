@@ -28,7 +28,11 @@ void *intake_socket(struct intake *i);
  * dropped, as if the disk were full; without receipts, its producers send it again. *retry_in:
  * after so many milliseconds call again, even if nothing comes (the batch was dropped); or -1. */
 bool intake_turn(struct intake *i, bool hold, int *retry_in);
-/* Has something been forgotten since the last call? */
+/* Is something forgotten still to be deleted? */
+bool intake_forgets(const struct intake *i);
+/* Deletes a piece of it. *retry_in: it failed, call it again after so many milliseconds; or -1. */
+void intake_forget_piece(struct intake *i, int *retry_in);
+/* Has something been deleted to its last piece since the last call? */
 bool intake_forgot(struct intake *i);
 
 /* Answers HELLO or LAST, which the snapshot thread passes on. Appends the answer's frame. */
