@@ -291,6 +291,16 @@ int sh_commit(struct sh_store *s) {
   return 0;
 }
 
+bool sh_forget_piece(struct sh_store *s) {
+  struct ck_err err = {{0}};
+  cr_assert(!s->begun);
+  if (!apply_forgets(s->apply)) return false;
+  cr_assert_eq(apply_begin(s->apply, &err), 0, "%s", err.text);
+  cr_assert_eq(apply_forget_piece(s->apply, s->now, &err), 0, "%s", err.text);
+  cr_assert_eq(sh_commit(s), 0, "%s", s->reason.text);
+  return apply_forgets(s->apply);
+}
+
 char sh_write(struct sh_store *s, enum ck_table t, const char *json) {
   sh_put(s, t, json);
   char letter = sh_apply(s);

@@ -64,6 +64,9 @@ void sh_mutate(struct sh_store *s, const struct ck_mutation *m);
 char sh_apply(struct sh_store *s);
 /* Commits the batch. 0; 1: a constraint failed; -1; `reason` has the message. */
 int sh_commit(struct sh_store *s);
+/* Deletes a piece of what was forgotten, as the writer does between two batches. Returns whether
+ * more is left. */
+bool sh_forget_piece(struct sh_store *s);
 /* The rest of sh_commit, after apply_commit. */
 void sh_committed(struct sh_store *s);
 /* lists_query. */
