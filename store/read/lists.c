@@ -49,7 +49,9 @@ static const struct list lists[] = {
     /* What a conversation's reading order is made from; then, many at a time, its messages and what
      * they executed. places is in the order of an index, so that each page costs the same. */
     {"places", "id, parent_id, position, observed_at, role, version", "observed_at, version", NULL,
-     "messages", 0},
+     "(SELECT * FROM messages m WHERE NOT EXISTS (SELECT 1 FROM forgetting_homes h"
+     " WHERE h.conversation = m.conversation_id AND h.platform = m.platform))",
+     0},
     {"bodies", NULL, "version", NULL, "messages", PART_BYTES},
     {"executed", NULL, "instruction_id", NULL, "executions", PART_BYTES},
     /* Of conversations without a title, by their links. */

@@ -74,7 +74,7 @@ static int prepare(struct search_asker *a, struct ck_err *err) {
   a->message = db_prepare(a->database,
                           "SELECT id, platform, conversation_id, role, raw_text, observed_at,"
                           " details"
-                          " FROM messages WHERE version = ?1",
+                          " FROM messages WHERE version = ?1" ASK_STAYS,
                           err);
   if (a->message)
     a->link = db_prepare(a->database,

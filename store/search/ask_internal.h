@@ -7,6 +7,11 @@
 
 #include "store/search/ask.h"
 
+/* Of messages: none that is being forgotten. */
+#define ASK_STAYS \
+  " AND NOT EXISTS (SELECT 1 FROM forgetting_homes h" \
+  " WHERE h.conversation = conversation_id AND h.platform = messages.platform)"
+
 /* ---- entries, and their texts ---- */
 
 struct ask_entry {

@@ -9,7 +9,8 @@ int ask_texts_open(struct ask_texts *t, sqlite3 *database, sqlite3 *index,
                    struct search_source *source, struct ck_err *err) {
   *t = (struct ask_texts){.database = database, .index = index, .source = source};
   t->message = db_prepare(
-      database, "SELECT raw_text, id, role, details FROM messages WHERE version = ?1", err);
+      database, "SELECT raw_text, id, role, details FROM messages WHERE version = ?1" ASK_STAYS,
+      err);
   if (t->message)
     t->title = db_prepare(
         database, "SELECT title FROM local_conversations WHERE local_conversation_id = ?1", err);

@@ -24,11 +24,13 @@
 #define SAME_MS 1000 /* how often it checks whether the file is still there */
 #define STOP_MS 500  /* for what is still to be read at a stop */
 #define RETRY_MS 100
+#define LATER_MS 200
 #define RETRY_MAX_MS 5000
 #define NICENESS 10
 
 static const char forgotten_sql[] =
-    "SELECT EXISTS (SELECT 1 FROM forgotten WHERE version > ?1 AND NOT taken_back)";
+    "SELECT EXISTS (SELECT 1 FROM forgotten WHERE version > ?1 AND NOT taken_back),"
+    " EXISTS (SELECT 1 FROM forgetting)";
 
 struct indexer {
   struct context *context;
@@ -85,6 +87,11 @@ static void all_is_well(struct indexer *x) {
 
 static int begin_again(struct indexer *x, const char *why);
 
+/* What functions here return besides 0 and -1. LATER: not in this turn. AGAIN: there is no
+ * transaction, the index is made again. ENOUGH: what comes next cannot be read; the first chunk of
+ * the next turn says why. */
+enum { LATER = 1, AGAIN, ENOUGH };
+
 /* After a failure to write. What is damaged is made again. Returns -1. */
 static int failed(struct indexer *x, const struct ck_err *err) {
   bool damaged = search_index_damaged(x->index);
@@ -119,20 +126,23 @@ static int begin_again(struct indexer *x, const char *why) {
   return open_index(x);
 }
 
-/* Has something been forgotten that may be in the index? Its words would stay in the lists. -1. */
-static int has_forgotten(struct indexer *x) {
+/* Has something been forgotten that may be in the index? Its words would stay in the lists.
+ * *under_way: more of it will be. -1. */
+static int has_forgotten(struct indexer *x, bool *under_way) {
   struct ck_err err;
   uint64_t after = x->cursor > x->since ? x->cursor : x->since;
   sqlite3_bind_int64(x->forgotten, 1, (sqlite3_int64)after);
   int rc = sqlite3_step(x->forgotten);
   int64_t any = rc == SQLITE_ROW ? sqlite3_column_int64(x->forgotten, 0) : 0;
+  *under_way = rc == SQLITE_ROW && sqlite3_column_int64(x->forgotten, 1);
   if (rc != SQLITE_ROW) db_fail(x->db, "forgotten", &err);
   sqlite3_reset(x->forgotten);
   return rc == SQLITE_ROW ? any != 0 : trouble(x, &err);
 }
 
 /* Whether there is a reason to make all of it again: somebody asks for it, or has deleted it; too
- * much of it is dead; something was forgotten. */
+ * much of it is dead; something was forgotten. LATER: once all that is being forgotten is; until
+ * then it stays as it is, and what is forgotten is no hit (ask.c). */
 static int look_at_index(struct indexer *x) {
   if (atomic_load(&x->context->search_again)) {
     if (begin_again(x, "asked")) return -1;
@@ -142,8 +152,11 @@ static int look_at_index(struct indexer *x) {
     x->same_at = ck_boot_ms() + SAME_MS;
     if (!search_index_same(x->index)) return begin_again(x, "gone");
   }
-  int forgotten = has_forgotten(x);
-  if (forgotten) return forgotten < 0 ? -1 : begin_again(x, "forgotten");
+  bool under_way;
+  int forgotten = has_forgotten(x, &under_way);
+  if (forgotten > 0 && under_way) x->retry_at = ck_boot_ms() + LATER_MS;
+  if (forgotten > 0) return under_way ? LATER : begin_again(x, "forgotten");
+  if (forgotten) return -1;
   return search_index_worn(x->index) ? begin_again(x, "worn") : 0;
 }
 
@@ -175,12 +188,8 @@ static bool at_leisure(struct indexer *x) {
   return x->behind && ck_boot_ms() >= x->moved_at + QUIET_MS && !stopping(x);
 }
 
-/* What make_chunk returns besides 0 and -1. */
-enum { AGAIN = 1, ENOUGH };
-
-/* Puts the records after *cursor into the transaction, which it begins if it is the first. AGAIN:
- * there is no transaction, the index is made again. ENOUGH: what comes next cannot be read; the
- * first chunk of the next turn says why. */
+/* Puts the records after *cursor into the transaction, which it begins if it is the first. AGAIN or
+ * ENOUGH: there is none, or no more comes. */
 static int make_chunk(struct indexer *x, uint64_t *cursor, bool first) {
   struct ck_err err;
   const struct search_item *items;
@@ -198,11 +207,18 @@ static int make_chunk(struct indexer *x, uint64_t *cursor, bool first) {
 static int make_chunks(struct indexer *x) {
   struct ck_err err;
   uint64_t cursor = x->cursor;
+  bool under_way;
   x->began = ck_boot_ms();
   for (int n = 0; n == 0 || (n < CHUNKS_MAX && at_leisure(x)); ++n) {
     int rc = make_chunk(x, &cursor, n == 0);
     if (rc == ENOUGH) break;
     if (rc) return rc < 0 ? -1 : 0;
+  }
+  /* What was forgotten since the turn began is not to be passed over. */
+  int forgotten = has_forgotten(x, &under_way);
+  if (forgotten) {
+    search_index_rollback(x->index);
+    return forgotten < 0 ? -1 : LATER;
   }
   if (search_index_commit(x->index, cursor, &err)) return failed(x, &err);
   x->cursor = cursor;
@@ -225,8 +241,10 @@ static int64_t chunk_at(const struct indexer *x) {
 static int turn(struct indexer *x) {
   look_at_head(x);
   if (ck_boot_ms() < x->retry_at) return 0;
-  if (open_index(x) || look_at_index(x)) return -1;
-  if (chunk_at(x) <= ck_boot_ms() && make_chunks(x)) return -1;
+  if (open_index(x)) return -1;
+  int rc = look_at_index(x);
+  if (rc == 0 && chunk_at(x) <= ck_boot_ms()) rc = make_chunks(x);
+  if (rc) return rc < 0 ? -1 : 0;
   all_is_well(x);
   return 0;
 }
