@@ -214,7 +214,7 @@ static int make_chunks(struct indexer *x) {
     if (rc == ENOUGH) break;
     if (rc) return rc < 0 ? -1 : 0;
   }
-  /* What was forgotten since the turn began is not to be passed over. */
+  /* What was forgotten since the turn began is not to be skipped. */
   int forgotten = has_forgotten(x, &under_way);
   if (forgotten) {
     search_index_rollback(x->index);

@@ -16,21 +16,54 @@ int apply_is_forgetting(struct apply *a, struct ck_str with, struct ck_err *err)
   return rc < 0 ? apply_failed(a) : rc;
 }
 
-int apply_is_going(struct apply *a, struct ck_str conversation, struct ck_err *err) {
+static int is_going(struct apply *a, struct ck_str conversation, struct ck_err *err) {
   struct ck_buf id = {0};
-  if (!a->forgetting) return 0;
   ck_forgotten_id(&id, CK_CONVERSATIONS, conversation);
   int rc = apply_is_forgetting(a, ck_buf_view(&id), err);
   ck_buf_free(&id);
   return rc;
 }
 
+static int home_goes(struct apply *a, struct ck_str platform, struct ck_str conversation,
+                     struct ck_err *err) {
+  if (!platform.n || !conversation.n) return 0;
+  sqlite3_stmt *s = system_query(a->system, SYSTEM_FORGETTING_HOME, "ss", platform, conversation);
+  int rc = system_step(a->system, s, err);
+  system_done(s);
+  return rc < 0 ? apply_failed(a) : rc;
+}
+
+static int message_goes(struct apply *a, struct ck_str id, struct ck_err *err) {
+  if (!a->forgetting || !id.n) return 0;
+  const struct entry *e = apply_find(a, CK_MESSAGES, id, err);
+  if (!e) return -1;
+  return e->exists ? home_goes(a, ck_row_text(&e->row, CK_MESSAGES_PLATFORM),
+                               ck_row_text(&e->row, CK_MESSAGES_CONVERSATION_ID), err)
+                   : 0;
+}
+
 int apply_row_goes(struct apply *a, const struct ck_row *row, struct ck_err *err) {
-  int c = row->table == CK_CONVERSATIONS ? CK_CONVERSATIONS_LOCAL_CONVERSATION_ID
-          : row->table == CK_LINKS       ? CK_LINKS_LOCAL_CONVERSATION_ID
-          : row->table == CK_JOBS        ? CK_JOBS_LOCAL_CONVERSATION_ID
-                                         : -1;
-  return c < 0 ? 0 : apply_is_going(a, ck_row_text(row, c), err);
+  int rc;
+  if (!a->forgetting) return 0;
+  switch (row->table) {
+  case CK_MESSAGES:
+    return home_goes(a, ck_row_text(row, CK_MESSAGES_PLATFORM),
+                     ck_row_text(row, CK_MESSAGES_CONVERSATION_ID), err);
+  case CK_EXECUTIONS:
+    return message_goes(a, ck_row_text(row, CK_EXECUTIONS_MESSAGE_ID), err);
+  case CK_SESSIONS:
+    return home_goes(a, ck_row_text(row, CK_SESSIONS_PLATFORM),
+                     ck_row_text(row, CK_SESSIONS_CONVERSATION_ID), err);
+  case CK_CONVERSATIONS:
+    return is_going(a, ck_row_key(row), err);
+  case CK_LINKS:
+    return is_going(a, ck_row_text(row, CK_LINKS_LOCAL_CONVERSATION_ID), err);
+  case CK_JOBS:
+    rc = is_going(a, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID), err);
+    return rc ? rc : message_goes(a, ck_row_text(row, CK_JOBS_MESSAGE_ID), err);
+  default:
+    return 0;
+  }
 }
 
 static int find_id(struct apply *a, struct ck_str id, const struct ck_row **row,
@@ -48,7 +81,7 @@ int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
   *row = NULL;
   if (!a->any_forgotten || !key.n) return 0;
   ck_forgotten_id(&id, t, key);
-  int rc = apply_is_forgetting(a, ck_buf_view(&id), err);
+  int rc = t == CK_CONVERSATIONS ? apply_is_forgetting(a, ck_buf_view(&id), err) : 0;
   if (rc == 0) rc = find_id(a, ck_buf_view(&id), row, err);
   ck_buf_free(&id);
   return rc;
@@ -78,6 +111,7 @@ static int find_owner(struct apply *a, const struct ck_row *w, const struct ck_r
                      ck_row_text(w, CK_MESSAGES_CONVERSATION_ID), row, err);
   case CK_EXECUTIONS:
     rc = apply_find_forgotten(a, CK_MESSAGES, ck_row_text(w, CK_EXECUTIONS_MESSAGE_ID), row, err);
+    if (rc == 0) rc = apply_row_goes(a, w, err);
     return rc ? rc
               : find_home(a, a->identity.home.platform, a->identity.home.conversation, row, err);
   case CK_SESSIONS:
@@ -154,8 +188,9 @@ int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err) 
   }
   if (w->table != CK_CONVERSATIONS) return 0;
   if (drop_summary(a, w, err)) return -1;
-  int rc = apply_find_forgotten(a, CK_MESSAGES, ck_row_text(w, CK_CONVERSATIONS_LAST_MESSAGE_ID),
-                                &why, err);
+  struct ck_str last = ck_row_text(w, CK_CONVERSATIONS_LAST_MESSAGE_ID);
+  int rc = apply_find_forgotten(a, CK_MESSAGES, last, &why, err);
+  if (rc == 0) rc = message_goes(a, last, err);
   if (rc > 0)
     w->v[CK_CONVERSATIONS_LAST_MESSAGE_ID] = w->v[CK_CONVERSATIONS_LAST_MESSAGE_AT] =
         (struct ck_value){0};

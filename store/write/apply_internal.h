@@ -239,12 +239,11 @@ void identity_of_source(const struct apply *a, struct ck_row *row);
 void apply_home_key(struct ck_buf *key, struct ck_str platform, struct ck_str conversation);
 /* 1: this is still being forgotten: "TABLE/KEY" of what was named; 0; -1. */
 int apply_is_forgetting(struct apply *a, struct ck_str with, struct ck_err *err);
-/* The same of a conversation: its record may still be there, and is as if it were not. */
-int apply_is_going(struct apply *a, struct ck_str conversation, struct ck_err *err);
-/* The same of a conversation's own record, its links and its jobs. */
+/* 1: this record, which is still there, belongs to a conversation that is being forgotten: it is as
+ * if it were not there; 0; -1. */
 int apply_row_goes(struct apply *a, const struct ck_row *row, struct ck_err *err);
-/* 1: this record was forgotten and stays away, *row is what is kept of it, or NULL while it is
- * still being forgotten; 0; -1. */
+/* 1: this record was forgotten and stays away, *row is what is kept of it, or NULL of a
+ * conversation that is still being forgotten; 0; -1. */
 int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
                          const struct ck_row **row, struct ck_err *err);
 /* 1: the row that a source brings is of something that was forgotten: it is left out, and

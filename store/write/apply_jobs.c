@@ -13,9 +13,7 @@
 
 struct entry *apply_find_job(struct apply *a, struct ck_str id, struct ck_err *err) {
   struct entry *e = apply_find(a, CK_JOBS, id, err);
-  int goes = e && e->exists
-                 ? apply_is_going(a, ck_row_text(&e->row, CK_JOBS_LOCAL_CONVERSATION_ID), err)
-                 : 0;
+  int goes = e && e->exists ? apply_row_goes(a, &e->row, err) : 0;
   if (goes < 0) return NULL;
   if (!e || (e->exists && !goes)) return e;
   struct ck_str shown = ck_utf8_cut(id, 100);

@@ -62,7 +62,7 @@ static int must_exist(struct apply *a, const struct ck_row *row, int column, enu
   struct ck_str key = ck_row_text(row, column);
   const struct entry *e = apply_find(a, parent, key, err);
   if (!e) return -1;
-  int goes = e->exists && parent == CK_CONVERSATIONS ? apply_is_going(a, key, err) : 0;
+  int goes = e->exists ? apply_row_goes(a, &e->row, err) : 0;
   if (goes < 0 || (e->exists && !goes)) return goes;
   struct ck_str shown = ck_utf8_cut(key, 100);
   return ck_fail(err, "%s.%s: '%.*s' is not in %s", ck_tables[row->table].name,
@@ -298,6 +298,8 @@ static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct
   struct entry *e = write->table == CK_LINKS ? find_link(a, write, err)
                                              : apply_find(a, write->table, ck_row_key(write), err);
   if (!e) return -1;
+  int goes = e->exists ? apply_row_goes(a, &e->row, err) : 0;
+  if (goes) return goes;
   if (write->table == CK_JOBS) return put_job(a, e, write, err);
   struct rules_write how = {.now = a->now, .age = age, .news = is_news(a, write)};
   if (write->table == CK_SESSIONS) {

@@ -182,6 +182,7 @@
     "INSERT INTO attachment_names VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING") \
   L(FILE_FORGOTTEN, "SELECT 1 FROM forgotten_files WHERE hash = ?1") \
   L(FORGETTING, "SELECT 1 FROM forgetting LIMIT 1") \
+  L(FORGETTING_HOME, "SELECT 1 FROM forgetting_homes WHERE platform = ?1 AND conversation = ?2") \
   L(FORGETTING_IS, "SELECT 1 FROM forgetting WHERE forgotten_with = ?1") \
   L(MESSAGES_FORGOTTEN, "SELECT 1 FROM forgotten WHERE conversation_id = ?2 AND platform = ?1" \
                         " AND table_name = 'messages' AND NOT taken_back LIMIT 1") \

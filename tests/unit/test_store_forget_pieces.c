@@ -180,19 +180,58 @@ Test(apply, two_are_forgotten_at_a_time) {
   cr_expect_eq(put_all("b"), 'n', "%s", s.reason.text);
 }
 
-/* An execution that comes alone while its message is still there goes with it. */
-Test(apply, what_comes_between_the_pieces_goes_too) {
+/* What is still there is as if it were not: nothing is added to it, and its keys lead no other rows
+ * to it. */
+Test(apply, what_is_still_there_is_not_to_be_had) {
   put_all("a");
-  apply_resize_forget(s.apply, 3);
+  put_jobs("a");
+  apply_resize_forget(s.apply, 1);
   ap_mutate(forget_of("conversation", "p:a"));
-  cr_assert_gt(count("messages WHERE id = 'a5'"), 0);
   sh_put(&s, CK_EXECUTIONS,
          "{'instruction_id':'late','message_id':'a5','target':'t','tool':'x',"
          "'params':'the secret','executed_at':600}");
-  commit();
+  cr_expect_eq(commit(), '=');
+  sh_put(&s, CK_EXECUTIONS,
+         "{'instruction_id':'ae5-0','message_id':'a5','target':'t','tool':'x',"
+         "'params':'the secret','executed_at':900}");
+  cr_expect_eq(commit(), '=');
+  sh_put(&s, CK_SESSIONS,
+         "{'id':'p:a@1970-01-01','platform':'p','conversation_id':'b',"
+         "'started_at':500,'last_activity_at':900}");
+  cr_expect_eq(commit(), '=');
+  put(CK_CONVERSATIONS,
+      ck_sprintf("{'local_conversation_id':'p:b','platform':'p','title':'another'}"));
+  cr_expect_eq(commit(), 'n', "%s", s.reason.text);
+  sh_put(&s, CK_LINKS,
+         "{'link_id':'al','local_conversation_id':'p:b','platform':'p',"
+         "'remote_conversation_id':'b','observed_at':600}");
+  cr_expect_eq(commit(), '=');
+  sh_refused(&s, "is not in messages", CK_JOBS,
+             "{'job_id':'new','local_conversation_id':'p:b','message_id':'a5',"
+             "'target_snapshot':'{}','payload':'x','next_attempt_at':1}");
   while (sh_forget_piece(&s)) is_sound();
   cr_expect_eq(count("executions"), 0);
+  cr_expect_eq(count("sessions"), 0);
+  cr_expect_eq(count("conversation_links"), 0);
   cr_expect(!has_text("the secret"));
+}
+
+/* A message is gone at once; its originals and files follow. */
+Test(apply, a_copy_of_what_is_being_forgotten_is_left_out) {
+  put_all("a");
+  apply_resize_forget(s.apply, 1);
+  ap_mutate(forget_of("message", "a3"));
+  cr_assert_eq(count("forgetting"), 1);
+  struct ck_buf row = {0};
+  struct ck_mutation m = {.kind = CK_OP_COPY};
+  sh_pack(&row, "{'id':'a3','platform':'p','conversation_id':'fork','role':'user',"
+                "'raw_text':'the secret','observed_at':503}");
+  m.as.copy.row = ck_buf_view(&row);
+  cr_expect_eq(ap_mutate(m), '=', "%s", s.reason.text);
+  ck_buf_free(&row);
+  ap_refused(remember_of("message", "a3"), "still being forgotten");
+  while (sh_forget_piece(&s)) is_sound();
+  cr_expect_eq(ap_mutate(remember_of("message", "a3")), 'u', "%s", s.reason.text);
 }
 
 #define HASH "1111111111111111111111111111111111111111111111111111111111111111"
