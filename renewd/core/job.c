@@ -228,6 +228,14 @@ void renew_jobs_followed(struct renew_core *core) {
 
 /* ---- rows ---- */
 
+/* The row of a conversation on manual of which nothing is held was left out: whether that rests, if
+ * a person wants one of its follow-ups anyway, is asked for. */
+static void rest_of(struct renew_core *core, const struct renew_job *j) {
+  struct renew_conversation *c = j->of;
+  bool may_rest = j->automatic && c->automation == RENEW_MANUAL && !c->cooldown_until;
+  if (may_rest && !c->unsure) c->unsure = renew_wait_unsure(core, c);
+}
+
 static struct renew_job *job_get(struct renew_core *core, const struct ck_row *row) {
   struct renew_job *j = renew_core_job(core, ck_row_key(row));
   if (j) return j;
@@ -239,6 +247,7 @@ static struct renew_job *job_get(struct renew_core *core, const struct ck_row *r
   j->of = renew_conversation_get(core, ck_row_text(row, CK_JOBS_LOCAL_CONVERSATION_ID));
   j->next = j->of->jobs;
   j->of->jobs = j;
+  rest_of(core, j);
   renew_index_add(&core->jobs, &j->node);
   return j;
 }

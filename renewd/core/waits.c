@@ -124,8 +124,11 @@ static void take_job(struct renew_core *core, const struct renew_wait_row *row) 
 
 static void take_rest(struct renew_core *core, const struct renew_wait_row *row) {
   struct renew_conversation *c = renew_core_conversation(core, row->id);
-  if (!c || !c->unsure || c->cooldown_until != renew_clamp(row->until)) return;
+  int64_t until = renew_clamp(row->until);
+  bool left_out = c && !c->cooldown_until; /* its row, as it is on manual */
+  if (!c || !c->unsure || (!left_out && c->cooldown_until != until)) return;
   c->unsure = 0;
+  c->cooldown_until = until;
   c->rest = over_at(core, row);
 }
 

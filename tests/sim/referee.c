@@ -196,7 +196,7 @@ void sim_check_lease(int id) {
   const struct attempt *a = &c->attempts[c->attempts_n - 1];
   struct target *t = &world.t[j->target];
   if (t->leased.run != renewd.run) t->former = t->leased;
-  t->leased = (struct leased){id, a->boot, world.offset, renewd.run};
+  t->leased = (struct leased){id, a->boot, a->at, world.offset, renewd.run};
   sim_account_leased(j, t->leased);
   check_rate(c, HOURLY, HOUR, j->name);
   if (j->automatic && !j->anyway) check_rate(c, PER_DAY, DAY, j->name);

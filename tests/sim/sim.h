@@ -199,6 +199,7 @@ struct target {
   struct leased {
     int job;        /* -1: none */
     int64_t at;     /* boot */
+    int64_t begun;  /* wall: the same, as whoever claimed it said */
     int64_t offset; /* of the wall clock then */
     unsigned run;
   } leased, former; /* the last lease; and the last one of an earlier run */

@@ -220,6 +220,26 @@ Test(renewd_clocks, a_wait_that_another_has_written, .init = core_begin, .fini =
   claims(id);
 }
 
+/* Its row came before that of its job, and was left out: nothing is held of what is on manual. */
+Test(renewd_clocks, the_rest_of_a_conversation_on_manual, .init = core_begin, .fini = core_end) {
+  knows_waits = false;
+  id = automatic("m1");
+  row_conversation("c", "manual", "m1", at.wall + HOUR);
+  row_job((struct row_of_job){.id = id, .of = "c", .message = "m1"});
+  happen(RENEW_TICK);
+  const struct renew_effect *asked = queried(RENEW_ABOUT_WAITS);
+  cr_assert(asked && ck_str_is(asked->as.query.conversation_id, "c"));
+  receipt(told(CK_OP_SUPERSEDE), '=', 1); /* a person wants it anyway */
+  claims(NULL);
+  const struct renew_wait_row rest = {
+      .number = 1, .id = CK_LIT("c"), .until = at.wall + HOUR, .left = MINUTE};
+  answer(asked, (struct renew_answer){.waits = &rest, .n = 1});
+  answer(queried(RENEW_ABOUT_WAITS), (struct renew_answer){0}); /* and the job's own wait */
+  claims(NULL);
+  pass(MINUTE);
+  claims(id);
+}
+
 /* It is asked about again if its row comes while the answer is on its way. */
 Test(renewd_clocks, a_wait_whose_row_comes_while_it_is_asked_for, .init = core_begin,
      .fini = core_end) {
