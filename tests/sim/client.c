@@ -17,18 +17,25 @@ static void arrive(int id) {
   j->may_have_arrived = true;
 }
 
-/* The store grants the claim. */
+static void claims_again(const struct event *e, int64_t in) {
+  sim_add(CLIENT_CLAIMS, in, e->id)->number = e->number;
+}
+
+/* The store grants the claim. While that is refused, and the offer stays, its client tries again.
+ */
 void sim_client_claims(const struct event *e) {
   struct job *j = &world.j[e->id];
   struct conversation *c = &world.c[j->conversation];
   if (j->offer != e->number) return;
   if (!store.up) {
-    sim_add(CLIENT_CLAIMS, 1 + chance(10 * SECOND), e->id)->number = e->number;
+    claims_again(e, 1 + chance(10 * SECOND));
     return;
   }
   if (j->status != PENDING || sim_is_superseded(j) || c->automation == RENEW_PAUSED ||
-      sim_is_paused(j, j->offered_to))
+      sim_is_paused(j, j->offered_to)) {
+    claims_again(e, MINUTE + chance(10 * MINUTE));
     return;
+  }
   arrive(e->id);
   sim_lease(e->id, (struct attempt){now().wall, world.boot, e->id, world.boot});
   j->lease_run = 0;

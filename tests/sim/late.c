@@ -209,7 +209,7 @@ void sim_check_at_end(void) {
                  (j->wait.calendar ? j->next > now().wall : ends(&j->wait) > since) ||
                  (j->automatic && rests(c) > since) || unpaused_since(j) > since ||
                  sim_account_open_since(j) > since;
-    SIM_CHECK(waits, "job %s is forgotten", j->name);
+    if (!waits) fail_late(j, since);
   }
   for (int id = 0; id < world.conversations_n; id++) {
     const struct conversation *c = &world.c[id];
