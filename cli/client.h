@@ -82,9 +82,6 @@ int cli_status_of(struct cli *c, json_t **info);
  * that the caller json_decrefs. NULL: none came within ms, the reason is in err. */
 json_t *cli_info_of(const struct cli *c, enum ck_door door, int ms, struct ck_err *err);
 
-/* A MessagePack value as JSON, or NULL if it is malformed. The caller json_decrefs it. */
-json_t *cli_json_of(struct ck_str value);
-
 /* ---- writing ---- */
 
 /* Sends one changeset (an encoded array of mutations) and waits up to 10 s for its receipt. *result

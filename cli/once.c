@@ -5,6 +5,7 @@
 #include "cli/out.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
+#include "proto/json.h"
 
 #define ANSWER_MS 500
 /* The end, when nothing has been left to do for this long: longer than the time between two reports
@@ -189,7 +190,7 @@ int cli_once_look(struct cli_once *o) {
   if (!o->snapshot) o->snapshot = ck_door_connect(o->c->settings, CK_DOOR_SNAPSHOT, &err);
   json_t *info = NULL;
   if (o->snapshot && ck_ask(o->snapshot, &request, &answer, &frame, ANSWER_MS, &err) == 0) {
-    info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
+    info = answer.kind == CK_MSG_INFO ? ck_json_of(answer.as.info.info) : NULL;
     zmq_msg_close(&frame);
   }
   int rc = judge(o, info);

@@ -3,20 +3,10 @@
 
 #include <stdlib.h>
 
+#include "proto/json.h"
 #include "proto/map.h"
 
 #define PAGE 1000
-
-json_t *cli_json_of(struct ck_str value) {
-  struct ck_buf text = {0};
-  struct ck_reader r = ck_reader_of(value);
-  json_error_t error;
-  json_t *json = NULL;
-  if (ck_read_json(&r, &text) == 0)
-    json = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-  ck_buf_free(&text);
-  return json;
-}
 
 /* Reports an answer of an unexpected kind. */
 static int strange(const struct cli *c, zmq_msg_t *frame) {
@@ -34,7 +24,7 @@ static int query_rows(struct cli *c, struct ck_query query, char **next, json_t 
   if (next) request.as.query.cursor = ck_str_of(*next);
   int rc = cli_ask(c, &request, &answer, &frame);
   if (rc != CLI_GO_ON) return rc;
-  *rows = answer.kind == CK_MSG_ROWS ? cli_json_of(answer.as.rows.rows) : NULL;
+  *rows = answer.kind == CK_MSG_ROWS ? ck_json_of(answer.as.rows.rows) : NULL;
   if (!json_is_array(*rows)) {
     json_decref(*rows);
     *rows = NULL;
@@ -133,7 +123,7 @@ json_t *cli_info_of(const struct cli *c, enum ck_door door, int ms, struct ck_er
   zmq_msg_t frame;
   json_t *info = NULL;
   if (ck_ask(dealer, &request, &answer, &frame, ms, err) == 0) {
-    info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
+    info = answer.kind == CK_MSG_INFO ? ck_json_of(answer.as.info.info) : NULL;
     zmq_msg_close(&frame);
     if (!info) ck_fail(err, "unexpected answer");
   }
@@ -146,7 +136,7 @@ int cli_status_of(struct cli *c, json_t **info) {
   zmq_msg_t frame;
   int rc = cli_ask(c, &request, &answer, &frame);
   if (rc != CLI_GO_ON) return rc;
-  *info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
+  *info = answer.kind == CK_MSG_INFO ? ck_json_of(answer.as.info.info) : NULL;
   if (!json_is_object(*info)) {
     json_decref(*info);
     *info = NULL;

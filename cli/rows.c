@@ -8,6 +8,7 @@
 #include "cli/time.h"
 #include "proto/renewal.h"
 #include "proto/filters.h"
+#include "proto/json.h"
 #include "proto/moment.h"
 #include "proto/near.h"
 #include "proto/render/render.h"
@@ -537,21 +538,8 @@ void cli_record_print(enum ck_table which, const json_t *row, int64_t now) {
   }
 }
 
-json_t *cli_record_json(enum ck_table which, const json_t *row) {
-  const struct ck_table_info *info = &ck_tables[which];
-  json_t *record = json_object();
-  for (int i = 0; i < info->mirrored; ++i) {
-    json_t *value = json_object_get(row, info->fields[i].name);
-    if (value) json_object_set(record, info->fields[i].name, value);
-  }
-  const char *renewal = cli_member(row, "renewal");
-  json_t *said = *renewal ? json_loads(renewal, 0, NULL) : NULL;
-  if (said) json_object_set_new(record, "renewal", said);
-  return record;
-}
-
 void cli_record_line(enum ck_table which, const json_t *row) {
-  json_t *record = cli_record_json(which, row);
+  json_t *record = ck_record_json(which, row);
   cli_json_line(record);
   json_decref(record);
 }

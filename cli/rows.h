@@ -46,10 +46,7 @@ void cli_rows_print(const struct cli_kind *kind, const json_t *rows, bool whole,
 void cli_record_print(enum ck_table table, const json_t *row, int64_t now);
 /* Appends what is said of a conversation's follow-ups (proto/renewal.h). */
 void cli_follow_ups_text(struct ck_buf *b, const json_t *row);
-/* The record's mirrored columns, in their order: what a row of the store's is to everybody else;
- * and `renewal`, if anything is said of a conversation's follow-ups. The caller json_decrefs it. */
-json_t *cli_record_json(enum ck_table table, const json_t *row);
-/* Prints it as one line of JSON. */
+/* Prints the record as one line of JSON (ck_record_json). */
 void cli_record_line(enum ck_table table, const json_t *row);
 /* The row of an object of the store's answers: the columns that it has. Text is borrowed. */
 void cli_row_of(struct ck_row *row, enum ck_table table, const json_t *object);

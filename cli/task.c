@@ -10,6 +10,7 @@
 
 #include "cli/out.h"
 #include "proto/clock.h"
+#include "proto/json.h"
 
 #define LOOK_MS 20
 #define LOOK_MAX_MS 200
@@ -76,7 +77,7 @@ static int ask(struct cli *c, const struct cli_task *task, const char *id, json_
   int rc = cli_ask(c, &request, &answer, &frame);
   ck_buf_free(&none);
   if (rc != CLI_GO_ON) return rc;
-  *info = answer.kind == CK_MSG_INFO ? cli_json_of(answer.as.info.info) : NULL;
+  *info = answer.kind == CK_MSG_INFO ? ck_json_of(answer.as.info.info) : NULL;
   zmq_msg_close(&frame);
   if (json_is_object(*info)) return CLI_GO_ON;
   json_decref(*info);

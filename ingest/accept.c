@@ -33,6 +33,7 @@ void ingest_accept_free(struct ingest_acceptor *a) {
   ck_quarantine_free(&a->unknown);
   ck_buf_free(&a->line);
   ck_buf_free(&a->raw);
+  ck_buf_free(&a->message_id);
   ck_arena_free(&a->arena);
   ingest_changeset_free(&a->alone);
   ingest_changeset_free(&a->many);
@@ -135,6 +136,8 @@ int ingest_accept(struct ingest_acceptor *a, const struct ingest_observation *o,
     ingest_reject(a, from, place, err->text, ingest_accept_raw(a, o));
     return -1;
   }
+  ck_buf_clear(&a->message_id);
+  ck_buf_str(&a->message_id, facts.message_id);
   if (o->unknown || facts.homeless) keep_unknown(a, o, facts.message_id, facts.homeless);
   if (a->alone.out.cap > SYNC_AT) ingest_changeset_free(&a->alone);
   spooled(a);

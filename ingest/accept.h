@@ -35,6 +35,7 @@ struct ingest_acceptor {
   int64_t retry_at;          /* ck_boot_ms() of the next try while the disk is full */
   struct ingest_notes notes; /* since the start */
   struct ck_buf line, raw;
+  struct ck_buf message_id; /* of the observation that was accepted last */
   struct ck_arena arena;
   struct ingest_changeset alone; /* an observation that stands alone */
   struct ingest_changeset many;  /* the conversation that is being given */

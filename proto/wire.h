@@ -345,9 +345,10 @@
 /* ---- what comes in: ingest's own door ---- */
 
 /* Anyone → ingest, observe: one observation, a map with the names of docs/cli.md. Answered with
- * TAKEN once it is durable in the spool; `number` is the number of its changeset. */
+ * TAKEN once it is durable in the spool; `number` is the number of its changeset, message_id the id
+ * of its message: its own, or the one that was made for it. */
 #define CK_OBSERVE_FIELDS(F) F(UINT, request) F(RAW, observation)
-#define CK_TAKEN_FIELDS(F) F(UINT, request) F(UINT, number)
+#define CK_TAKEN_FIELDS(F) F(UINT, request) F(UINT, number) F(TEXT, message_id)
 
 /* convkeep import → ingest: one file. OPEN, then its bytes in order as PIECEs of at most 256 KiB,
  * the last with `last` true; an empty piece is allowed.

@@ -23,6 +23,7 @@ static void end(void *self) {
   struct webd *w = self;
   web_ask_free(&w->store);
   web_ask_free(&w->ingest);
+  web_imports_free(&w->imports);
   web_write_free(&w->write);
   web_http_free(&w->http);
   web_access_free(&w->access);
@@ -37,7 +38,8 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   const struct web_http_ops ops = {w, routes, web_page_refusal};
   w->store = web_ask_new(s, CK_DOOR_SNAPSHOT, err);
   if (w->store) w->ingest = web_ask_new(s, CK_DOOR_OBSERVE, err);
-  if (w->ingest) w->write = web_write_new(s, err);
+  if (w->ingest) w->imports = web_imports_new(s, err);
+  if (w->imports) w->write = web_write_new(s, err);
   if (w->write) w->http = web_http_new(s, &ops, w->access, err);
   if (!w->http) {
     end(w);
@@ -68,7 +70,8 @@ static void work(struct webd *w) {
     web_http_step(w->http);
     w->waits[0] = web_ask_step(w->store);
     w->waits[1] = web_ask_step(w->ingest);
-    w->waits[2] = web_write_step(w->write);
+    w->waits[2] = web_imports_step(w->imports);
+    w->waits[3] = web_write_step(w->write);
   } while (web_http_again(w->http));
 }
 
@@ -89,6 +92,7 @@ static void wait_for(void *self, struct ck_wait *w) {
     ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
   ck_wait_for(w, web_ask_socket(d->store), 0, ZMQ_POLLIN);
   ck_wait_for(w, web_ask_socket(d->ingest), 0, ZMQ_POLLIN);
+  ck_wait_for(w, web_imports_socket(d->imports), 0, ZMQ_POLLIN);
   for (size_t i = 0; i < sizeof d->waits / sizeof *d->waits; ++i) ck_wait_within(w, d->waits[i]);
   web_http_wait(d->http, w);
   ck_wait_lazily(w, d->report_at);

@@ -13,9 +13,10 @@ struct webd {
   struct web_access *access;
   struct web_http *http;
   struct web_ask *store, *ingest; /* the doors `snapshot` and `observe` */
+  struct web_imports *imports;    /* files, to `observe` */
   struct web_write *write;        /* changesets */
   int64_t report_at;              /* boot */
-  int waits[3];                   /* of the three above */
+  int waits[4];                   /* of the four above */
   int64_t trouble_at;             /* wall: since when it does not listen; 0: it does */
 };
 

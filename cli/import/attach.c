@@ -12,6 +12,7 @@
 #include "proto/file.h"
 #include "proto/map.h"
 #include "proto/sha256.h"
+#include "proto/json.h"
 
 #define ITEMS_MAX 1000000
 #define BUNDLE (256u << 10) /* bytes after which a piece is sent */
@@ -349,7 +350,7 @@ static json_t *look_up(struct cli_attach *a) {
   request.as.query = (struct ck_query){
       .table = CK_LIT("attachments"), .filters = ck_buf_view(&filters), .limit = NAMES_MAX};
   if (ck_ask(a->c->client->snapshot, &request, &answer, &frame, ANSWER_MS, &err) == 0) {
-    if (answer.kind == CK_MSG_ROWS) rows = cli_json_of(answer.as.rows.rows);
+    if (answer.kind == CK_MSG_ROWS) rows = ck_json_of(answer.as.rows.rows);
     zmq_msg_close(&frame);
   }
   ck_buf_free(&filters);

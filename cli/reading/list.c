@@ -14,6 +14,7 @@
 #include "cli/out.h"
 #include "cli/reading/question.h"
 #include "proto/clock.h"
+#include "proto/json.h"
 
 #define FILTERS_MAX 16
 #define LIMIT_MAX 1000
@@ -318,7 +319,7 @@ static void print_json(const struct query *q, const json_t *rows) {
   size_t i;
   json_t *row;
   json_array_foreach(rows, i, row) {
-    json_t *line = t < CK_TABLES ? cli_record_json(t, row) : json_incref(row),
+    json_t *line = t < CK_TABLES ? ck_record_json(t, row) : json_incref(row),
            *question = json_object_get(row, "first_question");
     if (question) json_object_set(line, "first_question", question);
     if (q->next && i + 1 == json_array_size(rows))

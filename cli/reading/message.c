@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "cli/out.h"
 #include "cli/rows.h"
+#include "proto/json.h"
 
 void cli_message_of(struct cli_message *message, const json_t *object, const struct ck_step *step) {
   const json_t *executions = json_object_get(object, "executions");
@@ -46,7 +47,7 @@ json_t *cli_message_json(const struct ck_step *step, size_t branches, const json
   struct cli_message message;
   cli_message_of(&message, object, step);
   const struct render_message *m = &message.m;
-  json_t *out = cli_record_json(CK_MESSAGES, object), *rest = json_deep_copy(m->details),
+  json_t *out = ck_record_json(CK_MESSAGES, object), *rest = json_deep_copy(m->details),
          *executions = json_array(), *execution;
   size_t i;
   json_object_set_new(
@@ -60,7 +61,7 @@ json_t *cli_message_json(const struct ck_step *step, size_t branches, const json
   put_list(out, rest, "attachments");
   put_list(out, rest, "citations");
   json_array_foreach(json_object_get(object, "executions"), i, execution)
-      json_array_append_new(executions, cli_record_json(CK_EXECUTIONS, execution));
+      json_array_append_new(executions, ck_record_json(CK_EXECUTIONS, execution));
   json_object_set_new(out, "executions", executions);
   json_object_del(rest, "kind");
   json_object_del(rest, "model");

@@ -13,6 +13,7 @@
 #include "cli/rows.h"
 #include "cli/task.h"
 #include "cli/reading/question.h"
+#include "proto/json.h"
 
 #define LIMIT_MAX 1000
 #define WIDTH 100 /* where there is no terminal */
@@ -49,7 +50,7 @@ static int ask(struct search *s, uint64_t limit) {
   int rc = cli_ask(s->c, &request, &answer, &frame);
   if (rc != CLI_GO_ON) return rc;
   const struct ck_found *found = &answer.as.found;
-  json_t *hits = answer.kind == CK_MSG_FOUND ? cli_json_of(found->hits) : NULL;
+  json_t *hits = answer.kind == CK_MSG_FOUND ? ck_json_of(found->hits) : NULL;
   bool good = json_is_array(hits);
   if (good) {
     json_array_extend(s->hits, hits);

@@ -10,6 +10,7 @@
 #include "cli/reading/reading.h"
 #include "cli/resolve.h"
 #include "proto/clock.h"
+#include "proto/json.h"
 
 #define NEWEST 20
 
@@ -168,10 +169,10 @@ static int fetch_conversation_messages(struct cli *c, json_t *record, size_t *al
 
 /* The record's mirrored columns, or those of each record in an array. */
 static json_t *pure(enum ck_table t, json_t *value) {
-  if (!json_is_array(value)) return cli_record_json(t, value);
+  if (!json_is_array(value)) return ck_record_json(t, value);
   json_t *records = json_array(), *row;
   size_t i;
-  json_array_foreach(value, i, row) json_array_append_new(records, cli_record_json(t, row));
+  json_array_foreach(value, i, row) json_array_append_new(records, ck_record_json(t, row));
   return records;
 }
 
@@ -184,7 +185,7 @@ static void add_pure(json_t *out, const char *name, const char *table, json_t *v
 
 /* As it is printed with --json. */
 static void print_json(enum ck_table table, json_t *record) {
-  json_t *out = json_object(), *own = cli_record_json(table, record);
+  json_t *out = json_object(), *own = ck_record_json(table, record);
   json_object_set(out, "table", json_object_get(record, "table"));
   json_object_update(out, own);
   struct belonging belongings[BELONGINGS_MAX];

@@ -19,6 +19,7 @@ struct waiting {
   unsigned char peer[IDENTITY_MAX];
   unsigned char peer_n;
   uint64_t request, number;
+  size_t id_at, id_n; /* in ids */
 };
 
 struct ingest_door {
@@ -27,6 +28,7 @@ struct ingest_door {
   void *router;
   struct waiting *waiting;
   size_t waiting_n;
+  struct ck_buf ids; /* of their messages */
   struct ck_buf out;
 };
 
@@ -46,6 +48,7 @@ void ingest_door_close(struct ingest_door **door) {
   ck_door_close(&d->router, 200);
   ck_door_unlink(d->settings, CK_DOOR_OBSERVE);
   ck_buf_free(&d->out);
+  ck_buf_free(&d->ids);
   free(d->waiting);
   free(d);
   *door = NULL;
@@ -81,13 +84,14 @@ void ingest_door_answer(struct ingest_door *d, bool durable) {
     const struct waiting *w = &d->waiting[i];
     struct ck_str peer = {(const char *)w->peer, w->peer_n};
     struct ck_message m = {.kind = CK_MSG_TAKEN};
-    m.as.taken = (struct ck_taken){w->request, w->number};
+    m.as.taken = (struct ck_taken){w->request, w->number, {d->ids.data + w->id_at, w->id_n}};
     if (durable)
       say(d, peer, &m);
     else
       say_problem(d, peer, w->request, "busy", NO_ROOM);
   }
   d->waiting_n = 0;
+  ck_buf_clear(&d->ids);
 }
 
 /* ---- messages ---- */
@@ -112,8 +116,13 @@ static void on_observe(struct ingest_door *d, struct ck_str peer, const struct c
     say_problem(d, peer, observe->request, "refused", err.text);
   } else {
     struct waiting *w = &d->waiting[d->waiting_n++];
-    *w = (struct waiting){
-        .peer_n = (unsigned char)peer.n, .request = observe->request, .number = number};
+    struct ck_str id = ck_buf_view(&d->ops.acceptor->message_id);
+    *w = (struct waiting){.peer_n = (unsigned char)peer.n,
+                          .request = observe->request,
+                          .number = number,
+                          .id_at = d->ids.len,
+                          .id_n = id.n};
+    ck_buf_str(&d->ids, id);
     memcpy(w->peer, peer.s, peer.n);
   }
   ck_arena_free(&arena);

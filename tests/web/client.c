@@ -49,13 +49,20 @@ const char *t_token(const char *name, const char *scopes) {
 
 /* ---- connections ---- */
 
-int t_web_connect(void) {
+int t_web_try(void) {
   struct sockaddr_in at = {.sin_family = AF_INET,
-                           .sin_port = htons((uint16_t)t_web_port()),
+                           .sin_port = htons((uint16_t)port_there()),
                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  T_CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0, "webd at port %d: %s",
-          ntohs(at.sin_port), strerror(errno));
+  if (fd >= 0 && at.sin_port && connect(fd, (struct sockaddr *)&at, sizeof at) == 0) return fd;
+  if (fd >= 0) close(fd);
+  return -1;
+}
+
+int t_web_connect(void) {
+  t_web_port();
+  int fd = t_web_try();
+  T_CHECK(fd >= 0, "webd does not listen: %s", strerror(errno));
   return fd;
 }
 
@@ -167,22 +174,36 @@ static bool has(const char *headers, const char *name) {
   return value_of(headers, name, value) != NULL;
 }
 
-struct t_reply t_ask_web(const char *method, const char *path, const char *token,
-                         const char *headers, const char *body) {
+struct t_reply t_ask_web_on(int fd, const char *method, const char *path, const char *token,
+                            const char *headers, const char *body) {
   struct ck_buf b = {0};
+  struct sockaddr_in at;
+  socklen_t n = sizeof at;
+  getpeername(fd, (struct sockaddr *)&at, &n);
   ck_buf_printf(&b, "%s %s HTTP/1.1\r\n%s", method, path, headers);
-  if (!has(headers, "Host")) ck_buf_printf(&b, "Host: %s\r\n", t_web_host());
+  if (!has(headers, "Host")) ck_buf_printf(&b, "Host: 127.0.0.1:%d\r\n", ntohs(at.sin_port));
   if (token) ck_buf_printf(&b, "Authorization: Bearer %s\r\n", token);
   if (body && !has(headers, "Content-Length"))
     ck_buf_printf(&b, "Content-Length: %zu\r\n", strlen(body));
   ck_buf_text(&b, "Connection: close\r\n\r\n");
   if (body) ck_buf_text(&b, body);
-  int fd = t_web_connect();
   t_web_send(fd, b.data, b.len);
   ck_buf_free(&b);
   struct t_reply r = t_web_read(fd, ANSWER_MS);
   close(fd);
   return r;
+}
+
+struct t_reply t_ask_web(const char *method, const char *path, const char *token,
+                         const char *headers, const char *body) {
+  return t_ask_web_on(t_web_connect(), method, path, token, headers, body);
+}
+
+char *t_in_query(const char *text) {
+  struct ck_buf b = {0};
+  for (; *text; ++text) ck_buf_printf(&b, "%%%02X", (unsigned char)*text);
+  ck_buf_cstr(&b);
+  return b.data;
 }
 
 void t_web_says(int status, const char *word, const char *method, const char *path,

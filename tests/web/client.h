@@ -35,6 +35,14 @@ struct t_reply t_ask_web(const char *method, const char *path, const char *token
 void t_web_says(int status, const char *word, const char *method, const char *path,
                 const char *token, const char *headers, const char *body);
 
+/* The same on a connection that is there; it is closed. And one: -1: webd does not listen. */
+struct t_reply t_ask_web_on(int fd, const char *method, const char *path, const char *token,
+                            const char *headers, const char *body);
+int t_web_try(void);
+
+/* The text as it stands in a query, on the heap; the caller frees. */
+char *t_in_query(const char *text);
+
 /* A connection; bytes on it; its end. Reading waits for ms at most: a whole reply, or what there is
  * when the other side closes. */
 int t_web_connect(void);

@@ -3,5 +3,12 @@
 
 const struct web_route web_api_routes[] = {
     {WEB_GET, "/v1/status", CK_SCOPE_READ, 0, 0, web_api_status},
+    {WEB_POST, "/v1/observations", CK_SCOPE_CAPTURE, 0, WEB_OBSERVATIONS_BYTES,
+     web_api_observations},
+    {WEB_GET, "/v1/conversations", CK_SCOPE_READ, 0, 0, web_api_conversations},
+    {WEB_GET, "/v1/conversations/{id}", CK_SCOPE_READ, 0, 0, web_api_conversation},
+    {WEB_GET, "/v1/messages", CK_SCOPE_READ, 0, 0, web_api_messages},
+    {WEB_GET, "/v1/jobs", CK_SCOPE_READ, 0, 0, web_api_jobs},
+    {WEB_GET, "/v1/search", CK_SCOPE_READ, 0, 0, web_api_search},
     {WEB_POST, "/v1/pair", 0, WEB_OPEN | WEB_NO_FORM, 4096, web_api_pair},
     {0}};

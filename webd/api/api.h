@@ -6,5 +6,23 @@
 
 void web_api_status(void *self, struct web_request *r);
 void web_api_pair(void *self, struct web_request *r);
+void web_api_conversations(void *self, struct web_request *r);
+void web_api_conversation(void *self, struct web_request *r);
+void web_api_messages(void *self, struct web_request *r);
+void web_api_jobs(void *self, struct web_request *r);
+void web_api_search(void *self, struct web_request *r);
+
+/* A list of observations in an array has WEB_ARRAY_BYTES at most: it is read as a whole. */
+#define WEB_OBSERVATIONS_BYTES ((size_t)64 << 20)
+#define WEB_ARRAY_BYTES ((size_t)16 << 20)
+void web_api_observations(void *self, struct web_request *r);
+
+/* ---- what several of them need ---- */
+
+/* Reads the argument as a number from least to most, or as a moment (proto/moment.h); without it
+ * *value stays. False: it is none, and the request is refused. */
+bool web_arg_number(struct web_request *r, const char *name, int64_t least, int64_t most,
+                    int64_t *value);
+bool web_arg_moment(struct web_request *r, const char *name, int64_t *ms);
 
 #endif

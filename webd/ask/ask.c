@@ -156,7 +156,8 @@ int web_ask(struct web_ask *a, struct ck_message *request, int ms, web_heard *he
 
 static void take_problem(struct web_ask *a, struct open *o, const struct ck_problem *p) {
   int64_t again = ck_boot_after(AGAIN_MS);
-  if (ck_str_is(p->code, "busy") && again < o->until) {
+  bool again_soon = a->door == CK_DOOR_SNAPSHOT && again < o->until;
+  if (ck_str_is(p->code, "busy") && again_soon) {
     o->not_before = again;
     append(&a->unsent, o);
     return;

@@ -30,8 +30,8 @@ struct web_ask *web_ask_new(const struct ck_settings *s, enum ck_door door, stru
 void web_ask_free(struct web_ask **a);
 
 /* Asks; the number of the request is filled in. ms: how long it may take; heard is called after
- * that at the latest. PROBLEM `busy` is no end: it is asked again while there is time. -1: the
- * request is larger than a frame can be, and heard is not called. */
+ * that at the latest. PROBLEM `busy` of the store is no end: it is asked again while there is time.
+ * -1: the request is larger than a frame can be, and heard is not called. */
 int web_ask(struct web_ask *a, struct ck_message *request, int ms, web_heard *heard, void *self);
 
 /* Questions without an end. */
@@ -44,6 +44,29 @@ void *web_ask_socket(struct web_ask *a);
 /* Takes answers, sends what is to be sent. Returns after how many milliseconds it is to be called
  * at the latest; -1: no limit. */
 int web_ask_step(struct web_ask *a);
+
+/* ---- files for ingest ---- */
+
+struct web_imports;
+
+/* How a file has ended. */
+struct web_imported {
+  const struct ck_imported *end; /* valid during the call; NULL: ingest did not answer, or `busy` */
+  bool busy;                     /* it has too many files at present */
+  struct ck_str reason;          /* of that */
+};
+typedef void web_imported_fn(void *self, const struct web_imported *how);
+
+/* As web_ask_new and web_ask_free, for ingest's door. */
+struct web_imports *web_imports_new(const struct ck_settings *s, struct ck_err *err);
+void web_imports_free(struct web_imports **all);
+/* Gives ingest a file, as `convkeep import` does; bytes must last until the end. It is durable in
+ * the spool, or the store has it, when `done` is called with `end`. */
+void web_import(struct web_imports *all, const char *name, struct ck_str bytes,
+                web_imported_fn *done, void *self);
+/* As of web_ask. */
+void *web_imports_socket(struct web_imports *all);
+int web_imports_step(struct web_imports *all);
 
 /* ---- changesets ---- */
 

@@ -120,6 +120,22 @@ void web_refuse(struct web_request *r, enum web_refusal why, const char *fmt, ..
   va_end(ap);
 }
 
+void web_refuse_json(struct web_request *r, enum web_refusal why, const char *reason,
+                     json_t *more) {
+  struct ck_buf b = {0};
+  json_t *all = json_pack("{s:s, s:s}", "error", web_refusal_words[why], "reason", reason);
+  if (!all) all = json_pack("{s:s}", "error", web_refusal_words[why]);
+  if (more) json_object_update_missing(all, more);
+  char *text = json_dumps(all, JSON_COMPACT);
+  web_count_refusal(r->http, why);
+  if (text) ck_buf_text(&b, text);
+  ck_buf_text(&b, "\n");
+  web_answer(r, statuses[why], WEB_JSON, &b);
+  free(text);
+  json_decref(all);
+  json_decref(more);
+}
+
 void web_refuse_for(struct web_request *r, enum web_refusal why, unsigned seconds, const char *fmt,
                     ...) {
   char text[16];

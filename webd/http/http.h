@@ -16,6 +16,8 @@
 #ifndef WEBD_HTTP_H
 #define WEBD_HTTP_H
 
+#include <jansson.h>
+
 #include "proto/daemon.h"
 #include "webd/guard/guard.h"
 
@@ -69,6 +71,7 @@ struct web_route {
   R(BUSY, "busy", 503, "the store or ingest cannot take more at present") \
   R(AWAY, "away", 503, "the store or ingest does not answer") \
   R(REFUSED, "refused", 409, "the store, or ingest, understood it and refuses it") \
+  R(INVALID, "invalid", 422, "nothing of what was given can be taken; failures names each") \
   R(FAILED, "failed", 500, "something here does not work; the reason says what")
 
 enum web_refusal {
@@ -124,6 +127,8 @@ void web_answer_static(struct web_request *r, const char *type, struct ck_str by
 void web_redirect(struct web_request *r, const char *path);
 void web_refuse(struct web_request *r, enum web_refusal why, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with members of an object (or NULL) after the first two: more is given up. */
+void web_refuse_json(struct web_request *r, enum web_refusal why, const char *reason, json_t *more);
 /* The same with Retry-After. */
 void web_refuse_for(struct web_request *r, enum web_refusal why, unsigned seconds, const char *fmt,
                     ...) __attribute__((format(printf, 4, 5)));

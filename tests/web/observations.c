@@ -1,0 +1,168 @@
+/* POST /v1/observations: one, several, lines, and a provider's own JSON; what is answered is
+ * durable, and what is bad is named and kept. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/harness/base.h"
+#include "tests/harness/database.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+#include "tests/web/client.h"
+
+static const char *token;
+
+static json_t *give(int status, const char *body) {
+  struct t_reply r = t_ask_web("POST", "/v1/observations", token, "", body);
+  T_CHECK(r.status == status, "%d, not %d: %.400s", r.status, status, r.body ? r.body : "");
+  json_t *said = t_reply_json(&r);
+  t_reply_free(&r);
+  return said;
+}
+
+static int64_t taken(json_t *said) { return t_int_at(said, "taken", -1); }
+
+T_STORY(web_observations, one_several_and_lines, 60) {
+  t_up();
+  token = t_token("giver", "capture");
+  json_t *said = give(200, "{\"platform\":\"x\",\"conversation_id\":\"c\",\"message_id\":\"m1\","
+                           "\"role\":\"user\",\"text\":\"Hi\",\"observed_at\":1700000000000}");
+  T_CHECK(taken(said) == 1 && strcmp(t_text_at(said, "ids.0"), "m1") == 0 &&
+              strlen(t_text_at(said, "sha256")) == 64,
+          "what was answered: %s", json_dumps(said, 0));
+  said = give(200, "[{\"platform\":\"x\",\"message_id\":\"m2\",\"text\":\"a\"},\n"
+                   " {\"platform\":\"x\",\"message_id\":\"m3\",\"text\":\"b\"}]");
+  T_CHECK(taken(said) == 2 && strcmp(t_text_at(said, "ids.1"), "m3") == 0, "several");
+  said = give(200, "{\"platform\":\"x\",\"message_id\":\"m4\",\"text\":\"a\"}\n\n"
+                   "{\"platform\":\"x\",\"text\":\"without an id\"}\n");
+  T_CHECK(taken(said) == 2 && strncmp(t_text_at(said, "ids.1"), "msg_", 4) == 0, "lines");
+  /* The same again is harmless. */
+  give(200, "{\"platform\":\"x\",\"text\":\"without an id\"}");
+  t_whole(10000);
+  T_CHECK(t_count("messages") == 5, "%lld messages are stored", (long long)t_count("messages"));
+}
+
+T_STORY(web_observations, bad_ones_are_named_and_kept, 60) {
+  t_up();
+  token = t_token("giver", "capture");
+  json_t *said = give(422, "{\"text\":\"no platform\"}");
+  T_CHECK(strcmp(t_text_at(said, "error"), "invalid") == 0 &&
+              strcmp(t_text_at(said, "failures.0.field"), "platform") == 0,
+          "%s", json_dumps(said, 0));
+  said = give(207, "[{\"platform\":\"x\",\"message_id\":\"m\",\"text\":\"good\"}, 7,\n"
+                   " {\"platform\":\"x\",\"text\":8}]");
+  T_CHECK(taken(said) == 1 && t_int_at(said, "failed", 0) == 2 &&
+              t_int_at(said, "failures.0.index", 0) == 1 &&
+              strcmp(t_text_at(said, "failures.1.field"), "text") == 0,
+          "%s", json_dumps(said, 0));
+  said = give(207, "{\"platform\":\"x\",\"message_id\":\"n\",\"text\":\"good\"}\n"
+                   "{\"platform\":\"x\",\"text\":\n");
+  T_CHECK(t_int_at(said, "failures.0.line", 0) == 2, "%s", json_dumps(said, 0));
+  said = give(400, "[{\"platform\":\"x\",\"text\":\"a\"}, {\"platform\":]");
+  T_CHECK(strcmp(t_text_at(said, "error"), "syntax") == 0 &&
+              strstr(t_text_at(said, "reason"), "column"),
+          "%s", json_dumps(said, 0));
+  give(400, "");
+  json_t *refused = t_read_lines("spool/refused.jsonl");
+  T_CHECK(json_array_size(refused) == 4, "%zu are kept", json_array_size(refused));
+  json_decref(refused);
+  t_web_says(403, "scope", "POST", "/v1/observations", t_token("reader", "read"), "", "{}");
+  t_whole(10000);
+  T_CHECK(t_count("messages") == 2, "what was good is not stored");
+}
+
+T_STORY(web_observations, a_providers_own_json, 60) {
+  t_up();
+  token = t_token("giver", "capture");
+  char *path = ck_sprintf("%s/samples/chatgpt.json", t_root());
+  char *export = t_read_file(path, NULL);
+  json_t *said = give(200, export);
+  int64_t added = t_int_at(said, "new", 0);
+  T_CHECK(added > 0 && strstr(t_text_at(said, "format"), "chatgpt"), "%s", json_dumps(said, 0));
+  said = give(200, export);
+  T_CHECK(t_int_at(said, "unchanged", 0) == added && t_int_at(said, "new", -1) == 0, "%s",
+          json_dumps(said, 0));
+  give(422, "{\"nothing\": \"that anybody knows\"}");
+  t_whole(10000);
+  T_CHECK(t_count("messages") == added, "%lld of %lld messages", (long long)t_count("messages"),
+          (long long)added);
+  free(export);
+  free(path);
+}
+
+/* While ingest is away nothing is answered with 200; what is repeated then goes in. */
+T_STORY(web_observations, ingest_is_away, 60) {
+  t_up();
+  token = t_token("giver", "capture");
+  t_signal(t_up_process(), SIGSTOP);
+  t_kill("ingest", SIGKILL);
+  struct t_reply r = t_ask_web("POST", "/v1/observations", token, "",
+                               "{\"platform\":\"x\",\"message_id\":\"m\",\"text\":\"a\"}");
+  T_CHECK(r.status == 503 && t_reply_header(&r, "Retry-After") &&
+              strcmp(t_text_at(t_reply_json(&r), "error"), "away") == 0,
+          "%d %s", r.status, r.body);
+  t_reply_free(&r);
+  t_signal(t_up_process(), SIGCONT);
+  T_UNTIL(10000, t_pid("ingest"), "ingest is not started again");
+  give(200, "{\"platform\":\"x\",\"message_id\":\"m\",\"text\":\"a\"}");
+  t_whole(10000);
+  T_CHECK(t_count("messages") == 1, "it is not stored");
+}
+
+/* The store is away: the spool is enough for an answer. */
+T_STORY(web_observations, the_store_is_away, 60) {
+  t_up();
+  token = t_token("giver", "capture");
+  t_signal(t_up_process(), SIGSTOP);
+  t_talk_forget();
+  pid_t old = t_kill("store", SIGKILL);
+  give(200, "{\"platform\":\"x\",\"message_id\":\"m\",\"text\":\"a\"}");
+  t_web_says(503, "away", "GET", "/v1/status", t_token("reader", "read"), "", NULL);
+  t_signal(t_up_process(), SIGCONT);
+  t_wait_other("store", old, 10000);
+  t_whole(10000);
+  T_CHECK(t_count("messages") == 1, "it is not stored");
+}
+
+/* webd, ingest and the store are killed at any moment: what was answered with 200 is there. */
+T_STORY(web_observations, what_was_answered_is_there, 120) {
+  static const char *const names[] = {"webd", "ingest", "store"};
+  enum { MOST = 3000 };
+  static char answered[MOST];
+  unsigned kills = t_kills() ? t_kills() : 6, done = 0;
+  int n = 0;
+  t_up();
+  token = t_token("giver", "capture");
+  int64_t next = ck_boot_ms() + 300;
+  for (; n < MOST && (done < kills || n < 100); ++n) {
+    char body[300];
+    if (ck_boot_ms() > next && done < kills) {
+      const char *name = names[done % 3];
+      if (t_pid(name)) t_kill(name, SIGKILL), ++done;
+      next = ck_boot_ms() + 500 + (int64_t)t_random_below(1500);
+    }
+    snprintf(body, sizeof body, "{\"platform\":\"x\",\"message_id\":\"k%d\",\"text\":\"%d\"}", n,
+             n);
+    int fd;
+    T_UNTIL(10000, (fd = t_web_try()) >= 0, "webd does not come back");
+    struct t_reply r = t_ask_web_on(fd, "POST", "/v1/observations", token, "", body);
+    answered[n] = r.status == 200;
+    T_CHECK(r.status == 200 || r.status == 503 || r.status == 0, "%d: %s", r.status, r.body);
+    t_reply_free(&r);
+  }
+  T_UNTIL(20000, t_pid("store") && t_pid("ingest") && t_pid("webd"), "the ring is not whole again");
+  t_talk_forget();
+  t_whole(20000);
+  int given = 0, lost = 0;
+  for (int i = 0; i < n; ++i) {
+    char id[16];
+    if (!answered[i]) continue;
+    ++given;
+    snprintf(id, sizeof id, "k%d", i);
+    json_t *row = t_record("messages", id);
+    lost += row == NULL;
+    json_decref(row);
+  }
+  t_note("%u kills, %d of %d answered with 200", done, given, n);
+  T_CHECK(given > 20 && lost == 0, "%d of %d that were answered with 200 are lost", lost, given);
+}
