@@ -33,7 +33,8 @@ T_STORY(web_limits, a_slow_head, 90) {
   T_CHECK(!there && ms > 14000 && ms < 20000 * T_SLOWER, "it was closed after %lld ms",
           (long long)ms);
   T_CHECK(t_web_closes(silent, 1000), "one that says nothing stays");
-  t_web_refused_from("slow", 2);
+  t_web_refused_from("slow", 1);
+  T_CHECK(t_web_refused("slow") == 1, "one that says nothing is counted");
   close(fd);
   close(silent);
 }

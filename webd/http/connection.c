@@ -1,6 +1,9 @@
 /* The connections, and how long each may take for what it is at. */
 #include "webd/http/internal.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -28,8 +31,16 @@ static void begin(struct web_http *h, struct MHD_Connection *mhd, void **context
   *context = c;
 }
 
+/* Browsers open connections that they may want later, and say nothing on them. */
+static bool has_said_anything(const struct web_connection *c) {
+  struct tcp_info info = {0};
+  socklen_t n = sizeof info;
+  return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 &&
+         n >= offsetof(struct tcp_info, tcpi_segs_out) && info.tcpi_bytes_received > 0;
+}
+
 static void end(struct web_http *h, struct web_connection *c) {
-  if (!c->asked && !c->cut) web_count_refusal(h, WEB_REFUSED_UNFINISHED);
+  if (!c->asked && !c->cut && has_said_anything(c)) web_count_refusal(h, WEB_REFUSED_UNFINISHED);
   if (c->prev)
     c->prev->next = c->next;
   else
@@ -71,8 +82,10 @@ void web_connection_cut(struct web_connection *c) {
   c->http->again = true;
 }
 
-/* One that asked before, and now rests, is not refused anything. */
-static bool is_refused(const struct web_connection *c) { return c->phase != WEB_HEAD || !c->asked; }
+/* One that rests, because it asked before or has not begun, is not refused anything. */
+static bool is_refused(const struct web_connection *c) {
+  return c->phase != WEB_HEAD || (!c->asked && has_said_anything(c));
+}
 
 void web_connections_sweep(struct web_http *h) {
   int64_t now = ck_boot_ms();
