@@ -6,26 +6,6 @@
 #include "tests/d1/d1.h"
 #include "tests/mirror/stories.h"
 
-static int64_t number(const char *sink, const char *member) {
-  char path[80];
-  snprintf(path, sizeof path, "sync.%s.%s", sink, member);
-  return t_status_int(path, -1);
-}
-
-static bool says(const char *sink, const char *member, const char *word) {
-  char path[80];
-  snprintf(path, sizeof path, "sync.%s.%s", sink, member);
-  json_t *s = t_status(2000);
-  const char *said = t_text_at(s, path);
-  bool is = word ? said && strcmp(said, word) == 0 : s && !said;
-  json_decref(s);
-  return is;
-}
-
-static bool has_all(const char *sink) {
-  return t_status_int("version", -2) == number(sink, "cursor");
-}
-
 static void both_same(void) {
   t_settle(30000);
   mirror_sqlite.compare();
@@ -51,8 +31,10 @@ static struct t_producer *begin(void) {
 
 T_STORY(d1_sinks, both_have_everything, 120) {
   struct t_producer *p = begin();
-  T_CHECK(number("sqlite", "workers") == 1 && number("d1", "workers") == 1, "not a worker each");
-  T_CHECK(says("sqlite", "witness.state", "fits") && says("d1", "witness.state", "fits"),
+  T_CHECK(t_mirror_int("sqlite", "workers") == 1 && t_mirror_int("d1", "workers") == 1,
+          "not a worker each");
+  T_CHECK(t_mirror_says("sqlite", "witness.state", "fits") &&
+              t_mirror_says("d1", "witness.state", "fits"),
           "a witness does not fit");
   T_CHECK(mirror_sqlite.number("SELECT count(*) AS n FROM convkeep_mirror") == 1 &&
               d1_int("SELECT count(*) AS n FROM convkeep_mirror") == 1,
@@ -84,11 +66,12 @@ T_STORY(d1_sinks, one_that_is_away_holds_up_no_other, 120) {
   struct t_producer *p = begin();
   d1_kill();
   mirror_write(p, 0, 30, 1);
-  T_UNTIL(20000, has_all("sqlite"), "mirror.db waits for D1");
+  T_UNTIL(20000, t_mirror_has_all("sqlite"), "mirror.db waits for D1");
   mirror_sqlite.compare();
-  T_CHECK(number("d1", "pending") > 0 && number("sqlite", "pending") == 0, "what is away is done?");
-  T_UNTIL(15000, says("d1", "alarm", "stalled"), "D1 is no alarm");
-  T_CHECK(says("sqlite", "alarm", NULL), "it is one of mirror.db's too");
+  T_CHECK(t_mirror_int("d1", "pending") > 0 && t_mirror_int("sqlite", "pending") == 0,
+          "what is away is done?");
+  T_UNTIL(15000, t_mirror_says("d1", "alarm", "stalled"), "D1 is no alarm");
+  T_CHECK(t_mirror_says("sqlite", "alarm", NULL), "it is one of mirror.db's too");
   t_says(0, "d1: nothing gets into the mirror", "status");
   t_do(0, "sync", "verify", "--sink", "sqlite");
   d1_again();
@@ -111,10 +94,10 @@ T_STORY(d1_sinks, each_has_its_own_dead_letters, 120) {
   struct t_producer *p = begin();
   mirror_d1.refuse("id = 'm3-1'");
   mirror_write(p, 0, 10, 1);
-  T_UNTIL(30000, number("d1", "dead_letters") == 1, "it is no dead letter");
-  T_UNTIL(20000, has_all("sqlite") && has_all("d1"), "something waits");
+  T_UNTIL(30000, t_mirror_int("d1", "dead_letters") == 1, "it is no dead letter");
+  T_UNTIL(20000, t_mirror_has_all("sqlite") && t_mirror_has_all("d1"), "something waits");
   mirror_sqlite.compare();
-  T_CHECK(number("sqlite", "dead_letters") == 0, "it is one of mirror.db's too");
+  T_CHECK(t_mirror_int("sqlite", "dead_letters") == 0, "it is one of mirror.db's too");
   mirror_d1.accept();
   json_t *lines = t_lines(0, "sync", "retry", "--sink", "sqlite");
   T_CHECK(t_int_at(lines, "0.retried", -1) == 0, "there was one of mirror.db's");
@@ -123,7 +106,7 @@ T_STORY(d1_sinks, each_has_its_own_dead_letters, 120) {
   T_CHECK(t_int_at(lines, "0.retried", -1) == 1, "it is not sent again");
   json_decref(lines);
   both_same();
-  T_CHECK(number("d1", "dead_letters") == 0, "it is still dead");
+  T_CHECK(t_mirror_int("d1", "dead_letters") == 0, "it is still dead");
   d1_stop();
 }
 
@@ -133,12 +116,12 @@ T_STORY(d1_sinks, an_alarm_of_one, 120) {
   struct t_producer *p = begin();
   json_decref(d1_sql("UPDATE convkeep_mirror SET store_id = 'f00d', run = 'beef'"));
   mirror_write(p, 0, 10, 1);
-  T_UNTIL(20000, says("d1", "alarm", "other_store"), "it is no alarm");
+  T_UNTIL(20000, t_mirror_says("d1", "alarm", "other_store"), "it is no alarm");
   t_says(0, "d1: other_store", "status");
   t_doctor_finds(1, "mirror", "wrong", "d1:");
   mirror_write(p, 10, 10, 1);
-  T_UNTIL(20000, has_all("sqlite"), "mirror.db waits");
-  T_CHECK(says("sqlite", "alarm", NULL), "it is one of mirror.db's too");
+  T_UNTIL(20000, t_mirror_has_all("sqlite"), "mirror.db waits");
+  T_CHECK(t_mirror_says("sqlite", "alarm", NULL), "it is one of mirror.db's too");
   mirror_sqlite.compare();
   t_says(2, "say in which sink", "sync", "adopt");
   t_says(2, "sqlite d1", "sync", "backfill");
@@ -148,8 +131,8 @@ T_STORY(d1_sinks, an_alarm_of_one, 120) {
   both_same();
   json_decref(d1_sql("UPDATE convkeep_mirror SET version = 3000000000000000000"));
   mirror_write(p, 0, 1, 2);
-  T_UNTIL(20000, says("d1", "alarm", "set_back"), "it is no alarm");
-  T_UNTIL(5000, says("sqlite", "alarm", "held"), "mirror.db goes on");
+  T_UNTIL(20000, t_mirror_says("d1", "alarm", "set_back"), "it is no alarm");
+  T_UNTIL(5000, t_mirror_says("sqlite", "alarm", "held"), "mirror.db goes on");
   mirror_write(p, 0, 10, 2);
   /* Nor does it after a restart, before D1's witness was read again. */
   t_ring_forget();
@@ -157,7 +140,7 @@ T_STORY(d1_sinks, an_alarm_of_one, 120) {
   d1_kill();
   t_up();
   mirror_write(t_producer("later"), 0, 10, 3);
-  T_CHECK(says("sqlite", "alarm", "held"), "mirror.db goes on");
+  T_CHECK(t_mirror_says("sqlite", "alarm", "held"), "mirror.db goes on");
   t_says(0, "held", "sync", "status", "--sink", "sqlite");
   t_says(1, "was set back", "sync", "repair", "--sink", "sqlite");
   T_CHECK(mirror_sqlite.number("SELECT count(*) AS n FROM local_conversations"
@@ -217,9 +200,9 @@ T_STORY(d1_sinks, a_worker_says_which_sink_it_serves, 60) {
   t_wait_end(both, 5000);
   t_daemon("syncd", (const char *const[]){"--set", "sync.sinks=d1", NULL});
   mirror_write(t_producer("test"), 0, 10, 0);
-  T_UNTIL(20000, has_all("d1"), "its worker does nothing");
+  T_UNTIL(20000, t_mirror_has_all("d1"), "its worker does nothing");
   mirror_d1.compare();
-  T_CHECK(number("sqlite", "cursor") == 0 && number("sqlite", "workers") == 0,
+  T_CHECK(t_mirror_int("sqlite", "cursor") == 0 && t_mirror_int("sqlite", "workers") == 0,
           "mirror.db has a worker");
   struct t_process *other =
       t_daemon("syncd", (const char *const[]){"--set", "sync.sinks=null", NULL});

@@ -292,22 +292,6 @@ T_STORY(mirror, retry_of_one_and_of_all, 60) {
   t_whole(10000);
 }
 
-static bool alarm_of(const char *sink, const char *word) {
-  char path[60];
-  snprintf(path, sizeof path, "sync.%s.alarm", sink);
-  json_t *s = t_status(2000);
-  const char *said = t_text_at(s, path);
-  bool is = word ? said && strcmp(said, word) == 0 : s && !said;
-  json_decref(s);
-  return is;
-}
-
-static bool has_all(const char *sink) {
-  char path[60];
-  snprintf(path, sizeof path, "sync.%s.cursor", sink);
-  return t_status_int(path, -1) == t_status_int("version", -2);
-}
-
 static void write_one(struct t_producer *p, int i) {
   t_taken(p, 'n', "messages",
           "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': '', 'observed_at': %d}", i,
@@ -335,21 +319,23 @@ T_STORY(mirror, what_was_set_back_stops_all, 60) {
   t_settle(10000);
   t_sql_run("mirror.db", "UPDATE convkeep_mirror SET store_id = 'f00d', run = 'beef'");
   write_one(p, 1);
-  T_UNTIL(10000, alarm_of("sqlite", "other_store"), "it is no alarm");
+  T_UNTIL(10000, t_mirror_says("sqlite", "alarm", "other_store"), "it is no alarm");
   write_one(p, 2);
-  T_UNTIL(10000, has_all("null"), "the other waits");
-  T_CHECK(alarm_of("null", NULL), "it is the other's alarm too");
+  T_UNTIL(10000, t_mirror_has_all("null"), "the other waits");
+  T_CHECK(t_mirror_says("null", "alarm", NULL), "it is the other's alarm too");
   t_do(0, "sync", "adopt", "--sink", "sqlite");
   t_settle(10000);
   t_sql_run("mirror.db", "UPDATE convkeep_mirror SET version = 3000000000000000000");
   write_one(p, 3);
-  T_UNTIL(10000, alarm_of("sqlite", "set_back") && alarm_of("null", "held"), "the other goes on");
+  T_UNTIL(10000,
+          t_mirror_says("sqlite", "alarm", "set_back") && t_mirror_says("null", "alarm", "held"),
+          "the other goes on");
   write_one(p, 4);
   t_says(0, "held: the database was set back, as the mirror in sqlite shows", "status");
-  T_CHECK(!has_all("null"), "something was handed out");
+  T_CHECK(!t_mirror_has_all("null"), "something was handed out");
   t_says(1, "settle the mirror in sqlite first", "sync", "backfill", "--sink", "null");
   t_do(0, "sync", "adopt", "--sink", "sqlite");
   t_settle(10000);
-  T_CHECK(alarm_of("null", NULL), "it is still held");
+  T_CHECK(t_mirror_says("null", "alarm", NULL), "it is still held");
   t_says(1, "null keeps nothing to take over", "sync", "adopt", "--sink", "null");
 }

@@ -236,6 +236,26 @@ int64_t t_status_int(const char *path, int64_t otherwise) {
   return value;
 }
 
+int64_t t_mirror_int(const char *sink, const char *member) {
+  char path[80];
+  snprintf(path, sizeof path, "sync.%s.%s", sink, member);
+  return t_status_int(path, -1);
+}
+
+bool t_mirror_says(const char *sink, const char *member, const char *word) {
+  char path[80];
+  snprintf(path, sizeof path, "sync.%s.%s", sink, member);
+  json_t *s = t_status(2000);
+  const char *said = t_text_at(s, path);
+  bool is = word ? said && strcmp(said, word) == 0 : s && !said;
+  json_decref(s);
+  return is;
+}
+
+bool t_mirror_has_all(const char *sink) {
+  return t_status_int("version", -2) == t_mirror_int(sink, "cursor");
+}
+
 /* The number of observations in the spool, from ingest itself if it runs here; -1: no answer. The
  * store's status only has ingest's last report, and before the first one it shows an empty spool.
  */

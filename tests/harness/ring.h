@@ -71,6 +71,12 @@ json_t *t_status(int ms);
 const char *t_sync(const char *member);
 /* An integer of it, as t_int_at. */
 int64_t t_status_int(const char *path, int64_t otherwise);
+/* Of the mirror in that sink: the number in status; -1: none. */
+int64_t t_mirror_int(const char *sink, const char *member);
+/* Is the text in status this one? word NULL: is there none? */
+bool t_mirror_says(const char *sink, const char *member, const char *word);
+/* Has it every version? */
+bool t_mirror_has_all(const char *sink);
 /* The k-th entry (from 0) of the daemon NAME in it, or NULL. Borrowed from status. */
 json_t *t_daemon_entry(json_t *status, const char *name, int k);
 
