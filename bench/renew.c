@@ -9,6 +9,7 @@
 #include "bench/common.h"
 #include "bench/producer.h"
 #include "bench/receiver.h"
+#include "proto/calendar.h"
 #include "proto/clock.h"
 #include "proto/curl_loop.h"
 #include "proto/wire.h"
@@ -17,7 +18,7 @@
 
 #define PENDING 1000000
 #define PENDING_CHATS 100000 /* conversations on auto that have them */
-#define FAR_MS (30 * INT64_C(86400000))
+#define FAR_MS (30 * CK_DAY_MS)
 #define READY_S 2.0
 #define MEMORY_MIB 64.0
 #define TIMED 100 /* deliveries at a time of their own, this far apart: */

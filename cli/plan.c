@@ -8,10 +8,11 @@
 #include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/time.h"
+#include "proto/calendar.h"
 #include "proto/clock.h"
 #include "proto/renewal.h"
 
-#define AHEAD_MS INT64_C(86400000) /* unless --until is given */
+#define AHEAD_MS CK_DAY_MS /* unless --until is given */
 
 struct wish {
   const char *until;

@@ -6,6 +6,7 @@
 #include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/time.h"
+#include "proto/calendar.h"
 #include "proto/renewal.h"
 #include "proto/filters.h"
 #include "proto/json.h"
@@ -449,7 +450,7 @@ static bool is_long(const json_t *value) {
   return text && (ck_text_width(ck_str_of(text)) > value_columns() || strchr(text, '\n'));
 }
 
-#define NEAR_MS (2 * INT64_C(86400000)) /* so near, how far away it is says more */
+#define NEAR_MS (2 * CK_DAY_MS) /* so near, how far away it is says more */
 
 /* Nothing for the epoch, where things stand that nobody gave a time. */
 static void time_text(struct ck_buf *b, int64_t at, int64_t now) {

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#define CK_DAY_MS INT64_C(86400000) /* a day of UTC in milliseconds, without leap seconds */
+
 /* a / b, rounded down. b: positive. */
 int64_t ck_floor_div(int64_t a, int64_t b);
 /* The days from 1970-01-01 to that date; negative before it. month: 1 to 12; day: from 1 on, also

@@ -49,10 +49,8 @@ void ck_clock_replace(int64_t (*wall)(void), int64_t (*boot)(void)) {
 
 /* ---- writing ---- */
 
-#define DAY_MS INT64_C(86400000)
-
 void ck_time_text(char out[CK_TIME_TEXT], int64_t ms) {
-  int64_t days = ck_floor_div(ms, DAY_MS), rest = ms - days * DAY_MS, year;
+  int64_t days = ck_floor_div(ms, CK_DAY_MS), rest = ms - days * CK_DAY_MS, year;
   int month, day;
   ck_date_of(days, &year, &month, &day);
   int s = (int)(rest / 1000);
@@ -136,6 +134,6 @@ int ck_time_parse(const char *s, size_t n, int64_t *ms) {
   if (!number(&t, 2, 1, days_in(year, month), &day)) return -1;
   if (one_of(&t, "Tt ") && (!clock_time(&t, &time) || !zone(&t, &offset))) return -1;
   if (t.p != t.end) return -1;
-  *ms = ck_days_of(year, month, day) * DAY_MS + time - offset;
+  *ms = ck_days_of(year, month, day) * CK_DAY_MS + time - offset;
   return 0;
 }

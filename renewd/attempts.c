@@ -19,7 +19,6 @@
 #include "proto/map.h"
 #include "proto/places.h"
 
-#define DAY_MS INT64_C(86400000)
 #define PAGE 200
 #define AGAIN_MS 1000
 /* Rows that come meanwhile are written together, with one sync. */
@@ -200,7 +199,7 @@ static int write_batch(struct renew_log *l, struct batch *b) {
 
 /* True: their lines are in one file. */
 static bool are_of_a_day(int64_t a, int64_t b) {
-  return ck_floor_div(a, DAY_MS) == ck_floor_div(b, DAY_MS);
+  return ck_floor_div(a, CK_DAY_MS) == ck_floor_div(b, CK_DAY_MS);
 }
 
 static void later(struct renew_log *l) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/calendar.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
 #include "proto/hostname.h"
@@ -29,7 +30,6 @@
 #define STOP_OUTCOMES_MS 500
 /* The last frames have this long to leave the process. */
 #define LAST_WORDS_MS 100
-#define DAY_MS 86400000
 /* With so few requests left at the sink, those already under way elsewhere may use them up. */
 #define RATE_LOW 8
 /* A probe that hangs for longer would only delay the next one. */
@@ -329,7 +329,7 @@ static void witness_read(struct worker *w, const struct sync_answer *a) {
   w->witness.asking = false;
   w->witness.wanted = a->class != SYNC_DONE;
   if (a->class != SYNC_DONE) complain(w, sync_class_name(a->class), "sink_failed", a->text);
-  sync_pipeline_witness(&w->pipeline, a, now, DAY_MS - ck_now_ms() % DAY_MS);
+  sync_pipeline_witness(&w->pipeline, a, now, CK_DAY_MS - ck_now_ms() % CK_DAY_MS);
   obey_rate(w, a, now);
   if (a->class == SYNC_DONE) say_witness(w);
 }
@@ -342,7 +342,7 @@ static void answered(struct worker *w, const struct sync_answer *a, size_t rows)
   } else {
     complain(w, sync_class_name(a->class), "sink_failed", a->text);
   }
-  sync_pipeline_answer(&w->pipeline, a, ck_boot_ms(), DAY_MS - ck_now_ms() % DAY_MS);
+  sync_pipeline_answer(&w->pipeline, a, ck_boot_ms(), CK_DAY_MS - ck_now_ms() % CK_DAY_MS);
   obey_rate(w, a, ck_boot_ms());
   if (w->pipeline.unfit) w->witness.wanted = true;
   w->pipeline.unfit = false;

@@ -4,13 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "proto/calendar.h"
 #include "proto/pattern.h"
 #include "renewd/core/limit.h"
 #include "renewd/core/result.h"
 #include "renewd/core/sentence.h"
 
 #define HOUR_MS INT64_C(3600000)
-#define DAY_MS (24 * HOUR_MS)
 #define ERROR_MS (HOUR_MS / 4)
 
 __attribute__((format(printf, 3, 4))) static void stop(struct renew_stop *s, enum renew_brake brake,
@@ -112,7 +112,7 @@ static void apply(struct renew_stop *s, const struct renew_stop_rules *rules,
          ck_noun((uint64_t)past->in_a_row, "delivery", "deliveries in a row"));
   if (!s->brake) wait_for_day(s, rules, own->quiet ? ck_str_of(own->quiet) : rules->quiet, now);
   if (s->brake || !past->per_day) return;
-  wait_for_age(s, past->day_age, DAY_MS);
+  wait_for_age(s, past->day_age, CK_DAY_MS);
   if (s->brake)
     stop(s, RENEW_BRAKED, "it had %lld %s in 24 hours", (long long)past->per_day,
          ck_noun((uint64_t)past->per_day, "delivery", "deliveries"));

@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/calendar.h"
 #include "proto/clock.h"
 #include "proto/reading.h"
-
-#define DAY_MS INT64_C(86400000)
 
 struct artifact_index {
   sqlite3 *db;
@@ -89,7 +88,7 @@ static struct span span_of(const struct ck_row *session) {
   struct ck_str id = ck_row_key(session);
   if (day_of_id(id, &span.from)) {
     const char *day = id.s + id.n - 10;
-    span.upto = span.from + DAY_MS - 1;
+    span.upto = span.from + CK_DAY_MS - 1;
     snprintf(span.folder, sizeof span.folder, CK_MESSAGES_FOLDER "%.4s/%.2s/%.2s/", day, day + 5,
              day + 8);
   } else {

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proto/calendar.h"
 #include "proto/text.h"
 #include "proto/wire.h"
 
 #define AGAIN_MS 2500 /* a worker that was asked has not told it */
 #define HOUR_MS (INT64_C(3600) * 1000)
 #define TASK_AGAIN_MS (HOUR_MS / 4)
-#define DAY_MS (24 * HOUR_MS)
 #define NIGHT_FROM 2 /* hours */
 #define NIGHT_TO 6
 #define AGAIN_ALARM_MS 60000 /* somebody may have put things right */
@@ -110,9 +110,9 @@ void fit_checked(struct fit *f, const struct fit_check *check, int64_t now) {
 
 /* Once a night; by day only if it was missed for a day more. */
 static bool verify_due(const struct fit_check *c, int64_t wall, int64_t shown) {
-  int64_t hour = shown % DAY_MS / HOUR_MS, age = wall - c->at;
+  int64_t hour = shown % CK_DAY_MS / HOUR_MS, age = wall - c->at;
   bool night = hour >= NIGHT_FROM && hour < NIGHT_TO;
-  return c->at && age >= (night ? DAY_MS - (NIGHT_TO - NIGHT_FROM) * HOUR_MS : 2 * DAY_MS);
+  return c->at && age >= (night ? CK_DAY_MS - (NIGHT_TO - NIGHT_FROM) * HOUR_MS : 2 * CK_DAY_MS);
 }
 
 const char *fit_task_due(struct fit *f, uint64_t cursor, int64_t now, int64_t wall, int64_t shown) {
@@ -131,7 +131,7 @@ const char *fit_task_due(struct fit *f, uint64_t cursor, int64_t now, int64_t wa
 void fit_task_asked(struct fit *f, int64_t now) {
   pthread_mutex_lock(&f->lock);
   int64_t wait = 2 * f->task_wait;
-  f->task_wait = wait == 0 ? TASK_AGAIN_MS : wait < DAY_MS ? wait : DAY_MS;
+  f->task_wait = wait == 0 ? TASK_AGAIN_MS : wait < CK_DAY_MS ? wait : CK_DAY_MS;
   f->task_at = now + f->task_wait;
   pthread_mutex_unlock(&f->lock);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/calendar.h"
 #include "proto/clock.h"
 #include "store/mirror/mirrors.h"
 #include "store/read/status_internal.h"
@@ -10,7 +11,6 @@
 #define STALL_MS 5000
 /* The mirror is behind, and no batch has moved the cursor for this long, though others end. */
 #define STUCK_MS 10000
-#define DAY_MS 86400000
 
 #define COUNTED_MAX 10000 /* the most records of a table that are counted one by one */
 
@@ -135,7 +135,7 @@ static int put_today(struct ck_map *m, sqlite3 *db, const char *sink, struct ck_
     /* A D1 mirror is recorded as sink:database. */
     char *sql = ck_sprintf("SELECT coalesce(sum(%s), 0) FROM spent"
                            " WHERE day = %lld AND (sink = '%s' OR sink LIKE '%s:%%')",
-                           columns[i], (long long)(ck_now_ms() / DAY_MS), sink, sink);
+                           columns[i], (long long)(ck_now_ms() / CK_DAY_MS), sink, sink);
     int rc = status_query(&today, db, columns[i], sql, err);
     free(sql);
     if (rc) return -1;

@@ -6,10 +6,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "proto/calendar.h"
 #include "proto/map.h"
 
 /* How long attempts are kept. */
-#define KEPT_MS (INT64_C(365) * 86400000)
+#define KEPT_MS (365 * CK_DAY_MS)
 /* The most bytes of a text, so that a page of rows fits a frame; QUERY `attempts` cuts the ids. */
 #define TEXT_MAX 400
 

@@ -6,6 +6,7 @@
  * of the kind. What may be ours, and is not certain to be, leaves it to a person. */
 #include "store/write/apply_internal.h"
 
+#include "proto/calendar.h"
 #include "proto/map.h"
 #include "store/read/echo.h"
 
@@ -109,7 +110,7 @@ int mutate_resolve(struct apply *a, const struct ck_resolve *m, struct ck_err *e
 
 /* One that is ahead of the clock gives way to any other. */
 int mutate_captured(struct apply *a, const struct ck_captured *m, struct ck_err *err) {
-  if (m->age > a->now + INT64_C(86400000)) return 0; /* no time of a capture */
+  if (m->age > a->now + CK_DAY_MS) return 0; /* no time of a capture */
   if (apply_savepoint(a, err)) return -1;
   return system_run(a->system, SYSTEM_CAPTURE_SAVE, err, "ssii", m->platform, m->conversation,
                     m->age, a->now + CK_AHEAD_MS)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/calendar.h"
 #include "proto/log.h"
 
 static int save_dead_letters(struct apply *a, const struct mirror *mirror,
@@ -112,7 +113,6 @@ int mutate_backfill(struct apply *a, const struct ck_backfill *m, struct ck_err 
   return 0;
 }
 
-#define DAY_MS 86400000
 #define SPENT_MAX \
   (UINT64_C(1) << 40) /* of one mutation: more is wrong, and the sums must not overflow */
 
@@ -123,7 +123,7 @@ int mutate_spent(struct apply *a, const struct ck_spent *m, struct ck_err *err) 
     return ck_fail(err, "spent: a number is too large");
   if (apply_savepoint(a, err)) return -1;
   if (system_run(a->system, SYSTEM_SPENT_ADD, err, "siiii", ck_str_of(mirror->name),
-                 a->now / DAY_MS, (int64_t)m->requests, (int64_t)m->rows, (int64_t)m->written))
+                 a->now / CK_DAY_MS, (int64_t)m->requests, (int64_t)m->rows, (int64_t)m->written))
     return apply_failed(a);
   return 0;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "proto/calendar.h"
+
 /* ---- times and age of a PUT ---- */
 
 static const struct {
@@ -21,7 +23,6 @@ static const struct {
     [CK_LINKS] = {CK_LINKS_OBSERVED_AT, CK_LINKS_OBSERVED_AT, CK_LINKS_CREATED_AT, true, true},
 };
 
-#define DAY_MS 86400000
 /* A write of this age at most is of about now. */
 #define RECENT_MS 3600000
 
@@ -37,7 +38,7 @@ static void leave_out(struct ck_value *v) { *v = (struct ck_value){0}; }
 
 /* A time that no clock can have told. */
 static bool is_no_time(struct ck_value time, int64_t now) {
-  return time.state == CK_INT && is_beyond(time.as.i, now, DAY_MS);
+  return time.state == CK_INT && is_beyond(time.as.i, now, CK_DAY_MS);
 }
 
 /* A time that is ahead by more than a day says nothing of its conversation; a session and a link
@@ -93,7 +94,7 @@ static void fill_time(struct ck_row *w, const struct ck_row *old, struct ck_valu
 }
 
 static int64_t age_or_0(int64_t age, int64_t now) {
-  return age < 0 || is_beyond(age, now, DAY_MS) ? 0 : age;
+  return age < 0 || is_beyond(age, now, CK_DAY_MS) ? 0 : age;
 }
 
 static void fill_age(const struct ck_row *w, struct rules_write *how) {
@@ -223,7 +224,7 @@ static bool gives_way(int64_t old, int64_t given, int64_t now) {
 /* Is the time later? What is ahead by more than a day is below all that is not. */
 static bool is_later(struct ck_value given, struct ck_value old, int64_t now) {
   if (old.state != CK_INT) return true;
-  bool x = is_beyond(given.as.i, now, DAY_MS), y = is_beyond(old.as.i, now, DAY_MS);
+  bool x = is_beyond(given.as.i, now, CK_DAY_MS), y = is_beyond(old.as.i, now, CK_DAY_MS);
   return x != y ? y : given.as.i > old.as.i;
 }
 
@@ -245,7 +246,8 @@ bool rules_is_newer(struct ck_value a, int64_t age_of_a, struct ck_value b, int6
 
 /* Are both ages the same, or unknown? The old one also if the clock was ahead once. */
 static bool is_tie(int64_t age, int64_t old_age, int64_t now) {
-  return age == old_age || (age == 0 && old_age != CK_AGE_OWNER && is_beyond(old_age, now, DAY_MS));
+  return age == old_age ||
+         (age == 0 && old_age != CK_AGE_OWNER && is_beyond(old_age, now, CK_DAY_MS));
 }
 
 /* One merge. */
