@@ -11,18 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/client.h"
+#include "cli/doctor.h"
 #include "cli/out.h"
 #include "cli/rows.h"
 #include "cli/task.h"
-#include "proto/finding.h"
 #include "proto/lock.h"
 #include "proto/places.h"
 #include "proto/spool_files.h"
-
-struct doctor {
-  struct cli *c;
-  int wrong; /* the number of checks that ended with CK_FOUND_WRONG */
-};
 
 /* ---- printing findings ---- */
 
@@ -49,7 +44,7 @@ static void people_line(const char *check, const char *result, const char *text,
 }
 
 static void count_and_print(void *self, const json_t *line) {
-  struct doctor *d = self;
+  struct cli_doctor *d = self;
   const char *result = cli_member(line, "result");
   if (ck_finding_named(result) == CK_FOUND_WRONG) ++d->wrong;
   if (d->c->json)
@@ -59,10 +54,8 @@ static void count_and_print(void *self, const json_t *line) {
                 cli_member(line, "advice"));
 }
 
-/* Reports the result of a check. advice: what to do; "" for nothing. */
-__attribute__((format(printf, 5, 6))) static void found(struct doctor *d, const char *check,
-                                                        enum ck_finding how, const char *advice,
-                                                        const char *fmt, ...) {
+void cli_doctor_found(struct cli_doctor *d, const char *check, enum ck_finding how,
+                      const char *advice, const char *fmt, ...) {
   struct ck_buf text = {0};
   char words_of_it[2000];
   va_list ap;
@@ -98,7 +91,7 @@ static void look(struct ck_buf *wrong, struct ck_buf *mend, const char *path, mo
 }
 
 /* Keys, settings and data must be accessible only to their owner. */
-static void check_permissions(struct doctor *d) {
+static void check_permissions(struct cli_doctor *d) {
   static const struct {
     const char *path, *mode;
     mode_t forbidden;
@@ -117,9 +110,11 @@ static void check_permissions(struct doctor *d) {
     look(&wrong, &mend, files[i].path, files[i].forbidden, files[i].mode);
   look(&wrong, &mend, d->c->config, OTHERS, "600");
   if (wrong.len)
-    found(d, "permissions", CK_FOUND_WRONG, ck_buf_cstr(&mend), "%s", ck_buf_cstr(&wrong));
+    cli_doctor_found(d, "permissions", CK_FOUND_WRONG, ck_buf_cstr(&mend), "%s",
+                     ck_buf_cstr(&wrong));
   else
-    found(d, "permissions", CK_FOUND_OK, "", "only the owner can access keys, settings and data");
+    cli_doctor_found(d, "permissions", CK_FOUND_OK, "",
+                     "only the owner can access keys, settings and data");
   ck_buf_free(&wrong);
   ck_buf_free(&mend);
 }
@@ -174,38 +169,38 @@ static int64_t applied_of(const json_t *status, const char *id) {
 
 /* Compares the spool with what the store has applied from it. status: a STATUS answer obtained
  * after the spool was read. */
-static void check_spool(struct doctor *d, const struct spool_seen *s, const json_t *status) {
+static void check_spool(struct cli_doctor *d, const struct spool_seen *s, const json_t *status) {
   uint64_t applied = (uint64_t)applied_of(status, s->producer);
   if (s->odd.text[0])
-    found(d, "spool", CK_FOUND_WRONG, "move it away: ingest does not start with it", "%s",
-          s->odd.text);
+    cli_doctor_found(d, "spool", CK_FOUND_WRONG, "move it away: ingest does not start with it",
+                     "%s", s->odd.text);
   else if (s->damaged)
-    found(
+    cli_doctor_found(
         d, "spool", CK_FOUND_WRONG,
         "check the disk. convkeep up sends what can be read, and moves the rest to "
         "spool/damaged/: import it again. If the power went while it was written, nobody was told "
         "that it was taken",
         "spool/%s: %s (%u of its segments)", s->first_damaged, s->why.text, s->damaged);
   else if (!*s->producer)
-    found(d, "spool", CK_FOUND_OK, "", "nothing was accepted here yet");
+    cli_doctor_found(d, "spool", CK_FOUND_OK, "", "nothing was accepted here yet");
   else if (s->first > applied + 1 && s->released > applied)
-    found(
+    cli_doctor_found(
         d, "spool", CK_FOUND_NOTE,
         "the missing ones are in no backup: import them again; those that are there do not change",
         "the database has %llu of the %llu observations that it had confirmed: it is older than "
         "the spool",
         (unsigned long long)applied, (unsigned long long)s->released);
   else if (s->released > applied)
-    found(d, "spool", CK_FOUND_NOTE, "ingest sends the missing ones again when it runs",
-          "the database has %llu of the %llu observations that it had confirmed",
-          (unsigned long long)applied, (unsigned long long)s->released);
+    cli_doctor_found(d, "spool", CK_FOUND_NOTE, "ingest sends the missing ones again when it runs",
+                     "the database has %llu of the %llu observations that it had confirmed",
+                     (unsigned long long)applied, (unsigned long long)s->released);
   else
-    found(d, "spool", CK_FOUND_OK, "", "it continues where the database ends");
+    cli_doctor_found(d, "spool", CK_FOUND_OK, "", "it continues where the database ends");
 }
 
 /* ---- the command ---- */
 
-static int ask_store(struct doctor *d) {
+static int ask_store(struct cli_doctor *d) {
   struct cli *c = d->c;
   struct spool_seen spool;
   struct cli_task task = {
@@ -220,19 +215,21 @@ static int ask_store(struct doctor *d) {
 }
 
 static int run(struct cli *c, int argc, char **argv) {
-  struct doctor d = {.c = c};
+  struct cli_doctor d = {.c = c};
   int rc = cli_options(c, &argc, argv, NULL);
   if (rc == CLI_GO_ON) rc = cli_load(c);
   if (rc == CLI_GO_ON) rc = cli_enter(c, false);
   if (rc != CLI_GO_ON) return rc;
   check_permissions(&d);
+  cli_doctor_files(&d);
   rc = cli_connect(c, false, CLI_PART(CLI_STORE));
   /* cli_connect has reported why; that the store does not start is also a finding. */
   if (rc == CLI_FAILED)
-    found(&d, "store", CK_FOUND_WRONG,
-          "see logs/store.log; if artifact.db is damaged: check the disk, then convkeep restore "
-          "BACKUP, and import again what came since",
-          "it does not start on this folder");
+    cli_doctor_found(
+        &d, "store", CK_FOUND_WRONG,
+        "see logs/store.log; if artifact.db is damaged: check the disk, then convkeep restore "
+        "BACKUP, and import again what came since",
+        "it does not start on this folder");
   if (rc == CLI_GO_ON) rc = ask_store(&d);
   if (rc != CLI_GO_ON) return rc;
   return d.wrong ? CLI_FAILED : CLI_DONE;

@@ -226,9 +226,16 @@ static int again(struct cli *c) {
   json_t *list, *what;
   size_t i;
   bool whole = true;
+  struct ck_buf damaged = {0};
   int rc = cli_forgotten_missing(c, &list);
   if (rc != CLI_GO_ON) return rc;
-  if (json_array_size(list) == 0 && !c->json) puts("nothing to do: all of it is forgotten");
+  if (cli_forgotten_damaged(&damaged)) {
+    cli_error(c, NULL, "%s: " CLI_FORGOTTEN_ADVICE, ck_buf_cstr(&damaged));
+    whole = false;
+  }
+  ck_buf_free(&damaged);
+  if (json_array_size(list) == 0 && whole && !c->json)
+    puts("nothing to do: all of it is forgotten");
   json_array_foreach(list, i, what) {
     if (rc == CLI_GO_ON) rc = again_one(c, what, &whole);
   }

@@ -13,4 +13,13 @@ int cli_forgotten_note(struct cli *c, bool conversation, const char *id, bool ba
  * that the caller decrefs. As above. */
 int cli_forgotten_missing(struct cli *c, json_t **list);
 
+/* False: each of the file's lines is as it was written. Else appends what is wrong. A line that is
+ * not is left out by the others here. */
+bool cli_forgotten_damaged(struct ck_buf *text);
+
+/* What may come back then, and what to do, for people. */
+#define CLI_FORGOTTEN_ADVICE \
+  "check the disk. What such a line names would come back with a backup from before: if you know " \
+  "it, `convkeep forget` it again; then delete the line"
+
 #endif

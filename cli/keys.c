@@ -1,5 +1,6 @@
 /* convkeep keys init: makes the CURVE keys that tcp doors need (proto/doors.h). */
 #include "cli/cli.h"
+#include "cli/key_sum.h"
 
 #include <czmq.h>
 #include <stdio.h>
@@ -13,7 +14,12 @@ static int make_pair(struct cli *c, const char *name, const char *file, zcert_t 
   char *secret = ck_sprintf("%s_secret", file);
   zcert_t *cert = zcert_new();
   int rc = CLI_GO_ON;
-  if (cert) zcert_set_meta(cert, "name", "%s", name);
+  char sum[CLI_KEY_SUM];
+  if (cert) {
+    cli_key_sum(sum, zcert_public_txt(cert));
+    zcert_set_meta(cert, "name", "%s", name);
+    zcert_set_meta(cert, CLI_KEY_SUM_NAME, "%s", sum);
+  }
   if (!cert || zcert_save(cert, file) || chmod(secret, 0600) || chmod(file, 0644)) {
     cli_error(c, file,
               "cannot make or write the keys; is the disk full, or was libzmq built without "

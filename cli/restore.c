@@ -253,8 +253,12 @@ static void report(const struct outcome *o) {
 /* The backup may be from before something was forgotten. */
 static int tell_forgotten(struct cli *c) {
   json_t *list;
+  struct ck_buf damaged = {0};
   int rc = cli_forgotten_missing(c, &list);
   if (rc != CLI_GO_ON) return rc;
+  if (cli_forgotten_damaged(&damaged))
+    cli_warn(c, NULL, "%s: " CLI_FORGOTTEN_ADVICE, ck_buf_cstr(&damaged));
+  ck_buf_free(&damaged);
   size_t n = json_array_size(list);
   if (n)
     cli_warn(c, NULL,

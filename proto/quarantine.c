@@ -14,6 +14,7 @@
 #include "proto/file.h"
 #include "proto/lock.h"
 #include "proto/log.h"
+#include "proto/sealed_line.h"
 
 void ck_quarantine_init(struct ck_quarantine *q, const char *path, uint64_t max) {
   *q = (struct ck_quarantine){.path = ck_strdup(path), .fd = -1, .max = max};
@@ -61,12 +62,16 @@ static int make_room(struct ck_quarantine *q, size_t n, off_t *size, struct ck_e
 }
 
 void ck_quarantine_add(struct ck_quarantine *q, struct ck_str line) {
-  struct iovec parts[] = {{(void *)(uintptr_t)line.s, line.n}, {(void *)(uintptr_t) "\n", 1}};
+  char seal[CK_LINE_SEAL];
+  ck_line_seal(seal, line);
+  struct iovec parts[] = {
+      {(void *)(uintptr_t)line.s, line.n - 1}, {seal, strlen(seal)}, {(void *)(uintptr_t) "\n", 1}};
+  size_t bytes = line.n + strlen(seal);
   off_t size = 0;
   struct ck_err err = {{0}};
-  ssize_t n = make_room(q, line.n + 1, &size, &err) ? -1 : writev(q->fd, parts, 2);
+  ssize_t n = make_room(q, bytes, &size, &err) ? -1 : writev(q->fd, parts, 3);
   int why = errno;
-  bool whole = n == (ssize_t)line.n + 1;
+  bool whole = n == (ssize_t)bytes;
   /* Cut off a partial line: it would make the next one unreadable. */
   if (!whole && n > 0 && ftruncate(q->fd, size)) why = errno;
   if (q->fd >= 0) ck_turn_end(q->fd);

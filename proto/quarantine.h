@@ -24,8 +24,8 @@ struct ck_quarantine {
 /* max: bytes per file. The file is opened when the first line is added. */
 void ck_quarantine_init(struct ck_quarantine *q, const char *path, uint64_t max);
 void ck_quarantine_free(struct ck_quarantine *q);
-/* Appends one line, given without its line feed. If it cannot be written, the log has the reason
- * and the beginning of the line. */
+/* Appends one line, an object given without its line feed, and its seal (proto/sealed_line.h). If
+ * it cannot be written, the log has the reason and the beginning of the line. */
 void ck_quarantine_add(struct ck_quarantine *q, struct ck_str line);
 
 /* Takes the lines out of the file of that name, and of its former one (NAME.old), that have one of

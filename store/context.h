@@ -32,6 +32,7 @@ struct context {
   char store_id[33];
   struct ck_err alarm;             /* the database was older than it had been, and how that is
                                       known; set before the threads start; "": it was not */
+  bool witness_damaged;            /* as this run found it; set before the threads start */
   struct tasks *tasks;             /* tasks that a person asks for (task.h) */
   struct backup_copy *backup_copy; /* copies of the database, made by the writer (backup_copy.h) */
   struct mirrors *mirrors;         /* what is mirrored, and how far (mirrors.h) */

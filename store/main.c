@@ -99,9 +99,9 @@ static int read_identity(struct store *s, struct ck_err *err) {
 /* The witness is durable before anything is committed: a database that is older than it was is
  * noticed by the number of its runs. */
 static int begin_run(struct store *s, uint64_t head, struct ck_err *err) {
+  s->context.witness_damaged = witness_is_damaged();
+  s->witness = (struct witness){.run = s->context.run, .version = head};
   snprintf(s->witness.store_id, sizeof s->witness.store_id, "%s", s->context.store_id);
-  s->witness.run = s->context.run;
-  s->witness.version = head;
   s->names = names_new(err);
   return s->names ? witness_save(&s->witness, err) : -1;
 }

@@ -10,6 +10,7 @@
 
 #include "proto/crc32c.h"
 #include "proto/file.h"
+#include "proto/log.h"
 #include "proto/spool_files.h"
 #include "store/files/artifact_folder.h"
 
@@ -32,15 +33,22 @@ void witness_read(struct witness *w) {
   char again[NOTE_BYTES + 1];
   unsigned long long run = 0, version = 0;
   *w = (struct witness){0};
-  if (ck_read_file(AT_FDCWD, CK_PLACE_WITNESS, O_NOFOLLOW, NOTE_BYTES, &line, NULL))
-    ck_buf_clear(&line);
+  int rc = ck_read_file(AT_FDCWD, CK_PLACE_WITNESS, O_NOFOLLOW, NOTE_BYTES, &line, NULL);
+  bool there = rc == 0 || errno != ENOENT;
   if (sscanf(ck_buf_cstr(&line), "%32s %20llu %20llu", w->store_id, &run, &version) == 3) {
     w->run = run;
     w->version = version;
   }
   note_text(again, w);
-  if (!ck_str_is(ck_buf_view(&line), again)) *w = (struct witness){0};
+  if (!ck_str_is(ck_buf_view(&line), again)) *w = (struct witness){.damaged = there};
   ck_buf_free(&line);
+}
+
+bool witness_is_damaged(void) {
+  struct witness w;
+  witness_read(&w);
+  if (w.damaged) ck_log(CK_ERROR, CK_PLACE_WITNESS, "witness_damaged", "will=be_made_again");
+  return w.damaged;
 }
 
 int witness_save(const struct witness *w, struct ck_err *err) {

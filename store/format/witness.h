@@ -23,10 +23,13 @@
 
 struct witness {
   char store_id[33]; /* "": there is no note, or it is damaged */
+  bool damaged;      /* it is there, and not as it was written */
   uint64_t run, version;
 };
 
 void witness_read(struct witness *w);
+/* True, and logged, if there is one that is not as it was written. */
+bool witness_is_damaged(void);
 /* Replaces the note, durably. 0, or -1 with the reason. */
 int witness_save(const struct witness *w, struct ck_err *err);
 /* Overwrites it in place, without a sync. A failure says nothing: it is tried again. */

@@ -319,6 +319,11 @@ static int check_automation(struct doctor *d, struct ck_err *err) {
   "import what was captured since again, or restore a newer copy, before you make the mirror the " \
   "same: it may have what was lost. This is shown for a week"
 
+#define WITNESS_ADVICE \
+  "check the disk, and that the newest messages are there. It was made again; this is shown " \
+  "until " \
+  "the store starts again"
+
 static const struct check {
   const char *names[2]; /* of the lines it reports; the second may be NULL */
   int (*run)(struct doctor *d, struct ck_err *err);
@@ -377,6 +382,10 @@ int task_doctor(struct task *t, struct ck_err *err) {
   if (t->context->alarm.text[0] && rc == 0)
     doctor_say(&d, "history", CK_FOUND_WRONG, ALARM_ADVICE,
                "the database was put back or cut short: %s", t->context->alarm.text);
+  if (t->context->witness_damaged && rc == 0)
+    doctor_say(&d, "witness", CK_FOUND_WRONG, WITNESS_ADVICE,
+               CK_PLACE_WITNESS ": it was not as written when the store started, so it could not "
+                                "tell whether the database is the newest one");
   doctor_reader_close(&d);
   return rc;
 }
