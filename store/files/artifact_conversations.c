@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/clock.h"
+#include "proto/crc32c.h"
 #include "store/files/artifact_form.h"
 #include "store/files/artifact_naming.h"
 #include "store/files/conversation.h"
@@ -104,13 +105,15 @@ static int take(struct artifacts *a, const struct ck_row *row) {
 struct writing {
   struct artifacts *a;
   struct artifact_draft draft;
-  bool failed; /* it was the file that failed, or the store ends */
-  int why;     /* errno; 0: the store ends */
+  uint32_t sum; /* CRC-32C */
+  bool failed;  /* it was the file that failed, or the store ends */
+  int why;      /* errno; 0: the store ends */
 };
 
 static int sink(void *self, struct ck_str bytes, struct ck_err *err) {
   struct writing *w = self;
   bool ends = artifacts_out_of_time(w->a);
+  w->sum = ck_crc32c(w->sum, bytes.s, bytes.n);
   if (!ends &&
       artifact_folder_write(&w->a->folder, &w->draft, bytes, ck_buf_cstr(&w->a->path), err) == 0)
     return 0;
@@ -119,13 +122,15 @@ static int sink(void *self, struct ck_str bytes, struct ck_err *err) {
   return -1;
 }
 
-static int write_file(struct artifacts *a, struct ck_str id, struct ck_str name, int ending) {
+static int write_file(struct artifacts *a, struct ck_str id, struct ck_str name, int ending,
+                      uint32_t *sum) {
   struct ck_err err;
   struct writing w = {.a = a};
   artifact_conversation_path(&a->path, name, artifact_conversation_endings[ending]);
   if (artifact_folder_begin(&a->folder, &w.draft, &err)) return artifacts_put_failed(a, id, &err);
   int rc = ending ? conversation_json(a->conversation, sink, &w, &err)
                   : conversation_markdown(a->conversation, sink, &w, &err);
+  *sum = w.sum;
   if (rc == 0)
     return artifact_folder_end(&a->folder, &w.draft, ck_buf_cstr(&a->path), &err)
                ? artifacts_put_failed(a, id, &err)
@@ -136,14 +141,15 @@ static int write_file(struct artifacts *a, struct ck_str id, struct ck_str name,
   return w.why ? artifacts_put_failed(a, id, &err) : -1;
 }
 
-static int write_files(struct artifacts *a, struct ck_str id) {
+/* *md: the sum of the .md, if there is such a conversation. */
+static int write_files(struct artifacts *a, struct ck_str id, uint32_t *md) {
   struct ck_err err;
   struct ck_buf name = {0};
   int rc = conversation_load(a->conversation, id, &err);
   if (rc < 0) return sql_trouble(a, id, &err);
   if (rc == 0) return 0;
   rc = artifact_naming_find(a, id, &name);
-  for (int i = 2; i-- > 0 && rc == 0;) rc = write_file(a, id, ck_buf_view(&name), i);
+  for (int i = 2; i-- > 0 && rc == 0;) rc = write_file(a, id, ck_buf_view(&name), i, md);
   ck_buf_free(&name);
   return rc;
 }
@@ -153,9 +159,10 @@ static int write_one(struct artifacts *a, struct ck_str due) {
   int64_t began = ck_boot_ms();
   char *id = ck_str_dup(due); /* it is forgotten with what is written */
   struct ck_str own = {id, due.n};
-  int rc = write_files(a, own);
+  uint32_t md = 0;
+  int rc = write_files(a, own, &md);
   struct ck_err err;
-  if (rc == 0 && names_written(a->names, own, &err)) rc = artifact_naming_trouble(a, &err);
+  if (rc == 0 && names_written(a->names, own, md, &err)) rc = artifact_naming_trouble(a, &err);
   if (rc == 0) dirty_written(a->dirty, own, head, ck_boot_ms() - began, ck_boot_ms());
   free(id);
   return rc;
@@ -227,13 +234,22 @@ static int add_stale(struct artifacts *a) {
   return rc < 0 ? artifact_naming_trouble(a, &err) : 0;
 }
 
+/* What is damaged is made again by the next try. */
+static int drop_damaged(struct artifacts *a) {
+  struct ck_err err;
+  bool damaged = names_damaged(a->names);
+  names_close(&a->names);
+  if (damaged && names_drop(&err)) sql_trouble(a, CK_LIT(NAMES_FILE), &err);
+  return -1;
+}
+
 /* 1: the names were lost. */
 static int open_names(struct artifacts *a) {
   struct ck_err err;
   bool fresh;
   a->names = names_open(&fresh, &err);
   if (!a->names) return sql_trouble(a, CK_LIT(NAMES_FILE), &err);
-  return artifact_naming_adopt(a) || add_stale(a) ? -1 : fresh;
+  return artifact_naming_adopt(a) || add_stale(a) ? drop_damaged(a) : fresh;
 }
 
 static int open_form(struct artifacts *a) {
@@ -249,10 +265,10 @@ static int open_form(struct artifacts *a) {
   return open_names(a);
 }
 
-/* Somebody may have deleted the names. */
+/* Somebody may have deleted the names, or a disk has changed them. */
 static int restart(struct artifacts *a) {
   struct ck_err err;
-  bool damaged = a->names && names_damaged(a->names);
+  bool damaged = a->names && (names_damaged(a->names) || names_check(a->names, &err));
   dirty_clear(a->dirty);
   names_close(&a->names);
   if (damaged && names_drop(&err)) return sql_trouble(a, CK_LIT(NAMES_FILE), &err);

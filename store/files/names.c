@@ -16,11 +16,11 @@
 #define MARK_TEXT "1667985005"
 
 /* stale: see names_stale. key: of a name, the name in lower case; of a record, a hash of its table
- * and id. place: of the conversation that it belongs to. */
+ * and id. place: of the conversation that it belongs to. md: see names_written. */
 #define SCHEMA \
   "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;" \
   "CREATE TABLE names (place INTEGER PRIMARY KEY, conversation TEXT NOT NULL UNIQUE, name TEXT," \
-  " key TEXT UNIQUE, stale INTEGER NOT NULL DEFAULT 0);" \
+  " key TEXT UNIQUE, stale INTEGER NOT NULL DEFAULT 0, md INTEGER);" \
   "CREATE INDEX stale_names ON names (place) WHERE stale;" \
   "CREATE TABLE members (key INTEGER PRIMARY KEY, place INTEGER NOT NULL);" \
   "PRAGMA application_id = " MARK_TEXT "; COMMIT"
@@ -40,7 +40,9 @@
   S(LEFT, "UPDATE names SET stale = 1 WHERE conversation = ?1") \
   S(STALE, "SELECT conversation, place FROM names WHERE stale AND place > ?1 ORDER BY place" \
            " LIMIT 1") \
-  S(WRITTEN, "UPDATE names SET stale = 0 WHERE conversation = ?1 AND stale") \
+  S(WRITTEN, "UPDATE names SET stale = 0, md = ?2 WHERE conversation = ?1") \
+  S(MD, "SELECT md FROM names WHERE conversation = ?1 AND md IS NOT NULL") \
+  S(CHECK, "SELECT integrity_check FROM pragma_integrity_check(1) WHERE integrity_check <> 'ok'") \
   S(BEGIN, "BEGIN") \
   S(COMMIT, "COMMIT")
 
@@ -75,6 +77,8 @@ static int connect_to(struct names *n, int flags, struct ck_err *err) {
   if (sqlite3_open_v2(NAMES_FILE, &n->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
                       ck_sqlite_pages_vfs()) != SQLITE_OK)
     return fail(n, err);
+  ck_sqlite_pages_guard(n->db);
+  ck_sqlite_pages_strict(n->db);
   db_harden(n->db);
   sqlite3_busy_timeout(n->db, DB_BUSY_MS);
   return sqlite3_exec(n->db,
@@ -241,10 +245,28 @@ int names_stale(struct names *n, int64_t *place, struct ck_buf *conversation, st
   return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : fail(n, err);
 }
 
-int names_written(struct names *n, struct ck_str conversation, struct ck_err *err) {
+int names_written(struct names *n, struct ck_str conversation, uint32_t md, struct ck_err *err) {
   if (begin(n, err)) return -1;
   db_bind_str(n->s[WRITTEN], 1, conversation);
+  sqlite3_bind_int64(n->s[WRITTEN], 2, md);
   return run(n, WRITTEN, NULL, err);
+}
+
+int names_md(struct names *n, struct ck_str conversation, uint32_t *md, struct ck_err *err) {
+  db_bind_str(n->s[MD], 1, conversation);
+  int rc = sqlite3_step(n->s[MD]);
+  if (rc == SQLITE_ROW) *md = (uint32_t)sqlite3_column_int64(n->s[MD], 0);
+  int result = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : fail(n, err);
+  sqlite3_reset(n->s[MD]);
+  return result;
+}
+
+int names_check(struct names *n, struct ck_err *err) {
+  struct ck_buf found = {0};
+  int rc = run(n, CHECK, &found, err);
+  if (rc > 0) rc = ck_fail(err, NAMES_FILE ": %s", ck_buf_cstr(&found));
+  ck_buf_free(&found);
+  return rc;
 }
 
 int names_take_any(struct names *n, struct ck_buf *name, struct ck_err *err) {

@@ -2,7 +2,8 @@
  * title that changes gives a conversation another name, so the former one has to be known, and no
  * two have the same, also where upper and lower case are one. A message that moves to another
  * conversation leaves a file that has to be written again. Nothing is lost with the database: it
- * and the files are made again.
+ * and the files are made again. Its pages have seals (proto/sqlite_pages.h), and one that is not as
+ * it was written cannot be read.
  *
  * Functions that return int return -1 with the reason in err. */
 #ifndef CK_STORE_NAMES_H
@@ -41,13 +42,19 @@ int names_drop_conversation(struct names *n, struct ck_str conversation, struct 
 /* Sets *conversation to one that a record has left and that was not written since (names_written);
  * *place: 0, then what the last call left there. 1; 0: that was all. */
 int names_stale(struct names *n, int64_t *place, struct ck_buf *conversation, struct ck_err *err);
-/* The conversation's files are written as it is. Committed by names_commit. */
-int names_written(struct names *n, struct ck_str conversation, struct ck_err *err);
+/* The conversation's files are written as it is. md: the CRC-32C of its .md, which cannot be made
+ * again byte for byte elsewhere, because its times are in the zone of who wrote it. Committed by
+ * names_commit. */
+int names_written(struct names *n, struct ck_str conversation, uint32_t md, struct ck_err *err);
+/* 1: that of its .md, as it was written last; 0: it is not known. */
+int names_md(struct names *n, struct ck_str conversation, uint32_t *md, struct ck_err *err);
 /* Sets *name to any name, and forgets it; 0: there is none. */
 int names_take_any(struct names *n, struct ck_buf *name, struct ck_err *err);
 int names_commit(struct names *n, struct ck_err *err);
 /* What was deleted leaves the file's WAL too, unless somebody reads it: -1, to be tried again. */
 int names_empty_wal(struct names *n, struct ck_err *err);
+/* Reads all of it. 0: it is sound; -1 with the reason. */
+int names_check(struct names *n, struct ck_err *err);
 /* True after a failure because of what is in the file: it has to be deleted. */
 bool names_damaged(const struct names *n);
 

@@ -1,5 +1,5 @@
 /* doctor's check `artifacts` of the form `conversations`: does every conversation have its two
- * files, and does the .json say what its records say? */
+ * files, does the .json say what its records say, and is the .md as it was written? */
 #include "store/tasks/doctor_internal.h"
 
 #include <errno.h>
@@ -10,10 +10,13 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "proto/crc32c.h"
 #include "proto/file.h"
 #include "store/files/artifact_folder.h"
 #include "store/files/conversation.h"
 #include "store/files/names.h"
+
+#define AGAIN_MS 300
 
 enum { MD, JSON }; /* in artifact_conversation_endings */
 
@@ -22,13 +25,13 @@ struct check {
   int folder;
   struct names *names; /* NULL: there are none */
   struct conversation *c;
-  uint64_t upto;          /* all records up to this version are in the files */
-  uint64_t conversations; /* examined */
-  uint64_t present;       /* files of these */
-  uint64_t all;           /* files in the folder; 0: not counted */
-  uint64_t later;         /* conversations that have changed since */
-  unsigned missing, different;
-  char *first_missing, *first_different;
+  uint64_t upto;                        /* all records up to this version are in the files */
+  uint64_t conversations;               /* examined */
+  uint64_t present;                     /* files of these */
+  uint64_t all;                         /* files in the folder; 0: not counted */
+  uint64_t later;                       /* conversations that have changed since */
+  unsigned missing, different, changed; /* changed: .md */
+  char *first_missing, *first_different, *first_changed;
   struct ck_buf name, path;
 };
 
@@ -85,10 +88,28 @@ static int compare_json(struct check *k, int fd, bool *differs, struct ck_err *e
   return rc;
 }
 
+/* False: it cannot be read. */
+static bool sum_of(int fd, uint32_t *sum) {
+  char piece[16 << 10];
+  ssize_t n;
+  for (*sum = 0; (n = read(fd, piece, sizeof piece)) > 0;) *sum = ck_crc32c(*sum, piece, (size_t)n);
+  return n == 0;
+}
+
+/* The .md is not as it was written, by its sum in the names. *noted: that sum. */
+static int compare_md(struct check *k, int fd, struct ck_str id, bool *changed, uint32_t *noted,
+                      struct ck_err *err) {
+  uint32_t sum;
+  int rc = k->names ? names_md(k->names, id, noted, err) : 0;
+  *changed = rc > 0 && fd >= 0 && (!sum_of(fd, &sum) || sum != *noted);
+  return rc < 0 ? -1 : 0;
+}
+
 /* ---- one conversation ---- */
 
 struct files {
-  bool md, json, differs;
+  bool md, json, differs, changed;
+  uint32_t noted;
 };
 
 /* Looks at the files of the conversation that is loaded. */
@@ -98,7 +119,9 @@ static int look(struct check *k, struct ck_str id, struct files *f, struct ck_er
   if (rc < 0) return -1;
   if (rc == 0) conversation_name(k->c, &k->name); /* the first that it would get */
   int md = open_one(k, MD), json = open_one(k, JSON);
-  rc = compare_json(k, json, &f->differs, err);
+  rc = compare_json(k, json, &f->differs, err) || compare_md(k, md, id, &f->changed, &f->noted, err)
+           ? -1
+           : 0;
   f->md = md >= 0;
   f->json = json >= 0;
   if (md >= 0) close(md);
@@ -116,9 +139,19 @@ static int read_again(struct check *k, struct ck_str id, struct ck_err *err) {
   return rc <= 0 ? rc : compare_json(k, -1, &differs, err);
 }
 
+/* It may have been written again between its .md and the sum. */
+static int look_again(struct check *k, struct ck_str id, struct files *f, struct ck_err *err) {
+  uint32_t before = f->noted;
+  task_pause(AGAIN_MS);
+  int rc = look(k, id, f, err);
+  f->changed &= f->noted == before;
+  return rc;
+}
+
 static void count_files(struct check *k, const struct files *f) {
   path_of(k, MD);
   if (!f->md) count_one(k, &k->missing, &k->first_missing);
+  if (f->changed) count_one(k, &k->changed, &k->first_changed);
   path_of(k, JSON);
   if (!f->json)
     count_one(k, &k->missing, &k->first_missing);
@@ -134,7 +167,8 @@ static int check_one(struct check *k, struct ck_str id, struct ck_err *err) {
   int rc = conversation_load(k->c, id, err);
   if (rc <= 0) return rc;
   rc = look(k, id, &f, err);
-  bool bad = !f.md || !f.json || f.differs;
+  if (rc == 0 && f.changed && k->changed == 0) rc = look_again(k, id, &f, err);
+  bool bad = !f.md || !f.json || f.differs || f.changed;
   if (rc == 0 && bad && !is_newer(k)) rc = read_again(k, id, err);
   if (rc) return rc;
   if (is_newer(k))
@@ -202,22 +236,37 @@ static void say(struct check *k) {
         ck_noun(k->different, "conversation is not what its", "conversations are not what their"),
         k->first_different);
   }
-  if (!k->missing && !k->different) say_whole(k);
+  if (k->changed)
+    doctor_say(k->d, "artifacts", CK_FOUND_WRONG, DOCTOR_CHANGED_ADVICE,
+               "%u .md %s not as written, the first: artifacts/%s", k->changed,
+               ck_noun(k->changed, "file is", "files are"), k->first_changed);
+  if (!k->missing && !k->different && !k->changed) say_whole(k);
   if (k->all > k->present && !k->missing && !k->later)
     doctor_say(k->d, "artifacts", CK_FOUND_NOTE, DOCTOR_FOREIGN_ADVICE,
                "%llu %s to no conversation", (unsigned long long)(k->all - k->present),
                ck_noun(k->all - k->present, "file belongs", "files belong"));
 }
 
+/* Which file each conversation has. Without that, those that they would get first are looked for.
+ */
+static void check_names(struct check *k) {
+  struct ck_err why = {{0}};
+  k->names = names_reader(&why);
+  if (k->names ? names_check(k->names, &why) == 0 : access(NAMES_FILE, F_OK) != 0) return;
+  names_close(&k->names);
+  doctor_say(k->d, "artifacts", CK_FOUND_WRONG,
+             "check the disk; convkeep rebuild artifacts makes it and the files again", "%s",
+             why.text);
+}
+
 /* Files are counted first, so that none is counted that was made meanwhile. */
 int doctor_conversations(struct doctor *d, struct ck_err *err) {
   struct check k = {.d = d, .upto = atomic_load(&d->task->context->artifacts_cursor)};
-  struct ck_err none;
   k.folder = open(ARTIFACT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (k.folder < 0) return ck_fail(err, ARTIFACT_FOLDER ": %s", strerror(errno));
   if (k.upto >= atomic_load(&d->task->context->head))
     k.all = doctor_count_files(d, k.folder, ARTIFACT_CONVERSATIONS, artifact_conversation_endings);
-  k.names = names_reader(&none);
+  check_names(&k);
   k.c = conversation_new(d->db, err);
   int rc = k.c ? check_all(&k, err) : -1;
   if (rc == 0) say(&k);
@@ -228,5 +277,6 @@ int doctor_conversations(struct doctor *d, struct ck_err *err) {
   ck_buf_free(&k.path);
   free(k.first_missing);
   free(k.first_different);
+  free(k.first_changed);
   return rc;
 }

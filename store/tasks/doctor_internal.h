@@ -49,6 +49,8 @@ uint64_t doctor_count_files(const struct doctor *d, int at, const char *name,
   "one of the two was changed, by hand or by a failing disk; the mirror and a backup tell which. " \
   "If the files: convkeep rebuild artifacts. If the database: check the disk, then " \
   "convkeep restore BACKUP and import again what came since"
+#define DOCTOR_CHANGED_ADVICE \
+  "check the disk, unless somebody wrote there; convkeep rebuild artifacts"
 #define DOCTOR_FOREIGN_ADVICE \
   "from another database, or put there by hand; they can be deleted, " \
   "and so can the folder, which is made again"
