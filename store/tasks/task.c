@@ -22,6 +22,7 @@ static const struct kind {
   const char *name;
   int (*run)(struct task *t, struct ck_err *err);
 } kinds[] = {{"backup", task_backup},
+             {"backup_check", task_backup_check},
              {"doctor", task_doctor},
              {"rebuild", task_rebuild},
              {"rebuild_search", task_rebuild_search},

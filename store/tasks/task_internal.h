@@ -49,6 +49,7 @@ void backup_remove(const char *file);
 
 /* The tasks. Each runs to its end in the task's thread. 0, or -1 with the reason. */
 int task_backup(struct task *t, struct ck_err *err);
+int task_backup_check(struct task *t, struct ck_err *err);
 int task_doctor(struct task *t, struct ck_err *err);
 int task_rebuild(struct task *t, struct ck_err *err);
 int task_rebuild_search(struct task *t, struct ck_err *err);
