@@ -1,210 +1,130 @@
 /* One bit of one file is turned at random: `doctor` names the file, or it has no effect on anything
- * that can be read back, of records, originals, search and spool. And while the database itself is
- * damaged, doctor does not advise to make anything again from it.
+ * that can be read back, of records, originals, readable files, search and spool. And while the
+ * database itself is damaged, doctor does not advise to make anything again from it. Of a backup,
+ * `backup --check` names the file. A flip in the settings file that stays a valid setting is an
+ * owner's edit to any program; those are counted.
  *
- * Two folders with everything in them are made first, one of a ring that was ended, one of a ring
- * that was killed, with what that leaves in each WAL; observations wait in the spool of both. Each
- * flip is made in a fresh copy of one. CONVKEEP_TEST_FLIPS: how many, in all files together. */
-#include <archive.h>
-#include <sqlite3.h>
+ * Each flip is made in a fresh copy of one of two folders (flips_folders.h). CONVKEEP_TEST_FLIPS:
+ * how many, in all files together. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/sha256.h"
-#include "tests/harness/archive.h"
+#include "tests/fault/flips_folders.h"
 #include "tests/harness/base.h"
-#include "tests/harness/database.h"
 #include "tests/harness/ring.h"
-#include "tests/harness/talk.h"
 
-#define FLIPS 120   /* unless CONVKEEP_TEST_FLIPS says how many */
-#define NONZERO 6   /* most pages and the WAL's end are zeroes: a place is drawn so often */
-#define WORDS_MAX 3 /* questions to the search */
+#define FLIPS 120 /* unless CONVKEEP_TEST_FLIPS says how many */
+#define NONZERO 6 /* most pages and the WAL's end are zeroes: a place is drawn so often */
 
 /* What is flipped, what doctor calls it, and the share of the flips. */
-static const struct victim {
+struct campaign;
+struct victim {
   const char *files[4]; /* names of files, or a folder and a slash: any file in it */
   const char *check, *named;
-  unsigned share; /* of 20 */
-} victims[] = {{{"artifact.db", "artifact.db-wal"}, "database", "artifact.db", 9},
-               {{"mirror.db", "mirror.db-wal"}, "mirror", "mirror.db", 4},
-               {{"search.db", "search.db-wal"}, "search", "search.db", 3},
-               {{"spool/"}, "spool", "spool/", 2},
-               {{"attachments/"}, "attachments", "attachments/", 2}};
-#define VICTIMS (sizeof victims / sizeof *victims)
-
-enum { CLEAN, KILLED, FOLDERS };
-static const char *const folders[FOLDERS] = {"../clean", "../killed"};
-
-struct campaign {
-  unsigned found, harmless, missed;
-  struct ck_buf said;             /* about the first that was missed */
-  char picture[FOLDERS][80];      /* of what an unharmed folder reads back */
-  struct ck_buf answers[FOLDERS]; /* and what its search finds */
-  int64_t replayed[FOLDERS];      /* and how many messages there are after its spool */
+  unsigned share; /* of 100 */
+  /* Whether everything reads back as it would without the flip; NULL: as records, search and
+   * readable files. */
+  bool (*harmless)(struct campaign *c, int folder);
 };
 
-static void shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void shell(const char *fmt, ...) {
-  char command[600];
-  va_list ap;
-  va_start(ap, fmt);
-  vsnprintf(command, sizeof command, fmt, ap);
-  va_end(ap);
-  T_CHECK(system(command) == 0, "%s", command);
+struct campaign {
+  unsigned found, harmless, edits, missed;
+  struct ck_buf said;                         /* about the first that was missed */
+  char picture[FLIPS_FOLDERS][FLIPS_PICTURE]; /* of what an unharmed folder reads back */
+  struct ck_buf answers[FLIPS_FOLDERS];       /* and what its search finds, and its files */
+  int64_t replayed[FLIPS_FOLDERS];            /* and how many messages there are after its spool */
+  char backup[CK_SHA256_HEX + 1];             /* of the backup */
+  struct ck_buf settings, keys;               /* what they say */
+};
+
+/* ---- without effect ---- */
+
+static bool rows_are_same(const struct campaign *c, int folder) {
+  char now[FLIPS_PICTURE];
+  flips_picture(now);
+  return strcmp(now, c->picture[folder]) == 0;
 }
 
-/* ---- the folders ---- */
-
-static void observe(int from, int to) {
-  struct ck_err err = {""};
-  for (int i = from; i < to; i++) {
-    char one[1800];
-    snprintf(one, sizeof one,
-             "{'platform': 'x', 'text': 'observation number %d %0*d', 'role': '%s',"
-             " 'message_id': 's%04d', 'conversation_id': 'c%d', 'observed_at': %d}",
-             i, (i * 37) % 1200, i, i % 2 ? "assistant" : "user", i, i % 9, i + 1);
-    T_UNTIL(20000, t_observe(one, &err) > 0, "observation %d is not taken: %s", i, err.text);
-  }
+static bool reads_back(struct campaign *c, int folder) {
+  struct ck_buf answers = {0};
+  if (!rows_are_same(c, folder)) return false;
+  flips_ask(&answers);
+  bool same = ck_str_eq(ck_buf_view(&answers), ck_buf_view(&c->answers[folder]));
+  ck_buf_free(&answers);
+  return same;
 }
 
-static void import_files(void) {
-  char samples[4096];
-  snprintf(samples, sizeof samples, "%s/samples", t_root());
-  t_do(0, "import", samples);
-  const char chat[] =
-      "[{\"uuid\":\"c1\",\"name\":\"n\",\"account\":{},\"chat_messages\":[{\"uuid\":\"m1\","
-      "\"text\":\"t\",\"sender\":\"human\",\"created_at\":\"2026-01-01T00:00:00Z\"}]}]";
-  char picture[9000];
-  for (size_t i = 0; i < sizeof picture; i++) picture[i] = (char)t_random();
-  struct t_member files[] = {{"conversations.json", ck_str_of(chat)},
-                             {"picture.png", {picture, sizeof picture}}};
-  struct ck_buf b = t_archive(ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, files, 2);
-  t_write_file("../out/export.zip", b.data, b.len);
-  ck_buf_free(&b);
-  t_do(0, "import", "../out/export.zip");
+static bool spool_is_same(struct campaign *c, int folder) {
+  return rows_are_same(c, folder) && flips_replay() == c->replayed[folder];
 }
 
-/* A job that was sent, and one that waits for its client. */
-static void renew(void) {
-  t_import_lines(0, "{'platform': 'x', 'conversation_id': 'r', 'message_id': 'r1', 'text': 'a',"
-                    " 'role': 'assistant', 'observed_at': 5, 'target': {'kind': 'null'}}\n"
-                    "{'platform': 'x', 'conversation_id': 'q', 'message_id': 'q1', 'text': 'a',"
-                    " 'role': 'assistant', 'observed_at': 5, 'target': {'kind': 'feed',"
-                    " 'id': 'f'}}\n");
-  t_settle(20000);
-  t_do(0, "renew", "r", "--payload", "go on");
-  t_do(0, "renew", "q", "--payload", "go on");
-  T_UNTIL(20000, t_sql_int("artifact.db", "SELECT count(*) FROM attempts WHERE ended NOTNULL") > 0,
-          "nothing was sent");
+static bool never(struct campaign *c, int folder) {
+  (void)c;
+  (void)folder;
+  return false;
 }
 
-static void keep_as(const char *folder) { shell("rm -rf run/* && cp -a . %s", folder); }
-
-static void in_spool(int from, int to, int sig) {
-  struct t_process *ingest = t_daemon("ingest", NULL);
-  observe(from, to);
-  t_talk_forget();
-  t_signal(ingest, sig);
-  t_wait_end(ingest, 10000);
+static bool backup_is_same(struct campaign *c, int folder) {
+  char now[CK_SHA256_HEX + 1];
+  (void)folder;
+  flips_picture_of(FLIPS_BACKUPS "/" FLIPS_BACKUP, now);
+  return strcmp(now, c->backup) == 0;
 }
 
-static void make_folders(void) {
-  static const char *const all[] = {"ingest", "syncd", "renewd", "store"};
-  t_up();
-  import_files();
-  observe(0, 500);
-  renew();
-  t_do(0, "forget", "s0011", "--yes");
-  t_down_marked();
-  in_spool(500, 540, SIGTERM);
-  keep_as(folders[CLEAN]);
-  struct t_process *started[4];
-  for (int i = 3; i >= 0; i--) started[i] = t_daemon(all[i], NULL);
-  observe(540, 700);
-  t_settle(20000);
-  t_talk_forget();
-  for (int i = 0; i < 4; i++) t_signal(started[i], SIGKILL);
-  for (int i = 0; i < 4; i++) t_wait_end(started[i], 10000);
-  in_spool(700, 740, SIGKILL);
-  keep_as(folders[KILLED]);
+static void add_keys_of(const char *path, void *keys) {
+  char *text = t_read_file(path, NULL), *rest = NULL;
+  for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+    if (strstr(line, "-key")) ck_buf_printf(keys, "%s\n", line);
+  free(text);
 }
 
-static void begin_with(int folder) {
-  shell("find . -mindepth 1 -delete && cp -a %s/. .", folders[folder]);
+static void read_keys(struct ck_buf *keys) {
+  ck_buf_clear(keys);
+  t_walk("keys", add_keys_of, keys);
 }
 
-/* ---- what a folder reads back ---- */
-
-/* The number of the store's starts is not what anybody wrote. */
-static void add_row(struct ck_sha256 *sum, sqlite3_stmt *s) {
-  for (int c = 0; c < sqlite3_column_count(s); c++) {
-    if (strcmp(sqlite3_column_name(s, c), "runs") == 0) continue;
-    const char *bytes = sqlite3_column_blob(s, c);
-    size_t n = (size_t)sqlite3_column_bytes(s, c);
-    char head[40];
-    int k = snprintf(head, sizeof head, "%d %zu:", sqlite3_column_type(s, c), n);
-    ck_sha256_add(sum, (struct ck_str){head, (size_t)k});
-    if (n) ck_sha256_add(sum, (struct ck_str){bytes, n});
-  }
+static bool keys_are_same(struct campaign *c, int folder) {
+  struct ck_buf now = {0};
+  (void)folder;
+  read_keys(&now);
+  bool same = ck_str_eq(ck_buf_view(&now), ck_buf_view(&c->keys));
+  ck_buf_free(&now);
+  return same;
 }
 
-/* All rows of all tables, in the order of their keys; "" if they cannot be read. */
-static void picture_of(const char *file, char hex[CK_SHA256_HEX + 1]) {
-  struct ck_sha256 sum;
-  sqlite3 *db = NULL;
-  sqlite3_stmt *list = NULL, *s = NULL;
-  int rc = sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, NULL);
-  ck_sha256_begin(&sum);
-  if (rc == SQLITE_OK)
-    rc = sqlite3_prepare_v2(db,
-                            "SELECT 'SELECT * FROM \"' || name || '\" ORDER BY 1, 2, 3' FROM"
-                            " (SELECT name, (SELECT count(*) FROM pragma_table_info(name)) AS n"
-                            " FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*')"
-                            " WHERE n > 2 UNION ALL SELECT 'SELECT * FROM message_keys_filter'"
-                            " WHERE EXISTS (SELECT 1 FROM sqlite_schema"
-                            " WHERE name = 'message_keys_filter') ORDER BY 1",
-                            -1, &list, NULL);
-  while (rc == SQLITE_OK && (rc = sqlite3_step(list)) == SQLITE_ROW) {
-    rc = sqlite3_prepare_v2(db, (const char *)sqlite3_column_text(list, 0), -1, &s, NULL);
-    while (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) add_row(&sum, s);
-    if (rc == SQLITE_OK) rc = sqlite3_finalize(s);
-  }
-  sqlite3_finalize(list);
-  sqlite3_close(db);
-  hex[0] = '\0';
-  if (rc == SQLITE_DONE) ck_sha256_end_hex(&sum, hex);
+static void read_settings(struct ck_buf *settings) {
+  struct t_result r = t_convkeep("config", "--json");
+  ck_buf_clear(settings);
+  ck_buf_text(settings, r.out);
+  if (r.code) ck_buf_text(settings, "invalid");
+  t_result_free(&r);
 }
 
-static void picture(char out[80]) {
-  char database[CK_SHA256_HEX + 1], mirror[CK_SHA256_HEX + 1];
-  picture_of("artifact.db", database);
-  picture_of("mirror.db", mirror);
-  snprintf(out, 80, "%.32s %.32s", database, mirror);
-}
+/* ---- the files ---- */
 
-static void ask(struct ck_buf *answers) {
-  static const char *const words[WORDS_MAX] = {"observation", "number", "disk"};
-  t_daemon("store", NULL);
-  ck_buf_clear(answers);
-  T_UNTIL(20000, t_status_int("search.behind", -1) == 0, "the index is not made");
-  for (int i = 0; i < WORDS_MAX; i++) {
-    struct t_result r =
-        t_convkeep_words(NULL, (const char *const[]){"search", words[i], "--limit", "50", NULL});
-    ck_buf_text(answers, r.out);
-    t_result_free(&r);
-  }
-  t_down();
-}
+static const struct victim victims[] = {
+    {{"artifact.db", "artifact.db-wal", "artifact.db-shm"}, "database", "artifact.db", 30, NULL},
+    {{"mirror.db", "mirror.db-wal"}, "mirror", "mirror.db", 13, NULL},
+    {{"search.db", "search.db-wal"}, "search", "search.db", 10, NULL},
+    {{"spool/"}, "spool", "spool/", 10, spool_is_same},
+    {{"spool/refused.jsonl", "spool/unknown.jsonl"}, "spool", ".jsonl", 3, never},
+    {{"attachments/"}, "attachments", "attachments/", 5, NULL},
+    {{"artifacts/", "artifacts/.names", "artifacts/.cursor"}, "artifacts", "artifacts/", 10, NULL},
+    {{"witness"}, "witness", "witness", 2, never},
+    {{"forgotten"}, "forgotten", "forgotten", 3, never},
+    {{"keys/"}, "curve", "keys/", 3, keys_are_same},
+    {{FLIPS_BACKUPS "/" FLIPS_BACKUP, FLIPS_BACKUPS "/"},
+     "backup",
+     FLIPS_BACKUP,
+     9,
+     backup_is_same},
+    {{"convkeep.conf"}, "settings", "convkeep.conf", 2, never},
+};
+#define VICTIMS (sizeof victims / sizeof *victims)
 
-static int64_t replay(void) {
-  t_up();
-  t_settle(20000);
-  t_down();
-  return t_count("messages");
-}
+static bool is(const struct victim *v, const char *check) { return strcmp(v->check, check) == 0; }
 
 /* ---- doctor ---- */
 
@@ -228,12 +148,18 @@ static void hear_line(struct heard *h, const struct victim *v, json_t *line) {
   bool wrong = strcmp(t_text_at(line, "result"), "wrong") == 0;
   h->names |= wrong && (strcmp(check, v->check) == 0 || strcmp(check, "store") == 0 ||
                         strcmp(check, "history") == 0);
-  h->advises_wrongly |= wrong && v == victims && would_spread(advice);
+  h->advises_wrongly |= wrong && is(v, "database") && would_spread(advice);
+}
+
+/* A backup, and settings that no program takes, have no line of doctor's. */
+static struct t_result examine(const struct victim *v) {
+  if (is(v, "backup")) return t_convkeep("backup", "--check", FLIPS_BACKUPS "/" FLIPS_BACKUP);
+  return t_convkeep("doctor", "--json");
 }
 
 static void hear(struct heard *h, const struct victim *v) {
-  struct t_result r = t_convkeep("doctor", "--json");
-  *h = (struct heard){.code = r.code};
+  struct t_result r = examine(v);
+  *h = (struct heard){.code = r.code, .names = is(v, "backup") || is(v, "settings")};
   h->all = ck_sprintf("%s%s", r.out, r.err);
   char *rest = NULL;
   for (char *one = strtok_r(r.out, "\n", &rest); one; one = strtok_r(NULL, "\n", &rest)) {
@@ -248,8 +174,7 @@ static void hear(struct heard *h, const struct victim *v) {
 /* ---- a flip ---- */
 
 static void add_path(const char *path, void *list) {
-  /* What is refused or unknown is for people; where a file was read to is found again. */
-  if (strstr(path, ".jsonl") || strstr(path, "watch.files")) return;
+  if (strstr(path, ".jsonl")) return; /* they have a turn of their own */
   ck_buf_printf(list, "%s\n", path);
 }
 
@@ -291,23 +216,27 @@ static char *flip(const char *path) {
   return ck_sprintf("%s byte %llu bit %u", path, (unsigned long long)at, bit);
 }
 
-/* Everything reads back as it would without the flip. */
-static bool harmless(struct campaign *c, const struct victim *v, int folder) {
-  char now[80];
-  struct ck_buf answers = {0};
-  picture(now);
-  if (strcmp(now, c->picture[folder]) != 0) return false;
-  if (strcmp(v->check, "spool") == 0) return replay() == c->replayed[folder];
-  ask(&answers);
-  bool same = ck_str_eq(ck_buf_view(&answers), ck_buf_view(&c->answers[folder]));
-  ck_buf_free(&answers);
-  return same;
+/* An owner's edit is a setting that has another value, and is one. */
+static bool is_edit(const struct campaign *c, bool *same) {
+  struct ck_buf now = {0};
+  read_settings(&now);
+  *same = ck_str_eq(ck_buf_view(&now), ck_buf_view(&c->settings));
+  bool valid = !memmem(now.data, now.len, "invalid", 7);
+  ck_buf_free(&now);
+  return valid && !*same;
 }
 
 static void one_flip(struct campaign *c, const struct victim *v) {
-  int folder = (int)t_random_below(FOLDERS);
-  begin_with(folder);
+  int folder = (int)t_random_below(FLIPS_FOLDERS);
+  bool same = false;
+  flips_begin_with(folder);
   char *path = choose_file(v), *what = flip(path);
+  if (is(v, "settings") && (is_edit(c, &same) || same)) {
+    ++*(same ? &c->harmless : &c->edits);
+    free(path);
+    free(what);
+    return;
+  }
   struct heard h;
   hear(&h, v);
   const char *fault = NULL;
@@ -317,14 +246,14 @@ static void one_flip(struct campaign *c, const struct victim *v) {
     c->found++;
   else if (h.code)
     fault = "doctor does not name it";
-  else if (harmless(c, v, folder))
+  else if ((v->harmless ? v->harmless : reads_back)(c, folder))
     c->harmless++;
   else
     fault = "doctor does not find it, and it has an effect";
   if (fault) {
     c->missed++;
-    t_note("%s: %s: %s\n%s", folders[folder], what, fault, h.all);
-    if (c->missed == 1) ck_buf_printf(&c->said, "%s: %s: %s", folders[folder], what, fault);
+    t_note("%s: %s: %s\n%s", flips_folders[folder], what, fault, h.all);
+    if (c->missed == 1) ck_buf_printf(&c->said, "%s: %s: %s", flips_folders[folder], what, fault);
   }
   free(h.all);
   free(path);
@@ -332,34 +261,42 @@ static void one_flip(struct campaign *c, const struct victim *v) {
 }
 
 static void look_first(struct campaign *c) {
-  for (int f = 0; f < FOLDERS; f++) {
-    begin_with(f);
+  for (int f = 0; f < FLIPS_FOLDERS; f++) {
+    flips_begin_with(f);
     json_decref(t_lines(0, "doctor"));
-    picture(c->picture[f]);
-    ask(&c->answers[f]);
+    t_do(0, "backup", "--check", FLIPS_BACKUPS "/" FLIPS_BACKUP);
+    flips_picture(c->picture[f]);
+    flips_ask(&c->answers[f]);
     T_CHECK(c->answers[f].len > 1000, "the search finds too little");
-    begin_with(f);
-    c->replayed[f] = replay();
+    flips_begin_with(f);
+    c->replayed[f] = flips_replay();
   }
+  flips_begin_with(FLIPS_CLEAN);
+  flips_picture_of(FLIPS_BACKUPS "/" FLIPS_BACKUP, c->backup);
+  read_settings(&c->settings);
+  read_keys(&c->keys);
 }
 
 static unsigned flips(void) { return t_flips() ? t_flips() : FLIPS; }
 
 T_STORY(flips, each_is_found_or_without_effect, 3600) {
   struct campaign c = {0};
-  make_folders();
+  flips_make_folders();
   look_first(&c);
   int64_t began = ck_boot_ms();
   for (size_t v = 0; v < VICTIMS; v++) {
-    unsigned n = (flips() * victims[v].share + 19) / 20, found = c.found, harmless = c.harmless;
+    unsigned n = (flips() * victims[v].share + 99) / 100, found = c.found, harmless = c.harmless;
     for (unsigned i = 0; i < n; i++) one_flip(&c, &victims[v]);
     t_note("%s: %u flips, %u found, %u without effect", victims[v].named, n, c.found - found,
            c.harmless - harmless);
   }
-  t_note("%u found, %u without effect, %u missed in %lld s", c.found, c.harmless, c.missed,
-         (long long)(ck_boot_ms() - began) / 1000);
+  t_note("settings: %u were an owner's edit", c.edits);
+  t_note("%u found, %u without effect, %u missed in %lld s", c.found, c.harmless + c.edits,
+         c.missed, (long long)(ck_boot_ms() - began) / 1000);
   T_CHECK(c.missed == 0, "%u missed, the first: %s", c.missed, ck_buf_cstr(&c.said));
-  for (int f = 0; f < FOLDERS; f++) ck_buf_free(&c.answers[f]);
+  for (int f = 0; f < FLIPS_FOLDERS; f++) ck_buf_free(&c.answers[f]);
   ck_buf_free(&c.said);
-  shell("rm -rf ../clean ../killed");
+  ck_buf_free(&c.settings);
+  ck_buf_free(&c.keys);
+  flips_shell("rm -rf ../clean ../killed ../kept " FLIPS_BACKUPS);
 }
