@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cli/damage_line.h"
 #include "cli/rows.h"
 #include "cli/status.h"
 #include "cli/time.h"
@@ -63,7 +64,7 @@ static void repair_command(struct ck_buf *b, const json_t *info, const char *sin
 static void unproven_line(struct cli_table *t, const json_t *info, const char *sink,
                           const json_t *sync) {
   struct ck_buf text = {0};
-  if (!unproven(sync)) return;
+  if (!unproven(sync) || cli_is_damaged(info)) return;
   ck_buf_printf(&text,
                 "%s: may have rows of another time: it is compared, column by column, and"
                 " repaired by itself; ",
@@ -97,8 +98,14 @@ static void wrong_line(struct cli_table *t, const json_t *info, const char *sink
   ck_buf_printf(&text, "%s, ", task);
   cli_seconds_text(&text, now - cli_member_int(check, "at", now));
   ck_buf_text(&text, " ago); ");
-  repair_command(&text, info, sink, strstr(task, "deep") != NULL);
-  ck_buf_text(&text, left ? " tries it again; logs/syncd.log names them" : " writes what differs");
+  if (cli_is_damaged(info)) {
+    ck_buf_text(&text, "do not repair it before the database is right: convkeep doctor");
+  } else {
+    ck_buf_text(&text, left ? "" : "if convkeep doctor finds the database sound, ");
+    repair_command(&text, info, sink, strstr(task, "deep") != NULL);
+    ck_buf_text(&text,
+                left ? " tries it again; logs/syncd.log names them" : " writes what differs");
+  }
   cli_line(t, "mirror wrong", CLI_RED, &text);
   ck_buf_free(&text);
 }

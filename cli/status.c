@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include "cli/presence.h"
+#include "cli/damage_line.h"
 #include "cli/declined.h"
 #include "cli/forget_after.h"
 #include "cli/mirror_lines.h"
@@ -334,17 +335,6 @@ static void trouble_lines(struct cli_table *t, const json_t *info) {
   ck_buf_free(&text);
 }
 
-/* The database was older than it had been, or another store's, when a store started. */
-static void store_alarm_line(struct cli_table *t, const json_t *info) {
-  struct ck_buf text = {0};
-  const char *alarm = cli_member(info, "alarm");
-  if (!*alarm) return;
-  ck_buf_printf(&text, "artifact.db was put back or cut short: %s; treated as a restored backup",
-                alarm);
-  cli_line(t, "alarm", CLI_RED, &text);
-  ck_buf_free(&text);
-}
-
 static void pause_line(struct cli_table *t, const json_t *info) {
   struct ck_buf text = {0};
   const json_t *row;
@@ -377,7 +367,7 @@ static void print_for_people(const struct cli *c, const struct cli_presence *p,
   } else {
     daemon_lines(t, p, info, now);
   }
-  store_alarm_line(t, info);
+  cli_damage_line(t, info);
   pause_line(t, info);
   record_line(t, info);
   spool_line(t, info);

@@ -1,6 +1,8 @@
 /* See sqlite_pages.h. The form of a page: https://www.sqlite.org/fileformat2.html#b_tree_pages */
 #include "proto/sqlite_pages.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/crc32c.h"
@@ -9,6 +11,8 @@
 #define FILE_HEADER 100u
 #define PAGE_MIN 512u
 #define PAGE_MAX 65536u
+#define MET_MAX 64
+#define MET_NAME 64
 
 /* The first byte of a page of a b-tree. */
 enum { INNER_INDEX = 2, INNER_TABLE = 5, LEAF_INDEX = 10, LEAF_TABLE = 13 };
@@ -140,6 +144,51 @@ static bool has_seals(sqlite3_file *file, const unsigned char *first) {
   return w->seals == SEALED;
 }
 
+/* ---- what all connections of the process have met ---- */
+
+static struct {
+  pthread_mutex_t lock;
+  struct met {
+    char name[MET_NAME];
+    uint32_t page;
+  } pages[MET_MAX];
+  unsigned count;
+} all_met = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static const char *name_of(const char *path) {
+  const char *slash = path ? strrchr(path, '/') : NULL;
+  return slash ? slash + 1 : path ? path : "";
+}
+
+static void meet(const char *path, uint32_t page) {
+  struct met m = {.page = page};
+  unsigned i = 0;
+  snprintf(m.name, sizeof m.name, "%s", name_of(path));
+  pthread_mutex_lock(&all_met.lock);
+  while (i < all_met.count &&
+         (all_met.pages[i].page != page || strcmp(all_met.pages[i].name, m.name) != 0))
+    ++i;
+  if (i < MET_MAX) all_met.pages[i] = m;
+  if (i == all_met.count && i < MET_MAX) ++all_met.count;
+  pthread_mutex_unlock(&all_met.lock);
+}
+
+/* forget: they are as they should be. */
+static unsigned count_met(const char *name, bool forget) {
+  unsigned n = 0, kept = 0;
+  pthread_mutex_lock(&all_met.lock);
+  for (unsigned i = 0; i < all_met.count; ++i) {
+    bool its = strcmp(all_met.pages[i].name, name) == 0;
+    n += its;
+    if (!forget || !its) all_met.pages[kept++] = all_met.pages[i];
+  }
+  all_met.count = kept;
+  pthread_mutex_unlock(&all_met.lock);
+  return n;
+}
+
+unsigned ck_sqlite_pages_met(const char *name) { return count_met(name, false); }
+
 /* Remembers a page, and logs it if it was not known. */
 static void note(struct paged *w, uint32_t number) {
   struct ck_sqlite_pages *s = &w->seen;
@@ -147,6 +196,7 @@ static void note(struct paged *w, uint32_t number) {
   for (unsigned i = 0; i < s->count; ++i)
     if (s->pages[i] == number) return;
   s->pages[s->count++] = number;
+  meet(w->path, number);
   ck_log(CK_ERROR, w->path ? w->path : "database", "page_damaged", "page=%u", number);
 }
 
@@ -192,7 +242,7 @@ static int read_frame(sqlite3_file *file, void *to, int n, sqlite3_int64 at) {
     return rc;
   note(paged_of(w->database), (uint32_t)number[0] << 24 | (uint32_t)number[1] << 16 |
                                   (uint32_t)number[2] << 8 | number[3]);
-  return rc;
+  return paged_of(w->database)->strict ? SQLITE_CORRUPT : rc;
 }
 
 static int control(sqlite3_file *file, int op, void *arg) {
@@ -290,6 +340,7 @@ int ck_sqlite_pages_accept(sqlite3 *db, uint64_t *changed, struct ck_err *err) {
   *changed = 0;
   int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
   if (rc == SQLITE_OK) rc = file->pMethods ? accept_all(file, changed) : SQLITE_CANTOPEN;
+  if (rc == SQLITE_OK) count_met(name_of(sqlite3_db_filename(db, "main")), true);
   if (rc == SQLITE_OK) return 0;
   return ck_fail(err, "%s: %s (%d)", sqlite3_db_filename(db, "main"), sqlite3_errstr(rc), rc);
 }

@@ -45,7 +45,8 @@ void ck_sqlite_pages_guard(sqlite3 *db);
  * it gets the room that its source has. */
 void ck_sqlite_pages_guard_copy(sqlite3 *to, sqlite3 *from);
 
-/* A page that differs cannot be read: SQLITE_CORRUPT. For a file that can be made again. */
+/* A page that differs cannot be read: SQLITE_CORRUPT. For a file that can be made again, and for
+ * who makes something else of what it reads. */
 void ck_sqlite_pages_strict(sqlite3 *db);
 
 #define CK_SQLITE_PAGES_KEPT 16
@@ -59,6 +60,10 @@ struct ck_sqlite_pages {
 /* What a connection has read from its database `name` ("main", or as it was attached). False: it
  * was not opened with the VFS. */
 bool ck_sqlite_pages_seen(sqlite3 *db, const char *name, struct ck_sqlite_pages *seen);
+
+/* How many pages of the files of this name, without folders, all connections of this process have
+ * met so far that differ, 64 of all files at most; 0 after ck_sqlite_pages_accept. Any thread. */
+unsigned ck_sqlite_pages_met(const char *name);
 
 /* Gives every page of the database file the seal of what it says now, durably. The connection was
  * opened with the VFS, for writing. Nobody may write meanwhile, and the WAL must be empty. A

@@ -119,8 +119,10 @@ static void people_result(const struct task *t, bool mend) {
     /* Only --deep looks at the columns. */
     bool deep = cli_member_int(t->result, "different", 0) > 0;
     bool several = ck_set_word(t->c->settings, CK_SET_SYNC_SINKS, 1) != NULL;
-    ck_buf_printf(&text, "convkeep sync repair%s%s%s writes what differs\n", deep ? " --deep" : "",
-                  several ? " --sink " : "", several ? t->sink : "");
+    ck_buf_printf(&text,
+                  "if convkeep doctor finds the database sound, "
+                  "convkeep sync repair%s%s%s writes what differs\n",
+                  deep ? " --deep" : "", several ? " --sink " : "", several ? t->sink : "");
   }
   cli_print(&text);
   ck_buf_free(&found);

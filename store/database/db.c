@@ -54,9 +54,21 @@ int db_fail_words(int code, int system, const char *doing, const char *why, stru
   return ck_fail_in(err, "%.80s", doing); /* so that the reason fits */
 }
 
+/* The first page that it has met, if that is what it failed for; 0: it is not. */
+static unsigned damaged_page(sqlite3 *db, int code) {
+  struct ck_sqlite_pages seen;
+  if ((code & 0xff) != SQLITE_CORRUPT || !ck_sqlite_pages_seen(db, "main", &seen)) return 0;
+  return seen.count ? seen.pages[0] : 0;
+}
+
 int db_fail(sqlite3 *db, const char *doing, struct ck_err *err) {
   int code = db ? sqlite3_extended_errcode(db) : SQLITE_OK;
   end_if_unsynced(code);
+  unsigned page = damaged_page(db, code);
+  if (page)
+    return ck_fail(err,
+                   "%.80s: page %u is not as written, convkeep doctor says what to do: %s (%d)",
+                   doing, page, sqlite3_errmsg(db), code);
   return db_fail_words(code, db ? sqlite3_system_errno(db) : 0, doing,
                        db ? sqlite3_errmsg(db) : "no connection", err);
 }
@@ -266,6 +278,12 @@ int db_open_reader(sqlite3 **db, struct ck_err *err) {
   if (moment_sql(*db, err)) return -1;
   return db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA mmap_size = 0",
                  err);
+}
+
+int db_open_maker(sqlite3 **db, struct ck_err *err) {
+  if (db_open_reader(db, err)) return -1;
+  ck_sqlite_pages_strict(*db);
+  return 0;
 }
 
 /* SQLite lets only a connection that may write checkpoint. query_only keeps this one from writing

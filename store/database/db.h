@@ -36,6 +36,10 @@ int db_open_writer(sqlite3 **db, migration *const *steps, int cache_mib, struct 
 int db_grow_wal(sqlite3 *db, struct ck_err *err);
 /* A connection that only reads, for one thread. */
 int db_open_reader(sqlite3 **db, struct ck_err *err);
+/* The same for who makes something else of what it reads: files, the index, a mirror's batches. A
+ * page that is not as written cannot be read (proto/sqlite_pages.h), so that nothing is made of it
+ * that would look right. */
+int db_open_maker(sqlite3 **db, struct ck_err *err);
 /* The checkpoint thread's connection: it checkpoints and changes nothing else. */
 int db_open_checkpointer(sqlite3 **db, struct ck_err *err);
 /* For any other connection to a database that may be a stranger's: what its schema holds does not

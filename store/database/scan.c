@@ -18,6 +18,7 @@ struct scan {
   sqlite3 *db;
   struct cursor at[CK_TABLES];
   int stepped;    /* the table whose row was returned last, or -1 */
+  uint64_t last;  /* the version that was returned last, or after which it began */
   uint64_t brief; /* up to this version not all rows are wanted */
 };
 
@@ -106,6 +107,7 @@ int scan_begin(struct scan *s, uint64_t after, unsigned tables, uint64_t *head,
                struct ck_err *err) {
   if (db_exec(s->db, "BEGIN", err)) return -1;
   s->stepped = -1;
+  s->last = after;
   int rc = db_head(s->db, head, err);
   for (int t = 0; t < CK_TABLES && rc == 0; ++t) {
     s->at[t].version = 0;
@@ -124,7 +126,12 @@ int scan_next(struct scan *s, uint64_t *version, struct ck_row *row, struct ck_e
     if (s->at[t].version && (least < 0 || s->at[t].version < s->at[least].version)) least = t;
   s->stepped = least;
   if (least < 0) return 0;
-  *version = s->at[least].version;
+  /* In a damaged table the rows after one may begin before it, and whoever goes on after the last
+   * would never come to an end. */
+  if (s->at[least].version <= s->last)
+    return ck_fail(err, "%s: its versions are out of order after %llu", ck_tables[least].name,
+                   (unsigned long long)s->last);
+  *version = s->last = s->at[least].version;
   db_row(s->at[least].at, 1, (enum ck_table)least, row);
   return 1;
 }

@@ -8,11 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/crc32c.h"
 #include "proto/file.h"
 
 #define CURSOR_BYTES 256
 #define BOOT_BYTES 64
 #define WRITTEN "written "
+#define SUM_BYTES 9 /* of a line: a blank and the CRC-32C of what is before it */
 
 /* Names this boot of the machine; "" if it has no name. */
 static void boot_id(char id[BOOT_BYTES]) {
@@ -22,12 +24,36 @@ static void boot_id(char id[BOOT_BYTES]) {
   ck_buf_free(&b);
 }
 
+/* ---- lines, each with its sum ---- */
+
+static unsigned sum_of(const char *line, size_t n) { return (unsigned)ck_crc32c(0, line, n); }
+
+/* Ends the line that begins at `from`. */
+static void end_line(struct ck_buf *b, size_t from) {
+  ck_buf_printf(b, " %08x\n", sum_of(b->data + from, b->len - from));
+}
+
+/* False unless the text begins with a line that has the right sum. *rest: after it. */
+static bool is_whole(const char *text, const char **rest) {
+  const char *end = strchr(text, '\n');
+  char sum[SUM_BYTES + 2];
+  if (!end || end - text < SUM_BYTES) return false;
+  snprintf(sum, sizeof sum, " %08x\n", sum_of(text, (size_t)(end - text) - SUM_BYTES));
+  *rest = end + 1;
+  return strncmp(end - SUM_BYTES, sum, SUM_BYTES + 1) == 0;
+}
+
 void artifact_cursor_text(struct ck_buf *b, const char *store_id, const char *form,
                           uint64_t version, uint64_t written) {
   char boot[BOOT_BYTES];
-  ck_buf_printf(b, "%s %llu %s\n", store_id, (unsigned long long)version, form);
+  size_t from = b->len;
+  ck_buf_printf(b, "%s %llu %s", store_id, (unsigned long long)version, form);
+  end_line(b, from);
   boot_id(boot);
-  if (written && *boot) ck_buf_printf(b, WRITTEN "%llu %s\n", (unsigned long long)written, boot);
+  from = b->len;
+  if (!written || !*boot) return;
+  ck_buf_printf(b, WRITTEN "%llu %s", (unsigned long long)written, boot);
+  end_line(b, from);
 }
 
 /* True if the text begins with the word, and a blank or the line's end follows. *end: after it. */
@@ -46,22 +72,24 @@ static bool is_number(const char *text, uint64_t *n, const char **end) {
   return errno == 0;
 }
 
-/* The first line: "STORE_ID VERSION FORM". *end: after it. False unless it is whole, and of this
- * store and form. */
+/* The first line: "STORE_ID VERSION FORM SUM". *end: after it. False unless it is whole, and of
+ * this store and form. */
 static bool first_line(const char *text, const char *store_id, const char *form, uint64_t *version,
                        const char **end) {
-  return is_word(text, store_id, &text) && *text == ' ' && is_number(text + 1, version, &text) &&
-         *text == ' ' && is_word(text + 1, form, &text) && *text == '\n' && (*end = text + 1);
+  return is_whole(text, end) && is_word(text, store_id, &text) && *text == ' ' &&
+         is_number(text + 1, version, &text) && *text == ' ' && is_word(text + 1, form, &text);
 }
 
-/* The second: "written VERSION BOOT". 0 unless it is there, whole, and of this boot. */
+/* The second: "written VERSION BOOT SUM". 0 unless it is there, whole, and of this boot. */
 static uint64_t second_line(const char *text) {
   char boot[BOOT_BYTES];
   uint64_t version;
   if (strncmp(text, WRITTEN, sizeof WRITTEN - 1) != 0) return 0;
   boot_id(boot);
-  bool whole = *boot && is_number(text + sizeof WRITTEN - 1, &version, &text) && *text == ' ' &&
-               is_word(text + 1, boot, &text) && strcmp(text, "\n") == 0;
+  const char *rest;
+  bool whole = *boot && is_whole(text, &rest) && !*rest &&
+               is_number(text + sizeof WRITTEN - 1, &version, &text) && *text == ' ' &&
+               is_word(text + 1, boot, &text);
   return whole ? version : 0;
 }
 

@@ -1,8 +1,8 @@
 /* The folder of readable files: writes each file whole or not at all, keeps the cursor that says
  * which files survive a power cut, and notices when somebody has deleted or replaced the folder.
  *
- * artifacts/.cursor holds one line, "STORE_ID VERSION FORM": the files of all records up to that
- * version are on the disk, in that form (artifact_form.h). It is written after syncfs() of the
+ * artifacts/.cursor holds one line, "STORE_ID VERSION FORM SUM": the files of all records up to
+ * that version are on the disk, in that form (artifact_form.h). It is written after syncfs() of the
  * folder's file system, and is itself fsynced before it is renamed into place. The other files are
  * never fsynced one by one: that would cost more than making all of them again.
  *

@@ -471,7 +471,7 @@ struct artifacts *artifacts_start(struct context *context, struct ck_err *err) {
   a->form = artifact_form_of(context->settings);
   a->folder.fd = -1;
   a->own->save_took = SAVE_AT_STOP_MS; /* not known yet: no save at a stop */
-  if (db_open_reader(&a->db, err) == 0 && (a->own->scan = scan_new(a->db, err)) &&
+  if (db_open_maker(&a->db, err) == 0 && (a->own->scan = scan_new(a->db, err)) &&
       start_thread(a, err) == 0)
     return a;
   release(a);

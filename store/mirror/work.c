@@ -130,7 +130,7 @@ struct work *work_start(struct context *context, struct ck_err *err) {
   for (; w->n < context->mirrors->n; ++w->n)
     w->outlets[w->n] = (struct outlet){.work = w, .mirror = &context->mirrors->at[w->n]};
   w->batch_bytes = (size_t)ck_set_int(context->settings, CK_SET_SYNC_BATCH);
-  bool ok = db_open_reader(&w->db, err) == 0 && (w->scan = scan_new(w->db, err)) &&
+  bool ok = db_open_maker(&w->db, err) == 0 && (w->scan = scan_new(w->db, err)) &&
             (w->parents = parents_new(w->db, err)) &&
             (w->zone = ck_zone_open((struct ck_str){0}, err)) &&
             (w->door = ck_door_bind(context->settings, CK_DOOR_WORK, err));

@@ -150,7 +150,7 @@ bool packing_turn(struct packing *p, int64_t now) {
 
 static int prepare(struct packing *p, struct ck_err *err) {
   if (!(p->writer = pack_writer_new(p->db, err))) return -1;
-  return db_open_reader(&p->reader, err) || !(p->unpack = unpack_new(p->reader, err)) ? -1 : 0;
+  return db_open_maker(&p->reader, err) || !(p->unpack = unpack_new(p->reader, err)) ? -1 : 0;
 }
 
 /* With all signals blocked: the main thread handles them. */

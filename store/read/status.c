@@ -8,6 +8,7 @@
 #include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/hostname.h"
+#include "proto/sqlite_pages.h"
 #include "store/database/wal_guard.h"
 #include "store/read/status_internal.h"
 
@@ -233,6 +234,7 @@ int status_info(sqlite3 *db, struct context *context, struct reports *reports, s
   ck_pair_uint(&m, "floor", 0);
   ck_pair_int(&m, "at", ck_now_ms());
   ck_pair_text_or_nil(&m, "alarm", context->alarm.text);
+  ck_pair_uint(&m, "damaged", ck_sqlite_pages_met(DB_FILE));
   ck_pair_uint(&m, "rejected", atomic_load(&context->rejected));
   put_number(&m, "spool", "pending", g.spool);
   put_artifacts(&m, context);

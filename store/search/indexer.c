@@ -243,9 +243,10 @@ static int turn(struct indexer *x) {
   if (ck_boot_ms() < x->retry_at) return 0;
   if (open_index(x)) return -1;
   int rc = look_at_index(x);
-  if (rc == 0 && chunk_at(x) <= ck_boot_ms()) rc = make_chunks(x);
+  bool due = rc == 0 && chunk_at(x) <= ck_boot_ms();
+  if (due) rc = make_chunks(x);
   if (rc) return rc < 0 ? -1 : 0;
-  all_is_well(x);
+  if (due || chunk_at(x) == INT64_MAX) all_is_well(x); /* else what failed was not tried */
   return 0;
 }
 
@@ -307,7 +308,7 @@ static int start_thread(struct indexer *x, struct ck_err *err) {
 struct indexer *indexer_start(struct context *context, struct ck_err *err) {
   struct indexer *x = ck_zalloc(sizeof *x);
   x->context = context;
-  if (db_open_reader(&x->db, err) == 0 && (x->source = search_source_new(x->db, err)) &&
+  if (db_open_maker(&x->db, err) == 0 && (x->source = search_source_new(x->db, err)) &&
       (x->forgotten = db_prepare(x->db, forgotten_sql, err)) && start_thread(x, err) == 0)
     return x;
   release(x);

@@ -10,15 +10,32 @@
 
 #define PAGES_SHOWN 5
 
-#define DAMAGED_ADVICE \
-  "nothing before the database is right again (see database, history): this is made from it, and " \
-  "may have what it lost"
+#define LOST_ADVICE \
+  "nothing before the database is right again (see its lines, and history): this is made from " \
+  "it, " \
+  "and may have what it lost"
+#define UNSEEN_ADVICE \
+  "nothing before the database was examined (see database): this is made from it, and may have " \
+  "what it lost"
+#define DAMAGED_ADVICE "it may come of the damage: see database first"
 
-static bool made_of(const char *check) {
-  static const char *const made[] = {"artifacts", "search", "mirror"};
-  for (size_t i = 0; i < sizeof made / sizeof *made; ++i)
-    if (strcmp(check, made[i]) == 0) return true;
+static bool is_one_of(const char *check, const char *const *list, size_t n) {
+  for (size_t i = 0; i < n; ++i)
+    if (strcmp(check, list[i]) == 0) return true;
   return false;
+}
+
+/* A fault is no reason for what it can have come of: a page of the database, or its rows. */
+static const char *advise(struct doctor *d, const char *check, const char *advice) {
+  static const char *const made[] = {"artifacts", "search", "mirror"},
+                           *const rows[] = {"references", "keys",       "versions", "counts",
+                                            "leases",     "automation", "originals"};
+  bool lost = d->damaged || d->lost || d->task->context->alarm.text[0];
+  if (is_one_of(check, made, sizeof made / sizeof *made))
+    return lost ? LOST_ADVICE : d->unseen ? UNSEEN_ADVICE : advice;
+  if (is_one_of(check, rows, sizeof rows / sizeof *rows) && d->damaged) return DAMAGED_ADVICE;
+  d->lost |= is_one_of(check, rows, 4);
+  return advice;
 }
 
 void doctor_pages(struct doctor *d, const char *name, const char *what, struct ck_buf *text) {
@@ -46,8 +63,7 @@ void doctor_say(struct doctor *d, const char *check, enum ck_finding found, cons
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  bool lost = d->damaged || d->task->context->alarm.text[0];
-  if (lost && found == CK_FOUND_WRONG && made_of(check)) advice = DAMAGED_ADVICE;
+  if (found == CK_FOUND_WRONG) advice = advise(d, check, advice);
   const char *const pairs[][2] = {
       {"check", check}, {"result", ck_finding_word(found)}, {"text", text}, {"advice", advice}};
   struct ck_buf line = {0};

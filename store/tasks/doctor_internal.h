@@ -15,6 +15,7 @@ struct doctor {
   bool unseen;      /* a copy was needed and could not be made */
   bool differs;     /* the database differs from its readable files */
   bool damaged;     /* the database: nothing is to be made again from it */
+  bool lost;        /* so it is, for another reason: its rows contradict each other */
   unsigned foreign; /* entries of the schema that are wrong */
 };
 
@@ -56,8 +57,8 @@ uint64_t doctor_count_files(const struct doctor *d, int at, const char *name,
   "and so can the folder, which is made again"
 
 /* Reports how a check ended, as a line {check, result: ok | note | wrong, text, advice}. advice:
- * what to do; "": nothing. While the database is damaged, what is made from it (made_of) is not to
- * be made again, and the advice says so. */
+ * what to do; "": nothing. While the database is damaged, or was not examined, what is made from it
+ * is not to be made again, and nothing is to be changed in it: the advice says so. */
 void doctor_say(struct doctor *d, const char *check, enum ck_finding found, const char *advice,
                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 

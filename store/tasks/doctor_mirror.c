@@ -259,7 +259,9 @@ static int compare(struct mirror *m, struct ck_err *err) {
 }
 
 #define WITNESS_ADVICE \
-  "docs/operations.md, \"When the mirror does not fit\"; `convkeep sync adopt` takes it over"
+  "docs/operations.md, \"When the mirror does not fit\": what to do depends on the reason; " \
+  "`convkeep " \
+  "sync adopt` deletes there what this database does not have"
 
 /* Its witness did not fit. name: of the mirror. 1: it is said; 0: it fits, or is not known yet. */
 static int say_witness(struct doctor *d, const char *name, struct ck_err *err) {
@@ -285,7 +287,7 @@ static int say_check(struct doctor *d, const char *sink, const char *name, struc
   if (rc == SQLITE_ROW) {
     char *advice = ck_sprintf("convkeep sync repair%s --sink %s writes what differs",
                               sqlite3_column_int(s, 2) ? " --deep" : "", sink);
-    doctor_say(d, "mirror", CK_FOUND_WRONG, advice,
+    doctor_say(d, "mirror", CK_FOUND_WRONG, d->differs ? DAMAGED_ADVICE : advice,
                "%s: the last comparison (%s) ended with %lld wrong %s", name,
                sqlite3_column_text(s, 0), (long long)sqlite3_column_int64(s, 1),
                ck_noun((uint64_t)sqlite3_column_int64(s, 1), "row", "rows"));

@@ -6,6 +6,7 @@
  *
  * Each flip is made in a fresh copy of one of two folders (flips_folders.h). CONVKEEP_TEST_FLIPS:
  * how many, in all files together. */
+#include <czmq.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,11 +74,12 @@ static bool backup_is_same(struct campaign *c, int folder) {
   return strcmp(now, c->backup) == 0;
 }
 
+/* As whoever uses them reads them. */
 static void add_keys_of(const char *path, void *keys) {
-  char *text = t_read_file(path, NULL), *rest = NULL;
-  for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-    if (strstr(line, "-key")) ck_buf_printf(keys, "%s\n", line);
-  free(text);
+  zconfig_t *file = zconfig_load(path);
+  ck_buf_printf(keys, "%s %s %s\n", path, file ? zconfig_get(file, "curve/public-key", "") : "",
+                file ? zconfig_get(file, "curve/secret-key", "") : "");
+  zconfig_destroy(&file);
 }
 
 static void read_keys(struct ck_buf *keys) {

@@ -110,7 +110,7 @@ static bool says(const char *path, const char *what) {
 
 static void cursor_saved(uint64_t at) {
   char line[64];
-  snprintf(line, sizeof line, " %llu records\n", (unsigned long long)at);
+  snprintf(line, sizeof line, " %llu records ", (unsigned long long)at);
   for (int64_t began = ck_boot_ms(); !says("artifacts/.cursor", line); usleep(5000))
     cr_assert_lt(ck_boot_ms() - began, 20000, "no cursor%s", line);
 }
@@ -311,7 +311,19 @@ Test(artifacts, with_a_broken_cursor) {
   made_again_at_start_after("rm -r artifacts/msg; truncate -s -1 artifacts/.cursor");
 }
 Test(artifacts, ahead_of_a_restored_database) {
+  struct ck_buf ahead = {0};
+  artifact_cursor_text(&ahead, context.store_id, "records", 1000, 0);
+  FILE *f = fopen("ahead", "w");
+  cr_assert(f && fwrite(ahead.data, 1, ahead.len, f) == ahead.len && fclose(f) == 0);
+  ck_buf_free(&ahead);
+  made_again_at_start_after("rm -r artifacts/msg; mv ahead artifacts/.cursor");
+}
+/* A disk has turned a bit: it knows nothing of how far the database came. */
+Test(artifacts, with_another_number_in_the_cursor) {
   made_again_at_start_after("rm -r artifacts/msg; sed -i 's/ 1 / 1000 /' artifacts/.cursor");
+  cr_expect_eq(artifact_folder_saved_cursor("artifacts", context.store_id), 1);
+  cr_assert_eq(system("sed -i 's/ 1 / 1000 /' artifacts/.cursor"), 0);
+  cr_expect_eq(artifact_folder_saved_cursor("artifacts", context.store_id), 0);
 }
 
 /* A store that runs only for one import: stopped as soon as the database has everything. */
@@ -406,7 +418,7 @@ Test(artifacts, the_next_run_knows_what_is_written) {
   cr_assert_eq(artifact_folder_note_written(&f, "store", 8, 19, &err), 0, "%s", err.text);
   cursor_reads("store", 8, 19);
   cr_expect_eq(artifact_folder_saved_cursor(ARTIFACT_FOLDER, "store"), 8);
-  put(&f, ".cursor", "store 8 records\nwritten 19 another-boot\n");
+  put(&f, ".cursor", "store 8 records bb9be479\nwritten 19 another-boot e1f01d5a\n");
   cursor_reads("store", 8, 8);
   cr_assert_eq(artifact_folder_note_written(&f, "store", 8, 19, &err), 0, "%s", err.text);
   cursor_reads("storeroom", 0, 0);
