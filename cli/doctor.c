@@ -211,7 +211,8 @@ static int ask_store(struct cli_doctor *d) {
   if (rc != CLI_GO_ON) return rc;
   check_spool(d, &spool, status);
   json_decref(status);
-  return cli_task_run(c, &task);
+  rc = cli_doctor_unnoted(d);
+  return rc == CLI_GO_ON ? cli_task_run(c, &task) : rc;
 }
 
 static int run(struct cli *c, int argc, char **argv) {

@@ -19,4 +19,8 @@ void cli_doctor_found(struct cli_doctor *d, const char *check, enum ck_finding h
  * the command line knows. They are shown only if the files are there, or if they are wrong. */
 void cli_doctor_files(struct cli_doctor *d);
 
+/* The rest of the check `forgotten`, on a connection to the store: is all in the file that the
+ * database knows? Says only what is not. CLI_GO_ON, or the exit code after reporting the error. */
+int cli_doctor_unnoted(struct cli_doctor *d);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "cli/doctor.h"
 #include "cli/forgotten_file.h"
+#include "cli/out.h"
 #include "cli/key_sum.h"
 #include "proto/quarantine.h"
 #include "proto/sealed_line.h"
@@ -98,6 +99,22 @@ static void check_forgotten(struct cli_doctor *d) {
   else if (access(CK_PLACE_FORGOTTEN, F_OK) == 0)
     cli_doctor_found(d, "forgotten", CK_FOUND_OK, "", "each line is as it was written");
   ck_buf_free(&damaged);
+}
+
+int cli_doctor_unnoted(struct cli_doctor *d) {
+  json_t *list;
+  int rc = cli_forgotten_unnoted(d->c, &list);
+  if (rc != CLI_GO_ON) return rc;
+  size_t n = json_array_size(list);
+  if (n)
+    cli_doctor_found(d, "forgotten", CK_FOUND_WRONG,
+                     "somebody, or a disk, has cut the file short: a backup from before would "
+                     "bring it again without a word; convkeep forget --again notes it",
+                     CK_PLACE_FORGOTTEN ": it lacks %zu %s, the first: %s", n,
+                     ck_noun(n, "id that was forgotten", "ids that were forgotten"),
+                     cli_member(json_array_get(list, 0), "id"));
+  json_decref(list);
+  return rc;
 }
 
 static void check_quarantine(struct cli_doctor *d) {

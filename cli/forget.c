@@ -240,6 +240,7 @@ static int again(struct cli *c) {
     if (rc == CLI_GO_ON) rc = again_one(c, what, &whole);
   }
   json_decref(list);
+  if (rc == CLI_GO_ON) rc = cli_forgotten_note_again(c);
   return rc != CLI_GO_ON ? rc : whole ? CLI_DONE : CLI_FAILED;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -79,6 +80,37 @@ static json_t *read_file(void) {
     }
   ck_buf_free(&text);
   return all;
+}
+
+int cli_forgotten_unnoted(struct cli *c, json_t **list) {
+  json_t *rows, *row, *all = read_file();
+  size_t i;
+  int rc = cli_query_all(c, "forgotten", &(struct cli_filter){"named", NULL, 1}, 1, &rows);
+  *list = rc == CLI_GO_ON ? json_array() : NULL;
+  json_array_foreach(rc == CLI_GO_ON ? rows : NULL, i, row) {
+    bool message = strcmp(cli_member(row, "table_name"), ck_tables[CK_MESSAGES].name) == 0;
+    const char *kind = message ? "message" : "conversation", *id = cli_member(row, "record_key");
+    char *key = ck_sprintf("%s/%s", kind, id);
+    if (!cli_member_int(row, "taken_back", 0) && !json_object_get(all, key))
+      json_array_append_new(*list, json_pack("{s:s, s:s}", "kind", kind, "id", id));
+    free(key);
+  }
+  if (rc == CLI_GO_ON) json_decref(rows);
+  json_decref(all);
+  return rc;
+}
+
+int cli_forgotten_note_again(struct cli *c) {
+  json_t *list, *what;
+  size_t i;
+  int rc = cli_forgotten_unnoted(c, &list);
+  if (rc != CLI_GO_ON) return rc;
+  json_array_foreach(list, i, what) {
+    bool conversation = strcmp(cli_member(what, "kind"), "conversation") == 0;
+    if (rc == CLI_GO_ON) rc = cli_forgotten_note(c, conversation, cli_member(what, "id"), false);
+  }
+  json_decref(list);
+  return rc;
 }
 
 bool cli_forgotten_damaged(struct ck_buf *text) {

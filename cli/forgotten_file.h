@@ -13,6 +13,12 @@ int cli_forgotten_note(struct cli *c, bool conversation, const char *id, bool ba
  * that the caller decrefs. As above. */
 int cli_forgotten_missing(struct cli *c, json_t **list);
 
+/* *list: what the store says is forgotten and the file does not, as objects {kind, id}; as above.
+ * The file has lost it. */
+int cli_forgotten_unnoted(struct cli *c, json_t **list);
+/* Notes that in the file again. */
+int cli_forgotten_note_again(struct cli *c);
+
 /* False: each of the file's lines is as it was written. Else appends what is wrong. A line that is
  * not is left out by the others here. */
 bool cli_forgotten_damaged(struct ck_buf *text);

@@ -267,7 +267,7 @@ static int tell_forgotten(struct cli *c) {
              n, ck_noun(n, "conversation or message was", "conversations or messages were"),
              ck_noun(n, "it", "them"));
   json_decref(list);
-  return CLI_GO_ON;
+  return cli_forgotten_note_again(c); /* the backup may be another folder's */
 }
 
 /* What is restored is restored, also if attachments are missing; but that is said. */

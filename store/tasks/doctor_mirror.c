@@ -22,11 +22,17 @@
 #define DAMAGED_ADVICE \
   "the readable files differ from the database too: do not repair the mirror from the database " \
   "before you know that it is right"
+/* It cannot be read, or is not there. */
+#define REMAKE_ADVICE \
+  "stop the ring, remove the file and its -wal and -shm, start the ring, then convkeep sync " \
+  "backfill"
 #define CHUNK "2000"
 /* Larger, because each chunk reads all of the newest ids once. */
 #define EXTRA_CHUNK "20000"
 
 #define STRANGERS_SHOWN 10
+
+#define MESSAGES_THERE "SELECT count(*) FROM mirror.sqlite_schema WHERE name = 'messages'"
 
 struct mirror {
   struct doctor *d;
@@ -48,8 +54,9 @@ static int attach(struct mirror *m, struct ck_err *err) {
   if (s) db_bind_str(s, 1, ck_str_of(m->file));
   int rc = s && sqlite3_step(s) == SQLITE_DONE ? 0 : db_fail(m->d->db, m->file, err);
   sqlite3_finalize(s);
-  int64_t ignored;
-  if (rc == 0) rc = db_int(m->d->db, "SELECT count(*) FROM mirror.sqlite_schema", 0, &ignored, err);
+  int64_t there;
+  if (rc == 0) rc = db_int(m->d->db, MESSAGES_THERE, 0, &there, err);
+  if (rc == 0 && !there) rc = ck_fail(err, "it has not the tables of a mirror");
   if (fd >= 0) close(fd);
   return rc ? ck_fail_in(err, "%s", m->file) : 0;
 }
@@ -252,8 +259,8 @@ static int compare(struct mirror *m, struct ck_err *err) {
   if (rc == 0) say(m);
   /* A mirror that cannot be read is no fault of the database: report it, and go on. */
   if (rc && !task_cancelled(m->d->task))
-    doctor_say(m->d, "mirror", CK_FOUND_WRONG, ADVICE, "%s could not be compared: %s", m->file,
-               err->text);
+    doctor_say(m->d, "mirror", CK_FOUND_WRONG, REMAKE_ADVICE, "%s could not be compared: %s",
+               m->file, err->text);
   free(m->first);
   return 0;
 }
@@ -304,7 +311,7 @@ static int look_at_file(struct doctor *d, struct ck_err *err) {
   if (db_int(d->db, "SELECT cursor FROM sinks WHERE name = 'sqlite'", 0, &m.cursor, err)) return -1;
   if (access(m.file, F_OK) == 0) return compare(&m, err);
   if (m.cursor > 0)
-    doctor_say(d, "mirror", CK_FOUND_WRONG, ADVICE,
+    doctor_say(d, "mirror", CK_FOUND_WRONG, REMAKE_ADVICE,
                "%s: %s, although it was made up to version %lld", m.file, strerror(errno),
                (long long)m.cursor);
   else

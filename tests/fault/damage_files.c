@@ -81,6 +81,10 @@ T_STORY(damage_files, what_was_forgotten, 90) {
   t_write_file("forgotten", text, n); /* somebody puts it right */
   t_says(0, "x:c1", "forget", "--again");
   T_CHECK(t_count("messages") == 0, "a message is left");
+  T_CHECK(truncate("forgotten", 0) == 0, "truncate");
+  check_found("forgotten", "forgotten: it lacks 2 ids", "convkeep forget --again notes it");
+  t_do(0, "forget", "--again");
+  check_sound();
   t_write_file("forgotten", text, n - 5); /* the power went while it was noted */
   t_do(0, "forget", "--undo", "x:c1");
   char *after = t_read_file("forgotten", NULL);
