@@ -78,6 +78,7 @@ static int found(const char *text) {
 
 static void is_whole(void) {
   t_settle(20000);
+  t_do(0, "forget", "--again"); /* notes what no command has told the store */
   t_do(0, "doctor");
   t_do(0, "sync", "verify", "--deep");
 }
@@ -386,6 +387,7 @@ T_STORY(forget, the_rest_of_a_block_stays, 120) {
   m.as.forget = (struct ck_forget){CK_LIT("conversation"), CK_LIT("x:two"), false};
   t_mutate(p, &m);
   T_CHECK(t_commit(p) == 'n', "%s", t_refusal(p));
+  t_do(0, "forget", "--again");
   for (int round = 0; round < 2; ++round) {
     gives("one", bytes[0]);
     gives("three", bytes[2]);
