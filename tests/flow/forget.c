@@ -187,8 +187,7 @@ T_STORY(forget, also_if_the_store_is_killed, 180) {
   T_UNTIL(10000, !*file_with(SECRET), "%s has it", file_with(SECRET));
 }
 
-/* 300 messages of 30 conversations x:k0, x:k1 …, with the texts of their edition e: pages of the
- * databases are filled, emptied and spread over others. */
+/* 300 messages of 30 conversations x:k0, x:k1 …, of edition e: pages are filled, emptied, spread. */
 static void put_edition(struct t_producer *p, int e) {
   char text[900], id[16];
   for (int n = 0; n < 300; ++n) {
@@ -308,8 +307,7 @@ T_STORY(forget, without_a_ring, 180) {
   T_CHECK(*file_with("of another conversation"), "its line is gone, too");
 }
 
-/* What cannot be noted is not forgotten: a backup that is restored later would bring it again, and
- * nobody would know. */
+/* What cannot be noted is not forgotten: a backup would bring it again, and nobody would know. */
 T_STORY(forget, nothing_goes_before_it_is_noted, 180) {
   t_up();
   import_export();
