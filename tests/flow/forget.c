@@ -187,7 +187,8 @@ T_STORY(forget, also_if_the_store_is_killed, 180) {
   T_UNTIL(10000, !*file_with(SECRET), "%s has it", file_with(SECRET));
 }
 
-/* 300 messages of 30 conversations x:k0, x:k1 …, of edition e: pages are filled, emptied, spread. */
+/* 300 messages of 30 conversations x:k0, x:k1 …, of edition e: pages are filled, emptied, spread.
+ */
 static void put_edition(struct t_producer *p, int e) {
   char text[900], id[16];
   for (int n = 0; n < 300; ++n) {

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/files/artifact_cursor.h"
 #include "store/format/swap.h"
 #include "tests/unreleased.h"
 
@@ -175,13 +176,12 @@ Test(restore, a_new_store_above_every_version_that_was_given) {
   end(&s);
 }
 
-/* ---- a database that was rewound ---- */
-
 static void files_stand_for(const char *store_id, int64_t version) {
-  char line[100];
+  struct ck_buf line = {0};
   mkdir("artifacts", 0700);
-  snprintf(line, sizeof line, "%s %lld conversations\n", store_id, (long long)version);
-  write_text("artifacts/.cursor", line);
+  artifact_cursor_text(&line, store_id, "conversations", (uint64_t)version, 0);
+  write_text("artifacts/.cursor", ck_buf_cstr(&line));
+  ck_buf_free(&line);
 }
 
 static struct restored start_again(struct sh_store *s) {
