@@ -70,4 +70,21 @@ bool ck_reading_has_tree(const struct ck_reading *r);
  * one of another conversation, whose messages can be added. */
 struct ck_str ck_reading_open_end(const struct ck_reading *r);
 
+/* ---- ways ---- */
+
+/* The steps that are read along a branch (from 1), from the beginning of the conversation: indices
+ * into the steps. There must be one. The caller frees *chosen. Returns how many. */
+size_t ck_reading_along(const struct ck_reading *r, size_t branch, size_t **chosen);
+
+/* The branches that are not read on a way, by the step after which each leaves it: numbers from 1;
+ * 0: none. */
+struct ck_leaving {
+  size_t *first; /* by step; after the last one, those that have another beginning than the way */
+  size_t *next;  /* by branch, its number less 1: the next one of the same step */
+};
+/* Of a way that ck_reading_along() gave. Free with ck_leaving_free(). */
+void ck_leaving_find(struct ck_leaving *l, const struct ck_reading *r, const size_t *way,
+                     size_t count);
+void ck_leaving_free(struct ck_leaving *l);
+
 #endif

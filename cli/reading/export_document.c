@@ -26,7 +26,7 @@ int export_order(struct cli *c, const json_t *conversation, size_t branch, struc
     cli_reading_free(r);
     return rc;
   }
-  *count = branch ? cli_reading_along(r, branch, chosen) : cli_reading_all(r, false, chosen);
+  *count = branch ? ck_reading_along(r->order, branch, chosen) : cli_reading_all(r, false, chosen);
   return rc;
 }
 

@@ -29,9 +29,7 @@ struct view {
   const struct choice *choice;
   struct render_style style;
   struct ck_buf out;
-  /* Branches that are not read: by the step that each leaves its first (after the last step: those
-   * that leave none), and by branch the next of the same step. Numbers from 1; 0: none. */
-  size_t *leaving, *next;
+  struct ck_leaving leaving;    /* empty: all branches are read */
   size_t hidden;                /* messages that were not shown, since the last that was */
   enum printed above;           /* what was printed last */
   struct render *render;        /* knows which results were shown with their calls */
@@ -42,7 +40,7 @@ struct view {
 
 static size_t choose(const struct cli_reading *r, const struct choice *choice, size_t **chosen) {
   if (choice->branch == 0) return cli_reading_all(r, choice->reverse, chosen);
-  size_t n = cli_reading_along(r, choice->branch, chosen);
+  size_t n = ck_reading_along(r->order, choice->branch, chosen);
   if (choice->last && choice->last < n) {
     memmove(*chosen, *chosen + n - choice->last, choice->last * sizeof **chosen);
     n = choice->last;
@@ -97,7 +95,7 @@ static void put_conversation(struct view *v, const struct ck_step *step) {
 /* The branches that go on after the step with this index, other than the one that is read. */
 static void put_leaving(struct view *v, size_t step) {
   bool beginning = step == v->r->count;
-  for (size_t n = v->leaving[step]; n; n = v->next[n - 1]) {
+  for (size_t n = v->leaving.first ? v->leaving.first[step] : 0; n; n = v->leaving.next[n - 1]) {
     const struct ck_branch *b = &v->r->branches[n - 1];
     bool own = !beginning && v->r->steps[step].branch == n;
     size_t count = own ? b->first + b->count - 1 - step : b->count;
@@ -150,29 +148,6 @@ static bool take(void *self, const struct ck_step *step, json_t *message) {
   return print(v);
 }
 
-static void add_leaving(struct view *v, size_t step, size_t branch) {
-  v->next[branch - 1] = v->leaving[step];
-  v->leaving[step] = branch;
-}
-
-/* Finds the branches that are not on the way, and where the way leaves another. */
-static void find_leaving(struct view *v, const size_t *way, size_t count) {
-  const struct cli_reading *r = v->r;
-  bool *on_way = ck_zalloc(r->branch_count * sizeof *on_way);
-  for (size_t i = 0; i < count; ++i) on_way[r->steps[way[i]].branch - 1] = true;
-  for (size_t n = r->branch_count; n > 0; --n) {
-    size_t after = r->branches[n - 1].after_step;
-    if (!on_way[n - 1]) add_leaving(v, after == CK_NO_STEP ? r->count : after, n);
-  }
-  for (size_t i = 1; i < count; ++i) {
-    size_t left = r->steps[way[i - 1]].branch;
-    const struct ck_branch *b = &r->branches[left - 1];
-    if (r->steps[way[i]].branch != left && way[i - 1] + 1 < b->first + b->count)
-      add_leaving(v, way[i - 1], left);
-  }
-  free(on_way);
-}
-
 static void begin_view(struct view *v) {
   size_t *way, width = cli_terminal_width();
   v->style = (struct render_style){.terminal = true,
@@ -181,11 +156,9 @@ static void begin_view(struct view *v) {
                                    .width = width ? width : WIDTH,
                                    .has_tree = v->r->has_tree};
   v->render = render_new(RENDER_TEXT, &v->out, &v->style);
-  v->leaving = ck_zalloc((v->r->count + 1) * sizeof *v->leaving);
-  v->next = ck_zalloc((v->r->branch_count + 1) * sizeof *v->next);
   if (v->choice->branch == 0 || v->r->count == 0) return;
-  size_t n = cli_reading_along(v->r, v->choice->branch, &way);
-  find_leaving(v, way, n);
+  size_t n = ck_reading_along(v->r->order, v->choice->branch, &way);
+  ck_leaving_find(&v->leaving, v->r->order, way, n);
   free(way);
 }
 
@@ -194,8 +167,7 @@ static void end_view(struct view *v) {
   print(v);
   ck_buf_free(&v->out);
   render_free(&v->render);
-  free(v->leaving);
-  free(v->next);
+  ck_leaving_free(&v->leaving);
 }
 
 static int print_for_people(struct view *v, const json_t *conversation, const size_t *chosen,

@@ -197,21 +197,6 @@ void cli_reading_turn(size_t *steps, size_t count) {
   }
 }
 
-size_t cli_reading_along(const struct cli_reading *r, size_t branch, size_t **chosen) {
-  size_t count = 0, upto = CK_NO_STEP, at;
-  *chosen = ck_alloc(r->count * sizeof **chosen);
-  /* From the end: the branch's own steps, then those of the branch that it leaves, and so on. */
-  for (size_t i = branch - 1;; i = r->steps[upto].branch - 1) {
-    const struct ck_branch *b = &r->branches[i];
-    at = upto == CK_NO_STEP ? b->first + b->count : upto + 1;
-    while (at-- > b->first) (*chosen)[count++] = at;
-    upto = b->after_step;
-    if (upto == CK_NO_STEP) break;
-  }
-  cli_reading_turn(*chosen, count);
-  return count;
-}
-
 int cli_reading_branch(const struct cli *c, const char *text, size_t *branch) {
   int64_t n = 0;
   bool all = text && strcmp(text, "all") == 0;

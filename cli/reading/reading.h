@@ -37,10 +37,6 @@ int cli_reading_remote(struct cli *c, const char *platform, const char *remote, 
 int cli_reading_loose(struct cli *c, struct cli_reading *r);
 void cli_reading_free(struct cli_reading *r);
 
-/* The steps that are read along a branch (from 1), from the beginning of the conversation: indices
- * into steps. The caller frees *chosen. Returns how many. */
-size_t cli_reading_along(const struct cli_reading *r, size_t branch, size_t **chosen);
-
 /* What the option --branch says: N, or all, which is 0. text NULL: it was not given, and *branch
  * stays. */
 int cli_reading_branch(const struct cli *c, const char *text, size_t *branch);

@@ -158,7 +158,7 @@ static int fetch_conversation_messages(struct cli *c, json_t *record, size_t *al
   int rc = cli_reading_load(c, record, &r);
   json_object_set_new(record, "messages", messages);
   if (rc != CLI_GO_ON) return rc;
-  if (r.count) n = cli_reading_along(&r, 1, &chosen);
+  if (r.count) n = ck_reading_along(r.order, 1, &chosen);
   size_t from = n > NEWEST ? n - NEWEST : 0;
   *all = r.count;
   rc = cli_reading_rows(c, &r, chosen + from, n - from, messages);

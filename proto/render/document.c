@@ -72,10 +72,14 @@ bool render_is_repeated(struct render *r, const struct render_message *m) {
 
 /* ---- the document ---- */
 
-void render_begin(struct render *r, const struct render_conversation *c) {
+void render_within(struct render *r, struct ck_str platform) {
   ck_buf_clear(&r->platform_text);
-  ck_buf_str(&r->platform_text, c->platform);
+  ck_buf_str(&r->platform_text, platform);
   r->platform = ck_buf_view(&r->platform_text);
+}
+
+void render_begin(struct render *r, const struct render_conversation *c) {
+  render_within(r, c->platform);
   forms[r->form].backend->begin(r, c);
 }
 

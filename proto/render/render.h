@@ -113,6 +113,9 @@ void render_branch(struct render *r, size_t n, size_t of, struct ck_str after);
 /* Something about the conversation, in plain words: "3 messages before this are not here". */
 void render_note(struct render *r, struct ck_str text);
 void render_end(struct render *r);
+/* In place of render_begin and render_end: messages become a part of a page that the caller lays
+ * out. platform: the conversation's, copied. */
+void render_within(struct render *r, struct ck_str platform);
 /* Appends such a note: how many messages before this are not here; nothing if there are none. */
 void render_say_missing(struct ck_buf *b, int64_t count);
 
@@ -178,5 +181,15 @@ void render_cited(struct ck_buf *b, struct ck_str text, const json_t *citations,
 
 /* Appends text as a part of a page: Markdown becomes HTML that cannot do anything. */
 void render_html_markdown(struct ck_buf *b, struct ck_str text);
+
+/* Appends text so that it is text, also within the quotes of an attribute. Control characters are
+ * shown by their codes. */
+void render_html_text(struct ck_buf *b, struct ck_str text);
+
+/* True if a link may lead there: http, https or mailto, without blanks and control characters. url:
+ * as a browser gets it, with all character references resolved. */
+bool render_is_address(struct ck_str url);
+/* Appends "<a …>" to an address that render_is_address(). title: "": none. The caller closes it. */
+void render_html_anchor(struct ck_buf *b, struct ck_str url, struct ck_str title);
 
 #endif
