@@ -146,6 +146,11 @@ struct web_stream *web_stream(struct web_request *r, const char *type, void (*go
  * behind is cut off, and gone is called soon. */
 void web_stream_put(struct web_stream *s, struct ck_str bytes);
 #define WEB_STREAM_BYTES (1u << 20)
+/* How many bytes can be put at present. */
+size_t web_stream_room(const struct web_stream *s);
+/* For an answer with an end that is made no faster than it is read: more is called each time its
+ * reader has fetched most of what was put, and puts what there is room for, at once or later. */
+void web_stream_pull(struct web_stream *s, void (*more)(void *self));
 void web_stream_end(struct web_stream *s);
 
 /* ---- the server ---- */

@@ -222,6 +222,7 @@ void web_http_step(struct web_http *h) {
   }
   if (h->listener >= 0) web_accept(h);
   MHD_run(h->daemon);
+  web_streams_feed(h);
   if (now < h->sweep_at) return;
   h->sweep_at = now + SWEEP_MS;
   web_connections_sweep(h);

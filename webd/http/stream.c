@@ -5,6 +5,8 @@
 
 #include "proto/clock.h"
 
+#define LOW_BYTES (WEB_STREAM_BYTES / 4)
+
 struct web_stream {
   struct web_stream *prev, *next;
   struct web_http *http;
@@ -12,11 +14,15 @@ struct web_stream {
   struct web_connection *on;
   struct web_who who;
   void (*gone)(void *self); /* NULL: its owner has ended it */
+  void (*more)(void *self); /* NULL: it puts when it likes */
   void *self;
   struct ck_buf kept;
   size_t at; /* of kept, what has been fetched */
   bool suspended, ended, closed;
+  bool low; /* little is kept, and `more` was not told of it */
 };
+
+static size_t unfetched(const struct web_stream *s) { return s->kept.len - s->at; }
 
 static void stream_free(void *cls) {
   struct web_stream *s = cls;
@@ -34,7 +40,7 @@ static void stream_free(void *cls) {
 /* libmicrohttpd fetches what it can send. */
 static ssize_t fetch(void *cls, uint64_t pos, char *out, size_t most) {
   struct web_stream *s = cls;
-  size_t n = s->kept.len - s->at;
+  size_t n = unfetched(s);
   (void)pos;
   if (n == 0 && s->ended) return MHD_CONTENT_READER_END_OF_STREAM;
   if (n == 0) {
@@ -49,6 +55,7 @@ static ssize_t fetch(void *cls, uint64_t pos, char *out, size_t most) {
     ck_buf_free(&s->kept);
     s->at = 0;
   }
+  s->low = unfetched(s) <= LOW_BYTES;
   return (ssize_t)n;
 }
 
@@ -85,12 +92,25 @@ static void cut(struct web_stream *s) {
   wake(s);
 }
 
+size_t web_stream_room(const struct web_stream *s) { return WEB_STREAM_BYTES - unfetched(s); }
+
+void web_stream_pull(struct web_stream *s, void (*more)(void *self)) { s->more = more; }
+
+/* Moves what is kept to the beginning of its memory, so that this does not grow with the answer. */
+static void close_up(struct web_stream *s) {
+  if (s->at <= WEB_STREAM_BYTES) return;
+  memmove(s->kept.data, s->kept.data + s->at, unfetched(s));
+  s->kept.len -= s->at;
+  s->at = 0;
+}
+
 void web_stream_put(struct web_stream *s, struct ck_str bytes) {
   if (s->ended) return;
-  if (s->kept.len - s->at + bytes.n > WEB_STREAM_BYTES) {
+  if (bytes.n > web_stream_room(s)) {
     cut(s);
     return;
   }
+  close_up(s);
   ck_buf_str(&s->kept, bytes);
   wake(s);
 }
@@ -107,6 +127,14 @@ void web_streams_look(struct web_http *h) {
   int64_t now = ck_now_ms();
   for (struct web_stream *s = h->streams; s; s = s->next)
     if (!s->ended && !web_access_still(h->access, &s->who, now)) cut(s);
+}
+
+void web_streams_feed(struct web_http *h) {
+  for (struct web_stream *s = h->streams; s; s = s->next) {
+    bool low = s->low && s->more && !s->ended;
+    s->low = false;
+    if (low) s->more(s->self);
+  }
 }
 
 void web_streams_end(struct web_http *h) {
