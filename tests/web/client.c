@@ -116,6 +116,26 @@ static bool is_whole(struct ck_buf *b) {
   return whole;
 }
 
+/* A body without a Content-Length comes in pieces, each after its length. */
+static void join_pieces(struct t_reply *r) {
+  char value[300];
+  struct ck_buf b = {0};
+  const char *at = r->body, *end = r->body + r->n;
+  if (!value_of(r->head, "Transfer-Encoding", value)) return;
+  for (size_t n; at < end && (n = strtoul(at, NULL, 16)) > 0;) {
+    const char *piece = strstr(at, "\r\n");
+    if (!piece) break;
+    piece += 2;
+    if (n > (size_t)(end - piece)) n = (size_t)(end - piece);
+    ck_buf_add(&b, piece, n);
+    at = piece + n + 2;
+  }
+  free(r->body);
+  r->body = ck_str_dup(ck_buf_view(&b));
+  r->n = b.len;
+  ck_buf_free(&b);
+}
+
 struct t_reply t_web_read(int fd, int ms) {
   struct ck_buf b = {0};
   int64_t until = ck_boot_ms() + (int64_t)ms * T_SLOWER;
@@ -132,6 +152,7 @@ struct t_reply t_web_read(int fd, int ms) {
     r.n = b.len - (size_t)(rest - b.data);
     r.body = ck_str_dup((struct ck_str){rest, r.n});
     r.status = strncmp(b.data, "HTTP/1.1 ", 9) == 0 ? atoi(b.data + 9) : 0;
+    join_pieces(&r);
   }
   ck_buf_free(&b);
   return r;

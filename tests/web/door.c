@@ -168,7 +168,7 @@ T_STORY(web_door, a_link_signs_in_once, 60) {
   t_reply_free(&r);
   t_web_says(403, "code", "GET", path, NULL, "", NULL);
   r = t_ask_web("GET", "/", NULL, cookie, NULL);
-  T_CHECK(r.status == 200 && strstr(r.body, "signed in"), "%d %s", r.status, r.body);
+  T_CHECK(r.status == 200 && strstr(r.body, "Sign out"), "%d %s", r.status, r.body);
   T_CHECK(strstr(t_reply_header(&r, "Content-Security-Policy"), "default-src 'none'"), "%s",
           r.head);
   const char *form = strstr(r.body, "name=\"form\" value=\"");

@@ -7,50 +7,12 @@
 
 const struct web_route web_page_routes[] = {
     {WEB_GET, "/", CK_SCOPE_READ, WEB_PAGE, 0, page_timeline},
+    {WEB_GET, "/c/{id}", CK_SCOPE_READ, WEB_PAGE, 0, page_conversation},
+    {WEB_GET, "/s", CK_SCOPE_READ, WEB_PAGE, 0, page_search},
     {WEB_GET, "/open/{link}", 0, WEB_OPEN | WEB_PAGE, 0, page_open},
     {WEB_POST, "/leave", CK_SCOPE_READ, WEB_PAGE, 4096, page_leave},
     {WEB_GET, "/static/{name}", 0, WEB_OPEN, 0, page_static},
     {0}};
-
-void page_text(struct ck_buf *b, struct ck_str text) {
-  for (size_t i = 0; i < text.n; ++i) {
-    char c = text.s[i];
-    if (c == '&') ck_buf_text(b, "&amp;");
-    if (c == '<') ck_buf_text(b, "&lt;");
-    if (c == '>') ck_buf_text(b, "&gt;");
-    if (c == '"') ck_buf_text(b, "&quot;");
-    if (c == '\'') ck_buf_text(b, "&#39;");
-    bool control = (unsigned char)c < 32 && c != '\n' && c != '\t';
-    if (!strchr("&<>\"'", c) && !control && c != 127) ck_buf_add(b, &c, 1);
-  }
-}
-
-void page_begin(struct ck_buf *b, const char *title) {
-  ck_buf_text(b, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                 "<link rel=\"stylesheet\" href=\"/static/style.css\">\n<title>");
-  page_text(b, ck_str_of(title));
-  ck_buf_text(b, "</title>\n</head>\n<body>\n<main>\n");
-}
-
-void page_end(struct ck_buf *b) { ck_buf_text(b, "</main>\n</body>\n</html>\n"); }
-
-void page_form_field(struct ck_buf *b, const struct web_request *r) {
-  char secret[CK_SHA256_HEX + 1];
-  web_form_secret(secret, web_cookie(r));
-  ck_buf_printf(b, "<input type=\"hidden\" name=\"" WEB_FORM_FIELD "\" value=\"%s\">", secret);
-}
-
-void web_page_refusal(struct ck_buf *b, unsigned status, const char *word, const char *reason) {
-  (void)status;
-  page_begin(b, "convkeep");
-  ck_buf_text(b, "<h1>convkeep</h1>\n<p>");
-  page_text(b, ck_str_of(reason));
-  ck_buf_text(b, "</p>\n<p class=\"word\">");
-  page_text(b, ck_str_of(word));
-  ck_buf_text(b, "</p>\n");
-  page_end(b);
-}
 
 /* ---- signing in and out ---- */
 

@@ -2,18 +2,89 @@
 #ifndef WEBD_PAGE_H
 #define WEBD_PAGE_H
 
+#include "proto/records.h"
 #include "webd/webd.h"
 
 /* ---- HTML ---- */
 
 /* Appends text with what HTML would take for its own escaped; also right within an attribute in
- * double quotes. Control characters, which HTML has no place for, are left out. */
+ * double quotes. Control characters are shown by their codes. */
 void page_text(struct ck_buf *b, struct ck_str text);
-/* Appends the beginning and the end of a page. title: escaped here. */
-void page_begin(struct ck_buf *b, const char *title);
-void page_end(struct ck_buf *b);
+/* Appends a template: HTML with placeholders as of printf, of which there are %s, %.*s, %lld, %zu
+ * and %%. Each text that takes the place of one is escaped. */
+void page_put(struct ck_buf *b, const char *template, ...) __attribute__((format(printf, 2, 3)));
+/* A view, for %.*s. */
+#define PAGE_STR(str) (int)(str).n, (str).n ? (str).s : ""
+/* Appends text as a part of a path or a query: percent-encoded. */
+void page_encode(struct ck_buf *b, struct ck_str text);
+/* Append addresses, ready for an attribute in double quotes: of a conversation, and of a message in
+ * it (empty: none). */
+void page_conversation_path(struct ck_buf *b, struct ck_str id);
+void page_message_path(struct ck_buf *b, struct ck_str conversation, struct ck_str message);
+
+/* An argument of a query; value NULL or "": it has none. */
+struct page_arg {
+  const char *name, *value;
+};
+/* Appends the address of a view with these arguments, which end with one without a name; `name` has
+ * this value instead of its own (NULL: none). */
+void page_query(struct ck_buf *b, const char *path, const struct page_arg *args, const char *name,
+                const char *value);
+
+/* ---- the frame of every page ---- */
+
+enum page_here { PAGE_NOWHERE, PAGE_TIMELINE, PAGE_SEARCH };
+
+struct page_frame {
+  const char *title;                 /* escaped here */
+  const struct web_request *request; /* NULL: for somebody who is not signed in; no navigation */
+  enum page_here here;               /* which view it is */
+  const char *query;                 /* what is searched; may be NULL */
+  const struct page_arg *kept; /* further arguments of the next search, as page_query takes them;
+                                * may be NULL */
+};
+
+/* Append the beginning and the end of a page. */
+void page_begin(struct ck_buf *b, const struct page_frame *f);
+void page_end(struct ck_buf *b, const struct page_frame *f);
 /* Appends the field that each form must have that changes something. */
 void page_form_field(struct ck_buf *b, const struct web_request *r);
+
+/* ---- rows ---- */
+
+/* Asks the store's lists, as web_ask. False: the question is too long, `heard` is not called, and r
+ * is refused unless it is NULL. */
+bool page_ask(struct webd *w, struct web_request *r, const struct ck_query *query, web_heard *heard,
+              void *self);
+
+/* The rows of an answer, as long as that is valid. */
+struct page_rows {
+  struct ck_reader reader;
+  uint32_t left;
+  struct ck_str cursor;
+};
+/* False: it is no such answer. */
+bool page_rows_of(const struct web_said *said, struct page_rows *rows);
+/* The same; the request is refused then. */
+bool page_heard_rows(struct web_request *r, const struct web_said *said, struct page_rows *rows);
+/* The next row, an encoded map. False: there is none. */
+bool page_next_row(struct page_rows *rows, struct ck_str *map);
+/* A row of the six tables; text is borrowed from the map. What is no column is left out. */
+void page_row_of(struct ck_row *row, enum ck_table table, struct ck_str map);
+
+/* ---- times, in the local zone ---- */
+
+/* "2026-11-22" of a time. */
+#define PAGE_DAY 11
+void page_day(char day[PAGE_DAY], int64_t ms);
+/* Appends "20:02", "Sunday, 22 November 2026", "November 2026", "22 Nov", "2026" of a time; and
+ * <time datetime="…">, which the caller closes. */
+void page_minute(struct ck_buf *b, int64_t ms);
+void page_day_words(struct ck_buf *b, int64_t ms);
+void page_month_words(struct ck_buf *b, int64_t ms);
+void page_short_day(struct ck_buf *b, int64_t ms);
+void page_year(struct ck_buf *b, int64_t ms);
+void page_time_begin(struct ck_buf *b, int64_t ms);
 
 /* ---- embedded files: webd/page/static/, made into an object by make ---- */
 
@@ -28,6 +99,8 @@ extern const struct page_file page_files[]; /* ends with one without a name */
 /* ---- handlers ---- */
 
 void page_timeline(void *self, struct web_request *r);
+void page_conversation(void *self, struct web_request *r);
+void page_search(void *self, struct web_request *r);
 void page_open(void *self, struct web_request *r);
 void page_leave(void *self, struct web_request *r);
 void page_static(void *self, struct web_request *r);

@@ -1,0 +1,358 @@
+/* The page's views: what they show, where their links lead, and that nothing that was said can do
+ * anything there. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/text.h"
+#include "tests/harness/base.h"
+#include "tests/harness/ring.h"
+#include "tests/harness/talk.h"
+#include "tests/web/client.h"
+
+#define AS_BROWSER "Accept: text/html\r\n"
+
+/* Each test is a process. */
+static const char *reader(void) {
+  static const char *token;
+  if (!token) token = t_token("reader", "read");
+  return token;
+}
+
+/* The page at that path; the caller frees. */
+static char *page(int status, const char *path) {
+  struct t_reply r = t_ask_web("GET", path, reader(), AS_BROWSER, NULL);
+  T_CHECK(r.status == status, "%s: %d %s", path, r.status, r.body);
+  char *body = ck_strdup(r.body);
+  t_reply_free(&r);
+  return body;
+}
+
+static void has(const char *body, const char *part) {
+  T_CHECK(strstr(body, part), "the page has no %s:\n%s", part, body);
+}
+
+static void has_not(const char *body, const char *part) {
+  T_CHECK(!strstr(body, part), "the page has %s:\n%s", part, body);
+}
+
+static void in_order(const char *body, const char *first, const char *second) {
+  has(body, first);
+  has(body, second);
+  T_CHECK(strstr(body, first) < strstr(body, second), "%s does not stand before %s", first, second);
+}
+
+static size_t times(const char *body, const char *part) {
+  size_t n = 0;
+  for (const char *at = body; (at = strstr(at, part)); at += strlen(part)) ++n;
+  return n;
+}
+
+/* What stands after `before` up to a quotation mark, with &amp; resolved; the caller frees. */
+static char *link_after(const char *body, const char *before) {
+  const char *at = strstr(body, before);
+  struct ck_buf b = {0};
+  T_CHECK(at, "the page has no %s:\n%s", before, body);
+  for (at += strlen(before); *at && *at != '"'; ++at) {
+    ck_buf_add(&b, at, 1);
+    if (strncmp(at, "&amp;", 5) == 0) at += 4;
+  }
+  char *link = ck_strdup(ck_buf_cstr(&b));
+  ck_buf_free(&b);
+  return link;
+}
+
+/* ---- the timeline ---- */
+
+T_STORY(web_views, timeline, 60) {
+  t_up();
+  char *body = page(200, "/");
+  has(body, "no conversation yet");
+  free(body);
+  t_import_lines(0, "{'platform':'chatgpt','conversation_id':'tank','message_id':'t1',"
+                    "'role':'user','text':'How many fish?','observed_at':'2026-01-02T10:00:00Z',"
+                    "'page_title':'Fish tank'}\n"
+                    "{'platform':'chatgpt','conversation_id':'tank','message_id':'t2',"
+                    "'role':'assistant','text':'Three.','observed_at':'2026-01-02T10:00:05Z'}\n"
+                    "{'platform':'claude','conversation_id':'a/b?c','message_id':'c1',"
+                    "'role':'user','text':'Why is it so?','observed_at':'2026-02-03T10:00:00Z'}\n");
+  t_do(0, "set", "chatgpt:tank", "--automation", "auto");
+  body = page(200, "/");
+  in_order(body, "February 2026", "January 2026");
+  has(body, "href=\"/c/claude%3Aa%2Fb%3Fc\">“Why is it so?”</a>");
+  has(body, "Fish tank</a>");
+  has(body, "<p class=\"question\" dir=\"auto\">How many fish?</p>");
+  has(body, "2 messages");
+  has(body, "tag auto\">auto");
+  has_not(body, "tag new");
+  free(body);
+  body = page(200, "/?platform=claude&title=&since=&until=&status=");
+  has(body, "Why is it so?");
+  has_not(body, "Fish tank");
+  has(body, "value=\"claude\"");
+  free(body);
+  body = page(200, "/?since=2026-01-01&until=2026-01-02");
+  has(body, "Fish tank");
+  has_not(body, "Why is it so?");
+  free(body);
+  body = page(200, "/?status=auto&title=TANK");
+  has(body, "Fish tank");
+  has_not(body, "Why is it so?");
+  free(body);
+  body = page(200, "/?title=nothing%20at%20all");
+  has(body, "No conversation is like that");
+  free(body);
+  free(page(400, "/?status=other"));
+  free(page(400, "/?since=lunch"));
+  free(page(400, "/?sort=x"));
+  body = page(200, "/c/claude%3Aa%2Fb%3Fc");
+  has(body, "Why is it so?");
+  free(body);
+}
+
+T_STORY(web_views, older_conversations, 60) {
+  struct ck_buf lines = {0};
+  t_up();
+  for (int i = 0; i < 120; ++i)
+    ck_buf_printf(&lines,
+                  "{'platform':'x','conversation_id':'n%03d','message_id':'m%d','role':'user',"
+                  "'text':'number %03d','observed_at':%lld}\n",
+                  i, i, i, 1700000000000LL + i * 1000LL);
+  t_import_lines(0, "%s", ck_buf_cstr(&lines));
+  ck_buf_free(&lines);
+  char *path = ck_strdup("/?platform=x");
+  size_t seen = 0;
+  for (int at = 0; at < 3; ++at) {
+    char *body = page(200, path);
+    for (int i = 0; i < 120; ++i) {
+      char text[20];
+      snprintf(text, sizeof text, "number %03d", i);
+      if (!strstr(body, text)) continue;
+      ++seen;
+      T_CHECK(i < 120 - at * 50 && i >= 70 - at * 50, "%s is on page %d", text, at);
+    }
+    free(path);
+    T_CHECK(strstr(body, ">Older<") || at == 2, "page %d is the last", at);
+    path = at < 2 ? link_after(body, "<a rel=\"next\" href=\"") : NULL;
+    free(body);
+  }
+  T_CHECK(seen == 120, "%zu conversations were shown", seen);
+  free(page(400, "/?next=nonsense"));
+}
+
+/* The cookie says when this browser was here before: what changed since is new. */
+T_STORY(web_views, new_since_the_last_visit, 60) {
+  char cookie[200];
+  t_up();
+  t_import_lines(0, "{'platform':'x','conversation_id':'a','role':'user','text':'hello',"
+                    "'observed_at':1700000000000}\n");
+  struct t_reply r = t_ask_web("GET", "/", reader(), AS_BROWSER, NULL);
+  const char *set = t_reply_header(&r, "Set-Cookie");
+  T_CHECK(set && strstr(set, "HttpOnly") && strstr(set, "-seen=0-"), "%s", set ? set : "none");
+  snprintf(cookie, sizeof cookie, AS_BROWSER "Cookie: %.*s=1000-2000\r\n", (int)strcspn(set, "="),
+           set);
+  t_reply_free(&r);
+  r = t_ask_web("GET", "/", reader(), cookie, NULL);
+  T_CHECK(strstr(r.body, "tag new"), "nothing is new: %s", r.body);
+  T_CHECK(strstr(t_reply_header(&r, "Set-Cookie"), "-seen=2000-"), "%s", r.head);
+  t_reply_free(&r);
+}
+
+/* ---- a conversation ---- */
+
+static void import_branches(void) {
+  t_import_lines(
+      0, "{'platform':'x','conversation_id':'b','message_id':'q','role':'user',"
+         "'text':'First question','observed_at':1700000001000}\n"
+         "{'platform':'x','conversation_id':'b','message_id':'a1','parent_id':'q',"
+         "'role':'assistant','text':'An old answer','observed_at':1700000002000}\n"
+         "{'platform':'x','conversation_id':'b','message_id':'a2','parent_id':'q',"
+         "'role':'assistant','text':'A **new** answer\\n\\n```c\\nint x;\\n```',"
+         "'observed_at':1700000003000}\n"
+         "{'platform':'x','conversation_id':'b','message_id':'q2','parent_id':'a2','role':'user',"
+         "'text':'Second question','observed_at':1700000004000}\n"
+         "{'platform':'x','conversation_id':'b','message_id':'t','parent_id':'q2','role':'tool',"
+         "'text':'','observed_at':1700000005000,'execution':{'target':'shell','tool':'run',"
+         "'params':'ls','result_ok':true,'result':'a.txt'}}\n");
+}
+
+T_STORY(web_views, branches_questions_and_folds, 60) {
+  t_up();
+  import_branches();
+  char *body = page(200, "/c/x%3Ab");
+  has(body, "<strong>new</strong>");
+  has(body, "<span class=\"language\">c</span>");
+  has_not(body, "An old answer");
+  in_order(body, "id=\"questions\"", "Second question</a></li>");
+  has(body, "<a dir=\"auto\" href=\"#m-q2\">Second question</a>");
+  has(body, "<details class=\"tool\"><summary dir=\"auto\">shell run → ok</summary>");
+  has(body, "<span>1/2</span>");
+  in_order(body, "id=\"m-q\"", "<span>1/2</span>");
+  in_order(body, "<span>1/2</span>", "id=\"m-a2\"");
+  char *other = link_after(body, "<a href=\"/c/x%3Ab?branch=");
+  T_CHECK(strncmp(other, "2#", 2) == 0, "the other branch is %s", other);
+  free(other);
+  free(body);
+  body = page(200, "/c/x%3Ab?branch=2");
+  has(body, "An old answer");
+  has_not(body, "Second question");
+  has(body, "<span>2/2</span>");
+  free(body);
+  body = page(200, "/c/x%3Ab?m=a1");
+  has(body, "id=\"m-a1\"");
+  free(body);
+  body = page(200, "/c/x%3Ab?m=zzz");
+  has(body, "is not here");
+  has(body, "id=\"m-a2\"");
+  free(body);
+  free(page(404, "/c/x%3Ab?branch=3"));
+  free(page(400, "/c/x%3Ab?branch=x"));
+  body = page(404, "/c/no%3Csuch");
+  has(body, "there is no conversation no&lt;such");
+  free(body);
+}
+
+/* More than a stream holds goes out as it is read, whole and in order. */
+T_STORY(web_views, a_long_conversation_comes_whole, 120) {
+  struct ck_buf lines = {0};
+  char filler[3001];
+  memset(filler, 'x', sizeof filler - 1);
+  filler[sizeof filler - 1] = 0;
+  t_up();
+  for (int i = 0; i < 2000; ++i)
+    ck_buf_printf(&lines,
+                  "{'platform':'x','conversation_id':'long','message_id':'m%d','role':'%s',"
+                  "'text':'number %d. %s','observed_at':%lld}\n",
+                  i, i % 2 ? "assistant" : "user", i, filler, 1700000000000LL + i * 1000LL);
+  t_import_lines(0, "%s", ck_buf_cstr(&lines));
+  ck_buf_free(&lines);
+  char *body = page(200, "/c/x%3Along");
+  const char *at = body;
+  for (int i = 0; i < 2000; ++i) {
+    char id[40];
+    snprintf(id, sizeof id, "id=\"m-m%d\"", i);
+    T_CHECK((at = strstr(at, id)), "message %d is missing, or not in its place", i);
+  }
+  has(at, "</html>");
+  T_CHECK(times(body, "<li><a dir=\"auto\" href=\"#m-m") == 1000, "questions are missing");
+  free(body);
+}
+
+/* ---- search ---- */
+
+T_STORY(web_views, search, 60) {
+  t_up();
+  import_branches();
+  t_import_lines(0, "{'platform':'y','conversation_id':'z','message_id':'z1','role':'user',"
+                    "'text':'another question','observed_at':1700000009000}\n");
+  char *body = NULL;
+  for (int i = 0; i < 50 && (!body || strstr(body, "not searched yet") || !strstr(body, "3 found"));
+       ++i) {
+    if (body) t_pause(100);
+    free(body);
+    body = page(200, "/s?q=question");
+  }
+  has(body, "3 found");
+  in_order(body, "another <mark>question</mark>", "Second <mark>question</mark>");
+  has(body, "href=\"/c/x%3Ab?m=q2#m-q2\"");
+  has(body, "“First question”");
+  has(body, "href=\"/s?q=question&amp;role=user\"");
+  has(body, "href=\"/s?q=question&amp;platform=y\"");
+  T_CHECK(times(body, "<section class=\"found\">") == 2, "they are not grouped:\n%s", body);
+  free(body);
+  body = page(200, "/s?q=question&platform=y");
+  has(body, "1 found");
+  has(body, "aria-current=\"true\" href=\"/s?q=question\">y<");
+  free(body);
+  body = page(200, "/s?q=question&in=x%3Ab");
+  has(body, "2 found");
+  free(body);
+  body = page(200, "/s?q=nowhere");
+  has(body, "Nothing found");
+  free(body);
+  body = page(200, "/s");
+  has(body, "title:disk");
+  free(body);
+  free(page(400, "/s?q=x&next=nonsense"));
+  free(page(400, "/s?q=x&by=worst"));
+}
+
+/* ---- what nothing may do ---- */
+
+#define PLANTED "<script>alert(1)</script>\\\"'><img src=x onerror=alert(1)><!--</textarea>"
+
+static const char planted[] =
+    "{\"convkeep\":1,\"conversations\":[{\"convkeep\":1,\"conversation\":"
+    "{\"local_conversation_id\":\"ID" PLANTED "\",\"platform\":\"P" PLANTED "\","
+    "\"automation_status\":\"manual\",\"title\":\"word T" PLANTED "\",\"summary\":\"S" PLANTED "\","
+    "\"last_message_id\":\"M" PLANTED "\",\"last_message_at\":1700000000000,"
+    "\"created_at\":1700000000000,\"updated_at\":1700000000000,"
+    "\"details\":{\"model\":\"D" PLANTED "\",\"project_name\":\"J" PLANTED "\",\"cwd\":\"W" PLANTED
+    "\"}},"
+    "\"links\":[{\"link_id\":\"L" PLANTED "\",\"local_conversation_id\":\"ID" PLANTED "\","
+    "\"platform\":\"P" PLANTED "\",\"remote_conversation_id\":\"R" PLANTED "\","
+    "\"page_url\":\"javascript:alert(1)//" PLANTED "\",\"is_active\":1,"
+    "\"observed_at\":1700000000000,\"created_at\":1700000000000,\"updated_at\":1700000000000}],"
+    "\"sessions\":[],\"jobs\":[],\"messages\":[{\"id\":\"M" PLANTED "\",\"platform\":\"P" PLANTED
+    "\",\"conversation_id\":\"R" PLANTED "\",\"role\":\"assistant\","
+    "\"raw_text\":\"word X" PLANTED " [a](javascript:alert(1)) ![b](https://evil.example/x.png)\","
+    "\"observed_at\":1700000000000,\"created_at\":1700000000001,\"static_path\":\"\","
+    "\"details\":{\"model\":\"O" PLANTED "\",\"thinking\":[\"H" PLANTED "\"],"
+    "\"attachments\":[{\"name\":\"A" PLANTED "\",\"type\":\"Y" PLANTED "\",\"text\":\"B" PLANTED
+    "\"}],\"citations\":[{\"title\":\"C" PLANTED "\",\"url\":\"javascript:alert(1)//" PLANTED
+    "\"}]},"
+    "\"executions\":[{\"instruction_id\":\"E" PLANTED "\",\"message_id\":\"M" PLANTED "\","
+    "\"target\":\"G" PLANTED "\",\"tool\":\"V" PLANTED "\",\"params\":\"U" PLANTED "\","
+    "\"params_kind\":\"body\",\"result_ok\":0,\"result_error\":\"F" PLANTED "\","
+    "\"executed_at\":1700000000000,\"created_at\":1700000000001}]}]}\n]}\n";
+
+/* Only what the page itself has is more than text. */
+static void is_inert(const char *body) {
+  T_CHECK(times(body, "<script") == 1, "a script is in the page:\n%s", body);
+  has_not(body, "<img");
+  has_not(body, "<!--");
+  has_not(body, "</textarea>");
+  has_not(body, "href=\"javascript:");
+  has_not(body, "src=\"http");
+  has_not(body, "'><");
+}
+
+T_STORY(web_views, what_was_planted_is_text, 60) {
+  t_up();
+  char *text = ck_strdup(planted);
+  t_write_text("planted.json", text);
+  free(text);
+  t_do(0, "import", "planted.json");
+  char *body = page(200, "/");
+  has(body, "T&lt;script&gt;");
+  has(body, "P&lt;script&gt;");
+  is_inert(body);
+  char *path = link_after(body, "<div class=\"what\"><a dir=\"auto\" href=\"");
+  free(body);
+  body = page(200, path);
+  free(path);
+  is_inert(body);
+  for (const char *field = "TDJWXOHABCGVUF"; *field; ++field) {
+    char part[40];
+    snprintf(part, sizeof part, "%c&lt;script&gt;", *field);
+    has(body, part);
+  }
+  free(body);
+  for (int i = 0; i < 50; ++i) {
+    body = page(200, "/s?q=word");
+    bool found = strstr(body, "X&lt;script&gt;") != NULL;
+    if (found || i == 49) break;
+    free(body);
+    t_pause(100);
+  }
+  has(body, "X&lt;script&gt;");
+  has(body, "T&lt;script&gt;");
+  is_inert(body);
+  free(body);
+  body = page(200, "/?title=%3Cscript%3Ealert(1)%3C/script%3E&platform=%22%3E%3Cimg%20src=x%3E");
+  is_inert(body);
+  free(body);
+  body = page(200, "/s?q=%3C/title%3E%3Cscript%3Ealert(1)%3C/script%3E%22%3E%3Cimg%20src=x%3E");
+  is_inert(body);
+  free(body);
+}

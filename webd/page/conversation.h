@@ -1,0 +1,78 @@
+/* The page at /c/ID: a conversation on its way from the store to its reader.
+ *
+ *   conversation ─► links ─► places ─► order ─┬─► forks ─► places ─► order …
+ *                                             └─► question ─► jobs ─► head ─► batches ─► end
+ *
+ * The order is made from the messages' places alone; then the messages are fetched a batch at a
+ * time, no faster than the page is read, so memory does not grow with what was said. */
+#ifndef WEBD_PAGE_CONVERSATION_H
+#define WEBD_PAGE_CONVERSATION_H
+
+#include "proto/reading.h"
+#include "proto/render/render.h"
+#include "webd/page/page.h"
+
+/* A conversation as its platform knows it. Text is in the arena. */
+struct page_source {
+  struct ck_str platform, remote;
+  struct ck_str id, title, question; /* what it is called here; empty: it is not known here */
+};
+
+struct page_job {
+  struct ck_str id, message, status, error;
+  int64_t attempts, max_attempts, next_at, finished_at;
+};
+
+struct page_reading {
+  struct webd *w;
+  struct web_request *request; /* NULL once the answer has begun */
+  struct ck_arena arena;
+  struct ck_str id;
+  struct ck_row row, link; /* text is in the arena; the link may be empty */
+  struct ck_str question;
+
+  struct page_source *sources; /* the first `own` are those that are read; then forks' */
+  size_t source_count, source_room, own, loading;
+  struct ck_reading *order;
+  int64_t *versions; /* of the rows that were added to the order */
+  size_t rows, room;
+  struct ck_str cursor; /* of the list that is being fetched */
+  struct page_job *jobs;
+  size_t job_count;
+
+  const struct ck_step *steps;
+  const struct ck_branch *branches;
+  size_t step_count, branch_count, branch; /* the branch from 1 */
+  bool lost;                               /* the message that was asked for is not here */
+  size_t *way, way_count, at;              /* at: how many of the way have been written */
+  struct ck_leaving leaving;
+
+  struct web_stream *stream;
+  bool asking, gone, ended;
+  struct ck_str *bodies; /* of the batch, in the order of the way; maps in `batch` */
+  size_t batch_size, batch_count;
+  struct ck_row *executions; /* of the batch */
+  size_t execution_count, execution_room;
+  struct ck_arena batch;
+  struct render *render;
+  struct ck_buf out;      /* what is written and not put yet */
+  struct ck_buf contents; /* the list of questions, which follows the messages */
+  struct ck_buf tail;     /* the end of the page */
+  size_t sent;            /* of out */
+};
+
+void page_reading_free(struct page_reading *p);
+
+/* All is known but what was said: begins the answer. */
+void page_reading_begin(struct page_reading *p);
+
+/* ---- HTML: these append to p->out ---- */
+
+/* The page's beginning; and its tail, since the request is gone by its end. */
+void page_reading_head(struct page_reading *p);
+/* The message of the way's step `at`. executions: its rows, in order. */
+void page_reading_message(struct page_reading *p, size_t at, const struct ck_row *message,
+                          const struct ck_row *executions, size_t count);
+/* why: the page ends too early; NULL: it does not. */
+void page_reading_end(struct page_reading *p, const char *why);
+#endif
