@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that the named purposes need and this machine lacks, after naming
-# them. Silent if none is missing. Purposes: run, test, bench, fuzz, fmt, compose, engine, bare.
+# them. Silent if none is missing. Purposes: run, test, bench, fuzz, fmt, compose, engine, bare,
+# browser.
 #
 # usage: deps.sh PURPOSE…
 #        deps.sh missing CC LIBRARY…
@@ -109,6 +110,10 @@ want_for() { # PURPOSE…
             want_command docker docker.io
             docker compose version >/dev/null 2>&1 || want_command docker-compose docker-compose
             want_command debootstrap debootstrap
+            ;;
+        browser)
+            want chromium
+            want_command npm npm
             ;;
         engine) want_command dockerd docker.io ;;
         bare)

@@ -1,0 +1,35 @@
+#!/bin/bash
+# Looks at the page as a person would, with Debian's Chromium: each view in both themes at two
+# widths, by keyboard, with what was planted in it. Screenshots are in BUILD/browser.
+# usage: tests/web/browser/run.sh [BUILD]
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+build=${1:-build}
+tools/deps.sh browser
+shots=$PWD/$build/browser
+modules=$PWD/build/browser-modules
+mkdir -p "$shots" "$modules"
+cp tests/web/browser/package.json tests/web/browser/package-lock.json "$modules"
+[ -d "$modules/node_modules" ] || (cd "$modules" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/convkeep-browser.XXXXXX")
+ring=
+finish() {
+    [ -z "$ring" ] || { kill "$ring" && wait "$ring"; } 2>/dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM HUP
+
+port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => {
+    console.log(s.address().port); s.close(); })')
+convkeep=("$build/bin/convkeep" --data "$work/data" --set "web.listen=127.0.0.1:$port")
+mkfifo "$work/said"
+"${convkeep[@]}" up >"$work/said" &
+ring=$!
+read -r ready <"$work/said"
+[ "$ready" = ready ]
+node tests/web/browser/said.mjs >"$work/said.jsonl"
+"${convkeep[@]}" import "$work/said.jsonl"
+link=$("${convkeep[@]}" --json open | sed -n 's/.*"link":"\([^"]*\)".*/\1/p')
+NODE_PATH=$modules/node_modules node tests/web/browser/views.cjs "$link" "$shots"
