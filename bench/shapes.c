@@ -13,7 +13,7 @@
 
 #define FIRST_AT 1767247200000
 /* The most that fit into 100 parameters. */
-#define VALUES_ROWS (96 / (CK_MESSAGES_COLUMNS + 1))
+#define VALUES_ROWS (96 / ((size_t)ck_tables[CK_MESSAGES].mirrored + 1))
 #define BATCH_ROWS 1000
 
 /* ---- messages ---- */
@@ -21,7 +21,7 @@
 struct maker {
   struct ck_random random;
   size_t text, made;
-  char id[40], conversation[40];
+  char id[40], conversation[40], path[64];
   char *words;
 };
 
@@ -34,18 +34,19 @@ static struct ck_row make_row(struct maker *m) {
   struct ck_row row = {.table = CK_MESSAGES};
   snprintf(m->id, sizeof m->id, "%016llx%016llx", (unsigned long long)ck_random_next(&m->random),
            (unsigned long long)ck_random_next(&m->random));
+  snprintf(m->path, sizeof m->path, "msg/2026/01/01/%s.txt", m->id);
   snprintf(m->conversation, sizeof m->conversation, "6f9619ff-8b86-4d01-b42d-%012llx",
            (unsigned long long)(ck_random_next(&m->random) % 50));
   for (size_t k = 0; k < m->text; ++k)
     m->words[k] = k % 7 == 6 ? ' ' : (char)('a' + ck_random_next(&m->random) % 26);
-  for (int c = 0; c < ck_tables[CK_MESSAGES].columns; ++c) row.v[c] = ck_null();
+  for (int c = 0; c < ck_tables[CK_MESSAGES].mirrored; ++c) row.v[c] = ck_null();
   row.v[CK_MESSAGES_ID] = ck_textz(m->id);
   row.v[CK_MESSAGES_PLATFORM] = ck_textz("chatgpt");
   row.v[CK_MESSAGES_CONVERSATION_ID] = ck_textz(m->conversation);
   row.v[CK_MESSAGES_ROLE] = ck_textz("assistant");
   row.v[CK_MESSAGES_RAW_TEXT] = ck_text((struct ck_str){m->words, m->text});
   row.v[CK_MESSAGES_OBSERVED_AT] = ck_int(FIRST_AT + (int64_t)m->made);
-  row.v[CK_MESSAGES_STATIC_PATH] = ck_textz("msg/2026/01/01/chatgpt-000000000000000000000000");
+  row.v[CK_MESSAGES_STATIC_PATH] = ck_textz(m->path);
   row.v[CK_MESSAGES_CREATED_AT] = ck_int(FIRST_AT + (int64_t)m->made);
   ++m->made;
   return row;
@@ -82,31 +83,40 @@ static void put_value(struct ck_buf *b, const struct ck_value *v) {
 }
 
 static void put_values(struct ck_buf *b, const struct ck_row *row, size_t version) {
-  for (int c = 0; c < ck_tables[row->table].columns; ++c) {
+  for (int c = 0; c < ck_tables[row->table].mirrored; ++c) {
     put_value(b, &row->v[c]);
     ck_buf_text(b, ",");
   }
   ck_buf_printf(b, "%zu", version);
 }
 
-/* The guarded upsert, with its VALUES repeated for each row. */
+/* Cuts an upsert of the mirror at its source of rows: of the whole text, what is before `from` and
+ * what begins with its ON CONFLICT. What it checks about rows that were forgotten is left out. */
+static void put_upsert(struct ck_buf *sql, const char *upsert, const char *from,
+                       const char *source) {
+  const char *at = strstr(upsert, from), *conflict = at ? strstr(at, " ON CONFLICT") : NULL;
+  if (!conflict) bench_fail("the upsert has no '%s' or no ON CONFLICT: %s", from, upsert);
+  ck_buf_add(sql, upsert, (size_t)(at - upsert));
+  ck_buf_text(sql, source);
+  ck_buf_text(sql, conflict);
+}
+
+/* The guarded upsert of `rows` rows in VALUES. */
 static void put_sql(struct ck_buf *b, size_t rows) {
-  struct ck_buf one = {0}, sql = {0};
+  struct ck_buf one = {0}, values = {0}, sql = {0};
+  const size_t width = (size_t)ck_tables[CK_MESSAGES].mirrored;
   ck_mirror_upsert_one(&one, CK_MESSAGES);
-  const char *text = ck_buf_cstr(&one), *from = strstr(text, "VALUES ("),
-             *to = from ? strstr(from, ") ON CONFLICT") : NULL;
-  if (!to) bench_fail("the upsert has no VALUES: %s", text);
-  ck_buf_add(&sql, text, (size_t)(from - text));
-  ck_buf_text(&sql, "VALUES ");
+  ck_buf_text(&values, " VALUES ");
   for (size_t r = 0; r < rows; ++r) {
-    ck_buf_text(&sql, r ? ", (" : "(");
-    for (size_t c = 0; c <= CK_MESSAGES_COLUMNS; ++c)
-      ck_buf_printf(&sql, "%s?%zu", c ? ", " : "", r * (CK_MESSAGES_COLUMNS + 1) + c + 1);
-    ck_buf_text(&sql, ")");
+    ck_buf_text(&values, r ? ", (" : "(");
+    for (size_t c = 0; c <= width; ++c)
+      ck_buf_printf(&values, "%s?%zu", c ? ", " : "", r * (width + 1) + c + 1);
+    ck_buf_text(&values, ")");
   }
-  ck_buf_text(&sql, to + 1);
+  put_upsert(&sql, ck_buf_cstr(&one), " SELECT ", ck_buf_cstr(&values));
   ck_buf_json_str(b, ck_buf_view(&sql));
   ck_buf_free(&one);
+  ck_buf_free(&values);
   ck_buf_free(&sql);
 }
 
@@ -123,8 +133,9 @@ static void put_statement(struct ck_buf *b, struct maker *m, size_t rows) {
 }
 
 static void put_json_statement(struct ck_buf *b, struct maker *m, size_t rows) {
-  struct ck_buf sql = {0}, param = {0};
-  ck_mirror_upsert(&sql, CK_MESSAGES);
+  struct ck_buf whole = {0}, sql = {0}, param = {0};
+  ck_mirror_upsert(&whole, CK_MESSAGES);
+  put_upsert(&sql, ck_buf_cstr(&whole), " WHERE ", " WHERE true");
   ck_buf_text(b, "{\"sql\":");
   ck_buf_json_str(b, ck_buf_view(&sql));
   ck_buf_text(b, ",\"params\":[");
@@ -137,6 +148,7 @@ static void put_json_statement(struct ck_buf *b, struct maker *m, size_t rows) {
   ck_buf_text(&param, "]");
   ck_buf_json_str(b, ck_buf_view(&param));
   ck_buf_text(b, "]}");
+  ck_buf_free(&whole);
   ck_buf_free(&sql);
   ck_buf_free(&param);
 }
