@@ -146,7 +146,7 @@ static void make_upsert(struct ck_buf *sql, enum ck_table t) {
   const char *key = info->fields[info->key].name;
   ck_buf_printf(sql, "INSERT INTO %s SELECT * FROM staging_%s ON CONFLICT (%s) DO UPDATE SET ",
                 info->name, info->name, key);
-  for (int c = 0; c < info->columns; ++c)
+  for (int c = 0; c < info->mirrored; ++c)
     if (c != info->key)
       ck_buf_printf(sql, "%s = excluded.%s, ", info->fields[c].name, info->fields[c].name);
   ck_buf_printf(sql, "version = excluded.version WHERE excluded.version > %s.version", info->name);
