@@ -479,11 +479,11 @@ int sync_worker_turn(void *self) {
   take_all(w);
   apply(w);
   say_held_if_due(w);
-  say_demand(w);
   if (ck_boot_ms() >= w->report_due && !sink_is_busy(w)) say_spent(w);
   int ms = ck_push_step(w->push);
   w->push_due = ms < 0 ? INT64_MAX : ck_boot_ms() + ms;
   if (ck_push_usurped(w->push)) return -1;
+  say_demand(w); /* the receipt of the witness lets batches be taken */
   report_if_due(w);
   return 0;
 }
