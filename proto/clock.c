@@ -50,7 +50,9 @@ void ck_clock_replace(int64_t (*wall)(void), int64_t (*boot)(void)) {
 /* ---- writing ---- */
 
 void ck_time_text(char out[CK_TIME_TEXT], int64_t ms) {
-  int64_t days = ck_floor_div(ms, CK_DAY_MS), rest = ms - days * CK_DAY_MS, year;
+  /* days * CK_DAY_MS does not fit where ms is the least. */
+  int64_t days = ck_floor_div(ms, CK_DAY_MS), rest = ms % CK_DAY_MS, year;
+  if (rest < 0) rest += CK_DAY_MS;
   int month, day;
   ck_date_of(days, &year, &month, &day);
   int s = (int)(rest / 1000);
