@@ -26,6 +26,8 @@ static void end(void *self) {
   web_imports_free(&w->imports);
   web_write_free(&w->write);
   web_http_free(&w->http);
+  web_events_free(&w->events);
+  web_deliveries_free(&w->deliveries);
   web_access_free(&w->access);
   free(w);
 }
@@ -35,6 +37,8 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   struct webd *w = ck_zalloc(sizeof *w);
   w->settings = s;
   w->access = web_access_new();
+  w->events = web_events_new(w);
+  w->deliveries = web_deliveries_new(w);
   const struct web_http_ops ops = {w, routes, web_page_refusal};
   w->store = web_ask_new(s, CK_DOOR_SNAPSHOT, err);
   if (w->store) w->ingest = web_ask_new(s, CK_DOOR_OBSERVE, err);
@@ -72,6 +76,8 @@ static void work(struct webd *w) {
     w->waits[1] = web_ask_step(w->ingest);
     w->waits[2] = web_imports_step(w->imports);
     w->waits[3] = web_write_step(w->write);
+    web_events_step(w->events);
+    web_deliveries_step(w->deliveries);
   } while (web_http_again(w->http));
 }
 
@@ -95,6 +101,8 @@ static void wait_for(void *self, struct ck_wait *w) {
   ck_wait_for(w, web_imports_socket(d->imports), 0, ZMQ_POLLIN);
   for (size_t i = 0; i < sizeof d->waits / sizeof *d->waits; ++i) ck_wait_within(w, d->waits[i]);
   web_http_wait(d->http, w);
+  web_events_wait(d->events, w);
+  web_deliveries_wait(d->deliveries, w);
   ck_wait_lazily(w, d->report_at);
 }
 
@@ -106,6 +114,7 @@ static bool ready(void *self) {
 static bool stop(void *self) {
   struct webd *w = self;
   web_http_stop(w->http);
+  web_deliveries_stop(w->deliveries);
   return !web_http_busy(w->http);
 }
 

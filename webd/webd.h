@@ -12,12 +12,14 @@ struct webd {
   const struct ck_settings *settings;
   struct web_access *access;
   struct web_http *http;
-  struct web_ask *store, *ingest; /* the doors `snapshot` and `observe` */
-  struct web_imports *imports;    /* files, to `observe` */
-  struct web_write *write;        /* changesets */
-  int64_t report_at;              /* boot */
-  int waits[4];                   /* of the four above */
-  int64_t trouble_at;             /* wall: since when it does not listen; 0: it does */
+  struct web_ask *store, *ingest;    /* the doors `snapshot` and `observe` */
+  struct web_imports *imports;       /* files, to `observe` */
+  struct web_write *write;           /* changesets */
+  struct web_events *events;         /* who reads what changes */
+  struct web_deliveries *deliveries; /* who waits for follow-ups to deliver */
+  int64_t report_at;                 /* boot */
+  int waits[4];                      /* of the four above */
+  int64_t trouble_at;                /* wall: since when it does not listen; 0: it does */
 };
 
 /* How long a handler waits for the store, or ingest, before it says that nobody answers. */
@@ -42,6 +44,24 @@ bool web_args_known(struct web_request *r, const char *names);
 
 /* Of api/ and page/; each ends with a route without a path. */
 extern const struct web_route web_api_routes[], web_page_routes[];
+
+/* ---- what goes on by itself (api/) ---- */
+
+/* Readers of changes (api/events.c). */
+struct web_events *web_events_new(struct webd *w);
+/* After the server, which calls for those that have gone. Sets *e to NULL; *e may be NULL. */
+void web_events_free(struct web_events **e);
+void web_events_wait(struct web_events *e, struct ck_wait *w);
+void web_events_step(struct web_events *e);
+
+/* Requests that wait for deliveries (api/deliveries.c). */
+struct web_deliveries *web_deliveries_new(struct webd *w);
+/* After the server. Sets *d to NULL; *d may be NULL. */
+void web_deliveries_free(struct web_deliveries **d);
+void web_deliveries_wait(struct web_deliveries *d, struct ck_wait *w);
+void web_deliveries_step(struct web_deliveries *d);
+/* Answers those that wait. */
+void web_deliveries_stop(struct web_deliveries *d);
 
 /* What webd reports for `status`: a map. */
 void web_put_report(const struct webd *w, struct ck_buf *b);

@@ -10,5 +10,10 @@ const struct web_route web_api_routes[] = {
     {WEB_GET, "/v1/messages", CK_SCOPE_READ, 0, 0, web_api_messages},
     {WEB_GET, "/v1/jobs", CK_SCOPE_READ, 0, 0, web_api_jobs},
     {WEB_GET, "/v1/search", CK_SCOPE_READ, 0, 0, web_api_search},
+    {WEB_GET, "/v1/events", CK_SCOPE_READ, 0, 0, web_api_events},
+    {WEB_GET, "/v1/deliveries", CK_SCOPE_DELIVER, 0, 0, web_api_deliveries},
+    {WEB_POST, "/v1/deliveries/{job}/claim", CK_SCOPE_DELIVER, 0, 4096, web_api_claim},
+    {WEB_POST, "/v1/deliveries/{job}/extend", CK_SCOPE_DELIVER, 0, 4096, web_api_extend},
+    {WEB_POST, "/v1/deliveries/{job}/end", CK_SCOPE_DELIVER, 0, 65536, web_api_end},
     {WEB_POST, "/v1/pair", 0, WEB_OPEN | WEB_NO_FORM, 4096, web_api_pair},
     {0}};

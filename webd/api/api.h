@@ -5,6 +5,11 @@
 #include "webd/webd.h"
 
 void web_api_status(void *self, struct web_request *r);
+void web_api_events(void *self, struct web_request *r);
+void web_api_deliveries(void *self, struct web_request *r);
+void web_api_claim(void *self, struct web_request *r);
+void web_api_extend(void *self, struct web_request *r);
+void web_api_end(void *self, struct web_request *r);
 void web_api_pair(void *self, struct web_request *r);
 void web_api_conversations(void *self, struct web_request *r);
 void web_api_conversation(void *self, struct web_request *r);

@@ -74,7 +74,8 @@ struct web_write;
 
 /* What became of a changeset. */
 struct web_receipt {
-  char result;          /* a letter of RECEIPT (proto/wire.h); ?: not known, as when webd ends */
+  char result;          /* a letter of RECEIPT (proto/wire.h); ?: none has come, and it may still be
+                         * applied */
   struct ck_str reason; /* unless it is r: empty */
   uint64_t version;     /* a follower that has reached it has seen what was changed */
 };
@@ -85,12 +86,11 @@ struct web_write *web_write_new(const struct ck_settings *s, struct ck_err *err)
 /* Ends all that wait with ?. Sets *w to NULL; *w may be NULL. */
 void web_write_free(struct web_write **w);
 
-/* Sends a changeset: mutations, an encoded array. done is called once it has its receipt, however
- * long the store is away. -1: it is larger than a frame can be, and done is not called. A caller
- * that goes earlier takes itself out with web_write_forget(self); the changeset is applied even so.
- */
-int web_write(struct web_write *w, struct ck_str mutations, web_receipted *done, void *self);
-void web_write_forget(struct web_write *w, const void *self);
+/* Sends a changeset: mutations, an encoded array. done is called with its receipt, or with ? after
+ * ms; the changeset is applied even so, once the store is there. -1: it is larger than a frame can
+ * be, and done is not called. */
+int web_write(struct web_write *w, struct ck_str mutations, int ms, web_receipted *done,
+              void *self);
 
 /* The producer: for REPORT, and to know whether the store is there. */
 struct ck_push *web_write_push(struct web_write *w);

@@ -3,15 +3,18 @@
 
 #include <stdlib.h>
 
+#include "proto/clock.h"
+
 #define WINDOW 64
 /* The most bytes that a frame has besides the mutations. */
 #define FRAME_REST 1024
 
 struct waiting {
   struct waiting *next;
-  web_receipted *done; /* NULL: nobody wants to know any more */
+  web_receipted *done; /* NULL: it was called */
   void *self;
-  bool there; /* its receipt has come, and is the rest */
+  int64_t until; /* boot */
+  bool there;    /* its receipt has come, and is the rest */
   char result;
   char *reason;
   uint64_t version;
@@ -79,11 +82,13 @@ void web_write_free(struct web_write **write) {
   *write = NULL;
 }
 
-int web_write(struct web_write *w, struct ck_str mutations, web_receipted *done, void *self) {
+int web_write(struct web_write *w, struct ck_str mutations, int ms, web_receipted *done,
+              void *self) {
   if (mutations.n > CK_FRAME_MAX - FRAME_REST) return -1;
   struct waiting *one = ck_zalloc(sizeof *one);
   one->done = done;
   one->self = self;
+  one->until = ck_boot_after(ms);
   *w->tail = one;
   w->tail = &one->next;
   if (!w->next) w->next = one;
@@ -91,18 +96,33 @@ int web_write(struct web_write *w, struct ck_str mutations, web_receipted *done,
   return 0;
 }
 
-void web_write_forget(struct web_write *w, const void *self) {
-  for (struct waiting *one = w->head; one; one = one->next)
-    if (one->self == self) one->done = NULL;
-}
-
 struct ck_push *web_write_push(struct web_write *w) {
   return w->push;
 }
 
+/* Those that have waited long enough are told so; what they sent stays on its way. Returns when the
+ * next one's time is over. */
+static int64_t end_late(struct web_write *w, int64_t now) {
+  int64_t next = INT64_MAX;
+  for (struct waiting *one = w->head; one; one = one->next) {
+    web_receipted *done = one->done;
+    if (!done || one->there) continue;
+    if (one->until <= now) {
+      one->done = NULL;
+      done(one->self, &(struct web_receipt){.result = '?'});
+    } else if (one->until < next) {
+      next = one->until;
+    }
+  }
+  return next;
+}
+
 int web_write_step(struct web_write *w) {
+  int64_t now = ck_boot_ms();
   int wait = ck_push_step(w->push);
   bool any = w->head && w->head->there;
   pass_on(w);
+  int64_t late = end_late(w, now);
+  if (late != INT64_MAX && (wait < 0 || late - now < wait)) wait = (int)(late - now);
   return any ? 0 : wait;
 }

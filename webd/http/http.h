@@ -142,16 +142,21 @@ struct web_stream;
  * web_stream_end. It is not called from within web_stream_put. */
 struct web_stream *web_stream(struct web_request *r, const char *type, void (*gone)(void *self),
                               void *self);
-/* Appends. What a reader has not fetched is kept, up to WEB_STREAM_BYTES; one that is further
- * behind is cut off, and gone is called soon. */
+/* Appends. What a reader has not fetched is kept; one that has more than WEB_STREAM_BYTES to fetch
+ * already is cut off, and gone is called soon. */
 void web_stream_put(struct web_stream *s, struct ck_str bytes);
 #define WEB_STREAM_BYTES (1u << 20)
-/* How many bytes can be put at present. */
+/* How many bytes can be put before there is more to fetch than that. */
 size_t web_stream_room(const struct web_stream *s);
 /* For an answer with an end that is made no faster than it is read: more is called each time its
  * reader has fetched most of what was put, and puts what there is room for, at once or later. */
 void web_stream_pull(struct web_stream *s, void (*more)(void *self));
+/* The bytes that its reader has not fetched, and those that it has, since the beginning. */
+size_t web_stream_kept(const struct web_stream *s);
+uint64_t web_stream_fetched(const struct web_stream *s);
 void web_stream_end(struct web_stream *s);
+/* Cuts the reader off; gone is called soon. */
+void web_stream_cut(struct web_stream *s);
 
 /* ---- the server ---- */
 

@@ -18,11 +18,10 @@ struct web_stream {
   void *self;
   struct ck_buf kept;
   size_t at; /* of kept, what has been fetched */
+  uint64_t fetched;
   bool suspended, ended, closed;
   bool low; /* little is kept, and `more` was not told of it */
 };
-
-static size_t unfetched(const struct web_stream *s) { return s->kept.len - s->at; }
 
 static void stream_free(void *cls) {
   struct web_stream *s = cls;
@@ -40,7 +39,7 @@ static void stream_free(void *cls) {
 /* libmicrohttpd fetches what it can send. */
 static ssize_t fetch(void *cls, uint64_t pos, char *out, size_t most) {
   struct web_stream *s = cls;
-  size_t n = unfetched(s);
+  size_t n = web_stream_kept(s);
   (void)pos;
   if (n == 0 && s->ended) return MHD_CONTENT_READER_END_OF_STREAM;
   if (n == 0) {
@@ -51,11 +50,12 @@ static ssize_t fetch(void *cls, uint64_t pos, char *out, size_t most) {
   if (n > most) n = most;
   memcpy(out, s->kept.data + s->at, n);
   s->at += n;
+  s->fetched += n;
   if (s->at == s->kept.len) {
     ck_buf_free(&s->kept);
     s->at = 0;
   }
-  s->low = unfetched(s) <= LOW_BYTES;
+  s->low = web_stream_kept(s) <= LOW_BYTES;
   return (ssize_t)n;
 }
 
@@ -86,28 +86,36 @@ static void wake(struct web_stream *s) {
   MHD_resume_connection(s->mhd);
 }
 
-static void cut(struct web_stream *s) {
+void web_stream_cut(struct web_stream *s) {
   s->ended = true;
   web_connection_cut(s->on);
   wake(s);
 }
 
-size_t web_stream_room(const struct web_stream *s) { return WEB_STREAM_BYTES - unfetched(s); }
+size_t web_stream_kept(const struct web_stream *s) { return s->kept.len - s->at; }
+
+uint64_t web_stream_fetched(const struct web_stream *s) { return s->fetched; }
+
+size_t web_stream_room(const struct web_stream *s) {
+  size_t n = web_stream_kept(s);
+  return n < WEB_STREAM_BYTES ? WEB_STREAM_BYTES - n : 0;
+}
 
 void web_stream_pull(struct web_stream *s, void (*more)(void *self)) { s->more = more; }
 
-/* Moves what is kept to the beginning of its memory, so that this does not grow with the answer. */
+/* What was fetched leaves the buffer, before it grows, once it is the larger part. */
 static void close_up(struct web_stream *s) {
-  if (s->at <= WEB_STREAM_BYTES) return;
-  memmove(s->kept.data, s->kept.data + s->at, unfetched(s));
-  s->kept.len -= s->at;
+  size_t n = web_stream_kept(s);
+  if (s->at <= n) return;
+  memmove(s->kept.data, s->kept.data + s->at, n);
+  s->kept.len = n;
   s->at = 0;
 }
 
 void web_stream_put(struct web_stream *s, struct ck_str bytes) {
   if (s->ended) return;
-  if (bytes.n > web_stream_room(s)) {
-    cut(s);
+  if (web_stream_kept(s) > WEB_STREAM_BYTES) {
+    web_stream_cut(s);
     return;
   }
   close_up(s);
@@ -126,7 +134,7 @@ void web_stream_closed(struct web_stream *s) { s->closed = true; }
 void web_streams_look(struct web_http *h) {
   int64_t now = ck_now_ms();
   for (struct web_stream *s = h->streams; s; s = s->next)
-    if (!s->ended && !web_access_still(h->access, &s->who, now)) cut(s);
+    if (!s->ended && !web_access_still(h->access, &s->who, now)) web_stream_cut(s);
 }
 
 void web_streams_feed(struct web_http *h) {
