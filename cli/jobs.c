@@ -11,7 +11,7 @@
 #include "cli/rows.h"
 #include "cli/states.h"
 #include "proto/clock.h"
-#include "proto/map.h"
+#include "proto/job_change.h"
 #include "proto/moment.h"
 
 /* What is asked for. */
@@ -63,25 +63,10 @@ static int answer(struct cli *c, const char *id, const char *said) {
 
 /* ---- one job ---- */
 
-/* The END of an attempt of unknown outcome, by its lease, so that a late result from renewd is
- * refused. */
-static void end_attempt(struct ck_buf *mutations, const struct cli_job *j, const char *outcome,
-                        const char *error, const char *why, int64_t now) {
-  struct ck_mutation m = {.kind = CK_OP_END};
-  struct ck_buf result = {0};
-  struct ck_map map = ck_map_open(&result);
-  ck_pair_text(&map, "why", why);
-  ck_map_close(&map);
-  m.as.end = (struct ck_end){.job_id = ck_str_of(j->id),
-                             .attempt = (uint64_t)cli_member_int(j->lease, "attempt", 0),
-                             .token = ck_str_of(cli_member(j->lease, "token")),
-                             .outcome = ck_str_of(outcome),
-                             .error = ck_str_of(error),
-                             .next_attempt_at = strcmp(outcome, "released") == 0 ? now : 0,
-                             .at = now,
-                             .result = ck_buf_view(&result)};
-  ck_mutation_encode(mutations, &m);
-  ck_buf_free(&result);
+static struct ck_job_now now_of(const struct cli_job *j) {
+  return (struct ck_job_now){ck_str_of(j->id), ck_str_of(j->status),
+                             (uint64_t)cli_member_int(j->lease, "attempt", 0),
+                             ck_str_of(cli_member(j->lease, "token"))};
 }
 
 /* Writes the changeset, says what became of the job, and frees the mutations. */
@@ -129,23 +114,17 @@ static int retry_stopped(struct cli *c, const struct cli_job *j, struct ck_buf *
 
 static int retry(const struct wish *w, const struct cli_job *j) {
   struct cli *c = w->c;
-  bool unknown = strcmp(j->status, "unknown") == 0;
-  if (strcmp(j->status, "done") == 0)
-    return refuse(c, j,
-                  "it was delivered: a message is followed up at most once; follow up another "
-                  "message with convkeep renew");
-  if (strcmp(j->status, "running") == 0)
-    return refuse(c, j, "an attempt is under way: wait for its end");
-  int64_t now = ck_now_ms();
+  struct ck_err err;
   struct ck_buf mutations = {0};
-  struct ck_mutation m = {.kind = CK_OP_REQUEUE};
-  m.as.requeue = (struct ck_requeue){.job_id = ck_str_of(j->id), .anyway = w->anyway, .at = now};
+  const struct ck_job_now job = now_of(j);
+  if (ck_job_retry(&mutations, &job, w->anyway, ck_now_ms(), &err)) return refuse(c, j, err.text);
   char *reason = NULL;
   int rc = w->anyway ? CLI_GO_ON : stopped(c, j, &reason);
-  if (rc != CLI_GO_ON) return rc;
-  ck_put_array(&mutations, unknown ? 2 : 1);
-  if (unknown) end_attempt(&mutations, j, "released", "", "a person has it sent again", now);
-  ck_mutation_encode(&mutations, &m);
+  if (rc != CLI_GO_ON) {
+    ck_buf_free(&mutations);
+    return rc;
+  }
+  bool unknown = strcmp(j->status, "unknown") == 0;
   rc = reason ? retry_stopped(c, j, &mutations, reason)
               : write_job(c, j, &mutations, unknown ? "will be sent again" : "is due now");
   free(reason);
@@ -153,36 +132,28 @@ static int retry(const struct wish *w, const struct cli_job *j) {
 }
 
 static int cancel(const struct wish *w, const struct cli_job *j) {
-  struct cli *c = w->c;
-  static const char reason[] = CLI_CANCELLED;
-  if (strcmp(j->status, "done") == 0)
-    return refuse(c, j, "it was delivered: there is nothing left to cancel");
-  bool running = strcmp(j->status, "running") == 0;
-  if (strcmp(j->status, "failed") == 0) return answer(c, j->id, "had failed already");
-  int64_t now = ck_now_ms();
+  struct ck_err err;
   struct ck_buf mutations = {0};
-  struct ck_mutation m = {.kind = CK_OP_CANCEL};
-  m.as.cancel = (struct ck_cancel){ck_str_of(j->id), CK_LIT(reason), now, true};
-  ck_put_array(&mutations, 1);
-  if (strcmp(j->status, "unknown") == 0)
-    end_attempt(&mutations, j, "failed", reason, "a person does not want it any more", now);
-  else
-    ck_mutation_encode(&mutations, &m);
-  return write_job(c, j, &mutations,
-                   running ? "is cancelled; its attempt is ended, and may have arrived"
-                           : "is cancelled");
+  const struct ck_job_now job = now_of(j);
+  switch (ck_job_cancel(&mutations, &job, ck_now_ms(), &err)) {
+  case CK_JOB_REFUSED:
+    return refuse(w->c, j, err.text);
+  case CK_JOB_SAME:
+    return answer(w->c, j->id, "had failed already");
+  case CK_JOB_CHANGED:
+    break;
+  }
+  return write_job(w->c, j, &mutations,
+                   strcmp(j->status, "running") == 0
+                       ? "is cancelled; its attempt is ended, and may have arrived"
+                       : "is cancelled");
 }
 
-/* Its due time alone changes, so it is also the way to make a job wait less. */
 static int snooze(const struct wish *w, const struct cli_job *j) {
-  if (strcmp(j->status, "pending") != 0)
-    return refuse(w->c, j, "it does not wait, so it cannot be made to wait longer");
+  struct ck_err err;
   struct ck_buf mutations = {0}, said = {0};
-  struct ck_mutation m = {.kind = CK_OP_REQUEUE};
-  m.as.requeue = (struct ck_requeue){
-      .job_id = ck_str_of(j->id), .anyway = w->anyway, .at = w->until, .due_only = true};
-  ck_put_array(&mutations, 1);
-  ck_mutation_encode(&mutations, &m);
+  const struct ck_job_now job = now_of(j);
+  if (ck_job_snooze(&mutations, &job, w->anyway, w->until, &err)) return refuse(w->c, j, err.text);
   ck_buf_text(&said, "waits until ");
   ck_moment_text(&said, w->until);
   int rc = write_job(w->c, j, &mutations, ck_buf_cstr(&said));

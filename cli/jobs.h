@@ -7,8 +7,6 @@
 
 #include "cli/client.h"
 
-#define CLI_CANCELLED "cancelled by hand" /* the beginning of such a job's last_error */
-
 struct cli_job {
   const char *id;
   json_t *row, *lease; /* lease: NULL unless running */

@@ -7,6 +7,7 @@
 #include "cli/states.h"
 #include "cli/time.h"
 #include "proto/clock.h"
+#include "proto/job_change.h"
 
 /* Why something happened, and how often; most of them are alike. */
 #define REASONS 5
@@ -76,7 +77,7 @@ static const char *reason_of(const json_t *job) {
 /* By a person; else it would count as a fault. */
 static bool is_cancelled(const json_t *job) {
   return strcmp(cli_member(job, "status"), "failed") == 0 &&
-         strncmp(cli_member(job, "last_error"), CLI_CANCELLED, strlen(CLI_CANCELLED)) == 0;
+         strncmp(cli_member(job, "last_error"), CK_JOB_CANCELLED, strlen(CK_JOB_CANCELLED)) == 0;
 }
 
 static void take_job(struct night *n, const json_t *info, const json_t *job) {

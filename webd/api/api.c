@@ -15,5 +15,12 @@ const struct web_route web_api_routes[] = {
     {WEB_POST, "/v1/deliveries/{job}/claim", CK_SCOPE_DELIVER, 0, 4096, web_api_claim},
     {WEB_POST, "/v1/deliveries/{job}/extend", CK_SCOPE_DELIVER, 0, 4096, web_api_extend},
     {WEB_POST, "/v1/deliveries/{job}/end", CK_SCOPE_DELIVER, 0, 65536, web_api_end},
+    {WEB_POST, "/v1/conversations/{id}", CK_SCOPE_ADMIN, 0, 65536, web_api_set},
+    {WEB_POST, "/v1/jobs/{job}/retry", CK_SCOPE_ADMIN, 0, 4096, web_api_retry},
+    {WEB_POST, "/v1/jobs/{job}/cancel", CK_SCOPE_ADMIN, 0, 4096, web_api_cancel},
+    {WEB_POST, "/v1/jobs/{job}/snooze", CK_SCOPE_ADMIN, 0, 4096, web_api_snooze},
+    {WEB_POST, "/v1/jobs/{job}/resolve", CK_SCOPE_ADMIN, 0, 4096, web_api_resolve},
+    {WEB_POST, "/v1/pause", CK_SCOPE_ADMIN, 0, 4096, web_api_pause},
+    {WEB_POST, "/v1/resume", CK_SCOPE_ADMIN, 0, 4096, web_api_resume},
     {WEB_POST, "/v1/pair", 0, WEB_OPEN | WEB_NO_FORM, 4096, web_api_pair},
     {0}};

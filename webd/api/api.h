@@ -10,6 +10,13 @@ void web_api_deliveries(void *self, struct web_request *r);
 void web_api_claim(void *self, struct web_request *r);
 void web_api_extend(void *self, struct web_request *r);
 void web_api_end(void *self, struct web_request *r);
+void web_api_set(void *self, struct web_request *r);
+void web_api_retry(void *self, struct web_request *r);
+void web_api_cancel(void *self, struct web_request *r);
+void web_api_snooze(void *self, struct web_request *r);
+void web_api_resolve(void *self, struct web_request *r);
+void web_api_pause(void *self, struct web_request *r);
+void web_api_resume(void *self, struct web_request *r);
 void web_api_pair(void *self, struct web_request *r);
 void web_api_conversations(void *self, struct web_request *r);
 void web_api_conversation(void *self, struct web_request *r);
@@ -29,5 +36,10 @@ void web_api_observations(void *self, struct web_request *r);
 bool web_arg_number(struct web_request *r, const char *name, int64_t least, int64_t most,
                     int64_t *value);
 bool web_arg_moment(struct web_request *r, const char *name, int64_t *ms);
+
+/* The record of a table as it is after a change; or why it was refused. */
+void web_answer_changed(struct web_request *r, enum ck_table table, const struct web_changed *how);
+/* The body, an object; an empty one if there is none. The caller decrefs. NULL: it was refused. */
+json_t *web_json_body(struct web_request *r);
 
 #endif

@@ -7,6 +7,9 @@
 #ifndef WEBD_ASK_H
 #define WEBD_ASK_H
 
+#include <jansson.h>
+
+#include "proto/conversation_change.h"
 #include "proto/doors.h"
 #include "proto/push.h"
 #include "proto/wire.h"
@@ -91,6 +94,60 @@ void web_write_free(struct web_write **w);
  * be, and done is not called. */
 int web_write(struct web_write *w, struct ck_str mutations, int ms, web_receipted *done,
               void *self);
+
+/* ---- what a person changes ---- */
+
+/* How a change has ended. */
+enum web_end {
+  WEB_DONE,    /* it is so now, or was before */
+  WEB_NONE,    /* there is no record of that id */
+  WEB_DENIED,  /* refused, here or by the store; with the reason */
+  WEB_SILENCE, /* the store has not answered; it may still be done */
+  WEB_INVALID  /* what is wished for makes no sense; with the reason, which names it */
+};
+struct web_changed {
+  enum web_end end;
+  const char *reason;
+  const json_t *row; /* the record as it is afterwards, of WEB_DONE; NULL: it is none's */
+};
+typedef void web_changed_fn(void *self, const struct web_changed *how);
+
+/* Both doors of the store. */
+struct web_store {
+  struct web_ask *ask;
+  struct web_write *write;
+};
+
+/* Asks for the row of a list whose column is that value. got is called once; row: borrowed, NULL:
+ * there is none, or, if `there` is false, the store has not answered. The last, if there are
+ * several. */
+void web_row(struct web_ask *a, const char *list, const char *column, struct ck_str value, int ms,
+             void (*got)(void *self, bool there, json_t *row), void *self);
+
+enum web_job_verb { WEB_JOB_RETRY, WEB_JOB_CANCEL, WEB_JOB_SNOOZE, WEB_JOB_ARRIVED };
+struct web_job_wish {
+  enum web_job_verb verb;
+  bool anyway;   /* of retry and snooze: also one that is superseded or stopped */
+  int64_t until; /* of snooze: wall time in milliseconds */
+};
+/* As `convkeep jobs` does; done is called once, within three times ms. */
+void web_change_job(const struct web_store *s, struct ck_str id, const struct web_job_wish *wish,
+                    int ms, web_changed_fn *done, void *self);
+
+/* As `convkeep set` does. texts: what the change borrows, which is given up. */
+void web_change_conversation(const struct web_store *s, struct ck_str id,
+                             const struct ck_conversation_change *change, json_t *texts, int ms,
+                             web_changed_fn *done, void *self);
+
+struct web_pause_wish {
+  const char *kind, *name; /* as of PAUSE (proto/wire.h) */
+  bool paused;             /* false: it ends */
+  int64_t until;           /* wall time in milliseconds; 0: without an end */
+  const char *to;          /* what a conversation that is paused becomes; NULL: auto */
+};
+/* As `convkeep pause` and `resume` do, by kind and name; the row is that of a conversation. */
+void web_change_pause(const struct web_store *s, const struct web_pause_wish *wish, int ms,
+                      web_changed_fn *done, void *self);
 
 /* The producer: for REPORT, and to know whether the store is there. */
 struct ck_push *web_write_push(struct web_write *w);

@@ -1,0 +1,122 @@
+/* What a person has done with a follow-up job.
+ *
+ *   row ─► lease, if it runs ─► changeset ─► receipt ─► row as it is then */
+#include "webd/ask/ask.h"
+
+#include <stdlib.h>
+
+#include "proto/clock.h"
+#include "proto/job_change.h"
+
+struct act {
+  struct web_store store;
+  struct web_job_wish wish;
+  int ms;
+  web_changed_fn *done;
+  void *self;
+  char *id;
+  json_t *row, *lease;
+};
+
+static void finish(struct act *a, enum web_end end, const char *reason) {
+  a->done(a->self, &(struct web_changed){end, reason, end == WEB_DONE ? a->row : NULL});
+  json_decref(a->row);
+  json_decref(a->lease);
+  free(a->id);
+  free(a);
+}
+
+static void got_again(void *self, bool there, json_t *row) {
+  struct act *a = self;
+  json_decref(a->row);
+  a->row = json_incref(row);
+  finish(a, !there ? WEB_SILENCE : row ? WEB_DONE : WEB_NONE, "");
+}
+
+static void ask_again(struct act *a) {
+  web_row(a->store.ask, "renewal_jobs", "job_id", ck_str_of(a->id), a->ms, got_again, a);
+}
+
+static void receipted(void *self, const struct web_receipt *r) {
+  struct act *a = self;
+  if (r->result == '?') {
+    finish(a, WEB_SILENCE, "");
+  } else if (r->result == 'r') {
+    char *reason = ck_str_dup(r->reason);
+    finish(a, WEB_DENIED, reason);
+    free(reason);
+  } else {
+    ask_again(a);
+  }
+}
+
+static const char *text(const json_t *row, const char *name) {
+  const char *value = json_string_value(json_object_get(row, name));
+  return value ? value : "";
+}
+
+static struct ck_job_now now_of(const struct act *a) {
+  bool unknown = strcmp(text(a->lease, "state"), "unknown") == 0;
+  return (struct ck_job_now){ck_str_of(a->id),
+                             ck_str_of(unknown ? "unknown" : text(a->row, "status")),
+                             (uint64_t)json_integer_value(json_object_get(a->lease, "attempt")),
+                             ck_str_of(text(a->lease, "token"))};
+}
+
+static enum ck_job_change change(struct act *a, struct ck_buf *mutations, struct ck_err *err) {
+  const struct ck_job_now job = now_of(a);
+  switch (a->wish.verb) {
+  case WEB_JOB_RETRY:
+    return ck_job_retry(mutations, &job, a->wish.anyway, ck_now_ms(), err);
+  case WEB_JOB_CANCEL:
+    return ck_job_cancel(mutations, &job, ck_now_ms(), err);
+  case WEB_JOB_SNOOZE:
+    return ck_job_snooze(mutations, &job, a->wish.anyway, a->wish.until, err);
+  case WEB_JOB_ARRIVED:
+    return ck_job_arrived(mutations, &job, ck_now_ms(), err);
+  }
+  return CK_JOB_SAME;
+}
+
+static void act(struct act *a) {
+  struct ck_buf mutations = {0};
+  struct ck_err err;
+  enum ck_job_change rc = change(a, &mutations, &err);
+  if (rc == CK_JOB_REFUSED)
+    finish(a, WEB_DENIED, err.text);
+  else if (rc == CK_JOB_SAME)
+    finish(a, WEB_DONE, "");
+  else
+    web_write(a->store.write, ck_buf_view(&mutations), a->ms, receipted, a);
+  ck_buf_free(&mutations);
+}
+
+static void got_lease(void *self, bool there, json_t *lease) {
+  struct act *a = self;
+  a->lease = json_incref(lease);
+  if (there)
+    act(a);
+  else
+    finish(a, WEB_SILENCE, "");
+}
+
+static void got_job(void *self, bool there, json_t *row) {
+  struct act *a = self;
+  a->row = json_incref(row);
+  if (!there)
+    finish(a, WEB_SILENCE, "");
+  else if (!row)
+    finish(a, WEB_NONE, "there is no job of that id");
+  else if (strcmp(text(row, "status"), "running") == 0)
+    web_row(a->store.ask, "leases", "job_id", ck_str_of(a->id), a->ms, got_lease, a);
+  else
+    act(a);
+}
+
+void web_change_job(const struct web_store *s, struct ck_str id, const struct web_job_wish *wish,
+                    int ms, web_changed_fn *done, void *self) {
+  struct act *a = ck_zalloc(sizeof *a);
+  *a = (struct act){
+      .store = *s, .wish = *wish, .ms = ms, .done = done, .self = self, .id = ck_str_dup(id)};
+  web_row(s->ask, "renewal_jobs", "job_id", id, ms, got_job, a);
+}
