@@ -22,5 +22,6 @@ const struct web_route web_api_routes[] = {
     {WEB_POST, "/v1/jobs/{job}/resolve", CK_SCOPE_ADMIN, 0, 4096, web_api_resolve},
     {WEB_POST, "/v1/pause", CK_SCOPE_ADMIN, 0, 4096, web_api_pause},
     {WEB_POST, "/v1/resume", CK_SCOPE_ADMIN, 0, 4096, web_api_resume},
+    {WEB_GET, "/metrics", CK_SCOPE_READ, 0, 0, web_api_metrics},
     {WEB_POST, "/v1/pair", 0, WEB_OPEN | WEB_NO_FORM, 4096, web_api_pair},
     {0}};

@@ -10,6 +10,7 @@ void web_api_deliveries(void *self, struct web_request *r);
 void web_api_claim(void *self, struct web_request *r);
 void web_api_extend(void *self, struct web_request *r);
 void web_api_end(void *self, struct web_request *r);
+void web_api_metrics(void *self, struct web_request *r);
 void web_api_set(void *self, struct web_request *r);
 void web_api_retry(void *self, struct web_request *r);
 void web_api_cancel(void *self, struct web_request *r);

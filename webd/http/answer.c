@@ -70,6 +70,7 @@ enum MHD_Result web_queue(struct web_request *r) {
   MHD_destroy_response(response);
   r->reply.response = NULL;
   ++r->http->counts.answers[class < 6 ? class : 0];
+  web_time_note(r->http, r);
   web_connection_phase(r->on, r->stream ? WEB_STREAM : WEB_SENDING);
   return rc;
 }

@@ -258,6 +258,7 @@ struct web_request *web_request_new(struct web_http *h, struct MHD_Connection *c
   r->mhd = c;
   r->on = web_connection_of(c);
   r->on->request = r;
+  r->begun = ck_mono_us();
   look(r, method);
   r->handled = r->reply.response != NULL;
   return r;

@@ -198,4 +198,15 @@ struct web_counts {
 };
 const struct web_counts *web_http_counts(const struct web_http *h);
 
+/* How long the requests of a route took, from their heads to their answers. */
+#define WEB_TIMES 12
+extern const int64_t web_times_us[WEB_TIMES]; /* upper bounds, rising */
+struct web_time {
+  const struct web_route *route;
+  uint64_t within[WEB_TIMES]; /* above the bound before; the rest is above all */
+  uint64_t count, us;
+};
+/* Of those that have had a request; valid until the next step. */
+const struct web_time *web_http_times(const struct web_http *h, size_t *n);
+
 #endif

@@ -41,6 +41,7 @@ struct web_request {
   struct MHD_Connection *mhd;
   const struct web_route *route; /* NULL: it was refused before there was one */
   enum web_method method;
+  int64_t begun;                 /* ck_mono_us */
   struct ck_str path[WEB_PARTS]; /* its parts, decoded */
   int path_n;
   struct ck_str parts[WEB_PARTS]; /* those in braces */
@@ -80,6 +81,8 @@ struct web_http {
   struct web_connection *connections;
   struct web_stream *streams;
   struct web_counts counts;
+  struct web_time *times;
+  size_t times_n;
 };
 
 /* listen.c */
@@ -109,6 +112,9 @@ void web_reply(struct web_request *r, unsigned status, const char *type,
                struct MHD_Response *response);
 enum MHD_Result web_queue(struct web_request *r);
 void web_count_refusal(struct web_http *h, enum web_refusal why);
+
+/* times.c: notes how long an answered request took. */
+void web_time_note(struct web_http *h, const struct web_request *r);
 
 /* route.c */
 const struct web_route *web_route_find(const struct web_http *h, struct web_request *r,

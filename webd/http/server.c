@@ -197,6 +197,7 @@ void web_http_free(struct web_http **http) {
   web_rate_free(&h->rate);
   if (h->names) unlink(CK_PLACE_WEB_ADDRESS);
   web_names_free(&h->names);
+  free(h->times);
   free(h);
   *http = NULL;
 }

@@ -1,0 +1,119 @@
+/* GET /metrics: each line as the format has it, and values that are those of the ring. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/harness/base.h"
+#include "tests/harness/process.h"
+#include "tests/harness/ring.h"
+#include "tests/web/client.h"
+
+static const char *token;
+
+static char *metrics(void) {
+  struct t_reply r = t_ask_web("GET", "/metrics", token, "", NULL);
+  T_CHECK(r.status == 200 && strncmp(t_reply_header(&r, "Content-Type"), "text/plain", 10) == 0,
+          "%d %s", r.status, r.head);
+  char *text = ck_strdup(r.body);
+  t_reply_free(&r);
+  return text;
+}
+
+/* The value of the sample that begins like this; -1: there is none. */
+static double value_of(const char *text, const char *sample) {
+  size_t n = strlen(sample);
+  for (const char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+    if (strncmp(line, sample, n) == 0 && line[n] == ' ') return strtod(line + n, NULL);
+  return -1;
+}
+
+static bool ends(const char *s, const char *with) {
+  size_t n = strlen(s), m = strlen(with);
+  return n >= m && strcmp(s + n - m, with) == 0;
+}
+
+/* HELP, then TYPE, then samples of that name; a counter, and nothing else, ends in _total. */
+static void check_format(const char *text) {
+  char *copy = ck_strdup(text), *rest = copy, name[100] = "", type[20] = "", is[200];
+  int n = 0;
+  T_CHECK(ends(text, "\n"), "the last line has no end");
+  for (char *line; (line = strsep(&rest, "\n")) && *line;) {
+    if (sscanf(line, "# HELP convkeep_%99[a-z_] %1s", name, is) == 2) {
+      type[0] = '\0';
+    } else if (strncmp(line, "# TYPE ", 7) == 0) {
+      T_CHECK(sscanf(line, "# TYPE convkeep_%199[a-z_] %19[a-z]", is, type) == 2 &&
+                  strcmp(is, name) == 0,
+              "after the help of %s: %s", name, line);
+      T_CHECK((strcmp(type, "counter") == 0) == ends(name, "_total"), "%s is a %s", name, type);
+    } else {
+      T_CHECK(sscanf(line, "convkeep_%199[a-z_]", is) == 1 && *type, "no sample: %s", line);
+      bool part = strcmp(type, "histogram") == 0 &&
+                  (ends(is, "_bucket") || ends(is, "_sum") || ends(is, "_count")) &&
+                  strncmp(is, name, strlen(name)) == 0;
+      char *end, *value = strrchr(line, ' ');
+      T_CHECK(part || strcmp(is, name) == 0, "after the type of %s: %s", name, line);
+      T_CHECK(value && (strtod(value + 1, &end), end > value + 1 && !*end), "no value: %s", line);
+      ++n;
+    }
+  }
+  T_CHECK(n > 25, "there are %d samples", n);
+  free(copy);
+}
+
+T_STORY(web_metrics, are_those_of_the_ring, 60) {
+  t_up();
+  token = t_token("reader", "read");
+  t_import_lines(0, "{'platform': 'x', 'text': 'said', 'role': 'user', 'observed_at': 1}\n");
+  t_settle(10000);
+  t_web_says(401, "token", "GET", "/metrics", NULL, "", NULL);
+  t_web_says(403, "scope", "GET", "/metrics", t_token("other", "admin,deliver,capture"), "", NULL);
+  t_web_says(200, NULL, "GET", "/v1/status", token, "", NULL);
+  char *text = metrics();
+  check_format(text);
+  T_CHECK(value_of(text, "convkeep_store_up") == 1 &&
+              value_of(text, "convkeep_records{table=\"messages\"}") == 1 &&
+              value_of(text, "convkeep_jobs{state=\"unknown\"}") == 0 &&
+              value_of(text, "convkeep_mirror_pending_records{sink=\"sqlite\"}") == 0 &&
+              value_of(text, "convkeep_wal_limit_bytes") > 0 &&
+              value_of(text, "convkeep_web_refused_total{word=\"scope\"}") == 1,
+          "a value is another: %s", text);
+  T_CHECK(value_of(text, "convkeep_web_request_duration_seconds_count{method=\"GET\","
+                         "route=\"/v1/status\"}") == 1 &&
+              value_of(text, "convkeep_web_request_duration_seconds_bucket{method=\"GET\","
+                             "route=\"/v1/status\",le=\"+Inf\"}") == 1,
+          "the request is not counted: %s", text);
+  free(text);
+}
+
+/* Without a store there is what webd knows itself. */
+T_STORY(web_metrics, without_a_store, 60) {
+  t_up();
+  token = t_token("reader", "read");
+  pid_t store = t_kill("store", SIGSTOP);
+  char *text = metrics();
+  check_format(text);
+  T_CHECK(value_of(text, "convkeep_store_up") == 0 &&
+              value_of(text, "convkeep_web_connections") >= 1,
+          "a value is another: %s", text);
+  kill(store, SIGCONT);
+  free(text);
+}
+
+/* Prometheus' own tool finds nothing. */
+T_STORY(web_metrics, for_promtool, 60) {
+  if (system("command -v promtool >/dev/null") != 0)
+    t_skip("there is no promtool (Debian's package prometheus)");
+  t_up();
+  token = t_token("reader", "read");
+  t_import_lines(0, "{'platform': 'x', 'text': 'said', 'role': 'user', 'observed_at': 1}\n");
+  t_settle(10000);
+  t_web_says(200, NULL, "GET", "/v1/status", token, "", NULL);
+  char *text = metrics();
+  t_write_text("../out/metrics", text);
+  int code = system("promtool check metrics < ../out/metrics > ../out/promtool 2>&1");
+  char *said = t_read_file("../out/promtool", NULL);
+  T_CHECK(code == 0 && said && !*said, "promtool says %s", said);
+  free(said), free(text);
+}
