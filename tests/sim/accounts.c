@@ -141,10 +141,11 @@ static bool is_limited(const struct account *a) { return a->known.times && !a->k
 
 /* ---- what it tells ---- */
 
-/* By the clocks that the rows have: before a step back of the wall clock a later time is none, as
- * long as it is ahead of that clock. */
+/* By the clocks that the rows have, or by the present one: before a step back of the wall clock a
+ * later time is none, as long as it is ahead of that clock. */
 static bool seems_later(int64_t created_at, const struct account *a) {
-  return created_at > a->known.at && created_at <= now().wall + CK_AHEAD_MS;
+  int64_t at = world.boot + (created_at - now().wall);
+  return (created_at > a->known.at || at > a->known_at) && created_at <= now().wall + CK_AHEAD_MS;
 }
 
 /* A job by hand, for now, of that account, since the limit was known. */

@@ -127,7 +127,7 @@ static void told(const struct renew_effect *effect) {
     SIM_CHECK(t->account == world.j[t->job].charged, "job %s is charged to account %d, not %d",
               world.j[t->job].name, t->account, world.j[t->job].charged);
     snprintf(world.j[t->job].tried, sizeof t->token, "%s", t->token);
-    if (one_in(100)) sim_add(MEDDLES, chance(4), world.j[t->job].conversation);
+    if (one_in(40)) sim_add(MEDDLES, chance(4), world.j[t->job].conversation);
     sim_set_stage(t->job, STAGE_CLAIMING);
     sim_awaits(t->job, ticket);
     break;
@@ -184,8 +184,7 @@ static void asked(const struct renew_effect *effect) {
                                                                              : STAGE_NONE;
   if (stage == STAGE_NONE) return;
   if (stage == STAGE_READING) sim_check_claim(q->job);
-  if (stage == STAGE_ASKED && one_in(100))
-    sim_add(MEDDLES, chance(4), world.j[q->job].conversation);
+  if (stage == STAGE_ASKED && one_in(40)) sim_add(MEDDLES, chance(4), world.j[q->job].conversation);
   sim_set_stage(q->job, stage);
   sim_awaits(q->job, effect->ticket);
 }

@@ -68,13 +68,13 @@ static void disaster(void) {
     if (one_in(3)) sim_add(HISTORY, 0, 0)->run = renewd.run;
     break;
   case 5:
-    if (one_in(2))
-      sim_disconnect();
-    else
-      sim_add(REBOOT, 0, 0);
+    sim_disconnect();
     break;
   default:
-    kill_one(one_in(3), 0);
+    if (one_in(8))
+      sim_add(REBOOT, 0, 0);
+    else
+      kill_one(one_in(3), 0);
   }
 }
 
@@ -92,13 +92,13 @@ static void maybe_disaster(const struct event *e) {
     sim_add(STEP, chance(5), 0);
     break;
   case 2:
-    if (one_in(2))
-      sim_disconnect();
-    else
-      sim_add(REBOOT, chance(5), 0);
+    sim_disconnect();
     break;
   default:
-    kill_one(one_in(3), chance(5));
+    if (one_in(8))
+      sim_add(REBOOT, chance(5), 0);
+    else
+      kill_one(one_in(3), chance(5));
   }
 }
 

@@ -126,7 +126,7 @@ static char apply_claim(const struct telling *t) {
   if (!may_be_claimed(j) || j->offer || sim_is_paused(j, t->account)) return 'r';
   sim_lease(t->job, (struct attempt){t->at, world.boot, t->job, world.boot});
   j->lease_run = t->run;
-  if (one_in(60)) sim_add(MEDDLES, chance(4), j->conversation);
+  if (one_in(25)) sim_add(MEDDLES, chance(4), j->conversation);
   snprintf(j->token, sizeof j->token, "%s", t->token);
   sim_job_changed(t->job);
   return 'u';
