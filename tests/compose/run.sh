@@ -62,6 +62,17 @@ $root chown 10001 "$work/token" && $root chmod 0400 "$work/token"
 export CONVKEEP_SECRET_D1_TOKEN=$work/token CONVKEEP_D1_TOKEN_FILE=/run/secrets/d1_token
 export CONVKEEP_RENEW_WEBHOOK_ALLOW=http://listener:8080/ CONVKEEP_RENEW_COOLDOWN=1s
 
+# One that nobody listens at.
+free_port() {
+    local port
+    until port=$((20000 + RANDOM % 12000)) && ! (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        :
+    done
+    echo $port
+}
+CONVKEEP_WEB_PORT=$(free_port)
+export CONVKEEP_WEB_PORT
+
 # Only the build uses the machine's network: its package mirror may be reachable in no other way.
 image() { docker build --network host --build-arg BASE="$base" -t convkeep .; }
 check "the image is built" image
@@ -113,6 +124,21 @@ secret() {
     done
 }
 check "the token reaches syncd alone, and no environment" secret
+
+# says HOST: the status of an answer to a request for that host, at the port on this machine.
+says() {
+    exec 8<>"/dev/tcp/127.0.0.1/$CONVKEEP_WEB_PORT"
+    printf 'GET /v1/status HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$1" >&8
+    local status
+    read -r _ status _ <&8
+    exec 8>&-
+    echo "$status"
+}
+served() {
+    [ "$(says "127.0.0.1:$CONVKEEP_WEB_PORT")" = 401 ] &&
+        [ "$(says "elsewhere:$CONVKEEP_WEB_PORT")" = 421 ]
+}
+check "HTTP is served on this machine, for this host only, and not without a token" served
 
 level() {
     local s
