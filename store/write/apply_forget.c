@@ -93,18 +93,15 @@ static int keep_homes_away(struct apply *a, const struct forget *f, struct ck_er
 
 /* ---- what goes ---- */
 
-static int find_message(struct apply *a, struct forget *f, struct ck_err *err) {
-  const struct entry *e = apply_find(a, CK_MESSAGES, f->id, err);
+/* 1; 0: there is none; -1. *goes: it is being forgotten already. */
+static int find(struct apply *a, struct forget *f, bool *goes, struct ck_err *err) {
+  const struct entry *e =
+      apply_find(a, f->conversation ? CK_CONVERSATIONS : CK_MESSAGES, f->id, err);
   if (!e) return -1;
   f->version = e->exists ? e->stored : 0;
-  return e->exists;
-}
-
-/* 1; 0: there is none; -1. */
-static int find(struct apply *a, struct forget *f, struct ck_err *err) {
-  if (!f->conversation) return find_message(a, f, err);
-  const struct entry *e = apply_find(a, CK_CONVERSATIONS, f->id, err);
-  return e ? e->exists : -1;
+  int rc = e->exists ? apply_row_goes(a, &e->row, err) : 0;
+  *goes = rc > 0;
+  return rc < 0 ? -1 : e->exists;
 }
 
 /* The job's attempt is under way, or its end is unknown. Is it one that would go? 1; 0; -1. */
@@ -223,11 +220,11 @@ static int forget(struct apply *a, struct forget *f, struct ck_err *err) {
   size_t dirty;
   cache_dirty(a->cache, &dirty);
   if (dirty) return ck_fail(err, "forget: must be alone in its changeset");
-  int there = find(a, f, err);
-  if (there < 0) return -1;
+  bool goes;
+  int there = find(a, f, &goes, err);
+  if (there < 0 || goes) return there < 0 ? -1 : 0;
   enum ck_table t = f->conversation ? CK_CONVERSATIONS : CK_MESSAGES;
-  int away =
-      there ? apply_is_forgetting(a, f->with, err) : apply_find_forgotten(a, t, f->id, &gone, err);
+  int away = there ? 0 : apply_find_forgotten(a, t, f->id, &gone, err);
   if (away) return away < 0 ? -1 : 0;
   if (!there && f->absent) return keep_absent_away(a, f, err);
   if (!there) {

@@ -2,6 +2,8 @@
  * a person takes it back (REMEMBER). */
 #include "store/write/apply_internal.h"
 
+#include <string.h>
+
 void apply_home_key(struct ck_buf *key, struct ck_str platform, struct ck_str conversation) {
   ck_buf_str(key, platform);
   ck_buf_add(key, ":", 1);
@@ -161,6 +163,25 @@ int apply_leaves_out(struct apply *a, const struct ck_row *w, struct ck_err *err
   if (rc == 0) rc = find_owner(a, w, &why, err);
   if (rc > 0 && keep_original_out(a, w, why, err)) return -1;
   if (rc > 0 && w->table == CK_MESSAGES) ++a->counts.forgotten;
+  return rc;
+}
+
+/* A row need not say all of whose it is, and what of it is taken depends on ages: no part of it may
+ * lead into a home that was forgotten. */
+int apply_joins_forgotten(struct apply *a, const struct entry *e, const struct ck_row *w,
+                          struct ck_err *err) {
+  const struct ck_row *why;
+  if (!a->any_forgotten || !e->exists) return 0;
+  int rc = apply_row_goes(a, &e->row, err);
+  if (w->table != CK_MESSAGES && w->table != CK_SESSIONS && w->table != CK_LINKS) return rc;
+  for (unsigned mask = 1; rc == 0 && mask < 4; ++mask) {
+    struct ck_row mixed = e->row;
+    for (int c = 0; c < ck_tables[w->table].columns; ++c) {
+      bool platform = strcmp(ck_tables[w->table].fields[c].name, "platform") == 0;
+      if (w->v[c].state == CK_TEXT && mask & (platform ? 1u : 2u)) mixed.v[c] = w->v[c];
+    }
+    rc = find_owner(a, &mixed, &why, err);
+  }
   return rc;
 }
 

@@ -249,6 +249,10 @@ int apply_find_forgotten(struct apply *a, enum ck_table t, struct ck_str key,
 /* 1: the row that a source brings is of something that was forgotten: it is left out, and
  * counted; 0; -1. */
 int apply_leaves_out(struct apply *a, const struct ck_row *w, struct ck_err *err);
+/* 1: the record that the row would be merged into is being forgotten, or would belong to something
+ * that was; 0; -1. */
+int apply_joins_forgotten(struct apply *a, const struct entry *e, const struct ck_row *w,
+                          struct ck_err *err);
 /* Leaves out of a row what names or may tell something that was forgotten: its original; a
  * conversation's last message, and its summary while one of its messages is. 0 or -1. */
 int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err);

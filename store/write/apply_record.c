@@ -298,8 +298,10 @@ static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct
   struct entry *e = write->table == CK_LINKS ? find_link(a, write, err)
                                              : apply_find(a, write->table, ck_row_key(write), err);
   if (!e) return -1;
-  int goes = e->exists ? apply_row_goes(a, &e->row, err) : 0;
-  if (goes) return goes;
+  int joins = apply_joins_forgotten(a, e, write, err);
+  if (joins > 0 && write->table == CK_JOBS)
+    return ck_fail(err, "renewal_jobs.job_id: a job of this id is being forgotten");
+  if (joins) return joins;
   if (write->table == CK_JOBS) return put_job(a, e, write, err);
   struct rules_write how = {.now = a->now, .age = age, .news = is_news(a, write)};
   if (write->table == CK_SESSIONS) {

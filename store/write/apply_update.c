@@ -45,7 +45,7 @@ int apply_update(struct apply *a, struct ck_row *write, struct ck_err *err) {
   if (rules_clean(write, err)) return -1;
   struct entry *e = apply_find(a, write->table, ck_row_key(write), err);
   if (!e || find_title(a, write, &how, err)) return -1;
-  int goes = e->exists ? apply_row_goes(a, &e->row, err) : 0;
+  int goes = apply_joins_forgotten(a, e, write, err);
   if (goes < 0) return -1;
   if (e->exists && !goes) return apply_merge(a, e, write, &how, err);
   struct ck_str key = ck_utf8_cut(ck_row_key(write), 100);

@@ -238,6 +238,18 @@ Test(apply, a_copy_of_what_is_being_forgotten_is_left_out) {
   cr_expect_eq(ap_mutate(remember_of("message", "a3")), 'u', "%s", s.reason.text);
 }
 
+/* A row need not say all of whose it is: what is there already says the rest. */
+Test(apply, nothing_joins_what_was_forgotten) {
+  put_all("a");
+  cr_assert_eq(sh_message(&s, "x", 500, ""), 'n', "%s", s.reason.text);
+  ap_mutate(forget_of("conversation", "p:a"));
+  sh_put(&s, CK_MESSAGES, "{'id':'x','conversation_id':'a','role':'user','raw_text':'t'}");
+  cr_expect_eq(commit(), '=', "%s", s.reason.text);
+  sh_update(&s, CK_MESSAGES, "{'id':'x','conversation_id':'a'}");
+  cr_expect_eq(commit(), 'r');
+  sh_is(&s, CK_MESSAGES, "x", "conversation_id", "NULL");
+}
+
 #define HASH "1111111111111111111111111111111111111111111111111111111111111111"
 
 /* The look for other messages that name a file takes several pieces. One that comes meanwhile, or
