@@ -241,7 +241,9 @@ static int64_t known(int64_t age, int64_t now) {
 bool rules_is_newer(struct ck_value a, int64_t age_of_a, struct ck_value b, int64_t age_of_b,
                     int64_t now) {
   int64_t x = known(age_of_a, now), y = known(age_of_b, now);
-  return x != y ? x > y : compare(a, b) > 0;
+  int order = compare(a, b);
+  if (x != y) return x > y;
+  return order ? order > 0 : age_of_a < age_of_b;
 }
 
 /* Are both ages the same, or unknown? The old one also if the clock was ahead once. */

@@ -50,7 +50,8 @@ int rules_insert(struct ck_row *out, const struct ck_row *write, struct rules_wr
                  struct ck_err *err);
 
 /* Of two texts that sources give, is a the newer, or as new and greater? A total order, so that the
- * order in which several are compared does not matter: an age ahead of the clock is the lowest. */
+ * order in which several are compared does not matter: an age ahead of the clock is the lowest, and
+ * of the same text the lesser age is. */
 bool rules_is_newer(struct ck_value a, int64_t age_of_a, struct ck_value b, int64_t age_of_b,
                     int64_t now);
 

@@ -102,6 +102,15 @@ static int64_t known_title(const struct model *m, int64_t age) {
   return age != M_OWNER && m_is_ahead(m, age) ? 0 : age;
 }
 
+/* Of two titles of the same known age the greater text; of the same text that of the lesser age. */
+static bool stays(const struct model *m, struct m_value best, int64_t best_age, struct m_value v,
+                  int64_t age) {
+  int64_t known = known_title(m, age), other = known_title(m, best_age);
+  int order = order_of(v, best);
+  if (known != other) return known < other;
+  return order ? order < 0 : age >= best_age;
+}
+
 /* The title that the sources last gave, by the links' page_title. */
 static void clear_owners(struct model *m, int table, struct m_record *r, int c) {
   int64_t best = M_NONE;
@@ -113,9 +122,7 @@ static void clear_owners(struct model *m, int table, struct m_record *r, int c) 
   for (int i = 0; i < m->now.rows[LINKS]; ++i) {
     struct m_record *link = &m->now.row[LINKS][i];
     if (!same(link->v[home], r->v[0]) || link->v[page].is != M_STR) continue;
-    int64_t age = known_title(m, link->age[page]), other = known_title(m, best);
-    if (r->v[c].is == M_STR && (age != other ? age < other : order_of(link->v[page], r->v[c]) <= 0))
-      continue;
+    if (r->v[c].is == M_STR && stays(m, r->v[c], best, link->v[page], link->age[page])) continue;
     r->v[c] = link->v[page];
     r->age[c] = best = link->age[page];
   }
