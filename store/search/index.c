@@ -174,9 +174,14 @@ int search_index_reader(sqlite3 **db, struct ck_err *err) {
   db_harden(*db);
   sqlite3_busy_timeout(*db, DB_BUSY_MS);
   sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-  if (search_fts_register(*db, err) ||
-      db_exec(*db, "PRAGMA query_only = ON; PRAGMA cache_size = -16384; PRAGMA mmap_size = 0", err))
-    return -1;
-  int ours = is_ours(*db, err);
-  return ours > 0 ? 0 : ours < 0 ? -1 : 1;
+  int ours =
+      search_fts_register(*db, err) ||
+              db_exec(*db,
+                      "PRAGMA query_only = ON; PRAGMA cache_size = -16384; PRAGMA mmap_size = 0",
+                      err)
+          ? -1
+          : is_ours(*db, err);
+  /* A rollback journal is there only while the file is being made. */
+  bool half_made = ours < 0 && sqlite3_extended_errcode(*db) == SQLITE_READONLY_ROLLBACK;
+  return ours > 0 ? 0 : ours == 0 || half_made ? 1 : -1;
 }
