@@ -42,7 +42,8 @@ const char *t_token(const char *name, const char *scopes) {
   json_t *said = t_lines(0, "web", "token", "add", name, "--scope", scopes);
   const char *token = t_text_at(said, "0.token");
   T_CHECK(token && strlen(token) > 40, "no token was made");
-  token = ck_strdup(token);
+  static struct ck_arena kept;
+  token = ck_arena_copy(&kept, ck_str_of(token)).s;
   json_decref(said);
   return token;
 }
