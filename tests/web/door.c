@@ -13,6 +13,14 @@
 #include "tests/harness/talk.h"
 #include "tests/web/client.h"
 
+static bool its_address_is_told(void) {
+  json_t *status = t_status(1000);
+  json_t *webd = status ? t_daemon_entry(status, "webd", 0) : NULL;
+  bool told = webd && t_text_at(webd, "info.address");
+  json_decref(status);
+  return told;
+}
+
 T_STORY(web_door, status_with_a_token, 60) {
   t_up();
   const char *token = t_token("reader", "read");
@@ -24,10 +32,7 @@ T_STORY(web_door, status_with_a_token, 60) {
   T_CHECK(t_reply_header(&r, "Cache-Control") && t_reply_header(&r, "X-Content-Type-Options"),
           "a header is missing: %s", r.head);
   t_reply_free(&r);
-  T_UNTIL(5000, (status = t_status(1000)) && t_daemon_entry(status, "webd", 0),
-          "webd is not in the status");
-  json_t *webd = t_daemon_entry(status, "webd", 0);
-  T_CHECK(t_text_at(webd, "info.address"), "status does not say where webd listens");
+  T_UNTIL(5000, its_address_is_told(), "status does not say where webd listens");
 }
 
 T_STORY(web_door, another_host, 60) {
@@ -208,6 +213,7 @@ T_STORY(web_door, an_extension_is_paired, 60) {
   r = t_ask_web("POST", "/v1/pair", NULL, origin, right);
   T_CHECK(r.status == 200, "%d %s", r.status, r.body);
   const char *token = t_text_at(t_reply_json(&r), "token");
+  t_reply_free(&r);
   r = t_ask_web("GET", "/v1/status", token, origin, NULL);
   T_CHECK(r.status == 200 && t_reply_header(&r, "Access-Control-Allow-Origin"), "%d %s", r.status,
           r.head);

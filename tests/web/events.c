@@ -201,6 +201,7 @@ T_STORY(web_events, slow_readers, 120) {
   struct t_stream *slow[SLOW];
   char *text = ck_zalloc(BYTES + 1);
   memset(text, 'x', BYTES);
+  t_asan_option("quarantine_size_mb=1"); /* what is freed would count, too */
   begin();
   for (int i = 0; i < SLOW; ++i)
     slow[i] = t_stream("/v1/events?after=0&tables=messages", token, NULL);

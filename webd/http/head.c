@@ -273,6 +273,7 @@ void web_request_free(struct web_request *r) {
     free(r->headers->value);
     free(r->headers);
   }
+  if (r->reply.response) MHD_destroy_response(r->reply.response); /* it never went out */
   explicit_bzero(r->cookie, sizeof r->cookie);
   ck_buf_free(&r->body);
   ck_arena_free(&r->texts);
