@@ -1,4 +1,5 @@
 /* Doctor's checks of small files: the keys, what was forgotten, the quarantine. */
+#include <fcntl.h>
 #include <glob.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "cli/forgotten_file.h"
 #include "cli/out.h"
 #include "cli/key_sum.h"
+#include "proto/file.h"
 #include "proto/quarantine.h"
 #include "proto/sealed_line.h"
 
@@ -17,6 +19,7 @@
 #define KEYS_ADVICE \
   "check the disk; put back the file from a copy, or move keys/ away and make new ones with " \
   "convkeep keys init, which the other machines need then (docs/operations.md)"
+#define KEY_FILE_BYTES 65536
 #define KEY_BYTES 41 /* in Z85, terminated */
 
 struct keys_seen {
@@ -33,10 +36,23 @@ static const char *key_in(zconfig_t *file, const char *path) {
   return strlen(key) == KEY_BYTES - 1 ? key : "";
 }
 
+/* zconfig_load leaks what it has opened if it is no key file. The caller destroys it; NULL. */
+static zconfig_t *load(const char *path) {
+  struct ck_buf bytes = {0};
+  zconfig_t *file = NULL;
+  if (ck_read_file(AT_FDCWD, path, 0, KEY_FILE_BYTES, &bytes, NULL) == 0) {
+    zchunk_t *chunk = zchunk_new(bytes.data, bytes.len);
+    file = zconfig_chunk_load(chunk);
+    zchunk_destroy(&chunk);
+  }
+  ck_buf_free(&bytes);
+  return file;
+}
+
 /* Its public key is the one that it was made with. Others' keys may be without a sum. */
 static zconfig_t *look_at_public(struct keys_seen *k, const char *path) {
   char sum[CLI_KEY_SUM];
-  zconfig_t *file = zconfig_load(path);
+  zconfig_t *file = load(path);
   const char *key = key_in(file, "curve/public-key"),
              *noted = file ? zconfig_get(file, "metadata/" CLI_KEY_SUM_NAME, "") : "";
   ++k->files;

@@ -232,7 +232,8 @@ static char *words_of(const json_t *events, size_t count) {
                 ck_noun(count, "thing waits", "things wait"));
   json_array_foreach(events, i, one) ck_buf_printf(&b, "%s: %s: %s\n", subject_of(one),
                                                    member(one, "kind").s, member(one, "reason").s);
-  return ck_str_dup((struct ck_str){b.data, b.len});
+  ck_buf_cstr(&b);
+  return b.data;
 }
 
 static void ended(struct renew_notify *n, const struct renew_result *result) {

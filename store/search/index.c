@@ -37,8 +37,10 @@
 int index_fail(struct search_index *x, const char *doing, struct ck_err *err) {
   int kind = sqlite3_errcode(x->db) & 0xff;
   x->damaged |= kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || kind == SQLITE_CONSTRAINT;
-  return ck_fail(err, SEARCH_FILE ": %.80s: %s (%d)", doing, sqlite3_errmsg(x->db),
-                 sqlite3_extended_errcode(x->db));
+  char what[100];
+  snprintf(what, sizeof what, SEARCH_FILE ": %.80s", doing);
+  return db_fail_words(sqlite3_extended_errcode(x->db), sqlite3_system_errno(x->db), what,
+                       sqlite3_errmsg(x->db), err);
 }
 
 int index_exec(struct search_index *x, const char *sql, struct ck_err *err) {

@@ -76,7 +76,12 @@ static bool backup_is_same(struct campaign *c, int folder) {
 
 /* As whoever uses them reads them. */
 static void add_keys_of(const char *path, void *keys) {
-  zconfig_t *file = zconfig_load(path);
+  size_t n = 0;
+  char *bytes = t_read_file(path, &n);
+  zchunk_t *chunk = zchunk_new(bytes, n);
+  zconfig_t *file = zconfig_chunk_load(chunk);
+  zchunk_destroy(&chunk);
+  free(bytes);
   ck_buf_printf(keys, "%s %s %s\n", path, file ? zconfig_get(file, "curve/public-key", "") : "",
                 file ? zconfig_get(file, "curve/secret-key", "") : "");
   zconfig_destroy(&file);
