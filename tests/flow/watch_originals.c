@@ -176,6 +176,7 @@ static void write_two(void) {
   ck_buf_str(&other, ck_buf_view(&text));
   for (size_t i = first; i + 2 < other.len; ++i)
     if (memcmp(other.data + i, "\"u-", 3) == 0) other.data[i + 1] = 'v';
+  ck_buf_cstr(&other);
   for (char *at = other.data + first; (at = strstr(at, "\"id\":\"m"));) at[6] = 'n';
   snprintf(two, sizeof two, "%s/two.jsonl", projects);
   t_write_file(file, text.data, text.len);
