@@ -186,9 +186,17 @@ static void write_two(void) {
   ck_buf_free(&other);
 }
 
+static bool has_rows(const char *database, const char *query, json_t *rows) {
+  json_t *there = t_sql(database, query);
+  bool same = json_equal(there, rows);
+  json_decref(there);
+  return same;
+}
+
 /* Read again, and as the originals of another store, each file gives what it gave. */
 T_STORY(watch, files_that_begin_alike_are_read_again, 120) {
   static const char messages[] = "SELECT id, parent_id, raw_text FROM messages ORDER BY id";
+  static const char read_of[] = "SELECT hex(id), age, log FROM originals ORDER BY id";
   make_home();
   make_text();
   t_up();
@@ -201,23 +209,20 @@ T_STORY(watch, files_that_begin_alike_are_read_again, 120) {
   int64_t head = t_sql_int("artifact.db", "SELECT max(version) FROM messages");
   t_do(0, "rebuild", "messages");
   t_settle(20000);
-  T_CHECK(json_equal(t_sql("artifact.db", messages), before), "a rebuild changes messages");
-  T_CHECK(json_equal(t_sql("artifact.db", named), names), "a rebuild changes originals");
+  T_CHECK(has_rows("artifact.db", messages, before), "a rebuild changes messages");
+  T_CHECK(has_rows("artifact.db", named, names), "a rebuild changes originals");
   T_CHECK(t_sql_int("artifact.db", "SELECT max(version) FROM messages") == head,
           "a rebuild gives versions");
   t_doctor_finds(0, "originals", "ok", "");
   t_do(0, "backup", "copy.db");
-  json_t *ids = t_sql("copy.db", "SELECT hex(id), age, log FROM originals ORDER BY id");
+  json_t *ids = t_sql("copy.db", read_of);
   t_down();
   char copy[300];
   snprintf(copy, sizeof copy, "%s/copy.db", getenv("CONVKEEP_DATA"));
   setenv("CONVKEEP_DATA", "imported", 1);
   t_do(0, "import", copy);
-  T_CHECK(json_equal(t_sql("imported/artifact.db", messages), before), "the import's messages");
-  T_CHECK(json_equal(
-              t_sql("imported/artifact.db", "SELECT hex(id), age, log FROM originals ORDER BY id"),
-              ids),
-          "the import's originals");
+  T_CHECK(has_rows("imported/artifact.db", messages, before), "the import's messages");
+  T_CHECK(has_rows("imported/artifact.db", read_of, ids), "the import's originals");
   json_decref(ids);
   json_decref(before);
   json_decref(names);
