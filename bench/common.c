@@ -299,22 +299,35 @@ double bench_cpu_children(void) {
          (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
 }
 
-/* The number in the one line that the program prints. */
-static double printed(const char *const argv[]) {
-  double number;
-  bench_run("number.txt", argv);
-  FILE *f = fopen("number.txt", "re");
-  if (!f || fscanf(f, "%lf", &number) != 1) bench_fail("%s prints no number", argv[0]);
+/* The one line that the program prints; the caller frees it. */
+static char *printed(const char *const argv[]) {
+  char line[1024];
+  bench_run("printed.txt", argv);
+  FILE *f = fopen("printed.txt", "re");
+  if (!f || !fgets(line, sizeof line, f)) bench_fail("%s prints nothing", argv[0]);
   fclose(f);
-  return number;
+  line[strcspn(line, "\n")] = '\0';
+  return ck_strdup(line);
 }
 
-double bench_sql(const char *query) {
+static double number(const char *const argv[]) {
+  char *line = printed(argv), *end;
+  double value = strtod(line, &end);
+  if (end == line) bench_fail("%s prints no number", argv[0]);
+  free(line);
+  return value;
+}
+
+char *bench_sql_text(const char *query) {
   return printed((const char *const[]){"sqlite3", "file:artifact.db?mode=ro", query, NULL});
 }
 
+double bench_sql(const char *query) {
+  return number((const char *const[]){"sqlite3", "file:artifact.db?mode=ro", query, NULL});
+}
+
 double bench_zstd(const char *file) {
-  return printed((const char *const[]){"sh", "-c", "zstd -3 -c \"$1\" | wc -c", "-", file, NULL});
+  return number((const char *const[]){"sh", "-c", "zstd -3 -c \"$1\" | wc -c", "-", file, NULL});
 }
 
 void bench_stop(pid_t *pid) {

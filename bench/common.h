@@ -100,6 +100,8 @@ double bench_cpu_children(void);
 double bench_waits(pid_t pid);
 /* The number that a query of the working directory's artifact.db gives; a program beside asks. */
 double bench_sql(const char *query);
+/* The same as text; the caller frees it. */
+char *bench_sql_text(const char *query);
 /* The bytes of this file after `zstd -3`. */
 double bench_zstd(const char *file);
 struct bench_use {

@@ -22,14 +22,14 @@ mkdir -p "$CONVKEEP_BENCH_DATA"
 trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
 bounds=$CONVKEEP_BENCH_DATA/bounds report=$CONVKEEP_BENCH_DATA/report.md
 : >"$bounds"
-all='store,pages,road,spool,follow,memory,import,growing,watch,renew,artifacts,cost,d1,postgres_sink,search,growth'
+all='store,pages,road,spool,follow,memory,import,growing,watch,renew,artifacts,cost,d1,postgres_sink,search,web,growth'
 
 of() { sed -n "s/^$1[[:space:]]*: *//p" "$2" | head -1; }
 
 head_of_report() {
     local commit changed load machine disk libraries busy=
     commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
-    changed=$(git status --porcelain -- proto store ingest syncd renewd cli bench \
+    changed=$(git status --porcelain -- proto store ingest syncd renewd webd cli bench \
         2>/dev/null || true)
     [ -z "$changed" ] || commit="$commit, with changes that are not committed"
     load=$(cut -d' ' -f1 /proc/loadavg)

@@ -1,17 +1,10 @@
 /* The spool, where an observation first becomes durable, compared with Redis Streams that sync
  * every write. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "bench/common.h"
 #include "bench/observer.h"
-
-/* In redis-tools; run under the name redis-server, it is the server. */
-#define REDIS_PROGRAM "/usr/bin/redis-check-rdb"
-#define REDIS_SOCKET "run/redis.sock"
+#include "bench/redis.h"
 
 static struct point {
   unsigned in_flight;
@@ -22,8 +15,6 @@ static struct point {
               {.in_flight = 64, .observations = 30000, .requests = 80000},
               {.in_flight = 256, .observations = 40000, .requests = 120000}};
 enum { POINTS = sizeof points / sizeof *points };
-
-static bool have_redis(void) { return access(REDIS_PROGRAM, X_OK) == 0; }
 
 /* ---- the spool ---- */
 
@@ -43,73 +34,11 @@ static double spool(struct point *p, uint64_t seed) {
   return o.rate;
 }
 
-/* ---- Redis ---- */
-
-static pid_t start_redis(void) {
-  const char *argv[] = {"./redis-server",
-                        "--port",
-                        "0",
-                        "--unixsocket",
-                        REDIS_SOCKET,
-                        "--appendonly",
-                        "yes",
-                        "--appendfsync",
-                        "always",
-                        "--save",
-                        "",
-                        "--auto-aof-rewrite-percentage",
-                        "0",
-                        "--daemonize",
-                        "no",
-                        NULL};
-  struct stat st;
-  if (symlink(REDIS_PROGRAM, "redis-server")) bench_fail("redis-server: cannot be linked");
-  pid_t pid = bench_spawn("logs/redis.log", argv);
-  for (int i = 0; i < 500; ++i) {
-    if (stat(REDIS_SOCKET, &st) == 0) return pid;
-    usleep(10000);
-  }
-  bench_fail("Redis does not start");
-}
-
-/* Parses the last line of redis-benchmark --csv: the test's name, then its requests a second. */
-static double csv_rate(const char *path) {
-  char line[4096] = "", last[4096] = "";
-  FILE *file = fopen(path, "re");
-  while (file && fgets(line, sizeof line, file)) memcpy(last, line, sizeof last);
-  if (file) fclose(file);
-  const char *at = strstr(last, "\",\"");
-  if (!at) bench_fail("redis-benchmark: no figures");
-  return strtod(at + 3, NULL);
-}
-
-static double redis(const struct point *p, unsigned clients, unsigned pipeline) {
-  char payload[BENCH_TEXT + 1], requests[24], c[24], depth[24];
-  int code;
-  memset(payload, 'x', BENCH_TEXT);
-  payload[BENCH_TEXT] = '\0';
-  snprintf(requests, sizeof requests, "%zu", p->requests);
-  snprintf(c, sizeof c, "%u", clients);
-  snprintf(depth, sizeof depth, "%u", pipeline);
-  const char *argv[] = {
-      "redis-benchmark", "-s",   REDIS_SOCKET, "-n", requests, "-c",    c,   "-P", depth,
-      "--csv",           "XADD", "spool",      "*",  "text",   payload, NULL};
-  bench_enter("redis");
-  pid_t server = start_redis();
-  bench_calm();
-  pid_t client = bench_spawn("redis.csv", argv);
-  while (!bench_ended(client, &code)) usleep(10000);
-  if (code) bench_fail("redis-benchmark ends with %d", code);
-  double rate = csv_rate("redis.csv");
-  bench_stop(&server);
-  bench_leave();
-  return rate;
-}
-
 static void round_of(struct point *p, uint64_t seed) {
   double ours = spool(p, seed);
-  if (!have_redis()) return;
-  double clients = redis(p, p->in_flight, 1), pipeline = redis(p, 1, p->in_flight);
+  if (!bench_redis_there()) return;
+  double clients = bench_redis(p->requests, p->in_flight, 1);
+  double pipeline = bench_redis(p->requests, 1, p->in_flight);
   bench_add(&p->clients, clients);
   bench_add(&p->pipeline, pipeline);
   bench_add(&p->ratio, ours / clients);
@@ -134,14 +63,14 @@ int main(void) {
     struct point *p = &points[i];
     printf("| %s | %s | %s | %s | %s | **%s** |\n", bench_number(p->in_flight, 0),
            bench_cell(&p->spool, 0), bench_number(bench_share(&p->p99, 0.5), 2),
-           have_redis() ? bench_cell(&p->clients, 0) : "not installed",
-           have_redis() ? bench_cell(&p->pipeline, 0) : "", bench_cell(&p->ratio, 2));
+           bench_redis_there() ? bench_cell(&p->clients, 0) : "not installed",
+           bench_redis_there() ? bench_cell(&p->pipeline, 0) : "", bench_cell(&p->ratio, 2));
   }
   for (int i = 0; i < POINTS; ++i)
     if (points[i].lost)
       printf("\nAt %u in flight %zu answers of ingest were **lost**.\n", points[i].in_flight,
              points[i].lost);
-  if (have_redis())
+  if (bench_redis_there())
     printf("\nRatio at 256 in flight: %s.\n",
            bench_verdict("The spool at 256 in flight, of Redis with N clients",
                          bench_share(&points[2].ratio, 0.5), true, 1, ""));

@@ -132,7 +132,7 @@ names_of_failures() { # SUITE LOG
 count() { # SUITE CODE LOG: adds to passed and failed
     local good=0 bad=0
     case $1 in
-    unit | golden | flow | fault | d1 | postgres)
+    unit | golden | flow | web | fault | d1 | postgres)
         read -r good bad < <(sed 's/\x1b\[[0-9;]*m//g' "$3" |
             sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\2 \1/p' |
             awk 'END { print $1 + 0, $2 - $1 }')

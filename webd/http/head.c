@@ -280,9 +280,16 @@ void web_request_free(struct web_request *r) {
   free(r);
 }
 
+void web_request_forget_path(struct web_request *r) {
+  ck_arena_free(&r->texts);
+  memset(r->parts, 0, sizeof r->parts);
+  r->path_n = 0;
+}
+
 /* ---- what handlers ask ---- */
 
 enum web_method web_method(const struct web_request *r) { return r->method; }
+
 struct ck_str web_part(const struct web_request *r, int n) {
   return r->parts[n];
 }

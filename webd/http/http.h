@@ -139,7 +139,8 @@ struct web_stream;
 
 /* Answers with a body that has no end yet, 200. gone is called once when nobody reads it any more:
  * the client went, read too slowly, its token was revoked, or the server ends; not after
- * web_stream_end. It is not called from within web_stream_put. */
+ * web_stream_end. It is not called from within web_stream_put. From here on the request has no
+ * parts of its path. */
 struct web_stream *web_stream(struct web_request *r, const char *type, void (*gone)(void *self),
                               void *self);
 /* Appends. What a reader has not fetched is kept; one that has more than WEB_STREAM_BYTES to fetch

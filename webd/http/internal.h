@@ -106,6 +106,8 @@ struct web_request *web_request_new(struct web_http *h, struct MHD_Connection *c
 /* A change that a page asks for has the secret of the page's form. When the body has come. */
 bool web_form_fits(const struct web_request *r);
 void web_request_free(struct web_request *r);
+/* Frees what its path takes; no part is left. */
+void web_request_forget_path(struct web_request *r);
 
 /* answer.c. It takes the response. */
 void web_reply(struct web_request *r, unsigned status, const char *type,

@@ -74,6 +74,7 @@ struct web_stream *web_stream(struct web_request *r, const char *type, void (*go
   h->streams = s;
   ++h->counts.streams;
   r->stream = s;
+  web_request_forget_path(r);
   web_reply(r, MHD_HTTP_OK, type,
             MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, fetch, s, stream_free));
   return s;
