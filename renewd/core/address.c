@@ -1,4 +1,5 @@
-/* Jobs that have nowhere to go: the link of their conversation is looked for.
+/* Jobs that have nowhere to go: the link of their conversation is looked for. So is what its owner
+ * says of the account, if that is not known and the limit of a job's account holds it up.
  *
  *                  job or link came   its turn      answered             reset
  *   ADDRESSED      UNADDRESSED
@@ -55,6 +56,12 @@ void renew_address_job(struct renew_core *core, struct renew_job *j,
   look_for(core, j->of);
 }
 
+void renew_address_account(struct renew_core *core, struct renew_conversation *c) {
+  if (c->account_known || c->account_asked) return;
+  c->account_asked = true;
+  look_for(core, c);
+}
+
 void renew_address_link_row(struct renew_core *core, const struct ck_row *row) {
   struct renew_conversation *c =
       renew_core_conversation(core, ck_row_text(row, CK_LINKS_LOCAL_CONVERSATION_ID));
@@ -64,14 +71,19 @@ void renew_address_link_row(struct renew_core *core, const struct ck_row *row) {
   if (lacks) look_for(core, c);
 }
 
+bool renew_address_is_asked(const struct renew_core *core) {
+  return core->unaddressed.head && core->addressing < ADDRESSED_AT_ONCE;
+}
+
 void renew_address_step(struct renew_core *core) {
-  while (core->unaddressed.head && core->addressing < ADDRESSED_AT_ONCE) {
+  while (renew_address_is_asked(core) && core->now.boot >= core->address_at) {
     struct renew_conversation *c = core->unaddressed.head;
     core->unaddressed.head = c->next_unaddressed;
     become(core, c, RENEW_ADDRESSING);
     renew_query(core->out, renew_ticket_take(&core->tickets, &c->link_ticket, RENEW_OF_LINK),
-                &(struct renew_question){.parts = RENEW_ABOUT_LINK,
-                                         .conversation_id = ck_str_of(c->node.id)});
+                &(struct renew_question){
+                    .parts = RENEW_ABOUT_LINK | (c->account_asked ? RENEW_ABOUT_CONVERSATION : 0u),
+                    .conversation_id = ck_str_of(c->node.id)});
   }
 }
 
@@ -92,18 +104,27 @@ static void keep_waiting(struct renew_core *core, struct renew_job *j, const cha
   set_no_target(core, j, missing);
 }
 
+/* Its row may have come since. */
+static void take_account(struct renew_core *core, struct renew_conversation *c,
+                         struct ck_str renewal) {
+  bool asked = c->account_asked && !c->account_known;
+  c->account_asked = false;
+  if (asked && renew_conversation_account(core, c, renewal)) renew_conversation_touch(core, c);
+}
+
 void renew_address_known(struct renew_core *core, struct renew_conversation *c,
                          const struct renew_answer *a) {
   struct ck_buf snapshot = {0};
   struct ck_err err;
-  int missing = -1;
+  become(core, c, RENEW_ADDRESSED);
   if (a->problem) {
     renew_core_error(core, a->problem);
-    ck_fail(&err, "%s", a->problem);
-  } else {
-    missing = renew_resolve_link(&core->set, a->has_link ? &a->link : NULL, &snapshot, &err);
+    core->address_at = core->now.boot + RENEW_AGAIN_MS;
+    look_for(core, c);
+    return;
   }
-  become(core, c, RENEW_ADDRESSED);
+  take_account(core, c, a->renewal);
+  int missing = renew_resolve_link(&core->set, a->has_link ? &a->link : NULL, &snapshot, &err);
   for (struct renew_job *j = c->jobs; j; j = j->next) {
     if (!j->no_target || j->status != RENEW_PENDING) continue;
     if (missing)
@@ -117,4 +138,5 @@ void renew_address_known(struct renew_core *core, struct renew_conversation *c,
 
 void renew_address_forget(struct renew_core *core, struct renew_conversation *c) {
   become(core, c, RENEW_ADDRESSED);
+  c->account_asked = false;
 }

@@ -235,6 +235,10 @@ bool renew_conversation_account(struct renew_core *core, struct renew_conversati
     for (struct renew_job *j = c->jobs; j; j = j->next)
       if (j->phase == RENEW_OPEN) renew_job_step(core, j, RENEW_JOB_HELD, NULL);
   }
+  bool news = changes || !c->account_known;
+  c->account_known = true;
+  for (struct renew_job *j = news ? c->jobs : NULL; j; j = j->next)
+    if (j->status == RENEW_PENDING) renew_account_wished(core, j);
   ck_buf_free(&name);
   ck_renewal_free(&own);
   return changes;
@@ -276,7 +280,7 @@ static void forget(void *self, struct renew_node *n) {
   struct renew_conversation *c = of_node(n);
   renew_turn_forget(core, c);
   renew_address_forget(core, c);
-  c->touched = c->asked = false;
+  c->touched = c->asked = c->account_known = false;
   c->unsure = 0;
   c->cooldown_until = c->rest = c->settled = 0;
   c->told = c->made = (struct renew_wait){0};

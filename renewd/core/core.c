@@ -267,6 +267,7 @@ int64_t renew_core_wakes(const struct renew_core *core) {
   if (renew_offers_are_wanted(core)) sooner(&at, o->at);
   if (renew_limits_look(core)) sooner(&at, core->limits.look_at);
   if (renew_waits_look(core)) sooner(&at, core->waits.at);
+  if (renew_address_is_asked(core)) sooner(&at, core->address_at);
   return at;
 }
 

@@ -280,6 +280,11 @@ void renew_offers_reset(struct renew_core *core);
 void renew_address_job(struct renew_core *core, struct renew_job *j,
                        const struct renew_target *target);
 void renew_address_link_row(struct renew_core *core, const struct ck_row *row);
+/* A job of it waits for the limit of an account: is that what its owner says? Asked for unless it
+ * is known. */
+void renew_address_account(struct renew_core *core, struct renew_conversation *c);
+/* Something is to be asked for, from address_at on. */
+bool renew_address_is_asked(const struct renew_core *core);
 /* Asks for links. */
 void renew_address_step(struct renew_core *core);
 void renew_address_known(struct renew_core *core, struct renew_conversation *c,

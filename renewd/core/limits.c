@@ -138,12 +138,13 @@ void renew_account_joined(struct renew_core *core, const struct renew_lane *l) {
   if (a) renew_pace_limit(&core->pace, renew_lane_account(l), !a->limit.over, a->until);
 }
 
-/* Offers of the account are withdrawn. */
+/* Offers of the account are withdrawn. What it holds up may be charged elsewhere. */
 static void touch(void *self, struct renew_node *n) {
   struct renew_core *core = self;
   struct renew_job *j = (struct renew_job *)n;
   if (j->phase == RENEW_OPEN && renew_job_is_limited(core, j))
     renew_conversation_touch(core, j->of);
+  if (renew_job_limit(core, j)) renew_address_account(core, j->of);
 }
 
 /* left: milliseconds until its end. */
@@ -243,6 +244,10 @@ static bool is_wish(const struct renew_core *core, const struct renew_job *j) {
 
 void renew_account_wished(struct renew_core *core, const struct renew_job *j) {
   struct ck_mutation m;
+  if (!j->of->account_known) {
+    if (renew_job_limit(core, j)) renew_address_account(core, j->of);
+    return;
+  }
   if (is_wish(core, j) &&
       renew_account_answered(core, renew_lane_account(j->lane), j->created_at, &m))
     renew_tell(core->out, 0, &m);

@@ -163,7 +163,8 @@ struct renew_conversation {
   struct renew_ticket turn_ticket;
   char *made_for; /* MAKING: the message */
 
-  char *account;          /* as its owner says, instead of the jobs'; NULL: nothing */
+  char *account; /* as its owner says, instead of the jobs'; NULL: nothing. Of one on manual that is
+                    asked for with its past, or when the limit of a job's account holds it up */
   int64_t cooldown_until; /* wall, 0 for none */
   int64_t rest;           /* boot: cooldown_until, converted when its row came */
   struct renew_wait told; /* cooldown_until, as the last END had it */
@@ -185,6 +186,8 @@ struct renew_conversation {
   bool calendar : 1; /* its next job waits for a calendar time */
   bool touched : 1;  /* in the queue `touched` */
   bool asked : 1;    /* in the queue of `waits` */
+  bool account_known : 1;
+  bool account_asked : 1; /* with its link */
 };
 
 /* A queue through a member of its conversations. Zero-initialise. */
@@ -299,6 +302,7 @@ struct renew_core {
 
   unsigned assessing;     /* conversations in ASSESSED or MAKING */
   unsigned addressing;    /* in ADDRESSING */
+  int64_t address_at;     /* boot: the store is asked about no link before that */
   size_t unfinished;      /* jobs with a slot before FOLLOWING */
   size_t recovering;      /* jobs LOOKING, or ENDING without a slot */
   size_t declined;        /* conversations whose last message was declined for a reason that people

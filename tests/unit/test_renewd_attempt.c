@@ -87,10 +87,12 @@ Test(renewd_attempt, what_the_claim_found_is_not_enough_before_it_is_followed, .
      .fini = core_end) {
   answer(past_query(), (struct renew_answer){0});
   const struct renew_effect *claim = told(CK_OP_CLAIM);
+  const struct renew_answer a = leased("j", TARGET);
+  row_of_j("running", a.lease.attempt);
   follow(2);
-  receipt_found(claim, 3, leased("j", TARGET));
+  receipt_found(claim, 3, a);
   cr_assert_null(sent());
-  answer(queried(LEASE), leased("j", TARGET));
+  answer(queried(LEASE), a);
   cr_assert_not_null(sent());
 }
 

@@ -24,6 +24,13 @@ static void job_made(const char *id, int64_t created_at, int64_t next) {
 
 static void job(const char *id) { job_made(id, 0, at.wall); }
 
+/* That is asked of each conversation on manual. */
+static void owner_says_nothing(void) {
+  happen(RENEW_TICK);
+  for (const struct renew_effect *q; (q = queried(RENEW_ABOUT_LINK | RENEW_ABOUT_CONVERSATION));)
+    answer(q, (struct renew_answer){0});
+}
+
 static struct renew_result refused(const char *text, int64_t until) {
   struct renew_result r;
   renew_result_set(&r, RENEW_RELEASED, "%s", text);
@@ -207,6 +214,7 @@ Test(renewd_limits_last, a_job_by_hand_tries_it, .init = core_begin, .fini = cor
   claims(NULL);
   pass(10);
   job_made("hand", reached + 5, at.wall);
+  owner_says_nothing();
   const struct renew_effect *tell = told(CK_OP_LIMIT);
   cr_assert(tell && tell->as.tell.mutation.as.limit.until == at.wall);
   claims("a");
@@ -217,6 +225,7 @@ Test(renewd_limits_last, a_job_by_hand_tries_it, .init = core_begin, .fini = cor
   claims(NULL);
   pass(10);
   job_made("other", at.wall - 1, at.wall);
+  owner_says_nothing();
   claims("a");
   const struct ck_limit *over = comes_back(sends("a", X), delivered());
   cr_assert(over && over->over);
@@ -229,6 +238,7 @@ Test(renewd_limits_last, it_stands_until_it_is_over, .init = core_begin, .fini =
   limit_x("a");
   pass(10);
   job_made("hand", at.wall - 1, at.wall);
+  owner_says_nothing();
   claims("a");
   const struct renew_effect *probe = sends("a", X);
   cr_expect(renew_core_limited(&core, CK_LIT("x")));
@@ -242,6 +252,7 @@ Test(renewd_limits_last, a_job_by_hand_for_later_does_not, .init = core_begin, .
   limit_x("a");
   pass(DAY + 10);
   job_made("later", reached + 5, reached + DAY);
+  owner_says_nothing();
   claims(NULL);
 }
 
@@ -262,6 +273,7 @@ Test(renewd_limits_last, a_clock_that_was_ahead, .init = core_begin, .fini = cor
   at.wall -= 365 * DAY;
   pass(10);
   job_made("hand", at.wall - 1, at.wall);
+  owner_says_nothing();
   const struct renew_effect *tell = told(CK_OP_LIMIT);
   cr_assert(tell && tell->as.tell.mutation.as.limit.until == at.wall);
   claims("hand");
@@ -272,6 +284,7 @@ Test(renewd_limits_last, a_job_that_is_ahead_of_the_clock, .init = core_begin, .
   limit_x("a");
   pass(10);
   job_made("hand", at.wall + DAY, at.wall);
+  owner_says_nothing();
   cr_expect_null(told(CK_OP_LIMIT));
   claims(NULL);
 }
@@ -289,6 +302,7 @@ Test(renewd_limits_last, a_clock_that_was_ahead_before_the_start, .init = core_n
   answer(queried(RENEW_ABOUT_LIMITS), ahead);
   pass(10);
   job_made("hand", at.wall - 1, at.wall);
+  owner_says_nothing();
   claims("hand");
 }
 
@@ -300,6 +314,7 @@ Test(renewd_limits_last, a_job_by_hand_before_the_start, .init = core_new, .fini
   page();
   answer(queried(RENEW_ABOUT_OFFERS), (struct renew_answer){0});
   answer(queried(RENEW_ABOUT_LIMITS), stored(0));
+  owner_says_nothing();
   claims("hand");
 }
 
