@@ -144,7 +144,7 @@ static void touch(void *self, struct renew_node *n) {
   struct renew_job *j = (struct renew_job *)n;
   if (j->phase == RENEW_OPEN && renew_job_is_limited(core, j))
     renew_conversation_touch(core, j->of);
-  if (renew_job_limit(core, j)) renew_address_account(core, j->of);
+  if (!j->of->account_known && renew_job_limit(core, j)) renew_address_account(core, j->of);
 }
 
 /* left: milliseconds until its end. */

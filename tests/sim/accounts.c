@@ -13,6 +13,8 @@
 #define PAID_MS (5 * HOUR)
 /* In so long renewd hears of what its owner has done, and asks. */
 #define HEARD_MS (30 * SECOND)
+/* A job by hand that is due so soon after it was made is one for now. */
+#define AT_ONCE (5 * SECOND)
 
 void sim_accounts_begin(void) {
   world.accounts_n = world.targets_n / 8 * 3 + 1 + world.conversations_n / 100;
@@ -55,7 +57,7 @@ void sim_account_used(int id) {
   if (a->lasts) a->used_up_until = RENEW_NEVER;
 }
 
-bool sim_is_used_up(int id, int64_t in) { return world.a[id].used_up_until > world.boot + in; }
+bool sim_is_used_up(int id) { return id >= 0 && world.a[id].used_up_until > world.boot; }
 
 /* ---- the store ---- */
 
@@ -69,7 +71,9 @@ void sim_limit_told(int id, const struct renew_limited *limit, int64_t at) {
   a->length = limit->until - now().wall;
   a->written = now().wall;
   a->ends = limit->until ? world.boot + a->length : RENEW_NEVER;
-  if (!limit->until && !limit->over) sim_add(UNLIMITS, chance(PAID_MS), id);
+  if (limit->until || limit->over) return;
+  sim_add(UNLIMITS, chance(PAID_MS), id);
+  sim_makes_under(id);
 }
 
 /* The owner has paid, mostly. */
@@ -148,12 +152,29 @@ static bool seems_later(int64_t created_at, const struct account *a) {
   return (created_at > a->known.at || at > a->known_at) && created_at <= now().wall + CK_AHEAD_MS;
 }
 
+static int account_of_target(int target) { return target < 0 ? -1 : world.t[target].account; }
+
+/* As renewd was told of the job and its conversation: what has changed since it does not know yet.
+ * A page may tell it of another target before the row does. */
+static bool may_be_of(const struct job *j, int account) {
+  const struct conversation *c = sim_told_conversation(j->conversation);
+  int told = j->told_run == renewd.run ? account_of_target(j->told_target) : -1;
+  if (c->told_account >= 0) return c->told_account == account;
+  return told == account || account_of_target(j->target) == account;
+}
+
+/* Its owner wants it at once. */
+static bool is_for_now(const struct job *j) {
+  bool told = j->told_run == renewd.run && j->told_next <= j->created_at + AT_ONCE;
+  return !j->automatic && (told || j->next <= j->created_at + AT_ONCE);
+}
+
 /* A job by hand, for now, of that account, since the limit was known. */
 static bool is_wished(int account, const struct account *a) {
   for (int id = world.jobs - 1; id >= 0; id--) {
     const struct job *j = &world.j[id];
     bool later = j->made_at >= a->known_at - CK_AHEAD_MS || seems_later(j->created_at, a);
-    if (later && !j->automatic && sim_account_of(j) == account) return true;
+    if (later && is_for_now(j) && may_be_of(j, account)) return true;
   }
   return false;
 }
@@ -237,6 +258,16 @@ void sim_check_account_offer(const struct job *j) {
             "job %s is offered under its account's limit", j->name);
 }
 
+/* Of what an earlier run has begun renewd knows the account, unless that is another one since, or
+ * the owner of a conversation on manual has named it. */
+static bool is_known_of(const struct leased *f, int account) {
+  const struct job *of = f->job >= 0 ? &world.j[f->job] : NULL;
+  const struct conversation *c = of ? &world.c[of->conversation] : NULL;
+  bool named = c && c->account >= 0 && c->automation == RENEW_MANUAL;
+  return of && !named && renewd.began_offset <= f->offset && sim_account_of(of) == account &&
+         (of->status != OVER || c->newest == f->job);
+}
+
 /* Unless its conversation's account is another one since. */
 void sim_check_account_send(const struct job *j) {
   if (j->charged < 0) return;
@@ -246,10 +277,7 @@ void sim_check_account_send(const struct job *j) {
             "job %s is sent under its account's limit", j->name);
   const struct leased *f = a->leased.run == renewd.run ? &a->former : &a->leased;
   bool here = a->begun_at >= renewd.up_since;
-  const struct job *of = f->job >= 0 ? &world.j[f->job] : NULL;
-  bool known = of && renewd.began_offset <= f->offset && sim_account_of(of) == j->charged &&
-               (of->status != OVER || world.c[of->conversation].newest == f->job);
-  int64_t since = here ? a->begun_at : known ? f->at : -DAY;
+  int64_t since = here ? a->begun_at : is_known_of(f, j->charged) ? f->at : -DAY;
   SIM_CHECK(world.boot >= since + ACCOUNT_SPACING, "two deliveries of account %d are %lld ms apart",
             j->charged, (long long)(world.boot - since));
 }
@@ -288,8 +316,8 @@ static void check_taken(const struct job *j, const struct account *a, const stru
   bool first = !k->times || k->over || wall - k->until >= HOUR;
   bool passed = told <= 0, again = !first && k->until > wall;
   int64_t least = first ? told : again ? 0 : MINUTE, most = first ? told : HOUR;
-  if (passed) least = again ? 0 : 15 * MINUTE;
-  if (passed) most = first ? 15 * MINUTE : 4 * HOUR;
+  if (passed) least = again ? a->soonest - world.boot : 15 * MINUTE;
+  if (passed) most = again ? a->latest - world.boot : first ? 15 * MINUTE : 4 * HOUR;
   for (int64_t n = 2; !passed && !first && n < l->times; n++) most *= 2;
   if (!passed && most < told && first) most = told;
   if (!passed && again && most < told) most = told;
@@ -331,28 +359,31 @@ static bool is_resumed(const struct account *a) {
          world.boot > renewd.calm_since + HEARD_MS;
 }
 
-static int64_t open_since(const struct account *a) {
+static int64_t open_since(const struct account *a, bool limited) {
   int under = a->before + a->sending;
   if (a->asked || a->before || under >= ACCOUNT_SLOTS) return RENEW_NEVER;
-  if (is_limited(a) && (under || (world.boot < a->latest && !is_resumed(a)))) return RENEW_NEVER;
+  if (limited && (under || (world.boot < a->latest && !is_resumed(a)))) return RENEW_NEVER;
   int64_t since[] = {a->calm_since, a->begun_at + ACCOUNT_SPACING, a->leased.at + ACCOUNT_SPACING,
-                     is_limited(a) && !is_resumed(a) ? a->latest : 0},
+                     limited && !is_resumed(a) ? a->latest : 0},
           at = 0;
   for (size_t i = 0; i < sizeof since / sizeof *since; i++)
     if (since[i] > at) at = since[i];
   return at;
 }
 
-/* Of a conversation on manual renewd may not know what its owner says of the account. One offer is
- * open of an account under a limit. */
+/* Of a conversation on manual renewd may not know what its owner says of the account, but for the
+ * limit of another one. One offer is open of an account under a limit. */
 int64_t sim_account_open_since(const struct job *j) {
-  int all[] = {world.c[j->conversation].account, world.t[j->target].account};
+  const struct conversation *c = &world.c[j->conversation];
+  int all[] = {c->account, world.t[j->target].account};
+  bool named = c->account >= 0 && world.boot > c->calm_since + HEARD_MS;
   int64_t at = 0;
   for (int i = 0; i < 2; i++) {
     if (all[i] < 0) continue;
     const struct account *a = sim_account(all[i]);
-    bool offered = is_limited(a) && world.t[j->target].channel == BROWSER;
-    int64_t since = offered ? RENEW_NEVER : open_since(a);
+    bool limited = is_limited(a) && (all[i] == c->account || !named);
+    bool offered = limited && world.t[j->target].channel == BROWSER;
+    int64_t since = offered ? RENEW_NEVER : open_since(a, limited);
     if (since > at) at = since;
   }
   return at;

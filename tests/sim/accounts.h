@@ -45,8 +45,7 @@ struct account *sim_account(int id);
 
 /* A delivery uses it up. */
 void sim_account_used(int account);
-/* It is used up when this delivery ends. */
-bool sim_is_used_up(int account, int64_t in);
+bool sim_is_used_up(int account);
 
 /* ---- the store ---- */
 

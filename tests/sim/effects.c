@@ -128,6 +128,7 @@ static void told(const struct renew_effect *effect) {
               world.j[t->job].name, t->account, world.j[t->job].charged);
     snprintf(world.j[t->job].tried, sizeof t->token, "%s", t->token);
     if (one_in(40)) sim_add(MEDDLES, chance(4), world.j[t->job].conversation);
+    if (sim_is_used_up(t->account) && one_in(2)) sim_limit_comes(t->account);
     sim_set_stage(t->job, STAGE_CLAIMING);
     sim_awaits(t->job, ticket);
     break;
@@ -160,6 +161,11 @@ static void told(const struct renew_effect *effect) {
   }
 }
 
+static void judges(const struct question *q) {
+  sim_check_judged(q->conversation, q->message);
+  if (one_in(40 + world.conversations_n / 10)) sim_add(MEDDLES, chance(4), q->conversation);
+}
+
 static void asked(const struct renew_effect *effect) {
   const struct renew_question *from = &effect->as.query;
   struct question *q = ck_zalloc(sizeof *q);
@@ -176,6 +182,7 @@ static void asked(const struct renew_effect *effect) {
   e->ticket = effect->ticket;
   e->question = q;
   unsigned parts = from->parts;
+  if (parts & RENEW_ABOUT_MESSAGE) judges(q);
   renewd.asks_waits |= parts == RENEW_ABOUT_WAITS;
   enum stage stage = parts & RENEW_ABOUT_PAST                                ? STAGE_ASKED
                      : parts & RENEW_ABOUT_UNREACHED                         ? STAGE_LEASING

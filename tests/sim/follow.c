@@ -15,7 +15,7 @@ struct change {
   enum renew_automation automation;
   enum status status;
   bool failed;
-  int last, text, target;
+  int last, account, text, target;
   int64_t updated_at;
   char renewal[128]; /* of a conversation */
   int64_t cooldown_until, next, attempts, last_attempt_at;
@@ -35,6 +35,7 @@ void sim_publish(char row, int id, uint64_t version) {
   if (row == 'c') {
     x->automation = world.c[id].automation;
     x->last = world.c[id].last;
+    x->account = world.c[id].account;
     x->cooldown_until = world.c[id].cooldown_until;
     x->updated_at = world.c[id].updated_at;
     memcpy(x->renewal, world.c[id].renewal, sizeof x->renewal);
@@ -52,9 +53,14 @@ void sim_publish(char row, int id, uint64_t version) {
   }
 }
 
+/* What one commit has changed may come in several frames. */
 void sim_feed(void) {
   if (!renewd.connected || !log_n || log_[log_n - 1].version <= renewd.cursor) return;
-  sim_between(FEED, 1 + chance(4))->version = store.version;
+  int64_t behind = (int64_t)(store.version - renewd.cursor);
+  bool apart = behind > 1 && one_in(4);
+  if (apart)
+    sim_between(FEED, 1 + chance(4))->version = store.version - 1 - (uint64_t)chance(behind - 2);
+  sim_between(FEED, 1 + chance(apart ? 8 : 4))->version = store.version;
 }
 
 /* ---- rows ---- */
@@ -88,7 +94,7 @@ static void row_of_conversation(const struct change *x) {
   row.v[CK_CONVERSATIONS_UPDATED_AT] = ck_int(x->updated_at);
   row.v[CK_CONVERSATIONS_PLATFORM] = ck_textz(platform);
   row.v[CK_CONVERSATIONS_RENEWAL] = ck_textz(x->renewal);
-  sim_tells_conversation(x->id, x->version, x->automation, x->last, x->cooldown_until);
+  sim_tells_conversation(x->id, x->version, x->automation, x->last, x->account, x->cooldown_until);
   sim_step(&(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
 }
 
@@ -171,6 +177,7 @@ void sim_follow_all(void) {
                           .version = c->version,
                           .automation = c->automation,
                           .last = c->last,
+                          .account = c->account,
                           .cooldown_until = c->cooldown_until,
                           .updated_at = c->updated_at};
     memcpy(of_c.renewal, c->renewal, sizeof of_c.renewal);

@@ -131,13 +131,13 @@ static void check_job(int id) {
   if (world.boot > from + LATE_MS) fail_late(j, from);
 }
 
-/* It should have a follow-up. If it was judged, what the store said then decides: a step of the
- * clock may have changed what it would say. */
+/* It should have been judged, also if its conversation was put on auto after it; or it should have
+ * a follow-up. What the store said then decides: a step of the clock may have changed what it would
+ * say. */
 static bool is_forgotten(const struct conversation *c) {
   if (c->automation != RENEW_AUTO || c->last < 0 || world.m[c->last].has_job) return false;
   const struct message *m = &world.m[c->last];
-  return m->judged == renewd.knows ? m->entitled && sim_is_entitled(c->last)
-                                   : sim_is_entitled(c->last);
+  return m->judged != renewd.knows || (m->entitled && sim_is_entitled(c->last));
 }
 
 static void check_message(int conversation) {

@@ -104,13 +104,8 @@ static void edits(int id) {
 }
 
 /* Members that are not given are as the settings say. */
-static void sets_rules(int id) {
+static void says_rules(int id) {
   struct conversation *c = &world.c[id];
-  c->until = one_in(4) ? now().wall + chance(2 * DAY) : 0;
-  c->quiet = one_in(3);
-  c->asks_freely = one_in(4);
-  c->in_a_row = one_in(3) ? 1 + (int)chance(3) : 0;
-  c->account = one_in(6) ? (int)chance(world.accounts_n - 1) : -1;
   int n = 0;
   char *to = c->renewal;
   size_t room = sizeof c->renewal;
@@ -123,6 +118,16 @@ static void sets_rules(int id) {
   if (account[0]) n += snprintf(to + n, room - (size_t)n, ",\"account\":\"%s\"", account);
   snprintf(to + n, room - (size_t)n, "}");
   sim_conversation_changed(id);
+}
+
+static void sets_rules(int id) {
+  struct conversation *c = &world.c[id];
+  c->until = one_in(4) ? now().wall + chance(2 * DAY) : 0;
+  c->quiet = one_in(3);
+  c->asks_freely = one_in(4);
+  c->in_a_row = one_in(3) ? 1 + (int)chance(3) : 0;
+  c->account = one_in(6) ? (int)chance(world.accounts_n - 1) : -1;
+  says_rules(id);
 }
 
 /* untried: and by hand. */
@@ -140,12 +145,28 @@ static void makes(int id, int jobs) {
   for (int i = 0; i < jobs; i++) {
     int m = i ? sim_new_message(id, true, true, PLAIN, seen_now()) : c->last;
     if (world.m[m].has_job) continue;
-    int64_t at = now().wall + (one_in(2) ? 0 : chance(DAY));
+    int64_t at = now().wall + (one_in(2) ? 0 : chance(one_in(2) ? HOUR : DAY));
     sim_new_job(id, m, false, c->target, at, by_calendar(at, true));
   }
 }
 
 static void renews(int id) { makes(id, one_in(60) ? 70 : 1); }
+
+/* Who makes jobs where an account's limit lasts may have named another one for them. */
+void sim_makes_under(int account) {
+  int n = world.conversations_n, from = (int)chance(n - 1), id = -1;
+  for (int i = 0; i < n && id < 0; i++) {
+    const struct conversation *c = &world.c[(from + i) % n];
+    if (c->target >= 0 && world.t[c->target].account == account) id = (from + i) % n;
+  }
+  if (id < 0 || world.ending) return;
+  if (one_in(2)) {
+    set_automation(id, RENEW_MANUAL);
+    world.c[id].account = (int)chance(world.accounts_n - 1);
+    says_rules(id);
+  }
+  sim_add(MAKES, chance(one_in(2) ? SECOND : HOUR), id);
+}
 
 void sim_makes(int id) {
   if (!store.up || world.ending) return;

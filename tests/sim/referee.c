@@ -11,7 +11,7 @@ struct conversation *sim_told_conversation(int id) {
     c->told_run = renewd.run;
     c->told_version = 0;
     c->told = RENEW_MANUAL;
-    c->told_last = -1;
+    c->told_last = c->told_account = -1;
     c->changed_at = c->told_until = c->braked_until = 0;
     c->calm_since = world.boot;
   }
@@ -35,12 +35,13 @@ static int64_t ends(const struct wait *w) {
 static void unbrake(struct conversation *c) { c->braked_until = 0; }
 
 void sim_tells_conversation(int id, uint64_t version, enum renew_automation automation, int last,
-                            int64_t cooldown_until) {
+                            int account, int64_t cooldown_until) {
   struct conversation *c = sim_told_conversation(id);
   sim_held(id, 0);
   if (last != c->told_last) c->changed_at = world.boot;
   c->told_until = cooldown_until;
   c->told_last = last;
+  c->told_account = account;
   c->told = automation;
   c->told_version = version;
   unbrake(c);
@@ -67,6 +68,12 @@ void sim_tells_job(int id, uint64_t version, enum status status, int64_t next, i
 }
 
 /* ---- what it makes ---- */
+
+void sim_check_judged(int conversation, int message) {
+  const struct conversation *c = sim_told_conversation(conversation);
+  SIM_CHECK(c->told_last == message && c->told == RENEW_AUTO,
+            "message %d is judged, which is not the last one of a conversation on auto", message);
+}
 
 void sim_check_put(int conversation, int message, int64_t wait) {
   const struct conversation *c = sim_told_conversation(conversation);
@@ -130,6 +137,7 @@ void sim_past_known(const struct question *q) {
   if (q->a.problem) return;
   j->charged = q->account >= 0 ? q->account : j->slot >= 0 ? world.t[j->slot].account : -1;
   c->braked_calendar = false;
+  c->told_account = q->account;
   if (j->automatic && !q->a.past.anyway && q->message >= 0) brake = by_rules(c, q, &wait);
   bool all = brake == RENEW_FREELY && q->a.past.has_sixtieth;
   if (all) brake = by_rate(q->a.past.sixtieth_age, HOUR, &wait);
@@ -138,6 +146,12 @@ void sim_past_known(const struct question *q) {
   if (j->may_go) return;
   c->braked_all = all;
   c->braked_until = brake == RENEW_STOPPED ? RENEW_NEVER : world.boot + wait;
+}
+
+/* Its row may have come since. */
+void sim_account_known(const struct question *q) {
+  struct conversation *c = sim_told_conversation(q->conversation);
+  if (!q->a.problem && q->a.head >= c->told_version) c->told_account = q->account;
 }
 
 /* ---- the claim ---- */

@@ -94,6 +94,7 @@ static void answered(struct event *e) {
   if (q->q.parts & RENEW_ABOUT_UNREACHED) found_ours(q);
   if (q->a.problem && q->job >= 0) sim_held(world.j[q->job].conversation, SECOND);
   if (q->q.parts & RENEW_ABOUT_PAST) sim_past_known(q);
+  if (q->q.parts == (RENEW_ABOUT_LINK | RENEW_ABOUT_CONVERSATION)) sim_account_known(q);
   if (q->job >= 0) sim_stage_answered(q->job, e->ticket);
   sim_step(&(struct renew_event){RENEW_ANSWER, e->ticket, {.answer = &q->a}});
   if (q->job >= 0) sim_stage_settles(q->job, q->a.head);

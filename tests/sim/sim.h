@@ -174,7 +174,7 @@ struct conversation {
   int under; /* jobs with something under way */
   uint64_t told_version;
   enum renew_automation told;
-  int told_last;
+  int told_last, told_account;
   int64_t changed_at; /* boot: when it was told that the last message is new or has grown */
   int64_t told_until;
   int64_t calm_since;   /* boot: of the last thing that renewd was told of it */
@@ -511,6 +511,8 @@ void sim_target_payload(char out[64], int target);
 /* A delivery begins; in so many milliseconds its result is there. */
 void sim_deliver(int job, uint64_t ticket);
 void sim_arrives(const struct event *e);
+/* A limit that a delivery of the account has met, and renewd does not know yet, comes now. */
+void sim_limit_comes(int account);
 /* renewd wants that delivery to end. */
 void sim_delivery_ends(uint64_t ticket);
 /* What is on its way when renewd dies. */
@@ -535,8 +537,9 @@ void sim_grows(int conversation);
 void sim_decides(int job);
 /* Just when a job has its turn or is claimed, the owner does something with its conversation. */
 void sim_meddles(int conversation);
-/* He makes jobs by hand. */
+/* He makes jobs by hand; and some in a conversation whose target has that account. */
 void sim_makes(int conversation);
+void sim_makes_under(int account);
 
 /* ---- stage.c: what is under way, as it can be seen from outside ---- */
 
@@ -570,24 +573,27 @@ void sim_unlimits(const struct event *e);
 
 /* ---- referee.c ---- */
 
-/* What renewd is told. */
+/* What renewd is told; account: as the conversation's owner says. */
 void sim_tells_conversation(int id, uint64_t version, enum renew_automation automation, int last,
-                            int64_t cooldown_until);
+                            int account, int64_t cooldown_until);
 void sim_tells_job(int id, uint64_t version, enum status status, int64_t next, int target);
 void sim_tells_message(int conversation, int message);
 /* Something may keep the conversation from going on for so many milliseconds. */
 void sim_held(int conversation, int64_t ms);
 /* The conversation, as the running renewd was told of it. */
 struct conversation *sim_told_conversation(int id);
-/* What it says. */
+/* What it asks, and what it says. */
+void sim_check_judged(int conversation, int message);
 void sim_check_put(int conversation, int message, int64_t wait);
 void sim_check_claim(int job);
 void sim_check_lease(int job);
 void sim_check_send(int job);
 /* limit: told with it; NULL: none. */
 void sim_check_end(int job, const struct telling *t, const struct ck_limit *limit);
-/* It is about to get the answer about a conversation's past. */
+/* It is about to get the answer about a conversation's past; or about its link and what its owner
+ * says of the account. */
 void sim_past_known(const struct question *q);
+void sim_account_known(const struct question *q);
 
 /* ---- late.c: what should have been done ---- */
 

@@ -231,6 +231,7 @@ static void about_conversation(struct question *q) {
   q->a.last_message_id = ck_str_of(q->texts[3]);
   memcpy(q->renewal, c->renewal, sizeof q->renewal);
   q->a.renewal = ck_str_of(q->renewal);
+  q->account = c->account;
 }
 
 static void about_link(struct question *q) {

@@ -230,6 +230,9 @@ static void commit_all(bool tells) {
     t->result = apply(t);
     bool claimed = t->kind == TELL_CLAIM && t->result == 'u';
     if (claimed && tells && !one_in(20)) t->found = sim_found(t->job);
+    /* Behind it in the same commit. */
+    if (claimed && one_in(40 + world.conversations_n / 50))
+      sim_meddles(world.j[t->job].conversation);
   }
   for (t = done; t; t = done) {
     done = t->next;

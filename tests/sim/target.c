@@ -157,11 +157,14 @@ void sim_deliver(int job, uint64_t ticket) {
   struct job *j = &world.j[job];
   struct target *t = &world.t[j->target];
   struct fate f = {.arrives = true, .accepts = true, .r = {.exit_code = -1}};
-  f.ends_in = t->channel == NULLS ? 0 : takes(world.j[job].target);
-  f.arrives_in = chance(f.ends_in);
   if (!world.ending && one_in(1500))
     t->limited_until = world.boot + chance(one_in(4) ? 5 * HOUR : 10 * MINUTE);
   if (j->charged >= 0) sim_account_used(j->charged);
+  f.ends_in = t->channel == NULLS ? 0 : takes(world.j[job].target);
+  /* A service that has nothing left takes its time to say so. */
+  if (f.ends_in && sim_is_used_up(j->charged) && one_in(2))
+    f.ends_in += ACCOUNT_SPACING + chance(5 * SECOND);
+  f.arrives_in = chance(f.ends_in);
   if (t->channel == COMMAND)
     fate_of_command(&f, t, j->charged);
   else if (t->channel != NULLS)
@@ -198,6 +201,18 @@ void sim_arrives(const struct event *e) {
   j->accepted = true;
   world.n.accepted++;
   sim_other_side(j->conversation);
+}
+
+/* What a delivery of the account will have met is told while the next one is on its way. */
+void sim_limit_comes(int account) {
+  struct event *result = NULL;
+  for (size_t i = 0; i < world.events.count && !result; i++) {
+    struct event *e = (struct event *)(void *)world.events.v[i];
+    bool own = e->kind == RESULT && e->run == renewd.run && world.j[e->id].charged == account;
+    if (own && e->outcome->limit) result = e;
+  }
+  int64_t at = world.boot + chance(8);
+  if (result && at < result->timer.at) ck_heap_set(&world.events, &result->timer, at);
 }
 
 /* A command ends; of a request the line is cut. What has not arrived by then does not, mostly. */
