@@ -78,7 +78,8 @@ void renew_past_known(struct renew_core *core, struct renew_job *j, const struct
   const struct renew_answer *a = e->as.answer;
   if (a->past.anyway) j->anyway = true;
   renew_conversation_platform(core, j->of, a->past.platform);
-  bool moved = !a->problem && renew_conversation_account(core, j->of, a->past.renewal);
+  bool older = j->of->account_known && a->head < core->version; /* its row may have come since */
+  bool moved = !a->problem && !older && renew_conversation_account(core, j->of, a->past.renewal);
   moved |= j->lane != j->slot; /* by a row that came meanwhile: its turn was another's */
   struct renew_stop stop = stop_of(core, j, &a->past);
   if (a->problem || core->stopping) {

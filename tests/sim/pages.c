@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* A conversation may have had hundreds of jobs. */
-#define LOOKED_AT 32
+#define LOOKED_AT 12
 
 struct found {
   int *ids;

@@ -153,9 +153,11 @@ static int some_job(int id) {
   return found;
 }
 
-/* The more conversations there are, the more often one of their owner's acts is this one. */
+/* The more conversations there are, the more often one of their owner's acts is this one, and the
+ * longer renewd looks at all of them then. */
 void sim_owner_pauses(int id) {
   int64_t scarce = 1 + world.conversations_n / 20;
+  if (!one_in(1 + world.conversations_n / 2500)) return;
   int job = some_job(id);
   if (one_in(scarce))
     put(EVERYTHING, 0);

@@ -126,6 +126,12 @@ static enum renew_brake by_rules(struct conversation *c, const struct question *
   return p->per_day ? by_rate(p->day_age, DAY, wait) : RENEW_FREELY;
 }
 
+/* Its row may have come since. */
+void sim_account_known(const struct question *q) {
+  struct conversation *c = sim_told_conversation(q->conversation);
+  if (!q->a.problem && q->a.head >= c->told_version) c->told_account = q->account;
+}
+
 /* The rules of docs/renewal.md, once more. */
 void sim_past_known(const struct question *q) {
   struct job *j = &world.j[q->job];
@@ -135,9 +141,11 @@ void sim_past_known(const struct question *q) {
   bool was_calendar = c->braked_calendar;
   j->may_go = !q->a.problem;
   if (q->a.problem) return;
-  j->charged = q->account >= 0 ? q->account : j->slot >= 0 ? world.t[j->slot].account : -1;
+  sim_account_known(q);
+  j->charged = c->told_account >= 0 ? c->told_account
+               : j->slot >= 0       ? world.t[j->slot].account
+                                    : -1;
   c->braked_calendar = false;
-  c->told_account = q->account;
   if (j->automatic && !q->a.past.anyway && q->message >= 0) brake = by_rules(c, q, &wait);
   bool all = brake == RENEW_FREELY && q->a.past.has_sixtieth;
   if (all) brake = by_rate(q->a.past.sixtieth_age, HOUR, &wait);
@@ -146,12 +154,6 @@ void sim_past_known(const struct question *q) {
   if (j->may_go) return;
   c->braked_all = all;
   c->braked_until = brake == RENEW_STOPPED ? RENEW_NEVER : world.boot + wait;
-}
-
-/* Its row may have come since. */
-void sim_account_known(const struct question *q) {
-  struct conversation *c = sim_told_conversation(q->conversation);
-  if (!q->a.problem && q->a.head >= c->told_version) c->told_account = q->account;
 }
 
 /* ---- the claim ---- */

@@ -173,6 +173,10 @@ void sim_disconnect(void) {
   sim_add(NOTICES, chance(one_in(3) ? 2000 : 50), 0)->run = renewd.run;
 }
 
+void sim_refusal_is_on_its_way(void) {
+  if (!world.ending && one_in(6)) sim_disconnect();
+}
+
 static void connect_in(int64_t ms) { sim_add(CONNECTS, ms, 0)->run = renewd.run; }
 
 static void notice(void) {

@@ -492,8 +492,9 @@ const struct telling *sim_telling(unsigned run, uint64_t number);
 /* found: what the claim found; the event frees it. */
 void sim_receipt(unsigned run, uint64_t number, char result, struct question *found);
 
-/* The connection to the store is gone. */
+/* The connection to the store is gone; it may be when the store has refused a claim. */
 void sim_disconnect(void);
+void sim_refusal_is_on_its_way(void);
 void sim_renewd_starts(void);
 void sim_renewd_dies(void);
 /* An event for renewd. */

@@ -238,6 +238,7 @@ static void commit_all(bool tells) {
     done = t->next;
     if (t->run == store.producer) store.last = t->number;
     if (tells) sim_receipt(t->run, t->number, t->result, t->found);
+    if (tells && t->kind == TELL_CLAIM && t->result == 'r') sim_refusal_is_on_its_way();
     free(t);
   }
   sim_feed();

@@ -74,19 +74,38 @@ Test(renewd_address, what_waits_for_another_s_limit, .init = begin, .fini = core
   claims("hand");
 }
 
+static void row_says(const char *renewal) {
+  struct ck_row row = {.table = CK_CONVERSATIONS};
+  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz("hand");
+  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz("manual");
+  row.v[CK_CONVERSATIONS_RENEWAL] = ck_textz(renewal);
+  renew_step(&core, &(struct renew_event){.kind = RENEW_ROW, .as.row = &row}, at, &effects);
+}
+
 /* Its row came while that was asked for, and is newer. */
 Test(renewd_address, a_row_comes_before_the_answer, .init = begin, .fini = core_end) {
   job("hand", X, at.wall);
   happen(RENEW_TICK);
   const struct renew_effect *asked = queried(ACCOUNT);
-  struct ck_row row = {.table = CK_CONVERSATIONS};
-  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz("hand");
-  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz("manual");
-  row.v[CK_CONVERSATIONS_RENEWAL] = ck_textz("{\"account\":\"y\"}");
-  renew_step(&core, &(struct renew_event){.kind = RENEW_ROW, .as.row = &row}, at, &effects);
+  row_says("{\"account\":\"y\"}");
   answer(asked, (struct renew_answer){.renewal = CK_LIT("{\"account\":\"x\"}")});
   cr_expect_null(told(CK_OP_LIMIT));
   claims("hand");
+}
+
+/* The same of its past. */
+Test(renewd_address, a_row_comes_before_the_past, .init = begin, .fini = core_end) {
+  job("hand", TARGET, at.wall);
+  claims("hand");
+  const struct renew_past past = {.renewal = CK_LIT("{\"account\":\"x\"}")};
+  row_says("{\"account\":\"y\"}");
+  follow(3);
+  answer(past_query(), (struct renew_answer){.head = 2, .past = past});
+  claims("hand"); /* its turn was that of a target without an account */
+  answer(past_query(), (struct renew_answer){.head = 4, .past = past});
+  cr_assert_null(told(CK_OP_CLAIM), "another row is on its way");
+  claims("hand");
+  cr_assert_not_null(told(CK_OP_LIMIT));
 }
 
 /* Without an answer it is asked again. */
