@@ -20,6 +20,7 @@ struct known {
   json_t *conversation, *info; /* info: the answer to STATUS */
   json_t *unreached;           /* the store's row about it, or NULL */
   char *no_target;             /* why it has nowhere to go, or NULL */
+  char *target;                /* the snapshot of where it goes, or NULL */
   json_t *pauses;
   struct ck_buf pause; /* what pauses it, as a sentence; empty: nothing but its conversation */
   char *account;       /* the name of the one that it is charged to; empty: none */
@@ -127,8 +128,8 @@ static void held_text(struct ck_buf *b, const json_t *held, const struct known *
   add_help(b, k->conversation, until, now);
 }
 
-static bool has_client(const struct cli_job *j) {
-  json_t *target = json_loads(cli_member(j->row, "target_snapshot"), 0, NULL);
+static bool has_client(const struct known *k) {
+  json_t *target = json_loads(k->target ? k->target : "", 0, NULL);
   bool has = ck_kind_is_clients(ck_str_of(cli_member(target, "kind")));
   json_decref(target);
   return has;
@@ -143,7 +144,7 @@ static const char *waits_for(const struct cli_job *j, const struct known *k, int
   if (k->no_target) return k->no_target;
   if (json_is_null(next)) return "it has no due time; convkeep jobs retry makes it due now";
   if (json_integer_value(next) > now && k->unreached)
-    return has_client(j) ? "its client has not sent it; it is offered again when due"
+    return has_client(k) ? "its client has not sent it; it is offered again when due"
                          : "nothing reached its target; it is tried again when due, up to "
                            "renew.give_up";
   if (json_integer_value(next) > now) return "it is not due yet";
@@ -207,25 +208,26 @@ static void print_why(const struct cli_job *j, const struct known *k, const json
   print_attempts(lines);
 }
 
-/* *missing, which the caller frees: why the job has nowhere to go; NULL: it has a target. Also
- * known while the job is not due, and while renewd does not run. */
-static int target_missing(struct cli *c, const struct cli_job *j, char **missing) {
-  char *snapshot = NULL;
-  *missing = NULL;
-  if (strcmp(j->status, "pending") != 0) return CLI_GO_ON;
-  int rc = cli_target(c, cli_member(j->row, "local_conversation_id"), &snapshot, missing);
+/* Where it goes, or why it has nowhere to go: also known while the job is not due, and while renewd
+ * does not run, or has not written yet where one without a target goes. */
+static int learn_target(struct cli *c, const struct cli_job *j, struct known *k) {
   const char *own = cli_member(j->row, "target_snapshot");
-  if (*own && !(snapshot && strcmp(own, snapshot) == 0)) {
-    free(*missing);
-    *missing = NULL;
+  char *links = NULL;
+  int rc = CLI_GO_ON;
+  if (strcmp(j->status, "pending") == 0)
+    rc = cli_target(c, cli_member(j->row, "local_conversation_id"), &links, &k->no_target);
+  if (*own && !(links && strcmp(own, links) == 0)) {
+    free(k->no_target);
+    k->no_target = NULL;
   }
-  free(snapshot);
+  if (*own || links) k->target = ck_strdup(*own ? own : links);
+  free(links);
   return rc;
 }
 
 static int learn_pause(struct cli *c, const struct cli_job *j, struct known *k) {
   int rc = cli_pauses(c, &k->pauses);
-  k->account = cli_account_of(k->conversation, cli_member(j->row, "target_snapshot"));
+  k->account = cli_account_of(k->conversation, k->target ? k->target : "");
   const json_t *pause = cli_pause_of(k->pauses, j->row, k->conversation, k->account);
   if (!pause) return rc;
   ck_buf_text(&k->pause, "paused: ");
@@ -242,8 +244,8 @@ static int learn(struct cli *c, const struct cli_job *j, struct known *k) {
                          cli_member(j->row, "local_conversation_id"), &k->conversation);
   if (rc == CLI_GO_ON) rc = cli_query_one(c, "unreached", "job_id", j->id, &k->unreached);
   if (rc == CLI_GO_ON) rc = cli_status_of(c, &k->info);
-  if (rc == CLI_GO_ON) rc = learn_pause(c, j, k);
-  return rc == CLI_GO_ON ? target_missing(c, j, &k->no_target) : rc;
+  if (rc == CLI_GO_ON) rc = learn_target(c, j, k);
+  return rc == CLI_GO_ON ? learn_pause(c, j, k) : rc;
 }
 
 int cli_job_why(struct cli *c, const struct cli_job *j) {
@@ -259,6 +261,7 @@ int cli_job_why(struct cli *c, const struct cli_job *j) {
     if (rc == CLI_GO_ON) print_why(j, &k, lines);
   }
   free(k.no_target);
+  free(k.target);
   json_decref(k.pauses);
   ck_buf_free(&k.pause);
   free(k.account);

@@ -9,40 +9,19 @@
 
 #include "proto/daemon.h"
 #include "renewd/pauses.h"
+#include "renewd/planned.h"
 #include "renewd/renewd.h"
 
 #define START_MS 60000  /* for the store's rows to have come */
 #define SILENT_MS 10000 /* for an answer to come */
 #define FAR_MS INT64_C(3153600000000)
 
-/* A job that the core would make. */
-struct made {
-  struct made *next;
-  char *job_id, *conversation_id, *message_id, *payload, *payload_kind, *snapshot;
-};
-
 struct plan {
   struct renewd r; /* without outcomes and channels */
-  struct made *made;
+  struct renew_planned planned;
   size_t asked; /* questions without an answer */
   struct ck_err error;
 };
-
-static struct made *made_of(const struct plan *p, struct ck_str job_id) {
-  struct made *m = p->made;
-  while (m && !ck_str_is(job_id, m->job_id)) m = m->next;
-  return m;
-}
-
-static void made_free(struct made *m) {
-  free(m->job_id);
-  free(m->conversation_id);
-  free(m->message_id);
-  free(m->payload);
-  free(m->payload_kind);
-  free(m->snapshot);
-  free(m);
-}
 
 /* ---- lines ---- */
 
@@ -63,7 +42,8 @@ static json_t *line_of(const struct plan *p, const struct renew_job *j) {
   put(o, "job_id", ck_str_of(j->node.id));
   put(o, "local_conversation_id", ck_str_of(j->of->node.id));
   json_object_set_new(o, "automatic", json_boolean(j->automatic && !j->anyway));
-  json_object_set_new(o, "made", json_boolean(made_of(p, ck_str_of(j->node.id)) != NULL));
+  json_object_set_new(o, "made",
+                      json_boolean(renew_planned_is_made(&p->planned, ck_str_of(j->node.id))));
   return o;
 }
 
@@ -148,23 +128,12 @@ static void give_lease(struct renew_answer *a, const struct renew_job *j) {
   }
 }
 
-static void give_made(struct renew_answer *a, const struct made *m) {
-  a->job = (struct renew_row){.head = a->head,
-                              .conversation_id = ck_str_of(m->conversation_id),
-                              .message_id = ck_str_of(m->message_id),
-                              .payload = ck_str_of(m->payload),
-                              .payload_kind = ck_str_of(m->payload_kind),
-                              .snapshot = ck_str_of(m->snapshot),
-                              .max_attempts = 1};
-}
-
 static void answered(void *self, uint64_t ticket, const struct renew_answer *answer) {
   struct asked *q = self;
   struct plan *p = q->p;
   struct renew_answer a = *answer;
-  const struct made *m = made_of(p, ck_str_of(q->job_id));
   p->asked--;
-  if (m && (q->parts & RENEW_ABOUT_JOB)) give_made(&a, m);
+  if (q->parts & RENEW_ABOUT_JOB) renew_planned_give(&p->planned, ck_str_of(q->job_id), &a);
   if (q->parts & RENEW_ABOUT_LEASE)
     give_lease(&a, renew_core_job(&p->r.core, ck_str_of(q->job_id)));
   a.past.sixtieth_age += p->r.ahead;
@@ -205,6 +174,7 @@ static void row_of(struct plan *p, struct ck_str job_id, const char *status,
   row.v[CK_JOBS_TARGET_SNAPSHOT] = ck_text(snapshot);
   row.v[CK_JOBS_ATTEMPT_COUNT] = ck_int(j->attempt_count);
   row.v[CK_JOBS_NEXT_ATTEMPT_AT] = ck_int(j->next_attempt_at);
+  if (j->tried) row.v[CK_JOBS_LAST_ATTEMPT_AT] = ck_int(0); /* when does not matter */
   renew_happens(&p->r, &(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
   free(id);
   free(conversation);
@@ -212,15 +182,7 @@ static void row_of(struct plan *p, struct ck_str job_id, const char *status,
 
 static void make(struct plan *p, const struct ck_row *given) {
   struct ck_row row = *given;
-  struct made *m = ck_zalloc(sizeof *m);
-  *m = (struct made){p->made,
-                     ck_str_dup(ck_row_key(given)),
-                     ck_str_dup(ck_row_text(given, CK_JOBS_LOCAL_CONVERSATION_ID)),
-                     ck_str_dup(ck_row_text(given, CK_JOBS_MESSAGE_ID)),
-                     ck_str_dup(ck_row_text(given, CK_JOBS_PAYLOAD)),
-                     ck_str_dup(ck_row_text(given, CK_JOBS_PAYLOAD_KIND)),
-                     ck_str_dup(ck_row_text(given, CK_JOBS_TARGET_SNAPSHOT))};
-  p->made = m;
+  renew_planned_make(&p->planned, given);
   row.v[CK_JOBS_STATUS] = ck_textz("pending");
   renew_happens(&p->r, &(struct renew_event){.kind = RENEW_ROW, .as.row = &row});
 }
@@ -274,13 +236,18 @@ static void cancel(struct plan *p, const struct ck_cancel *c) {
   row_of(p, c->job_id, "failed", (struct ck_str){0});
 }
 
+static void address(struct plan *p, const struct ck_row *given) {
+  struct ck_str snapshot = ck_row_text(given, CK_JOBS_TARGET_SNAPSHOT);
+  renew_planned_address(&p->planned, ck_row_key(given), snapshot);
+  row_of(p, ck_row_key(given), "pending", snapshot);
+}
+
 /* The store would take it. */
 static void take(struct plan *p, const struct renew_effect *e) {
   const struct ck_mutation *m = &e->as.tell.mutation;
   const struct ck_row *row = e->as.tell.row;
   if (m->kind == CK_OP_PUT && row && row->table == CK_JOBS) make(p, row);
-  if (m->kind == CK_OP_UPDATE && row && row->table == CK_JOBS)
-    row_of(p, ck_row_key(row), "pending", ck_row_text(row, CK_JOBS_TARGET_SNAPSHOT));
+  if (m->kind == CK_OP_UPDATE && row && row->table == CK_JOBS) address(p, row);
   if (m->kind == CK_OP_SUPERSEDE) supersede(p, e->ticket, m->as.supersede.job_id);
   if (m->kind == CK_OP_END) end_attempt(p, &m->as.end);
   if (m->kind == CK_OP_CANCEL) cancel(p, &m->as.cancel);
@@ -384,10 +351,7 @@ static void end(struct plan *p) {
   renew_paused_free(&p->r.paused);
   renew_core_free(&p->r.core);
   renew_effects_free(&p->r.effects);
-  for (struct made *m; (m = p->made);) {
-    p->made = m->next;
-    made_free(m);
-  }
+  renew_planned_free(&p->planned);
 }
 
 int renew_plan_main(const struct ck_settings *s, int argc, char **argv) {

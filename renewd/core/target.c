@@ -73,6 +73,7 @@ static char *take_url(const json_t *payload) {
 int renew_target_parse(struct renew_target *t, struct ck_str snapshot, struct ck_err *err) {
   memset(t, 0, sizeof *t);
   json_error_t e;
+  if (!snapshot.n) return ck_fail(err, "it has no target");
   json_t *o = json_loadb(snapshot.s ? snapshot.s : "", snapshot.n, 0, &e);
   if (!json_is_object(o)) {
     ck_fail(err, "target_snapshot: %s", o ? "not an object" : e.text);
