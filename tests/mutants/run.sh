@@ -8,13 +8,17 @@
 # tests/mutants/list has the faults; its head explains an entry. A fault that cannot be planted or
 # does not compile, or whose tests fail without it, is an error of the list and counts as failed. If
 # all are planted, two may be missed; otherwise none.
+#
+# Tests are run without the fault first, and may take long: the machine may be busy. With it they
+# get several times as long as they took then, so that one that hangs is told from one that is slow.
 set -u
 cd "$(dirname "$0")/../.."
 source=$PWD
 build=$(realpath "$1")
 shift
 tree=$build/mutants/tree log=$build/mutants/log
-TEST_SECONDS=180
+TEST_SECONDS=180   # at least, with a fault
+SOUND_SECONDS=1200 # without
 MISSED_MAX=0
 [ $# -gt 0 ] || MISSED_MAX=2
 
@@ -79,25 +83,29 @@ make_suite() { # SUITE
 # ---- one of them ----
 
 child=''
-scratch=$(mktemp -d /tmp/ckm.XXXXXX)
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/ckm.XXXXXX")
 trap 'rm -rf "$scratch" "$scratch.c"' EXIT
 trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null; exit 130' INT TERM
 
-# 0: all pass. 1: one fails, or hangs. 2: there is no such test.
-run_tests() { # SUITE TESTS LOG
+# 0: all pass. 1: one fails, or hangs. 2: none was run. `came` is what came of it.
+run_tests() { # SUITE TESTS LOG SECONDS
     local jobs=1 code tested passing
     [ "$1" != unit ] || jobs=2
     (cd "$tree" && CONVKEEP_BUILD=$tree/build TMPDIR=$scratch exec \
-        timeout --kill-after=10 $TEST_SECONDS \
-        "build/tests/$1" --jobs $jobs --filter "$2" </dev/null) >>"$3" 2>&1 &
+        timeout --kill-after=10 "$4" \
+        "build/tests/$1" --jobs $jobs --filter "$2" </dev/null) >"$3.run" 2>&1 &
     child=$!
     wait "$child"
     code=$?
     child=''
     rm -rf "${scratch:?}"/*
-    [ $code != 124 ] && [ $code -lt 128 ] || return 1
-    read -r tested passing < <(sed 's/\x1b\[[0-9;]*m//g' "$3" |
+    read -r tested passing < <(sed 's/\x1b\[[0-9;]*m//g' "$3.run" |
         sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\1 \2/p' | tail -1)
+    cat "$3.run" >>"$3" && rm "$3.run"
+    came="they are not done after $4 s"
+    [ $code != 124 ] && [ $code != 137 ] || return 1
+    came="build/tests/$1 ended with $code; ${passing:-0} of ${tested:-0} passed"
+    [ $code -lt 128 ] || return 1
     [ "${tested:-0}" -gt 0 ] || return 2
     [ $code = 0 ] && [ "$passing" = "$tested" ]
 }
@@ -109,25 +117,36 @@ fail() { # NAME SECONDS WHY
     say FAIL "$1" "$2" "$3"
 }
 
-# Tests that fail without a fault would catch anything.
-declare -A sound
+# Tests that fail without a fault would catch anything. `took` is how many seconds they took, `why`
+# what is wrong with them.
+declare -A sound=() sound_took=() sound_why=()
+sounds=0
 check_sound() { # SUITE TESTS
-    local id="$1 $2"
+    local id="$1 $2" said begin=$SECONDS
     if [ -z "${sound[$id]:-}" ]; then
-        make_suite "$1" >>"$log/sound" 2>&1 && run_tests "$1" "$2" "$log/sound"
+        said=$log/sound-$((++sounds))
+        why="it does not build: $said"
+        make_suite "$1" >"$said" 2>&1 && {
+            begin=$SECONDS
+            run_tests "$1" "$2" "$said" $SOUND_SECONDS
+        }
         sound[$id]=$?
+        [ -z "${came:-}" ] || why="without it its tests do not pass: $came: $said"
+        sound_took[$id]=$((SECONDS - begin)) sound_why[$id]=$why came=''
+        [ "${sound[$id]}" = 0 ] || tail -20 "$said" | sed 's/^/    /'
     fi
+    took=${sound_took[$id]} why=${sound_why[$id]}
     return "${sound[$id]}"
 }
 
 # Plants the fault, builds, tests, and removes it again.
-try_planted() { # NUMBER: says what came of it
+try_planted() { # NUMBER SECONDS: says what came of it
     local n=$1 begin=$SECONDS said=$log/${names[$1]} code
     make_suite "${suites[n]}" >"$said" 2>&1 || {
         fail "${names[n]}" $((SECONDS - begin)) "it does not build: $said"
         return
     }
-    run_tests "${suites[n]}" "${tests[n]}" "$said"
+    run_tests "${suites[n]}" "${tests[n]}" "$said" "$2"
     code=$?
     case $code in
     0)
@@ -135,19 +154,20 @@ try_planted() { # NUMBER: says what came of it
         say FAIL "${names[n]}" $((SECONDS - begin)) "not caught: ${whats[n]} (${files[n]})"
         ;;
     1) caught=$((caught + 1)) && say caught "${names[n]}" $((SECONDS - begin)) "${whats[n]}" ;;
-    *) fail "${names[n]}" $((SECONDS - begin)) "no test is called ${suites[n]} ${tests[n]}" ;;
+    *) fail "${names[n]}" $((SECONDS - begin)) "no test of ${tests[n]} was run: $came: $said" ;;
     esac
 }
 
 try() { # NUMBER
-    local n=$1 file=$tree/${files[$1]} why
+    local n=$1 file=$tree/${files[$1]} why took
     check_sound "${suites[n]}" "${tests[n]}" || {
-        fail "${names[n]}" 0 "without it its tests do not pass, or are not there: $log/sound"
+        fail "${names[n]}" "$took" "$why"
         return
     }
+    took=$((took * 4 > TEST_SECONDS ? took * 4 : TEST_SECONDS))
     cp "$file" "$scratch.c" 2>/dev/null
     if why=$(tests/mutants/plant.pl "$file" "${olds[n]}" "${news[n]}" 2>&1); then
-        try_planted "$n"
+        try_planted "$n" "$took"
     else
         fail "${names[n]}" 0 "${why#"$tree/"}"
     fi
