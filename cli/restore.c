@@ -235,12 +235,7 @@ static void report(const struct outcome *o) {
   if (o->copied)
     ck_buf_printf(&text, "%llu %s copied back\n", (unsigned long long)o->copied,
                   ck_noun(o->copied, "attachment was", "attachments were"));
-  int64_t paused = cli_member_int(line, "paused", 0), damaged = cli_member_int(line, "damaged", 0);
-  if (damaged)
-    ck_buf_printf(&text,
-                  "%lld %s not as convkeep wrote them: the copy was damaged, or another program "
-                  "made it; convkeep doctor says what to do\n",
-                  (long long)damaged, ck_noun((uint64_t)damaged, "page is", "pages are"));
+  int64_t paused = cli_member_int(line, "paused", 0);
   if (paused)
     ck_buf_printf(&text,
                   "%lld conversation%s paused: follow-ups due there may have been delivered since "
@@ -270,22 +265,28 @@ static int tell_forgotten(struct cli *c) {
   return cli_forgotten_note_again(c); /* the backup may be another folder's */
 }
 
-/* What is restored is restored, also if attachments are missing; but that is said. */
+/* What is restored is restored, also if something of it is damaged or missing; but that is said. */
 static int tell(struct outcome *o) {
   if (!o->line) return CLI_DONE;
+  int64_t damaged = cli_member_int(o->line, "damaged", 0);
   if (o->c->json)
     report_json(o);
   else
     report(o);
   json_decref(o->line);
-  if (o->missing == 0) return CLI_DONE;
   fflush(stdout);
-  cli_error(o->c, o->file,
-            "%llu %s missing: not in the folder attachments beside it (the first: %s); copy that "
-            "folder to %s, or import the exports again",
-            (unsigned long long)o->missing, ck_noun(o->missing, "attachment is", "attachments are"),
-            o->first.text, o->c->dir);
-  return CLI_FAILED;
+  if (damaged)
+    cli_error(o->c, o->file,
+              "%lld %s not as convkeep wrote them: the copy was damaged, or another program made "
+              "it; convkeep doctor says what to do",
+              (long long)damaged, ck_noun((uint64_t)damaged, "page is", "pages are"));
+  if (o->missing)
+    cli_error(o->c, o->file,
+              "%llu %s missing: not in the folder attachments beside it (the first: %s); copy that "
+              "folder to %s, or import the exports again",
+              (unsigned long long)o->missing,
+              ck_noun(o->missing, "attachment is", "attachments are"), o->first.text, o->c->dir);
+  return damaged || o->missing ? CLI_FAILED : CLI_DONE;
 }
 
 static int put_in_place(struct cli *c, const char *file) {
