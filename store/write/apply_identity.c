@@ -84,15 +84,14 @@ static bool is_same(const struct ck_row *message, const struct ck_row *copy, boo
                         *given = &copy->v[CK_MESSAGES_OBSERVED_AT];
   bool same_time = given->state == CK_INT && time->as.i == given->as.i;
   return (begins_with(a, b) || begins_with(b, a)) && (same_time || !timed) &&
-         ck_str_eq(ck_row_text(message, CK_MESSAGES_ROLE),
-                   ck_trim(ck_row_text(copy, CK_MESSAGES_ROLE)));
+         ck_str_eq(ck_row_text(message, CK_MESSAGES_ROLE), ck_row_text(copy, CK_MESSAGES_ROLE));
 }
 
 /* 1: the message that it may be a copy of was forgotten, so it is left out; 0; -1. */
 static int copies_forgotten(struct apply *a, const struct ck_row *copy, const struct home *given,
                             struct ck_err *err) {
   const struct ck_row *gone;
-  int rc = apply_find_forgotten(a, CK_MESSAGES, ck_trim(ck_row_key(copy)), &gone, err);
+  int rc = apply_find_forgotten(a, CK_MESSAGES, ck_row_key(copy), &gone, err);
   if (rc > 0 && differ(ck_row_text(gone, CK_FORGOTTEN_PLATFORM), given->platform)) rc = 0;
   if (rc > 0) rc = apply_leaves_out(a, copy, err);
   if (rc > 0) set_home(a, given->platform, given->conversation);
@@ -101,10 +100,11 @@ static int copies_forgotten(struct apply *a, const struct ck_row *copy, const st
 
 int mutate_copy(struct apply *a, const struct ck_copy *m, struct ck_err *err) {
   struct ck_row row;
-  if (apply_decode_row(a, &row, CK_LIT("messages"), m->row, err)) return -1;
-  const struct home given = {ck_trim(ck_row_text(&row, CK_MESSAGES_PLATFORM)),
-                             ck_trim(ck_row_text(&row, CK_MESSAGES_CONVERSATION_ID))};
-  const struct entry *e = apply_find(a, CK_MESSAGES, ck_trim(ck_row_key(&row)), err);
+  if (apply_decode_row(a, &row, CK_LIT("messages"), m->row, err) || rules_clean(&row, err))
+    return -1;
+  const struct home given = {ck_row_text(&row, CK_MESSAGES_PLATFORM),
+                             ck_row_text(&row, CK_MESSAGES_CONVERSATION_ID)};
+  const struct entry *e = apply_find(a, CK_MESSAGES, ck_row_key(&row), err);
   if (!e) return -1;
   bool elsewhere = e->exists &&
                    ck_str_eq(ck_row_text(&e->row, CK_MESSAGES_PLATFORM), given.platform) &&

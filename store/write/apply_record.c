@@ -304,11 +304,7 @@ static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct
   if (joins) return joins;
   if (write->table == CK_JOBS) return put_job(a, e, write, err);
   struct rules_write how = {.now = a->now, .age = age, .news = is_news(a, write)};
-  if (write->table == CK_SESSIONS) {
-    int rc = sessions_put(a, e, write, &how, err);
-    a->run = (struct session_run){0}; /* the next one begins where this one ends */
-    return rc;
-  }
+  if (write->table == CK_SESSIONS) return sessions_put(a, e, write, &how, err);
   how.details = identity_details(a, write, given);
   bool inserts = !e->exists;
   if (put_other(a, e, write, &how, err)) return -1;
@@ -334,6 +330,8 @@ int apply_put(struct apply *a, struct ck_row *write, int64_t age, struct ck_err 
   uint64_t head = a->head;
   int64_t fresh = a->fresh[write->table];
   int rc = put_record(a, write, age, err);
+  if (write->table == CK_SESSIONS)
+    a->run = (struct session_run){0}; /* the next one begins where this one ends */
   if (rc) return rc < 0 ? -1 : 0;
   count_message(a, write->table, a->fresh[write->table] > fresh, a->head > head);
   return 0;

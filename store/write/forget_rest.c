@@ -1,6 +1,8 @@
 /* What is left of a conversation without one of its messages: its last message, its counts. */
 #include "store/write/forget.h"
 
+#include "proto/ages.h"
+
 /* ?1 and ?2: the message's conversation and platform. */
 static sqlite3_stmt *ask_of(struct apply *a, const char *sql, const struct ck_row *gone,
                             struct ck_str third, struct ck_err *err) {
@@ -15,9 +17,11 @@ static sqlite3_stmt *ask_of(struct apply *a, const char *sql, const struct ck_ro
   return s;
 }
 
-/* What stood last before it: the message above it, else the newest one. */
+/* What stood last before it: the message above it, else the newest one. Which others are of its
+ * conversation, a message that does not name one does not say. */
 #define LAST_OF \
   "SELECT id, observed_at FROM messages WHERE conversation_id IS ?1 AND +platform = ?2" \
+  " AND (?1 IS NOT NULL OR id = ?3)" \
   " ORDER BY id = ?3 DESC, observed_at DESC, version DESC LIMIT 1"
 
 static int find_last(struct apply *a, const struct ck_row *gone, struct ck_row *conversation,
@@ -49,6 +53,10 @@ static int mend_conversation(struct apply *a, const struct ck_row *gone, struct 
   }
   bool changes = last || e->row.v[CK_CONVERSATIONS_SUMMARY].state == CK_TEXT;
   if (rc == 0 && changes) {
+    char text[CK_AGES_BYTES];
+    int64_t ages[CK_COLUMNS_MAX];
+    ck_ages_read(ages, &e->row);
+    row.v[CK_CONVERSATIONS_AGES] = ck_text(ck_ages_write(text, &row, ages));
     row.v[CK_CONVERSATIONS_UPDATED_AT] = ck_int(a->now);
     rc = apply_change(a, e, &row, err);
   }
@@ -74,8 +82,11 @@ static int mend_conversations(struct apply *a, const struct ck_row *gone, struct
   return rc;
 }
 
-static void count_down(struct ck_value *count, int64_t n) {
-  if (count->state == CK_INT) count->as.i = count->as.i > n ? count->as.i - n : 0;
+/* True: it is another count now. */
+static bool count_down(struct ck_value *count, int64_t n) {
+  int64_t before = count->state == CK_INT ? count->as.i : 0;
+  if (before > 0) count->as.i = before > n ? before - n : 0;
+  return before > 0 && n > 0;
 }
 
 static int mend_session(struct apply *a, const struct ck_row *gone, int64_t executions,
@@ -87,9 +98,9 @@ static int mend_session(struct apply *a, const struct ck_row *gone, int64_t exec
   if (keys.n && !e) rc = -1;
   if (e && e->exists) {
     struct ck_row row = e->row;
-    count_down(&row.v[CK_SESSIONS_MESSAGE_COUNT], 1);
-    count_down(&row.v[CK_SESSIONS_EXECUTION_COUNT], executions);
-    rc = apply_change(a, e, &row, err);
+    bool changes = count_down(&row.v[CK_SESSIONS_MESSAGE_COUNT], 1);
+    changes |= count_down(&row.v[CK_SESSIONS_EXECUTION_COUNT], executions);
+    if (changes) rc = apply_change(a, e, &row, err);
   }
   forget_keys_free(&keys);
   return rc;

@@ -16,6 +16,7 @@
 #include "proto/clock.h"
 #include "proto/map.h"
 #include "test_store_help.h"
+#include "test_store_model_said.h"
 
 #define YEAR (365 * INT64_C(86400000))
 #define STEPS 20000
@@ -35,6 +36,7 @@ static unsigned step;
 static int64_t truth, stepped, boot;
 static unsigned starts;
 static uint64_t waits; /* that were compared */
+static unsigned forgets;
 
 #define must(condition, ...) \
   do { \
@@ -46,18 +48,6 @@ static void fail_at(char *what) {
 }
 
 /* ---- comparing ---- */
-
-static const char *said(const struct m_value *v) {
-  if (v->is == M_INT) return ck_sprintf("%" PRId64, v->i);
-  return v->is == M_STR ? ck_sprintf("'%.*s' (%zu bytes)", (int)v->s.n, v->s.s, v->s.n) : "NULL";
-}
-
-static struct m_value stored(sqlite3_stmt *q, int c) {
-  int type = sqlite3_column_type(q, c);
-  if (type == SQLITE_INTEGER) return (struct m_value){.is = M_INT, .i = sqlite3_column_int64(q, c)};
-  return type == SQLITE_NULL ? (struct m_value){.is = M_NULL}
-                             : (struct m_value){.is = M_STR, .s = db_str(q, c)};
-}
 
 static bool same(const struct m_value *a, const struct m_value *b) {
   return a->is == b->is &&
@@ -86,9 +76,9 @@ static void compare_table(int t) {
     const struct m_record *r = m_find(&m.now, t, key);
     must(r, "%s has '%.*s', which it should not", m_tables[t].name, (int)key.n, key.s);
     for (int c = 0; m_tables[t].column[c].name; ++c) {
-      struct m_value v = stored(all[t], c + 1);
+      struct m_value v = m_stored(all[t], c + 1);
       must(same(&v, &r->v[c]), "%s.%s of '%.*s' is %s, not %s", m_tables[t].name,
-           m_tables[t].column[c].name, (int)key.n, key.s, said(&v), said(&r->v[c]));
+           m_tables[t].column[c].name, (int)key.n, key.s, m_said(&v), m_said(&r->v[c]));
     }
     must((uint64_t)sqlite3_column_int64(all[t], 0) == r->version,
          "%s '%.*s' has version %lld, not %" PRIu64, m_tables[t].name, (int)key.n, key.s,
@@ -140,6 +130,19 @@ static void compare_automation(void) {
   }
   sqlite3_finalize(q);
   must(n == expected, "%d on auto, not %d", n, expected);
+}
+
+static void compare_forgotten(void) {
+  int n = 0;
+  sqlite3_stmt *q = ask("SELECT forgotten_id, table_name, record_key, forgotten_with, platform,"
+                        " conversation_id, static_path, forgotten_at, taken_back, version"
+                        " FROM forgotten");
+  for (; sqlite3_step(q) == SQLITE_ROW; ++n) {
+    char *wrong = m_gone_differs(&m.now, q);
+    must(!wrong, "%s", wrong);
+  }
+  sqlite3_finalize(q);
+  must(n == m.now.gones, "%d were forgotten, not %d", n, m.now.gones);
 }
 
 static void compare_wait(struct ck_str row) {
@@ -220,6 +223,7 @@ static void compare(void) {
   compare_leases();
   compare_automation();
   compare_waits();
+  compare_forgotten();
   compare_rest();
   sh_check_keys(&s);
 }
@@ -276,6 +280,15 @@ static void start_machine(void) {
 
 /* ---- store and model side by side ---- */
 
+static void take_result(const struct m_mutation *list, int n) {
+  char is = sh_apply(&s), expected = m_apply(&m, list, n);
+  must(is == expected, "the store says %c, the model %c; %s;%s", is ? is : '0', expected,
+       s.reason.text, m_named(list, n));
+  size_t number = strlen(letters);
+  letters[number] = is;
+  if (is == 'r') refused[refused_count++] = (unsigned)number + 1;
+}
+
 static void apply_both(void) {
   struct m_mutation list[MUTATIONS];
   struct ck_buf row = {0};
@@ -286,16 +299,28 @@ static void apply_both(void) {
     sh_mutate(&s, &w);
   }
   ck_buf_free(&row);
-  char is = sh_apply(&s), expected = m_apply(&m, list, n);
-  must(is == expected, "the store says %c, the model %c; %s", is ? is : '0', expected,
-       s.reason.text);
-  size_t number = strlen(letters);
-  letters[number] = is;
-  if (is == 'r') refused[refused_count++] = (unsigned)number + 1;
+  take_result(list, n);
+}
+
+static void commit_both(void);
+
+/* It is alone in its transaction, and all its records go at once: test_store_model_forget.c has the
+ * pieces. */
+static void forget_or_remember(void) {
+  struct m_mutation one = m_chance_forget(&m);
+  struct ck_mutation w = m_wire(&one, NULL);
+  commit_both();
+  pass_time();
+  apply_resize_forget(s.apply, 1 << 20);
+  sh_mutate(&s, &w);
+  take_result(&one, 1);
+  forgets += strchr("nu", letters[strlen(letters) - 1]) != NULL && one.kind == CK_OP_FORGET;
+  commit_both();
+  while (sh_forget_piece(&s)) continue;
 }
 
 static void commit_both(void) {
-  int rc = sh_commit(&s);
+  int rc = s.begun ? sh_commit(&s) : 0;
   must(rc == 0, "not committed: %s", s.reason.text);
   m_copy(&m.committed, &m.now);
   memcpy(committed_letters, letters, sizeof letters);
@@ -318,6 +343,10 @@ static unsigned live(unsigned steps) {
   while (strlen(letters) < steps) {
     unsigned batch = 1 + (unsigned)sh_below(sh_below(4) ? 4 : 20);
     for (unsigned i = 0; i < batch && strlen(letters) < steps; ++i, ++done, ++step) apply_both();
+    if (sh_below(8) == 0 && strlen(letters) < steps) {
+      forget_or_remember();
+      ++done, ++step;
+    }
     if (sh_below(60) == 0)
       forget_both();
     else
@@ -365,7 +394,8 @@ Test(store_model, random_changesets, .timeout = 7200) {
   }
   fprintf(stderr,
           "model: %u changesets in %u worlds from seed %" PRIu64
-          ": %u new, %u updated, %u unchanged, %u refused, %" PRIu64 " waits, %lld ms\n",
-          done, worlds, first, count['n'], count['u'], count['='], count['r'], waits,
+          ": %u new, %u updated, %u unchanged, %u refused, %u forgotten, %" PRIu64
+          " waits, %lld ms\n",
+          done, worlds, first, count['n'], count['u'], count['='], count['r'], forgets, waits,
           (long long)(ck_boot_ms() - begin));
 }

@@ -60,6 +60,8 @@ struct m_mutation {
   struct ck_claim claim;
   struct ck_end end;
   struct ck_cursor cursor;
+  struct ck_forget forget;
+  struct ck_remember remember;
   int64_t age; /* of a PUT or COPY */
   bool timed;  /* of a COPY */
 };
@@ -97,6 +99,18 @@ struct m_wait {
   int64_t written;      /* wall */
 };
 
+/* That a record was forgotten, or what a platform calls a conversation. */
+struct m_gone {
+  struct ck_str id, table, key, with; /* id, with: TABLE/KEY */
+  struct m_value platform, conversation, path;
+  int64_t at;
+  bool back; /* it may come again */
+  uint64_t version;
+};
+
+#define M_GONE 4096
+#define M_REMOTE "remote_conversations"
+
 /* Everything that a commit makes durable. Text is borrowed from the writes, which live as long as
  * the world. */
 struct m_state {
@@ -105,6 +119,8 @@ struct m_state {
   struct m_lease lease[M_FEW];
   struct m_automation automation[M_FEW];
   struct m_wait wait[M_WAITS];
+  struct m_gone gone[M_GONE];
+  int gones;
   struct m_value cursor;
   uint64_t head;
 };
@@ -149,6 +165,8 @@ void m_machine_starts(struct model *m, m_kept *kept);
 
 /* ---- random mutations: tests/unit/test_store_model_chance.c ---- */
 
+/* A FORGET or a REMEMBER, which is alone in its changeset, and most of which makes sense. */
+struct m_mutation m_chance_forget(const struct model *m);
 /* Makes random mutations, most of which make sense in this state, with times around that one.
  * Returns how many. */
 int m_chance(const struct model *m, struct m_mutation *list, int most, int64_t around);

@@ -175,6 +175,33 @@ static int make_observation(const struct m_state *s, struct m_mutation *list,
   return n;
 }
 
+/* Of what is there, of what went, or any. */
+static struct ck_str some_forgettable(const struct m_state *s, int table, bool back) {
+  if (back && s->gones && !one_in(8)) {
+    const struct ck_str with = s->gone[sh_below((uint64_t)s->gones)].with;
+    const char *id = memchr(with.s, '/', with.n);
+    return (struct ck_str){id + 1, with.n - (size_t)(id + 1 - with.s)};
+  }
+  static const struct ck_str odd[] = {TEXT("p:r1"), TEXT("q:r2"), TEXT(" "),      TEXT(""),
+                                      TEXT(" c1 "), TEXT("m1\n"), TEXT("nothing")};
+  if (one_in(10)) return ANY(odd);
+  if (s->rows[table] && !one_in(4)) return s->row[table][sh_below((uint64_t)s->rows[table])].v[0].s;
+  return m_some_key(table);
+}
+
+struct m_mutation m_chance_forget(const struct model *m) {
+  bool conversation = one_in(2), back = one_in(3);
+  struct m_mutation w = {.kind = back ? CK_OP_REMEMBER : CK_OP_FORGET};
+  struct ck_str kind = conversation ? CK_LIT("conversation") : CK_LIT("message"),
+                id = some_forgettable(&m->now, conversation ? CONVERSATIONS : MESSAGES, back);
+  if (one_in(60)) kind = CK_LIT("session");
+  if (back)
+    w.remember = (struct ck_remember){kind, id};
+  else
+    w.forget = (struct ck_forget){kind, id, one_in(4)};
+  return w;
+}
+
 int m_chance(const struct model *m, struct m_mutation *list, int most, int64_t around) {
   static const int often[] = {MESSAGES,      EXECUTIONS,    SESSIONS, SESSIONS,
                               CONVERSATIONS, CONVERSATIONS, LINKS,    LINKS,

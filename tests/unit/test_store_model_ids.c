@@ -25,7 +25,10 @@ static struct ck_str derived(struct model *m, struct ck_str id, const struct ck_
 static void mean(struct model *m, bool makes, struct m_value *id) {
   if (id->is != M_STR || !m->platform.n) return;
   struct m_record *r = m_find(&m->now, MESSAGES, id->s);
-  if (!r || is_at_home(m, r)) return;
+  const struct m_gone *gone = r ? NULL : m_away(m, MESSAGES, id->s);
+  bool elsewhere =
+      gone && (differ(gone->platform, m->platform) || differ(gone->conversation, m->conversation));
+  if (r ? is_at_home(m, r) : !elsewhere) return;
   struct ck_str parts[] = {m->platform, m->conversation, id->s};
   struct ck_str made = derived(m, id->s, parts, 3);
   if (makes || m_find(&m->now, MESSAGES, made)) *id = text_of(made);

@@ -74,17 +74,31 @@ static bool is_fresh(const struct model *m, struct ck_str message) {
   return false;
 }
 
+static void end_run(struct model *m) {
+  m->run_messages = m->run_executions = 0;
+  m->known = m->run_copied = m->run_own = false;
+}
+
+/* What was forgotten is left out. */
+static bool leave_out(struct model *m, int table) {
+  if (table == SESSIONS) end_run(m);
+  return true;
+}
+
 static bool put_given(struct model *m, const struct m_mutation *mutation, struct writing w) {
   int table = mutation->table;
   struct ck_str id = w.given[0].s;
   if (table == JOBS) return m_put_job(m, &w);
   m_find_ids(m, table, &w);
   if (!same_text(id, w.given[0].s)) w.given[m_column(table, "static_path")] = (struct m_value){0};
+  if (m_leaves_out(m, table, w.given)) return leave_out(m, table);
+  m_drop_away(m, table, w.given);
   struct m_record *old = NULL;
   if (table == LINKS)
     old = m_link_of(&m->now, w.given[m_column(LINKS, "platform")],
                     w.given[m_column(LINKS, "remote_conversation_id")]);
   if (!old) old = m_find(&m->now, table, w.given[0].s);
+  if (m_leads_away(m, old, table, w.given)) return leave_out(m, table);
   struct m_value last =
       table == CONVERSATIONS ? w.given[m_column(table, "last_message_id")] : null();
   w.news = table == CONVERSATIONS ? is_fresh(m, last.s)
@@ -92,8 +106,7 @@ static bool put_given(struct model *m, const struct m_mutation *mutation, struct
                                   : m->fresh_messages + m->fresh_executions > 0;
   if (table == SESSIONS) {
     bool ok = put_session(m, old, &w, mutation->age);
-    m->run_messages = m->run_executions = 0;
-    m->known = m->run_copied = m->run_own = false;
+    end_run(m);
     return ok;
   }
   if (old) m_note_known(m, table, old);
@@ -111,10 +124,24 @@ static bool put(struct model *m, const struct m_mutation *mutation) {
   return m_read_write(mutation, w.given) && put_given(m, mutation, w);
 }
 
+/* What it may be a copy of was forgotten: that is known of the platform's id, wherever it comes. */
+static bool copies_away(struct model *m, const struct m_value given[]) {
+  const struct m_gone *gone = m_away(m, MESSAGES, given[0].s);
+  struct m_value platform = given[m_column(MESSAGES, "platform")];
+  if (!gone) return false;
+  bool other =
+      gone->platform.is == M_STR && platform.is == M_STR && !same(gone->platform, platform);
+  if (other) return false;
+  m->platform = text_or_none(platform);
+  m->conversation = text_or_none(given[m_column(MESSAGES, "conversation_id")]);
+  return true;
+}
+
 static bool copy(struct model *m, const struct m_mutation *mutation) {
   struct writing w = {0};
   if (!m_read_write(mutation, w.given)) return false;
   int home = m_column(MESSAGES, "conversation_id"), time = m_column(MESSAGES, "observed_at");
+  if (copies_away(m, w.given)) return true;
   struct m_value given = w.given[home];
   const struct m_record *of = m_copied(m, mutation, w.given);
   if (of) w.given[home] = of->v[home];
@@ -134,6 +161,7 @@ static bool update(struct model *m, const struct m_mutation *mutation) {
   if (!m_read_write(mutation, w.given)) return false;
   struct m_record *old = m_find(&m->now, mutation->table, w.given[0].s);
   m_set_ages(m, mutation->table, &w, 0);
+  if (m_leads_away(m, old, mutation->table, w.given)) return false;
   return old && m_merge(m, mutation->table, old, &w);
 }
 
@@ -153,6 +181,10 @@ static bool apply_one(struct model *m, const struct m_mutation *w) {
     if (w->cursor.follower.n == 0) return false;
     m->now.cursor = number((int64_t)w->cursor.version);
     return true;
+  case CK_OP_FORGET:
+    return m_forget(m, &w->forget);
+  case CK_OP_REMEMBER:
+    return m_remember(m, &w->remember);
   case CK_OP_SYNCED:
     return false; /* the model has no leases of the mirror */
   default:

@@ -52,6 +52,21 @@ void m_note_known(struct model *m, int table, struct m_record *old);
 const struct m_record *m_copied(struct model *m, const struct m_mutation *w,
                                 const struct m_value *given);
 
+/* ---- test_store_model_away.c ---- */
+
+/* The record says that this one was forgotten, and stays away; NULL: it does not. */
+const struct m_gone *m_away(struct model *m, int table, struct ck_str key);
+/* A source's row, by ids as its conversation has them, is left out. */
+bool m_leaves_out(struct model *m, int table, const struct m_value v[]);
+/* A part of the write would lead the record that is there, or NULL, to what is away. */
+bool m_leads_away(struct model *m, const struct m_record *old, int table,
+                  const struct m_value given[]);
+/* Leaves out of a row what is about something that is away. */
+void m_drop_away(struct model *m, int table, struct m_value given[]);
+/* False: refused. */
+bool m_forget(struct model *m, const struct ck_forget *w);
+bool m_remember(struct model *m, const struct ck_remember *w);
+
 /* ---- test_store_model_waits.c ---- */
 
 /* A record changes (old NULL: it is new), and with it what it waits for. */

@@ -106,6 +106,8 @@ void m_copy(struct m_state *to, const struct m_state *from) {
   memcpy(to->lease, from->lease, sizeof to->lease);
   memcpy(to->automation, from->automation, sizeof to->automation);
   memcpy(to->wait, from->wait, sizeof to->wait);
+  memcpy(to->gone, from->gone, (size_t)from->gones * sizeof from->gone[0]);
+  to->gones = from->gones;
   to->cursor = from->cursor;
   to->head = from->head;
 }

@@ -32,6 +32,8 @@ struct ck_mutation m_wire(const struct m_mutation *m, struct ck_buf *row) {
   if (m->kind == CK_OP_CLAIM) w.as.claim = m->claim;
   if (m->kind == CK_OP_END) w.as.end = m->end;
   if (m->kind == CK_OP_CURSOR) w.as.cursor = m->cursor;
+  if (m->kind == CK_OP_FORGET) w.as.forget = m->forget;
+  if (m->kind == CK_OP_REMEMBER) w.as.remember = m->remember;
   if (m->kind == CK_OP_WITHDRAW) w.as.withdraw.job_id = CK_LIT("j");
   if (m->kind == CK_OP_SYNCED)
     w.as.synced = (struct ck_synced){CK_LIT("null"), 7, 0, 1, CK_LIT("\x90"), 0};
