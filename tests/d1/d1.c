@@ -74,7 +74,7 @@ void d1_start(void) {
 
 void d1_kill(void) {
   t_signal(d1.peer, SIGKILL);
-  t_wait_end(d1.peer, 5000);
+  t_wait_end(d1.peer, 20000);
 }
 
 void d1_again(void) { run_peer(); }

@@ -36,7 +36,7 @@ T_STORY(d1_mirror, many_changes_of_one_record_are_few_writes, 60) {
   d1_ring();
   struct t_producer *p = t_producer("test");
   t_taken(p, 'n', "local_conversations", "{'local_conversation_id':'c','platform':'p'}");
-  mirror_settle(5000);
+  mirror_settle(20000);
   int64_t before = d1_stat("rows_written");
   for (int i = 0; i < 250; ++i) {
     char row[100];
@@ -94,7 +94,7 @@ T_STORY(d1_mirror, an_old_database_is_brought_up_and_goes_on_being_filled, 60) {
   T_CHECK(t_status_int(t_sync("dead_letters"), -1) == 0, "%lld dead letters",
           (long long)t_status_int(t_sync("dead_letters"), -1));
   check_old_rows();
-  d1_same(1000);
+  d1_same(20000);
   d1_stop();
 }
 
@@ -121,7 +121,7 @@ T_STORY(d1_mirror, children_that_come_before_their_parents_wait_for_them, 90) {
   T_CHECK(t_status_int(t_sync("dead_letters"), -1) == 0, "%lld dead letters",
           (long long)t_status_int(t_sync("dead_letters"), -1));
   check_old_rows();
-  d1_same(1000);
+  d1_same(20000);
   d1_stop();
 }
 

@@ -44,13 +44,13 @@ T_STORY(d1_parents, children_do_not_wait_for_parents_at_the_other_end_of_a_backl
   t_note("%lld versions, children first: %lld requests, %lld ms", (long long)versions,
          (long long)requests, (long long)(ck_boot_ms() - began));
   T_CHECK(requests > 150, "only %lld requests: there is no backlog", (long long)requests);
-  d1_same(1000);
+  d1_same(20000);
   json_decref(d1_sql("PRAGMA defer_foreign_keys = on; DELETE FROM renewal_jobs; DELETE FROM "
                      "conversation_links; DELETE FROM executions; DELETE FROM sessions; "
                      "DELETE FROM local_conversations; DELETE FROM messages"));
   json_decref(d1_control("settings", "{'latency_ms':20}"));
   struct t_process *fill = mirror_task("backfill", NULL);
-  T_UNTIL(5000, t_status_int(t_sync("backlog"), -1) > 0, "it does not begin");
+  T_UNTIL(20000, t_status_int(t_sync("backlog"), -1) > 0, "it does not begin");
   for (int i = 0; i < 20 && t_status_int(t_sync("backlog"), -1) > 0; ++i)
     mirror_write(p, n - i, 1, 7);
   T_CHECK(t_status_int(t_sync("backlog"), -1) > 0, "it was too short");
@@ -58,7 +58,7 @@ T_STORY(d1_parents, children_do_not_wait_for_parents_at_the_other_end_of_a_backl
   T_CHECK(t_wait_end(fill, 60000) == 0, "the command does not wait for the end");
   mirror_settle(20000);
   mirror_none_dead();
-  d1_same(1000);
+  d1_same(20000);
   d1_stop();
 }
 

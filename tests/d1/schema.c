@@ -78,6 +78,6 @@ T_STORY(d1_schema, the_predecessors_database_is_brought_up, 60) {
           "a row of the predecessor's was touched");
   json_decref(d1_sql("DELETE FROM messages WHERE id = 'other'; DELETE FROM local_conversations "
                      "WHERE local_conversation_id = 'c-old'"));
-  mirror_same(&mirror_d1, 1000);
+  mirror_same(&mirror_d1, 20000);
   d1_stop();
 }

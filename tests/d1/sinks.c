@@ -132,7 +132,7 @@ T_STORY(d1_sinks, an_alarm_of_one, 120) {
   json_decref(d1_sql("UPDATE convkeep_mirror SET version = 3000000000000000000"));
   mirror_write(p, 0, 1, 2);
   T_UNTIL(20000, t_mirror_says("d1", "alarm", "set_back"), "it is no alarm");
-  T_UNTIL(5000, t_mirror_says("sqlite", "alarm", "held"), "mirror.db goes on");
+  T_UNTIL(20000, t_mirror_says("sqlite", "alarm", "held"), "mirror.db goes on");
   mirror_write(p, 0, 10, 2);
   /* Nor does it after a restart, before D1's witness was read again. */
   t_ring_forget();
@@ -197,7 +197,7 @@ T_STORY(d1_sinks, a_worker_says_which_sink_it_serves, 60) {
   t_daemon("store", NULL);
   struct t_process *both = t_daemon_try("syncd", NULL);
   T_UNTIL(10000, t_complained(both, "a syncd serves one of them (sqlite d1)"), "it says nothing");
-  t_wait_end(both, 5000);
+  t_wait_end(both, 20000);
   t_daemon("syncd", (const char *const[]){"--set", "sync.sinks=d1", NULL});
   mirror_write(t_producer("test"), 0, 10, 0);
   T_UNTIL(20000, t_mirror_has_all("d1"), "its worker does nothing");

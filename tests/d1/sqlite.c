@@ -9,15 +9,15 @@ T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
   t_set("sync.batch", "20000");
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
-  for (int i = 0; i < 3; ++i) t_wait_ready(workers[i] = t_daemon_try("syncd", NULL), 5000);
+  for (int i = 0; i < 3; ++i) t_wait_ready(workers[i] = t_daemon_try("syncd", NULL), 20000);
   struct t_producer *p = t_producer("test");
   for (int round = 0; round < 10; ++round) {
     mirror_write(p, round * 20, 60, round);
     t_pause((int)t_random_below(20));
     struct t_process **victim = &workers[t_random_below(3)];
     t_signal(*victim, SIGKILL);
-    t_wait_end(*victim, 5000);
-    t_wait_ready(*victim = t_daemon_try("syncd", NULL), 5000);
+    t_wait_end(*victim, 20000);
+    t_wait_ready(*victim = t_daemon_try("syncd", NULL), 20000);
   }
   mirror_settle(30000);
   t_check_mirror("artifact.db", "mirror.db");
@@ -28,7 +28,7 @@ T_STORY(d1_sqlite, workers_share_the_file_and_are_killed, 120) {
   T_CHECK(t_status_int(t_sync("dead_letters"), -1) == 0, "nothing is dead");
   for (int i = 0; i < 3; ++i) {
     t_signal(workers[i], SIGTERM);
-    T_CHECK(t_wait_end(workers[i], 5000) == 0, "it ends when asked");
+    T_CHECK(t_wait_end(workers[i], 20000) == 0, "it ends when asked");
   }
 }
 
@@ -39,7 +39,7 @@ T_STORY(d1_sqlite, a_worker_that_was_stopped_wakes_up_as_a_zombie, 90) {
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   struct t_process *zombie = t_daemon_try("syncd", NULL);
-  t_wait_ready(zombie, 5000);
+  t_wait_ready(zombie, 20000);
   struct t_producer *p = t_producer("test");
   mirror_write(p, 0, 20, 0);
   t_signal(zombie, SIGSTOP);
@@ -51,7 +51,7 @@ T_STORY(d1_sqlite, a_worker_that_was_stopped_wakes_up_as_a_zombie, 90) {
   t_pause(300);
   t_check_mirror("artifact.db", "mirror.db");
   t_signal(zombie, SIGTERM);
-  T_CHECK(t_wait_end(zombie, 5000) == 0, "it ends when asked");
+  T_CHECK(t_wait_end(zombie, 20000) == 0, "it ends when asked");
 }
 
 /* A hold is shown for mirror.db too, until it is over. */
@@ -76,7 +76,7 @@ T_STORY(d1_sqlite, what_holds_it_is_shown, 30) {
   t_result_free(&r);
   t_sql_run("mirror.db", "DROP TRIGGER full");
   mirror_settle(10000);
-  T_UNTIL(5000, t_status_int(t_sync("hold.until"), 0) == 0, "a hold that is over is still shown");
+  T_UNTIL(20000, t_status_int(t_sync("hold.until"), 0) == 0, "a hold that is over is still shown");
 }
 
 T_STORY(d1_sqlite, the_predecessors_indexes_are_made_on_demand, 60) {

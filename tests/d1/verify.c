@@ -37,7 +37,7 @@ T_STORY(d1_verify, the_ring_is_down_and_much_is_not_mirrored_yet, 60) {
   mirror_write(p, 1, 60, 0);
   mirror_settle(10000);
   t_kill("syncd", SIGTERM);
-  T_UNTIL(5000, t_pid("syncd") == 0, "syncd does not end");
+  T_UNTIL(20000, t_pid("syncd") == 0, "syncd does not end");
   mirror_write(p, 40, 60, 1);
   t_ring_forget();
   t_down();
@@ -68,7 +68,7 @@ T_STORY(d1_verify, it_tries_again_what_d1_does_not_answer, 60) {
               mirror_said(lines, "left") == 0,
           "what it found and mended is not all");
   json_decref(lines);
-  mirror_same(&mirror_d1, 1000);
+  mirror_same(&mirror_d1, 20000);
   d1_fault("{'status':403,'code':10000,'message':'Authentication error'}");
   t_do(1, "sync", "verify");
   d1_stop();
@@ -105,7 +105,7 @@ T_STORY(d1_verify, what_does_not_become_right_is_left, 60) {
   T_CHECK(mirror_said(lines, "different") == 1 && mirror_said(lines, "left") == 0, "%lld left",
           (long long)mirror_said(lines, "left"));
   json_decref(lines);
-  d1_same(1000);
+  d1_same(20000);
   d1_stop();
 }
 

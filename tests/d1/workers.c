@@ -24,12 +24,12 @@ T_STORY(d1_workers, a_worker_that_ends_returns_what_it_has_not_sent, 60) {
   t_daemon("store", NULL);
   mirror_write_together(t_producer("test"), 0, 100, 0);
   struct t_process *one = t_daemon_try("syncd", NULL);
-  T_UNTIL(5000, t_status_int(t_sync("in_flight"), 0) >= 2 && d1_stat("in_flight") == 1,
+  T_UNTIL(20000, t_status_int(t_sync("in_flight"), 0) >= 2 && d1_stat("in_flight") == 1,
           "it does not hold two batches");
   t_signal(one, SIGTERM);
-  T_CHECK(t_wait_end(one, 6000) == 0, "it does not end when asked");
+  T_CHECK(t_wait_end(one, 20000) == 0, "it does not end when asked");
   /* Its last outcome may still be on its way into the database; a lease would last 10 s. */
-  T_UNTIL(2000, t_status_int(t_sync("in_flight"), -1) == 0,
+  T_UNTIL(8000, t_status_int(t_sync("in_flight"), -1) == 0,
           "batches are still leased to a worker that has ended");
   json_decref(d1_control("settings", "{'latency_ms':0}"));
   t_daemon("syncd", NULL);
@@ -129,7 +129,7 @@ T_STORY(d1_workers, the_status_says_what_it_costs_and_when_nothing_gets_on, 90) 
   mirror_write(p, 0, 10, 0);
   d1_same(10000);
   int64_t written = d1_stat("rows_written") - before;
-  T_UNTIL(3000, t_status_int(t_sync("today.written"), -1) == written,
+  T_UNTIL(20000, t_status_int(t_sync("today.written"), -1) == written,
           "today's cost is %lld rows, D1 says %lld",
           (long long)t_status_int(t_sync("today.written"), -1), (long long)written);
   T_CHECK(*alarm_now() == '\0', "an alarm without a reason: %s", alarm_now());
@@ -216,7 +216,7 @@ T_STORY(d1_workers, a_certificate_that_does_not_verify_is_refused, 60) {
       t_start("s_server", fifo, false,
               (const char *[]){"/usr/bin/openssl", "s_server", "-accept", "127.0.0.1:0", "-key",
                                key, "-cert", certificate, NULL});
-  T_UNTIL(5000, said_port(server) > 0, "the server does not say where it listens");
+  T_UNTIL(20000, said_port(server) > 0, "the server does not say where it listens");
   t_set("sync.sinks", "d1");
   t_set("d1.account", "account");
   t_set("d1.database", "db-test");
@@ -237,7 +237,7 @@ T_STORY(d1_workers, a_certificate_that_does_not_verify_is_refused, 60) {
   t_down();
   close(commands);
   t_signal(server, SIGTERM);
-  t_wait_end(server, 5000);
+  t_wait_end(server, 20000);
   r = t_run("grep", NULL, 5000,
             (const char *[]){"/bin/grep", "-rl", "very-secret", t_folder(), NULL});
   T_CHECK(r.code == 1, "the token is in %s", r.out);

@@ -177,7 +177,7 @@ static void wait_over(struct t_http *h, struct t_producer *p, int64_t *off, int6
   snprintf(script, sizeof script, "503/%d 200", WAIT_S);
   t_http_script(h, script);
   job_at(p, name, t_http_url(h), ck_now_ms() + *off * 1000);
-  T_UNTIL(8000,
+  T_UNTIL(20000,
           t_http_count(h) > n && t_status_int("jobs.pending", 0) == 1 &&
               t_status_int("jobs.running", -1) == 0,
           "no first attempt");
@@ -190,7 +190,7 @@ static void wait_over(struct t_http *h, struct t_producer *p, int64_t *off, int6
   T_CHECK(ms >= WAIT_S * 1000 - 50 && ms < WAIT_S * 1000 + 2500 * T_SLOWER,
           "a step of %lld s: the next attempt came after %lld ms, not %d s", (long long)step,
           (long long)ms, WAIT_S);
-  T_UNTIL(8000, t_status_int("jobs.pending", -1) == 0, "it is not done");
+  T_UNTIL(20000, t_status_int("jobs.pending", -1) == 0, "it is not done");
 }
 
 /* Steps of a second, an hour and ten years, both ways. */
@@ -208,7 +208,7 @@ T_STORY(clock, a_calendar_time_follows_the_clock, 90) {
   struct t_http *h = up_with_web();
   struct t_producer *p = t_producer("hand");
   job_at(p, "later", t_http_url(h), ck_now_ms() + 10 * 365 * (int64_t)DAY * 1000);
-  T_UNTIL(8000, t_status_int("jobs.pending", 0) == 1, "there is no job");
+  T_UNTIL(20000, t_status_int("jobs.pending", 0) == 1, "there is no job");
   step_clock(10 * 365 * (int64_t)DAY - 60);
   int64_t until = ck_boot_ms() + 1500;
   while (ck_boot_ms() < until) T_CHECK(t_http_count(h) == 0, "it came a minute before its time");
@@ -227,7 +227,7 @@ T_STORY(clock, a_wait_is_rebased_at_the_start, 90) {
   snprintf(script, sizeof script, "503/%d 200", WAIT_S);
   t_http_script(h, script);
   job_at(p, "w", t_http_url(h), ck_now_ms());
-  T_UNTIL(8000, t_http_count(h) == 1 && t_status_int("jobs.pending", 0) == 1, "no first attempt");
+  T_UNTIL(20000, t_http_count(h) == 1 && t_status_int("jobs.pending", 0) == 1, "no first attempt");
   pid_t old = t_kill("renewd", SIGKILL);
   step_clock(-10 * 365 * (int64_t)DAY);
   t_wait_other("renewd", old, 20000);
@@ -269,7 +269,7 @@ T_STORY(clock, more_jobs_than_are_held, 240) {
   }
   job_at(p, "near", t_http_url(h), ck_now_ms());
   job_at(p, "farther", t_http_url(h), begun + 2 * day);
-  T_UNTIL(8000, t_http_count(h) == 1, "the one that is due is not delivered");
+  T_UNTIL(20000, t_http_count(h) == 1, "the one that is due is not delivered");
   step_clock(DAY + 3600);
   T_UNTIL(60000 * T_SLOWER, t_status_int("jobs.done", 0) > MANY / 10, "few are delivered");
   pid_t old = t_kill("renewd", SIGKILL);

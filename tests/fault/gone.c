@@ -180,7 +180,7 @@ T_STORY(gone, a_new_store_keeps_the_old_files_and_begins_above_them, 120) {
 static void ring_ends(const char *part, const char *other) {
   struct t_process *up = t_up_process();
   int64_t began = ck_boot_ms();
-  int code = t_wait_end(up, 6000);
+  int code = t_wait_end(up, 20000);
   t_note("the ring ended after %lld ms", (long long)(ck_boot_ms() - began));
   T_CHECK(code == 1, "up ended with %d", code);
   T_CHECK(t_complained(up, part) && t_complained(up, other), "up does not say \"%s\" and \"%s\"",
@@ -263,7 +263,7 @@ T_STORY(gone, a_stop_right_after_the_removal, 120) {
   T_CHECK(import_some(0, 20) == 0, "the import failed");
   shell("rm artifact.db*");
   t_signal(t_up_process(), SIGINT);
-  t_wait_end(t_up_process(), 6000);
+  t_wait_end(t_up_process(), 20000);
   t_talk_forget();
   put_back_what_was_saved();
   t_up();

@@ -248,7 +248,7 @@ static bool kill_one(const char *name) {
 static void kill_all(void) {
   for (int i = 0; i < MEMBERS; i++) kill_one(names[i]);
   t_signal(t_up_process(), SIGKILL);
-  t_wait_end(t_up_process(), 5000);
+  t_wait_end(t_up_process(), 20000);
   t_up();
 }
 

@@ -201,13 +201,13 @@ T_STORY(attachments, while_the_store_is_away, 90) {
                     "'conversation_id': 'c', 'observed_at': 1}\n");
   t_talk_forget();
   t_kill("store", SIGKILL);
-  t_wait_end(store, 5000);
+  t_wait_end(store, 20000);
   json_t *lines = t_lines(0, "import", "export.zip");
   T_CHECK(t_int_at(line_of(lines, "attachments"), "waiting", 0) == 2, "%s", json_dumps(lines, 0));
   json_decref(lines);
   T_CHECK(files_kept() == 0, "%d files", files_kept());
   t_signal(ingest, SIGKILL);
-  t_wait_end(ingest, 5000);
+  t_wait_end(ingest, 20000);
   t_up();
   t_whole(20000);
   has_bytes("file", FILE_ID, (struct ck_str){big, 5 << 20});

@@ -58,7 +58,7 @@ static struct t_process *lose_store(void) {
                     "'conversation_id': 'c', 'observed_at': 1}\n");
   t_talk_forget();
   t_kill("store", SIGKILL);
-  t_wait_end(store, 5000);
+  t_wait_end(store, 20000);
   return ingest;
 }
 
@@ -68,7 +68,7 @@ T_STORY(away, an_import_goes_into_the_spool, 90) {
   write_lines(20);
   check_call(0, "20 taken, waiting for the store", "import", LINES);
   t_signal(ingest, SIGKILL);
-  t_wait_end(ingest, 5000);
+  t_wait_end(ingest, 20000);
   T_CHECK(t_count("messages") == 1, "the store is away, and %lld messages are stored",
           (long long)t_count("messages"));
   t_up();
@@ -135,7 +135,7 @@ T_STORY(away, in_the_middle_of_an_import, 90) {
   T_UNTIL(10000, t_status_int("spool.pending", -1) == 0, "the line has no receipt");
   t_talk_forget();
   t_kill("store", SIGKILL);
-  t_wait_end(store, 5000);
+  t_wait_end(store, 20000);
   dprintf(fd, line, 'b');
   dprintf(fd, line, 'c');
   close(fd);
@@ -150,7 +150,7 @@ T_STORY(away, in_the_middle_of_an_import, 90) {
 T_STORY(away, neither_store_nor_ingest, 60) {
   struct t_process *ingest = lose_store();
   t_signal(ingest, SIGKILL);
-  t_wait_end(ingest, 5000);
+  t_wait_end(ingest, 20000);
   write_lines(5);
   check_call(0, "5 new, 0 updated, 0 unchanged, 0 failed", "import", LINES);
 }
@@ -198,7 +198,7 @@ T_STORY(away, status_of_a_store_that_cannot_start, 90) {
   t_talk_forget();
   t_signal(t_up_process(), SIGSTOP);
   t_kill("store", SIGKILL);
-  T_UNTIL(5000, t_pid("store") == 0 || state_is("0.ring.up.state", "still"), "the store lives");
+  T_UNTIL(20000, t_pid("store") == 0 || state_is("0.ring.up.state", "still"), "the store lives");
   struct t_process *other = t_daemon("store", NULL);
   t_signal(other, SIGSTOP);
   t_signal(t_up_process(), SIGCONT);
@@ -243,7 +243,7 @@ T_STORY(away, status_of_an_up_that_stands_still, 60) {
                "pid 0");
   t_signal(t_up_process(), SIGCONT);
   t_wait_other("renewd", old, 10000);
-  T_UNTIL(5000, state_is("0.ring.renewd.state", "running"), "renewd does not run");
+  T_UNTIL(20000, state_is("0.ring.renewd.state", "running"), "renewd does not run");
 }
 
 /* When a daemon keeps failing, status says how often, why, and when it is started again. */
@@ -265,9 +265,9 @@ T_STORY(away, status_after_up_was_killed, 60) {
   t_up();
   t_talk_forget();
   t_signal(t_up_process(), SIGKILL);
-  t_wait_end(t_up_process(), 5000);
+  t_wait_end(t_up_process(), 20000);
   pid_t here[8];
-  T_UNTIL(5000, t_processes_here(here, 8) == 0, "parts of the ring outlive `up`");
+  T_UNTIL(20000, t_processes_here(here, 8) == 0, "parts of the ring outlive `up`");
   T_CHECK(t_exists("run/up.json"), "there is no note to be mistaken about");
   check_status(0, "not running here; convkeep up starts it", "records", "restarted");
 }

@@ -380,17 +380,17 @@ T_STORY(backup, tasks_that_make_no_sense, 60) {
   zmq_msg_t frame;
   ck_put_map(&options, 0);
   request.as.task = (struct ck_task){0, CK_LIT("nothing"), CK_LIT("1"), ck_buf_view(&options)};
-  T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == -1 &&
+  T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 10000, &err) == -1 &&
               strstr(err.text, "this store knows no task"),
           "%s", err.text);
   request.as.task = (struct ck_task){0, CK_LIT("doctor"), CK_LIT(""), ck_buf_view(&options)};
-  T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == -1 &&
+  T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 10000, &err) == -1 &&
               strstr(err.text, "task.id"),
           "%s", err.text);
   request.as.task = (struct ck_task){0, CK_LIT("backup"), CK_LIT("1"), ck_buf_view(&options)};
   bool failed = false;
   for (int i = 0; i < 100 && !failed; i++) {
-    T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 1000, &err) == 0, "%s", err.text);
+    T_CHECK(t_ask(CK_DOOR_SNAPSHOT, &request, &answer, &frame, 10000, &err) == 0, "%s", err.text);
     json_t *info = t_json_of(answer.as.info.info);
     failed = strcmp(t_text_at(info, "state"), "failed") == 0 &&
              strstr(t_text_at(info, "error"), "absolute path");

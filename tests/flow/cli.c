@@ -195,10 +195,10 @@ T_STORY(cli, status_names_the_quarantine, 60) {
           "a new ring has something in quarantine");
   t_import_lines(1, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'new_name': 1}\n{'text': "
                     "'nobody said it'}\n");
-  T_UNTIL(5000, status_says("1 since ingest started; spool/refused.jsonl"),
+  T_UNTIL(20000, status_says("1 since ingest started; spool/refused.jsonl"),
           "status is silent about a quarantined line");
   T_CHECK(status_says("ingest error"), "status does not say what was wrong");
-  T_UNTIL(5000, status_says("s ago)"), "status does not say when that was");
+  T_UNTIL(20000, status_says("s ago)"), "status does not say when that was");
   T_CHECK(status_says("1 since ingest started; spool/unknown.jsonl"),
           "status is silent about an unknown name");
   T_CHECK(t_exists("spool/refused.jsonl") && t_exists("spool/unknown.jsonl"),
@@ -483,7 +483,7 @@ T_STORY(cli, a_mirror_that_does_not_answer, 60) {
       t_start("apply", NULL, false, (const char *[]){program, "sync", "schema", "--apply", NULL});
   T_UNTIL(20000, t_complained(apply, "waiting for the mirror in postgres: "), "it says nothing");
   t_signal(apply, SIGTERM);
-  t_wait_end(apply, 5000);
+  t_wait_end(apply, 20000);
 }
 
 T_STORY(cli, hostile_text_is_harmless, 60) {

@@ -19,7 +19,7 @@ const char *input_file(const char *name) {
 static int64_t sync_requests(void) {
   int64_t asked = ck_now_ms(), n = -1;
   bool reported = false;
-  for (int64_t until = ck_boot_ms() + 5000 * T_SLOWER; !reported; t_pause(10)) {
+  for (int64_t until = ck_boot_ms() + 20000 * T_SLOWER; !reported; t_pause(10)) {
     T_CHECK(ck_boot_ms() < until, "syncd does not report");
     json_t *status = t_status(1000), *syncd = t_daemon_entry(status, "syncd", 0);
     reported = t_int_at(syncd, "seen_at", 0) > asked;

@@ -77,19 +77,19 @@ T_STORY(follow, live_and_late, 40) {
   struct t_producer *p = t_producer("test");
   struct seen early, late, part;
   begin(&early, 0, "", 0);
-  go_on(&early, 0, 5000);
+  go_on(&early, 0, 20000);
   write_messages(p, 0, 50);
-  go_on(&early, 50, 5000);
+  go_on(&early, 50, 20000);
   T_CHECK(early.changes == 50, "%d of 50 changes came with the feed", early.changes);
   begin(&late, 0, "", 0);
-  go_on(&late, 50, 5000);
+  go_on(&late, 50, 20000);
   T_CHECK(late.changes == 50, "%d of 50 changes came with the snapshot", late.changes);
   begin(&part, 0, late.store_id, 30);
-  go_on(&part, 50, 5000);
+  go_on(&part, 50, 20000);
   T_CHECK(part.changes == 20 && part.resets == 0, "%d changes, %d resets since version 30",
           part.changes, part.resets);
   write_messages(p, 50, 60);
-  go_on(&early, 60, 5000), go_on(&late, 60, 5000), go_on(&part, 60, 5000);
+  go_on(&early, 60, 20000), go_on(&late, 60, 20000), go_on(&part, 60, 20000);
   T_CHECK(early.changes == 60 && late.changes == 60 && part.changes == 30, "%d, %d, %d changes",
           early.changes, late.changes, part.changes);
   ck_follow_free(&early.follow), ck_follow_free(&late.follow), ck_follow_free(&part.follow);
@@ -103,7 +103,7 @@ T_STORY(follow, only_some_tables, 40) {
   write_messages(p, 0, 5);
   t_taken(p, 'n', "local_conversations", "{'local_conversation_id': 'l1', 'platform': 'x'}");
   write_messages(p, 5, 10);
-  go_on(&s, 11, 5000);
+  go_on(&s, 11, 20000);
   T_CHECK(s.changes == 1, "%d changes of one table", s.changes);
   ck_follow_free(&s.follow);
 }
@@ -119,7 +119,7 @@ T_STORY(follow, overtaken_versions, 40) {
             i);
   struct seen s;
   begin(&s, 0, "", 0);
-  go_on(&s, 20, 5000);
+  go_on(&s, 20, 20000);
   T_CHECK(s.changes == 1 && s.last_change == 20, "%d changes, the last %llu", s.changes,
           (unsigned long long)s.last_change);
   ck_follow_free(&s.follow);
@@ -132,7 +132,7 @@ T_STORY(follow, another_store_id, 40) {
   write_messages(p, 0, 3);
   struct seen s;
   begin(&s, 0, "0123456789abcdef0123456789abcdef", 2);
-  go_on(&s, 3, 5000);
+  go_on(&s, 3, 20000);
   T_CHECK(s.resets == 1 && s.changes == 3, "%d resets, %d changes", s.resets, s.changes);
   ck_follow_free(&s.follow);
 }
@@ -143,7 +143,7 @@ T_STORY(follow, through_a_restart_of_the_store, 60) {
   struct seen s;
   begin(&s, 0, "", 0);
   write_messages(p, 0, 10);
-  go_on(&s, 10, 5000);
+  go_on(&s, 10, 20000);
   t_kill("store", SIGKILL);
   t_wait_end(store, 10000);
   t_daemon("store", NULL);
@@ -257,7 +257,7 @@ T_STORY(follow, receipts_duplicates_and_gaps, 40) {
   T_CHECK(t_count("messages") == 1, "a changeset after a gap was applied");
   send_number(&h, "hand", h.epoch, 2, "m2");
   send_number(&h, "hand", h.epoch, 3, "m3");
-  T_UNTIL(3000, next_receipt(&h, results) == 3, "the gap was not closed");
+  T_UNTIL(20000, next_receipt(&h, results) == 3, "the gap was not closed");
   T_CHECK(t_count("messages") == 3 && head() == 3, "%lld messages", (long long)t_count("messages"));
 }
 
@@ -276,7 +276,7 @@ T_STORY(follow, an_older_epoch_is_dropped, 40) {
           (unsigned long long)h.epoch, (unsigned long long)old, (unsigned long long)h.applied);
   send_number(&h, "hand", old, 2, "stale");
   send_number(&h, "hand", h.epoch, 2, "fresh");
-  T_UNTIL(3000, next_receipt(&h, results) == 2, "number 2 has no receipt");
+  T_UNTIL(20000, next_receipt(&h, results) == 2, "number 2 has no receipt");
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'fresh'") == 1,
           "the newer run's changeset is missing");
   T_CHECK(t_sql_int("artifact.db", "SELECT count(*) FROM messages WHERE id = 'stale'") == 0,

@@ -187,7 +187,7 @@ T_STORY(import_again, while_the_store_is_away, 90) {
   int64_t head = t_status_int("version", -1);
   t_talk_forget();
   t_kill("store", SIGKILL);
-  t_wait_end(store, 5000);
+  t_wait_end(store, 20000);
   json_t *lines = t_lines(0, "import", sample(0));
   T_CHECK(t_int_at(lines, "0.waiting", -1) > 0, "nothing waits: %s", json_dumps(lines, 0));
   json_decref(lines);
@@ -253,7 +253,7 @@ T_STORY(import_again, because_ingest_was_killed, 60) {
   write_message(fd, 'a');
   T_UNTIL(10000, t_exists("artifact.db") && t_count("messages") == 1, "a line is not stored");
   t_signal(ingest, SIGKILL);
-  t_wait_end(ingest, 5000);
+  t_wait_end(ingest, 20000);
   t_daemon("ingest", NULL);
   write_message(fd, 'b');
   write_message(fd, 'c');

@@ -60,10 +60,10 @@ T_STORY(jobs, many_are_cancelled_and_sent, 60) {
   t_do(0, "jobs", "cancel", "--status", "stopped", "--yes");
   T_CHECK(r_has_status("m0", "pending"), "one that is not stopped was cancelled");
   t_do(0, "jobs", "retry", "--status", "failed", "--yes");
-  r_wait_status("m2", "done", 8000);
+  r_wait_status("m2", "done", 20000);
   t_do(0, "jobs", "retry", "--status", "pending", "--yes");
-  r_wait_status("m0", "done", 8000);
-  r_wait_status("m1", "done", 8000);
+  r_wait_status("m0", "done", 20000);
+  r_wait_status("m1", "done", 20000);
 }
 
 /* One that is refused stops no other. */

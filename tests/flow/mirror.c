@@ -136,7 +136,7 @@ T_STORY(mirror, a_sink_without_its_token, 60) {
   t_up();
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm1', 'role': 'user', "
                     "'conversation_id': 'c', 'observed_at': 1}\n");
-  T_UNTIL(5000, sync_state_is("stopped"), "syncd does not say that it is stopped");
+  T_UNTIL(20000, sync_state_is("stopped"), "syncd does not say that it is stopped");
   json_t *status = t_status(1000);
   T_CHECK(strstr(t_text_at(status, t_sync("last_error")), "nowhere: No such file"),
           "the error does not name the file: %s", t_text_at(status, t_sync("last_error")));
@@ -174,7 +174,7 @@ T_STORY(mirror, many_workers, 90) {
         "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'changed', 'observed_at': %d}",
         i * 3, i * 3 + 1);
   t_signal(workers[1], SIGKILL);
-  T_CHECK(t_wait_end(workers[1], 5000) == 128 + SIGKILL, "a worker that cannot be killed");
+  T_CHECK(t_wait_end(workers[1], 20000) == 128 + SIGKILL, "a worker that cannot be killed");
   for (int i = 0; i < 500; i++)
     t_taken(p, 'u', "messages",
             "{'id': 'm%d', 'platform': 'x', 'role': 'user', 'raw_text': 'changed again', "

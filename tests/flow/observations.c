@@ -215,7 +215,7 @@ T_STORY(observations, at_the_own_door, 30) {
   t_settle(10000);
   T_CHECK(t_count("messages") == 2 && t_count("executions") == 1, "%lld messages, %lld executions",
           (long long)t_count("messages"), (long long)t_count("executions"));
-  t_whole(5000);
+  t_whole(20000);
 }
 
 /* An answer that was still growing, and an old message that arrives after newer ones. */

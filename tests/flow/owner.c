@@ -12,8 +12,7 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-#define OTHER 54321  /* a user who is neither root nor the caller */
-#define NOTICED 2500 /* ms: it looks once a second */
+#define OTHER 54321 /* a user who is neither root nor the caller */
 #define HELD_ELSEWHERE 4
 
 static void shell(const char *command) { T_CHECK(system(command) == 0, "failed: %s", command); }
@@ -51,7 +50,7 @@ T_STORY(owner, no_second_ring_when_run_is_swept, 120) {
     T_CHECK(store != 0, "there is no store");
     shell(sweeps[i]);
     no_second_up();
-    if (i == 0) T_UNTIL(NOTICED, t_pid("store") == store, "the pid file does not come again");
+    if (i == 0) T_UNTIL(20000, t_pid("store") == store, "the pid file does not come again");
     if (i > 0) t_wait_other("store", store, 10000);
     snprintf(id, sizeof id, "after %zu", i);
     import_one(id);
@@ -84,7 +83,7 @@ static void ends(const char *name, const char *what, const char *part) {
   t_wait_ready(p, 20000);
   shell(what);
   int64_t begin = ck_boot_ms();
-  int code = t_wait_end(p, NOTICED);
+  int code = t_wait_end(p, 20000);
   T_CHECK(code == 1 && t_complained(p, part), "%s ended with %d after `%s`, without \"%s\"", name,
           code, what, part);
   t_note("%s ended %d ms after `%s`", name, (int)(ck_boot_ms() - begin), what);
@@ -106,7 +105,7 @@ T_STORY(owner, a_ring_whose_folder_is_moved_ends, 60) {
   t_settle(20000);
   t_talk_forget();
   shell("mv ../data ../moved");
-  int code = t_wait_end(t_up_process(), NOTICED + 5500);
+  int code = t_wait_end(t_up_process(), 20000);
   T_CHECK(code == 1 && t_complained(t_up_process(), "was removed"), "`up` ended with %d", code);
   shell("mv ../moved ../data");
   t_up();

@@ -14,7 +14,7 @@ T_STORY(renewal, one_post_once_it_is_due, 60) {
   T_UNTIL(20000, t_http_count(h) == 1, "no POST within 20 s");
   const struct t_request *r = t_http_request(h, 0);
   json_t *body = t_http_json(r), *message = t_record("messages", "m1");
-  r_wait_status("m1", "done", 3000);
+  r_wait_status("m1", "done", 20000);
   json_t *job = r_job_of("m1");
   int64_t due = t_int_at(job, "next_attempt_at", 0) ? t_int_at(job, "next_attempt_at", 0)
                                                     : t_int_at(message, "created_at", 0);
@@ -37,8 +37,8 @@ T_STORY(renewal, one_post_once_it_is_due, 60) {
   json_decref(body), json_decref(want), json_decref(message), json_decref(job);
   r_check_log("m1", (const char *const[]){"done"}, 1);
   /* No second one comes, whatever is restarted. */
-  for (int i = 0; i < 2; i++) t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
-  t_wait_other("store", t_kill("store", SIGKILL), 8000);
+  for (int i = 0; i < 2; i++) t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
+  t_wait_other("store", t_kill("store", SIGKILL), 20000);
   r_check_quiet(h, 1, 700);
   json_t *conversation = t_record("local_conversations", CONVERSATION);
   T_CHECK(t_int_at(conversation, "cooldown_until", 0) > ck_now_ms(),
@@ -70,10 +70,10 @@ T_STORY(renewal, a_line_that_cannot_be_written_is_said_and_made_later, 60) {
   char *log = t_read_file("logs/renewd.log", NULL);
   T_CHECK(log && strstr(log, "event=not_logged"), "the log does not say it");
   free(log);
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000); /* nothing is only in its memory */
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000); /* nothing is only in its memory */
   for (int i = 0; i < 2; ++i) T_CHECK(rmdir(days[i]) == 0, "%s", days[i]);
   r_check_log("m1", (const char *const[]){"done"}, 1);
-  T_UNTIL(5000, (r = t_convkeep("status"), !strstr(r.out, days[0]) || (t_result_free(&r), false)),
+  T_UNTIL(20000, (r = t_convkeep("status"), !strstr(r.out, days[0]) || (t_result_free(&r), false)),
           "it is still said");
   t_result_free(&r);
   r_check_quiet(h, 1, 300);
@@ -258,14 +258,14 @@ T_STORY(renewal, cooldown, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  r_wait_status("m1", "done", 5000);
+  r_wait_status("m1", "done", 20000);
   int64_t until = 0;
   json_t *conversation = t_record("local_conversations", CONVERSATION);
   until = t_int_at(conversation, "cooldown_until", 0);
   json_decref(conversation);
   r_say("m2", "user", target);
   r_say("m3", "assistant", target);
-  r_wait_status("m3", "done", 8000);
+  r_wait_status("m3", "done", 20000);
   int64_t late = t_http_request(h, 1)->at - until;
   T_CHECK(late >= 0 && late <= 1000 * T_SLOWER, "the second POST came %lld ms after the rest",
           (long long)late);
@@ -284,8 +284,8 @@ T_STORY(renewal, a_delay, 60) {
   int64_t due = t_int_at(message, "created_at", 0) + 1200;
   json_decref(message);
   pid_t old = t_kill("renewd", SIGKILL);
-  t_wait_other("renewd", old, 8000);
-  r_wait_status("m1", "done", 8000);
+  t_wait_other("renewd", old, 20000);
+  r_wait_status("m1", "done", 20000);
   int64_t late = t_http_request(h, 0)->at - due;
   T_CHECK(late >= -1 && late <= 1000 * T_SLOWER, "the POST came %lld ms after it was due",
           (long long)late);
@@ -305,7 +305,7 @@ T_STORY(renewal, ends_well_while_it_asks, 60) {
   t_kill("store", SIGSTOP);
   t_pause(2500); /* the delay */
   t_signal(renewd, SIGTERM);
-  int status = t_wait_end(renewd, 5000);
+  int status = t_wait_end(renewd, 20000);
   t_kill("store", SIGCONT);
   T_CHECK(status == 0, "renewd ended with status %#x", (unsigned)status);
   T_CHECK(t_count("renewal_jobs") == 0, "the job was made before the store was stopped");
@@ -330,7 +330,7 @@ T_STORY(renewal, by_hand, 60) {
   int64_t due = r_now_plus(800 * T_SLOWER);
   snprintf(at, sizeof at, "%lld", (long long)due);
   t_do(0, "renew", CONVERSATION, "--payload", "in my own words", "--at", at);
-  r_wait_status("m1", "done", 8000);
+  r_wait_status("m1", "done", 20000);
   const struct t_request *r = t_http_request(h, 0);
   json_t *body = t_http_json(r);
   T_CHECK(strcmp(t_text_at(body, "payload"), "in my own words") == 0, "the payload is %s",
@@ -351,10 +351,10 @@ T_STORY(renewal, pause_and_resume, 60) {
   t_do(0, "pause", CONVERSATION);
   t_do(0, "renew", CONVERSATION, "--payload", "waits");
   r_check_quiet(h, 0, 400);
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   r_check_quiet(h, 0, 400);
   t_do(0, "resume", CONVERSATION);
-  T_UNTIL(5000, t_http_count(h) == 1, "what waited did not go out after the pause");
+  T_UNTIL(20000, t_http_count(h) == 1, "what waited did not go out after the pause");
   r_check_quiet(h, 1, 300);
   t_http_stop(&h);
 }

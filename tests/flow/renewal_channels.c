@@ -74,7 +74,7 @@ T_STORY(renewal, to_nowhere, 60) {
   t_up();
   r_put_on_auto("{'kind': 'null'}");
   r_say("m1", "assistant", "{'kind': 'null'}");
-  r_wait_status("m1", "done", 8000);
+  r_wait_status("m1", "done", 20000);
   r_check_log("m1", (const char *const[]){"done"}, 1);
 }
 
@@ -204,7 +204,7 @@ T_STORY(renewal, a_kill_of_the_launcher, 90) {
   pid_t renewd = t_pid("renewd");
   read_pids(&one, &two);
   kill(launcher_of(renewd), SIGKILL);
-  t_wait_other("renewd", renewd, 8000);
+  t_wait_other("renewd", renewd, 20000);
   T_UNTIL(20000, attempts_of("m1") == 1, "its end was not written");
   check_unknown("the process that runs commands has ended");
   T_UNTIL(10000, is_gone(one), "the command goes on");
@@ -213,7 +213,7 @@ T_STORY(renewal, a_kill_of_the_launcher, 90) {
 
 T_STORY(renewal, a_kill_of_renewd_ends_a_command, 90) {
   begin_long_command();
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   wait_until_both_are_gone();
   T_UNTIL(20000, attempts_of("m1") == 1, "its end was not written");
   check_unknown("renewd ended during the attempt");
@@ -240,7 +240,7 @@ T_STORY(renewal, a_cancel_ends_a_command, 60) {
   wait_until_both_are_gone();
   T_UNTIL(20000, attempts_of("m1") == 1, "its end was not written");
   r_check_log("m1", (const char *const[]){"unknown"}, 1);
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   T_CHECK(r_has_status("m1", "failed"), "it is not cancelled any more");
 }
 
@@ -252,12 +252,12 @@ T_STORY(renewal, a_cancel_cuts_off_a_transfer, 60) {
   t_up();
   r_say("m1", "assistant", target);
   t_do(0, "renew", CONVERSATION, "--payload", "one");
-  T_UNTIL(5000, t_http_count(h) == 1, "no request");
+  T_UNTIL(20000, t_http_count(h) == 1, "no request");
   r_say("m2", "assistant", target);
   t_do(0, "renew", CONVERSATION, "--payload", "two");
   r_check_quiet(h, 1, 300);
   cancel("m1");
-  r_wait_status("m2", "done", 5000);
+  r_wait_status("m2", "done", 20000);
   r_check_log("m1", (const char *const[]){"unknown"}, 1);
   t_http_stop(&h);
 }

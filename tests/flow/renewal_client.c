@@ -153,7 +153,7 @@ static struct t_process *start_client(const char *client, const char *lease, con
 
 static void stop_client(struct t_process *p) {
   t_signal(p, SIGKILL);
-  t_wait_end(p, 5000);
+  t_wait_end(p, 20000);
 }
 
 /* What the client's page got, one delivery a line; the caller decrefs. */
@@ -241,7 +241,7 @@ T_STORY(renewal_client, that_is_away, 90) {
   T_CHECK(r_has_status("m1", "pending") && job_int("m1", "attempt_count") == 0 && offers() == 1,
           "the job does not wait");
   json_t *job = r_job_of("m1");
-  T_UNTIL(8000, lists_offered(), "list jobs does not say that it is offered");
+  T_UNTIL(20000, lists_offered(), "list jobs does not say that it is offered");
   struct t_result why = t_convkeep("jobs", "why", t_text_at(job, "job_id"));
   T_CHECK(why.code == 0 && strstr(why.out, "offered to its client") &&
               strstr(why.out, "client: ff1"),
@@ -319,7 +319,7 @@ T_STORY(renewal_client, whose_ring_dies, 90) {
               (struct ck_end){.outcome = CK_LIT("done"), .message_id = CK_LIT("m2")}) == 'u',
           "not ended: %s", t_refusal(p));
   t_wait_other("renewd", old, 10000);
-  r_wait_status("m1", "done", 3000);
+  r_wait_status("m1", "done", 20000);
   json_t *lines = await_lines("m1", 1);
   check_text(lines, "0.outcome", "done");
   check_text(lines, "0.target", "ff1");
@@ -375,13 +375,13 @@ T_STORY(renewal_client, that_dies_after_its_claim, 90) {
   T_UNTIL(10000, is_unknown("m1"), "the attempt is not unknown after its lease");
   T_CHECK(job_int("m1", "updated_at") - job_int("m1", "last_attempt_at") >= 1500,
           "the attempt was ended before its lease ran out");
-  T_UNTIL(3000, t_status_int("jobs.unknown", 0) == 1, "it is not listed as unknown");
+  T_UNTIL(20000, t_status_int("jobs.unknown", 0) == 1, "it is not listed as unknown");
   json_decref(await_lines("m1", 1));
   r_check_log("m1", (const char *const[]){"unknown"}, 1);
   refused(extend(p, offer, "t", 0), p, "unknown");
   T_CHECK(end(p, offer, "t", (struct ck_end){.outcome = CK_LIT("done")}) == 'u',
           "a late end does not count: %s", t_refusal(p));
-  r_wait_status("m1", "done", 3000);
+  r_wait_status("m1", "done", 20000);
   json_t *lines = await_lines("m1", 2);
   check_text(lines, "1.outcome", "done");
   json_decref(lines);
@@ -411,8 +411,8 @@ T_STORY(renewal_client, that_comes_after_the_answer, 60) {
   json_t *offer = offer_to("ff1");
   say("conv-1", "m2", "user", "ff1", "");
   refused(claim(p, offer, "ff1", "t", 0), p, "superseded: somebody answered");
-  T_UNTIL(5000, offers() == 0, "the offer is still there");
-  r_wait_status("m1", "failed", 5000);
+  T_UNTIL(20000, offers() == 0, "the offer is still there");
+  r_wait_status("m1", "failed", 20000);
   json_decref(offer);
 }
 
@@ -424,7 +424,7 @@ T_STORY(renewal_client, that_has_to_wait, 60) {
   json_t *offer = offer_to("ff1");
   t_do(0, "pause", CONVERSATION);
   refused(claim(p, offer, "ff1", "t", 0), p, "");
-  T_UNTIL(5000, offers() == 0, "a paused job is still offered");
+  T_UNTIL(20000, offers() == 0, "a paused job is still offered");
   t_do(0, "resume", CONVERSATION);
   json_t *again = offer_to("ff1");
   refused(claim(p, offer, "ff1", "t", 0), p, "claim.offer");
@@ -445,7 +445,7 @@ T_STORY(renewal_client, that_does_not_send, 60) {
   T_UNTIL(15000, (json_decref(first), first = got("ff1"), json_array_size(first) == 1),
           "nothing was delivered");
   json_decref(first);
-  T_UNTIL(5000, (json_decref(lines), lines = r_attempts("m1"), json_array_size(lines) == 1),
+  T_UNTIL(20000, (json_decref(lines), lines = r_attempts("m1"), json_array_size(lines) == 1),
           "the attempt is not in the log");
   check_text(lines, "0.outcome", "released");
   check_text(lines, "0.error", "the page is not open");
@@ -470,7 +470,7 @@ T_STORY(renewal_client, that_does_not_send, 60) {
   lines = NULL;
   T_UNTIL(10000, (json_decref(lines), lines = got("ff1"), json_array_size(lines) == 2),
           "it is not offered again");
-  T_UNTIL(5000, job_int("m1", "next_attempt_at") - job_int("m1", "updated_at") == 10000,
+  T_UNTIL(20000, job_int("m1", "next_attempt_at") - job_int("m1", "updated_at") == 10000,
           "the second wait is not twice the first");
   json_decref(lines);
   stop_client(p);
@@ -502,7 +502,7 @@ T_STORY(renewal_client, that_does_not_know, 60) {
   await_follow_up("conv-1", "m1", "ff1", "");
   T_UNTIL(15000, is_unknown("m1"), "the attempt is not unknown");
   json_t *lines = NULL, *job = r_job_of("m1");
-  T_UNTIL(5000, (json_decref(lines), lines = r_attempts("m1"), json_array_size(lines) == 1),
+  T_UNTIL(20000, (json_decref(lines), lines = r_attempts("m1"), json_array_size(lines) == 1),
           "the attempt is not in the log");
   check_text(lines, "0.outcome", "unknown");
   json_decref(lines);
@@ -566,7 +566,7 @@ T_STORY(renewal_client, that_misbehaves, 60) {
   T_CHECK(end(p, offer, "t", (struct ck_end){.outcome = CK_LIT("done")}) == 'u', "not ended: %s",
           t_refusal(p));
   refused(end(p, offer, "t", (struct ck_end){.outcome = CK_LIT("unknown")}), p, "end.token");
-  r_wait_status("m1", "done", 3000);
+  r_wait_status("m1", "done", 20000);
   json_decref(job), json_decref(offer);
 }
 

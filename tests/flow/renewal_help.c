@@ -69,7 +69,8 @@ json_t *r_attempts(const char *message) {
 
 json_t *r_wait_attempts(const char *message, size_t n) {
   json_t *lines = r_attempts(message);
-  T_UNTIL(5000, json_array_size(lines) >= n || (json_decref(lines), lines = r_attempts(message), 0),
+  T_UNTIL(20000,
+          json_array_size(lines) >= n || (json_decref(lines), lines = r_attempts(message), 0),
           "%zu attempts in the log, not %zu", json_array_size(lines), n);
   return lines;
 }

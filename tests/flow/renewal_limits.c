@@ -68,26 +68,26 @@ T_STORY(renewal_limits, retry_after_holds_up_one_account, 60) {
   t_up();
   struct t_producer *p = t_producer("hand");
   job_to(p, "a", x);
-  T_UNTIL(5000, is_said("list", "accounts", NULL, "http 429"), "the account has no limit");
-  T_UNTIL(5000, is_uncharged("a"), "the attempt was charged");
+  T_UNTIL(20000, is_said("list", "accounts", NULL, "http 429"), "the account has no limit");
+  T_UNTIL(20000, is_uncharged("a"), "the attempt was charged");
   job_to(p, "b", x);
   job_to(p, "c", y);
-  r_wait_status("c", "done", 5000);
-  T_UNTIL(5000, is_said("jobs", "why", "hand-b", "the limit of its account is reached, until"),
+  r_wait_status("c", "done", 20000);
+  T_UNTIL(20000, is_said("jobs", "why", "hand-b", "the limit of its account is reached, until"),
           "why does not say so");
-  T_UNTIL(5000, is_said("jobs", "why", "hand-b", "; convkeep resume --account mine ends it"),
+  T_UNTIL(20000, is_said("jobs", "why", "hand-b", "; convkeep resume --account mine ends it"),
           "why does not say what ends it");
-  T_UNTIL(5000, is_said("status", "--json", NULL, "\"account\":\"mine\""),
+  T_UNTIL(20000, is_said("status", "--json", NULL, "\"account\":\"mine\""),
           "status does not say so");
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   r_check_quiet(h, 2, 1500);
   T_CHECK(is_uncharged("a") && is_uncharged("b"), "the limit did not survive");
   struct t_result r = t_convkeep("resume", "mine");
   T_CHECK(r.code == 0 && strstr(r.out, "its limit ends now; one delivery goes first"), "%s%s",
           r.out, r.err);
   t_result_free(&r);
-  r_wait_status("a", "done", 5000);
-  r_wait_status("b", "done", 5000);
+  r_wait_status("a", "done", 20000);
+  r_wait_status("b", "done", 20000);
   T_CHECK(t_http_count(h) == 4, "%d requests", t_http_count(h));
   t_http_stop(&h);
 }
@@ -108,7 +108,7 @@ T_STORY(renewal_limits, it_ends_by_itself, 60) {
     job_to(p, names[i], x);
   }
   for (int i = 0; i < 8; i++) r_wait_status(names[i], "done", 10000);
-  r_wait_status("a", "done", 5000);
+  r_wait_status("a", "done", 20000);
   T_CHECK(t_http_count(h) == 10, "%d requests", t_http_count(h));
   int64_t wait = t_http_request(h, 1)->at - t_http_request(h, 0)->at;
   T_CHECK(wait >= 990, "the account cooled %lld ms, though Retry-After said 1 s", (long long)wait);
@@ -129,9 +129,9 @@ T_STORY(renewal_limits, a_program_says_so, 60) {
   t_up();
   struct t_producer *p = t_producer("hand");
   job_to(p, "a", target);
-  T_UNTIL(5000, is_said("list", "accounts", NULL, "no more today"), "the account has no limit");
-  T_UNTIL(5000, is_uncharged("a"), "the attempt was charged");
-  T_UNTIL(5000, is_said("list", "jobs", NULL, "limited"), "the job is not listed so");
+  T_UNTIL(20000, is_said("list", "accounts", NULL, "no more today"), "the account has no limit");
+  T_UNTIL(20000, is_uncharged("a"), "the attempt was charged");
+  T_UNTIL(20000, is_said("list", "jobs", NULL, "limited"), "the job is not listed so");
 }
 
 /* What stands where an answer would be. */
@@ -147,13 +147,13 @@ T_STORY(renewal_limits, an_answer_says_so, 60) {
                  "'role': 'assistant', 'text': 'You have hit your usage limit. Try again in 2 "
                  "hours.', 'observed_at': %lld, 'target': %s}\n",
                  (long long)r_now_plus(0), x);
-  T_UNTIL(5000, is_said("list", "accounts", NULL, "Try again in 2 hours"), "there is no limit");
-  T_UNTIL(5000, is_uncharged("m1"), "it has no job");
+  T_UNTIL(20000, is_said("list", "accounts", NULL, "Try again in 2 hours"), "there is no limit");
+  T_UNTIL(20000, is_uncharged("m1"), "it has no job");
   r_check_quiet(h, 0, 300);
   struct t_result r = t_convkeep("resume", "mine");
   T_CHECK(r.code == 0, "%s", r.err);
   t_result_free(&r);
-  r_wait_status("m1", "done", 5000);
+  r_wait_status("m1", "done", 20000);
   t_http_stop(&h);
 }
 
@@ -234,24 +234,24 @@ T_STORY(renewal_limits, what_waiting_does_not_cure, 90) {
   t_up();
   struct t_producer *p = t_producer("hand");
   job_to(p, "a", target);
-  T_UNTIL(5000, was_released("hand-a"), "the limit was not met");
-  T_UNTIL(5000, is_said("status", "--json", NULL, "\"until\":null"), "status has an end of it");
-  T_UNTIL(5000, is_said("status", NULL, NULL, "home, until a person ends it: You are out"),
+  T_UNTIL(20000, was_released("hand-a"), "the limit was not met");
+  T_UNTIL(20000, is_said("status", "--json", NULL, "\"until\":null"), "status has an end of it");
+  T_UNTIL(20000, is_said("status", NULL, NULL, "home, until a person ends it: You are out"),
           "status does not say so");
-  T_UNTIL(5000,
+  T_UNTIL(20000,
           is_said("list", "accounts", "--json",
                   "\"limited_until\":null,\"reason\":\"You are out of extra usage.\""),
           "the account has no limit, or one with an end");
   T_UNTIL(10000, notices_of("\"kind\":\"limit\"") == 1, "nobody was told");
   T_CHECK(notices_of("\"account\":\"home\"") == 1 && notices_of("\"job_id\"") == 0,
           "the notice is about something else");
-  T_UNTIL(5000, times_in("logs/renewal/notified", "\"told\":true") == 1,
+  T_UNTIL(20000, times_in("logs/renewal/notified", "\"told\":true") == 1,
           "it is not kept that it was told");
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   /* A job by hand tries whether it is over. */
   job_to(p, "b", target);
-  T_UNTIL(5000, t_sql_int("artifact.db", "SELECT times FROM limits") == 2, "it was not tried");
-  T_UNTIL(5000, is_said("jobs", "why", "hand-b", "waiting does not cure that: home: You are out"),
+  T_UNTIL(20000, t_sql_int("artifact.db", "SELECT times FROM limits") == 2, "it was not tried");
+  T_UNTIL(20000, is_said("jobs", "why", "hand-b", "waiting does not cure that: home: You are out"),
           "why does not say so");
   T_CHECK(is_uncharged("a") && is_uncharged("b"), "one is charged");
   t_write_text("../out/paid", "");
@@ -259,8 +259,8 @@ T_STORY(renewal_limits, what_waiting_does_not_cure, 90) {
   T_CHECK(r.code == 0 && strstr(r.out, "its limit ends now; one delivery goes first"), "%s%s",
           r.out, r.err);
   t_result_free(&r);
-  r_wait_status("a", "done", 5000);
-  r_wait_status("b", "done", 5000);
+  r_wait_status("a", "done", 20000);
+  r_wait_status("b", "done", 20000);
   T_CHECK(notices_of("\"kind\":\"limit\"") == 1, "it was told again");
   T_CHECK(t_sql_int("artifact.db", "SELECT over FROM limits") == 1, "it is not over");
 }
@@ -283,8 +283,8 @@ T_STORY(renewal_limits, claude_code_is_refused, 60) {
   t_up();
   struct t_producer *p = t_producer("hand");
   job_to(p, "a", target);
-  T_UNTIL(5000, was_released("hand-a"), "the limit was not met");
-  T_UNTIL(5000, is_uncharged("a"), "the attempt was charged");
+  T_UNTIL(20000, was_released("hand-a"), "the limit was not met");
+  T_UNTIL(20000, is_uncharged("a"), "the attempt was charged");
   json_t *rows = t_query("limits", "{}", 20, 0);
   T_CHECK(json_array_size(rows) == 1 && t_int_at(rows, "0.until", 0) == 1000 * until &&
               strcmp(t_text_at(rows, "0.reason"), "Not now") == 0 &&
@@ -306,14 +306,14 @@ T_STORY(renewal_limits, the_organization_of_a_capture, 60) {
   t_do(0, "pause", "--account", "claude:org-1");
   t_do(0, "renew", "claude:conv-9", "--payload", "go on");
   json_t *job = r_job_of("m9");
-  T_UNTIL(5000,
+  T_UNTIL(20000,
           is_said("jobs", "why", t_text_at(job, "job_id"), "paused: the account claude:org-1"),
           "it is not paused");
   r_check_quiet(h, 0, 300);
   t_do(0, "set", "claude:conv-9", "--automation", "auto");
-  T_UNTIL(5000, is_said("list", "accounts", NULL, "claude:org-1"), "the account is not listed");
+  T_UNTIL(20000, is_said("list", "accounts", NULL, "claude:org-1"), "the account is not listed");
   t_do(0, "resume", "--account", "claude:org-1");
-  r_wait_status("m9", "done", 5000);
+  r_wait_status("m9", "done", 20000);
   json_decref(job);
   t_http_stop(&h);
 }

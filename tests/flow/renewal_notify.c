@@ -40,7 +40,7 @@ static void fail(struct t_http *target, const char *id) {
 
 T_STORY(renewal_notify, by_a_webhook_once_through_kills, 150) {
   struct t_http *target, *told = begin(&target, "200");
-  T_UNTIL(5000, t_exists("logs/renewal/notified"), "it does not keep how far it is");
+  T_UNTIL(20000, t_exists("logs/renewal/notified"), "it does not keep how far it is");
   fail(target, "a");
   T_UNTIL(10000, t_http_count(told) == 1, "nobody was told");
   int64_t first = ck_boot_ms();
@@ -52,11 +52,11 @@ T_STORY(renewal_notify, by_a_webhook_once_through_kills, 150) {
               strstr(t_text_at(body, "text"), "x:a: failed: http 404"),
           "%s", json_dumps(body, 0));
   json_decref(body);
-  T_UNTIL(5000, are_told(1), "it is not kept that it was told");
+  T_UNTIL(20000, are_told(1), "it is not kept that it was told");
   /* What comes within the minute waits for its end, and is not lost. */
   fail(target, "b");
   fail(target, "c");
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   T_UNTIL(75000, t_http_count(told) == 2, "what was gathered is lost");
   int64_t apart = ck_boot_ms() - first;
   T_CHECK(apart > 55000, "two messages within %lld ms", (long long)apart);
@@ -64,8 +64,8 @@ T_STORY(renewal_notify, by_a_webhook_once_through_kills, 150) {
   T_CHECK(t_int_at(body, "count", 0) == 2, "%s", json_dumps(body, 0));
   json_decref(body);
   /* A kill before that is known repeats the message. */
-  T_UNTIL(5000, are_told(3), "it is not kept that they were told");
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  T_UNTIL(20000, are_told(3), "it is not kept that they were told");
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   r_check_quiet(told, 2, 2500);
   t_http_stop(&told);
   t_http_stop(&target);
@@ -74,11 +74,11 @@ T_STORY(renewal_notify, by_a_webhook_once_through_kills, 150) {
 /* A failure of the notifier is shown, and holds up nothing. */
 T_STORY(renewal_notify, that_fails_is_shown, 60) {
   struct t_http *target, *told = begin(&target, "500");
-  T_UNTIL(5000, t_exists("logs/renewal/notified"), "it does not keep how far it is");
+  T_UNTIL(20000, t_exists("logs/renewal/notified"), "it does not keep how far it is");
   fail(target, "a");
   T_UNTIL(10000, t_http_count(told) == 1, "nobody was told");
   fail(target, "b");
-  for (int64_t until = ck_boot_ms() + 5000;; t_pause(100)) {
+  for (int64_t until = ck_boot_ms() + 20000;; t_pause(100)) {
     struct t_result r = t_convkeep("status");
     bool says = strstr(r.out, "1 message failed: http 500") != NULL;
     t_result_free(&r);

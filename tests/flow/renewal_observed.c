@@ -12,7 +12,7 @@ static struct t_http *unknown_delivery(void) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  T_UNTIL(8000, t_status_int("jobs.unknown", 0) == 1, "the attempt is not unknown");
+  T_UNTIL(20000, t_status_int("jobs.unknown", 0) == 1, "the attempt is not unknown");
   json_t *lines = r_wait_attempts("m1", 1);
   age_of_the_end = t_int_at(lines, "0.ended", 0);
   json_decref(lines);
@@ -54,9 +54,9 @@ T_STORY(renewal_observed, our_text_is_a_delivery, 60) {
 /* It is seen while renewd is down, and the store is killed. */
 T_STORY(renewal_observed, our_text_while_renewd_is_down, 90) {
   struct t_http *h = unknown_delivery();
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   our_text_is_seen();
-  t_wait_other("store", t_kill("store", SIGKILL), 8000);
+  t_wait_other("store", t_kill("store", SIGKILL), 20000);
   r_wait_status("m1", "done", 15000);
   json_decref(r_wait_attempts("m1", 2));
   r_check_quiet(h, 1, 300);

@@ -46,7 +46,7 @@ T_STORY(renewal, overdue_jobs_of_one_target_go_out_apart, 90) {
   struct t_producer *p = t_producer("hand");
   jobs_to(p, "c", JOBS, target);
   T_UNTIL(10000, t_http_count(h) >= 5, "%d requests", t_http_count(h));
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   T_UNTIL(30000, t_status_int("jobs.pending", -1) == 0 && t_status_int("jobs.running", -1) == 0,
           "%d requests", t_http_count(h));
   int n = t_http_count(h);
@@ -84,12 +84,12 @@ T_STORY(renewal, hung_targets_hold_up_themselves_only, 90) {
   T_UNTIL(10000, t_status_int("jobs.running", 0) == 24,
           "%lld deliveries are under way, not 4 and 20",
           (long long)t_status_int("jobs.running", 0));
-  T_UNTIL(5000, why_says("hand-dead19", "slots"), "why does not name the slots");
+  T_UNTIL(20000, why_says("hand-dead19", "slots"), "why does not name the slots");
   T_CHECK(is_listed("waiting", "hand-dead19"), "a job that waits for a slot is not listed so");
   jobs_to(p, "web", 3, target);
   jobs_to(p, "fine", 3, "{'kind': 'exec', 'id': 'fine'}");
   int64_t begin = ck_boot_ms();
-  T_UNTIL(5000, t_status_int("jobs.done", 0) == 6, "%lld of 6 were delivered",
+  T_UNTIL(20000, t_status_int("jobs.done", 0) == 6, "%lld of 6 were delivered",
           (long long)t_status_int("jobs.done", 0));
   t_note("six deliveries took %lld ms", (long long)(ck_boot_ms() - begin));
   T_CHECK(t_http_count(dead) == 4, "%d at once to one target", t_http_count(dead));
@@ -103,17 +103,17 @@ static void answer_itself(int from, int to, const char *target) {
   for (int i = from; i <= to; i++) {
     snprintf(id, sizeof id, "m%d", i);
     r_say(id, "assistant", target);
-    r_wait_status(id, "done", 8000);
+    r_wait_status(id, "done", 20000);
   }
 }
 
 static void is_stopped(struct t_http *h, const char *message, int requests) {
-  T_UNTIL(8000, r_has_status(message, "pending"), "%s has no job", message);
+  T_UNTIL(20000, r_has_status(message, "pending"), "%s has no job", message);
   r_check_quiet(h, requests, 700);
   T_CHECK(r_has_status(message, "pending"), "the job did not wait");
   json_t *job = r_job_of(message);
   const char *id = t_text_at(job, "job_id");
-  T_UNTIL(5000, is_listed("stopped", id), "the job is not listed as stopped");
+  T_UNTIL(20000, is_listed("stopped", id), "the job is not listed as stopped");
   T_CHECK(!is_listed("waiting", id), "the job is listed as waiting too");
   T_CHECK(why_says(id, "with no person in between"), "why does not say that it is stopped");
   json_decref(job);
@@ -131,15 +131,15 @@ T_STORY(renewal, a_target_that_answers_itself_is_stopped, 120) {
   answer_itself(1, 3, target);
   r_say("m4", "assistant", target);
   is_stopped(h, "m4", 3);
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   is_stopped(h, "m4", 3);
   t_do(0, "set", CONVERSATION, "--automation", "auto");
-  r_wait_status("m4", "done", 8000);
+  r_wait_status("m4", "done", 20000);
   answer_itself(5, 6, target);
   r_say("m7", "assistant", target);
   is_stopped(h, "m7", 6);
   t_do(0, "resume", CONVERSATION);
-  r_wait_status("m7", "done", 8000);
+  r_wait_status("m7", "done", 20000);
   answer_itself(8, 9, target);
   r_say("m10", "assistant", target);
   is_stopped(h, "m10", 9);
@@ -152,12 +152,12 @@ T_STORY(renewal, a_target_that_answers_itself_is_stopped, 120) {
   is_stopped(h, "m11", 9);
   r_say("u12", "user", target);
   json_t *job = r_job_of("m11");
-  T_UNTIL(5000, is_listed("superseded", t_text_at(job, "job_id")), "an answer supersedes nothing");
+  T_UNTIL(20000, is_listed("superseded", t_text_at(job, "job_id")), "an answer supersedes nothing");
   json_decref(job);
   T_CHECK(t_status_int("jobs.failed", -1) == 0 && t_status_int("jobs.superseded", 0) >= 1,
           "superseded jobs count as failed");
   r_say("m13", "assistant", target);
-  r_wait_status("m13", "done", 8000);
+  r_wait_status("m13", "done", 20000);
   t_http_stop(&h);
 }
 
@@ -182,10 +182,10 @@ T_STORY(renewal, sixty_an_hour, 90) {
   }
   T_UNTIL(30000, t_http_count(h) == 60, "%d requests, not 60", t_http_count(h));
   r_check_quiet(h, 60, 700);
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   r_check_quiet(h, 60, 700);
   T_CHECK(t_status_int("jobs.pending", -1) == 2, "the others do not wait");
-  T_UNTIL(5000,
+  T_UNTIL(20000,
           why_says("hand-61", "60 deliveries within an hour") ||
               why_says("hand-60", "60 deliveries within an hour"),
           "why does not say that it is stopped");

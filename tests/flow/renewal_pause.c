@@ -47,8 +47,8 @@ T_STORY(renewal_pause, of_everything_holds_for_what_comes_later, 90) {
           "status does not show it");
   char *job = job_of("m1");
   T_CHECK(says("paused: everything", "jobs", job), "why does not name it");
-  t_wait_other("store", t_kill("store", SIGKILL), 8000);
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("store", t_kill("store", SIGKILL), 20000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   wait_paused("m1");
   r_check_quiet(h, 0, 400);
   json_t *rows = t_lines(0, "status");
@@ -58,7 +58,7 @@ T_STORY(renewal_pause, of_everything_holds_for_what_comes_later, 90) {
           "status --json says %s", json_dumps(rows, 0));
   json_decref(rows);
   t_says(0, "resumed: everything", "resume");
-  r_wait_status("m1", "done", 5000);
+  r_wait_status("m1", "done", 20000);
   T_CHECK(t_http_count(h) == 1, "%d requests", t_http_count(h));
   free(job);
   t_http_stop(&h);
@@ -77,7 +77,7 @@ T_STORY(renewal_pause, of_a_platform_and_of_a_job, 60) {
   t_says(0, "paused: the platform chatgpt", "pause", "chatgpt");
   t_do(0, "renew", CONVERSATION, "--payload", "waits");
   t_do(0, "renew", "x:c", "--payload", "goes");
-  r_wait_status("m2", "done", 5000);
+  r_wait_status("m2", "done", 20000);
   wait_paused("m1");
   char *job = job_of("m1");
   T_CHECK(says("paused: the platform chatgpt; convkeep resume --platform chatgpt ends that", "jobs",
@@ -91,7 +91,7 @@ T_STORY(renewal_pause, of_a_platform_and_of_a_job, 60) {
   snprintf(ends, sizeof ends, "; convkeep resume %s ends that", job);
   T_CHECK(says(ends, "jobs", job), "why does not say what ends it");
   t_says(0, "resumed: the job", "resume", job);
-  r_wait_status("m1", "done", 5000);
+  r_wait_status("m1", "done", 20000);
   t_says(1, "it was delivered", "pause", job);
   free(job);
   t_http_stop(&h);

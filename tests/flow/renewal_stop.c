@@ -92,7 +92,7 @@ T_STORY(renewal, what_is_stopped_only_renewd_knows, 60) {
   answers("m1", "Shall I delete the folder?");
   stops("m1", "stopped: the answer ends with a question");
   t_signal(renewd, SIGTERM);
-  T_CHECK(t_wait_end(renewd, 5000) == 0, "renewd did not end well");
+  T_CHECK(t_wait_end(renewd, 20000) == 0, "renewd did not end well");
   T_UNTIL(10000, is_not_known("stopped"), "stopped jobs are listed without renewd");
   T_CHECK(is_not_known("waiting"), "waiting ones are listed");
   t_do(1, "jobs", "cancel", "--status", "waiting", "--yes");

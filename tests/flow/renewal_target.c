@@ -23,7 +23,7 @@ static void check_set(const char *conversation, const char *part) {
   t_result_free(&set);
 }
 
-static void wait_pending(const char *message) { r_wait_status(message, "pending", 8000); }
+static void wait_pending(const char *message) { r_wait_status(message, "pending", 20000); }
 
 static bool lists_no_target(void) {
   struct t_result list = t_convkeep("list", "jobs", "--status", "waiting");
@@ -51,12 +51,12 @@ T_STORY(renewal_target, nobody_said_where, 60) {
   say_nowhere("m1", "assistant");
   wait_pending("m1");
   check_why("m1", "its active link names no target");
-  T_UNTIL(5000, lists_no_target(), "`list jobs` does not say no_target");
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  T_UNTIL(20000, lists_no_target(), "`list jobs` does not say no_target");
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   r_check_quiet(h, 0, 300);
   check_why("m1", "its active link names no target");
   r_say("m1", "assistant", target); /* the same message, seen where it can be answered */
-  r_wait_status("m1", "done", 8000);
+  r_wait_status("m1", "done", 20000);
   T_CHECK(t_http_count(h) == 1, "%d requests", t_http_count(h));
   r_check_log("m1", (const char *const[]){"done"}, 1);
   t_http_stop(&h);
@@ -78,7 +78,7 @@ T_STORY(renewal_target, no_active_link, 60) {
           "', 'message_id': 'm-user', 'payload': 'go on'}");
   check_why("m-user", "no active link");
   t_updated(p, 'u', "", "conversation_links", "{'link_id': '%s', 'is_active': 1}", id);
-  r_wait_status("m-user", "done", 8000);
+  r_wait_status("m-user", "done", 20000);
   check_set(CONVERSATION, NULL);
   free(id);
 }
@@ -98,7 +98,7 @@ T_STORY(renewal_target, settings_that_come_later, 60) {
            t_folder());
   t_write_text("convkeep.conf", conf);
   t_kill("renewd", SIGTERM);
-  r_wait_status("m1", "done", 8000);
+  r_wait_status("m1", "done", 20000);
   json_t *lines = t_read_lines("../out/taken");
   T_CHECK(json_array_size(lines) == 1, "%zu deliveries", json_array_size(lines));
   json_decref(lines);
@@ -115,13 +115,13 @@ T_STORY(renewal_target, settings_that_are_gone, 60) {
   t_do(0, "renew", CONVERSATION, "--payload", "later", "--at", "+1h");
   t_write_text("convkeep.conf", "");
   pid_t old = t_kill("renewd", SIGTERM);
-  t_wait_other("renewd", old, 8000);
+  t_wait_other("renewd", old, 20000);
   json_t *job = r_job_of("m1");
   t_do(0, "jobs", "retry", t_text_at(job, "job_id"));
   json_decref(job);
   check_why("m1", "there is no setting renew.exec.take");
   r_say("m1", "user", "{'kind': 'null'}");
-  r_wait_status("m1", "done", 8000);
+  r_wait_status("m1", "done", 20000);
 }
 
 /* set says at once, and exactly, what is missing, and so does renew, whose job waits. */
@@ -170,13 +170,13 @@ T_STORY(renewal_target, retry_goes_to_the_present_target, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  r_wait_status("m1", "failed", 8000);
+  r_wait_status("m1", "failed", 20000);
   r_say("m1", "assistant", there);
   t_http_script(h, "200");
   json_t *job = r_job_of("m1");
   t_do(0, "jobs", "retry", t_text_at(job, "job_id"));
   json_decref(job);
-  r_wait_status("m1", "done", 8000);
+  r_wait_status("m1", "done", 20000);
   T_CHECK(t_http_count(h) == 2 && strcmp(t_http_request(h, 1)->path, "/there") == 0,
           "it went to %s", t_http_request(h, t_http_count(h) - 1)->path);
   t_http_stop(&h);

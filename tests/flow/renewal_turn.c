@@ -23,7 +23,7 @@ static bool has_error(const char *message, const char *error) {
 static void check_superseded(const char *message, const char *reason) {
   char error[200];
   snprintf(error, sizeof error, "superseded: %s", reason);
-  T_UNTIL(5000, has_error(message, error), "the job of %s is not %s: %s", message, error,
+  T_UNTIL(20000, has_error(message, error), "the job of %s is not %s: %s", message, error,
           json_dumps(r_job_of(message), 0));
   T_CHECK(t_status_int("jobs.failed", -1) == 0 && t_status_int("jobs.superseded", -1) == 1,
           "status says %s", json_dumps(t_status(1000), 0));
@@ -91,10 +91,10 @@ T_STORY(renewal_turn, an_answer_while_the_conversation_rests, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  r_wait_status("m1", "done", 5000);
+  r_wait_status("m1", "done", 20000);
   r_say("m2", "user", target);
   r_say("delete", "assistant", target);
-  r_wait_status("delete", "pending", 5000);
+  r_wait_status("delete", "pending", 20000);
   r_say("stop", "user", target);
   check_superseded("delete", "somebody answered");
   r_check_quiet(h, 1, REST_MS + 500);
@@ -116,8 +116,8 @@ T_STORY(renewal_turn, an_answer_between_two_attempts, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("delete", "assistant", target);
-  T_UNTIL(5000, t_http_count(h) == 1, "no POST");
-  r_wait_status("delete", "pending", 5000);
+  T_UNTIL(20000, t_http_count(h) == 1, "no POST");
+  r_wait_status("delete", "pending", 20000);
   r_say("stop", "user", target);
   check_superseded("delete", "somebody answered");
   r_check_quiet(h, 1, AFTER_PUT_OFF_MS);
@@ -126,7 +126,7 @@ T_STORY(renewal_turn, an_answer_between_two_attempts, 60) {
   r_check_quiet(h, 1, 300);
   t_http_script(h, "200");
   r_retry(0, "delete", true);
-  r_wait_status("delete", "done", 8000);
+  r_wait_status("delete", "done", 20000);
   T_CHECK(t_http_count(h) == 2, "%d requests", t_http_count(h));
   t_http_stop(&h);
 }
@@ -137,12 +137,12 @@ T_STORY(renewal_turn, an_answer_during_a_pause, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("delete", "assistant", target);
-  T_UNTIL(5000, t_http_count(h) == 1, "no POST");
-  r_wait_status("delete", "pending", 5000);
+  T_UNTIL(20000, t_http_count(h) == 1, "no POST");
+  r_wait_status("delete", "pending", 20000);
   t_do(0, "pause", CONVERSATION);
   r_check_quiet(h, 1, AFTER_PUT_OFF_MS);
   r_say("stop", "user", target);
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   t_do(0, "resume", CONVERSATION);
   check_superseded("delete", "somebody answered");
   r_check_quiet(h, 1, 800);
@@ -156,11 +156,11 @@ T_STORY(renewal_turn, a_pause_without_an_answer, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  T_UNTIL(5000, t_http_count(h) == 1, "no POST");
+  T_UNTIL(20000, t_http_count(h) == 1, "no POST");
   t_do(0, "pause", CONVERSATION);
   r_check_quiet(h, 1, AFTER_PUT_OFF_MS);
   t_do(0, "resume", CONVERSATION);
-  r_wait_status("m1", "done", 5000);
+  r_wait_status("m1", "done", 20000);
   t_http_stop(&h);
 }
 
@@ -170,8 +170,8 @@ T_STORY(renewal_turn, the_conversation_leaves_auto, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  T_UNTIL(5000, t_http_count(h) == 1, "no POST");
-  r_wait_status("m1", "pending", 5000);
+  T_UNTIL(20000, t_http_count(h) == 1, "no POST");
+  r_wait_status("m1", "pending", 20000);
   t_do(0, "set", CONVERSATION, "--automation", "manual");
   check_superseded("m1", "the conversation is not on auto");
   t_do(0, "set", CONVERSATION, "--automation", "auto");
@@ -180,7 +180,7 @@ T_STORY(renewal_turn, the_conversation_leaves_auto, 60) {
   /* Anyway: also without auto. */
   r_retry(1, "m1", false);
   r_retry(0, "m1", true);
-  r_wait_status("m1", "done", 8000);
+  r_wait_status("m1", "done", 20000);
   t_http_stop(&h);
 }
 
@@ -194,7 +194,7 @@ T_STORY(renewal_turn, by_hand_it_goes_all_the_same, 60) {
   r_say("m2", "assistant", target);
   r_say("m3", "user", target);
   t_do(0, "set", CONVERSATION, "--automation", "manual");
-  r_wait_status("m-user", "done", 8000);
+  r_wait_status("m-user", "done", 20000);
   t_http_stop(&h);
 }
 
@@ -211,7 +211,7 @@ T_STORY(renewal_turn, eight_messages_get_one_follow_up, 60) {
     snprintf(id, sizeof id, "m%d", i);
     r_say(id, "assistant", target);
   }
-  r_wait_status("m7", "done", 8000);
+  r_wait_status("m7", "done", 20000);
   r_check_quiet(h, 1, delay + 300);
   T_CHECK(t_count("renewal_jobs") == 1, "%lld jobs", (long long)t_count("renewal_jobs"));
   t_http_stop(&h);
@@ -250,12 +250,12 @@ T_STORY(renewal_turn, a_message_that_grows_later, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  T_UNTIL(5000, t_http_count(h) == 1, "no POST");
+  T_UNTIL(20000, t_http_count(h) == 1, "no POST");
   t_pause(500);
   snprintf(time, sizeof time, ", 'observed_at': %lld", (long long)r_now_plus(0));
   say_at("m1", "assistant", target, "said, and more", time);
   int64_t grown = ck_now_ms();
-  r_wait_status("m1", "done", 8000);
+  r_wait_status("m1", "done", 20000);
   int64_t after = t_http_request(h, 1)->at - grown;
   T_CHECK(after >= delay - 100, "the second POST came %lld ms after the growth", (long long)after);
   t_http_stop(&h);
@@ -277,7 +277,7 @@ static int64_t declined_count(void) {
 
 /* The last message gets none, and `status` and `jobs why` name it, with the command. */
 static void check_declined(const char *reason) {
-  T_UNTIL(5000, declined_count() == 1, "renewd reports %lld declined ones",
+  T_UNTIL(20000, declined_count() == 1, "renewd reports %lld declined ones",
           (long long)declined_count());
   const char *command = "convkeep renew '" CONVERSATION "' --payload 'continue'";
   check_output("status", t_convkeep("status"),
@@ -323,7 +323,7 @@ T_STORY(renewal_turn, imported_history_sends_nothing, 60) {
                  (long long)r_now_plus(-INT64_C(49) * 86400000), target);
   r_check_quiet(h, 0, 800);
   T_CHECK(t_count("renewal_jobs") == 0, "history got a job");
-  T_UNTIL(5000, declined_count() == 1, "renewd does not report it");
+  T_UNTIL(20000, declined_count() == 1, "renewd does not report it");
   check_output(
       "jobs why", t_convkeep("jobs", "why", "p:old"),
       (const char *const[]){"too old", "convkeep renew 'p:old' --payload 'continue'", NULL});
@@ -331,13 +331,13 @@ T_STORY(renewal_turn, imported_history_sends_nothing, 60) {
                (const char *const[]){"p:old", "too old", "convkeep renew 'p:old'", NULL});
   /* The command sends it. */
   t_do(0, "renew", "p:old", "--payload", "continue");
-  r_wait_status("o1", "done", 5000);
-  T_UNTIL(5000, declined_count() == 0, "it is still named");
+  r_wait_status("o1", "done", 20000);
+  T_UNTIL(20000, declined_count() == 0, "it is still named");
   /* A restart does not make it new. */
   snprintf(time, sizeof time, ", 'observed_at': %lld", (long long)r_now_plus(-7200000));
   say_at("m1", "assistant", target, "two hours old", time);
   check_declined("too old");
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   r_check_quiet(h, 1, 500);
   check_declined("too old");
   t_http_stop(&h);
@@ -355,7 +355,7 @@ T_STORY(renewal_turn, a_time_of_the_year_2099, 60) {
           "its time is not what was told");
   T_CHECK(t_count("renewal_jobs") == 0, "it got a job");
   r_say("m2", "assistant", target);
-  r_wait_status("m2", "done", 5000);
+  r_wait_status("m2", "done", 20000);
   r_check_quiet(h, 1, 300);
   t_http_stop(&h);
 }
@@ -369,7 +369,7 @@ T_STORY(renewal_turn, no_time_at_all, 60) {
   r_check_quiet(h, 0, 500);
   check_declined("had no time");
   r_say("m2", "assistant", target);
-  r_wait_status("m2", "done", 5000);
+  r_wait_status("m2", "done", 20000);
   r_check_quiet(h, 1, 300);
   t_http_stop(&h);
 }

@@ -9,18 +9,18 @@ T_STORY(renewal, an_unknown_end, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  T_UNTIL(5000, t_http_count(h) == 1, "no POST");
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
-  T_UNTIL(8000, t_status_int("jobs.unknown", 0) == 1, "the attempt is not listed as unknown");
+  T_UNTIL(20000, t_http_count(h) == 1, "no POST");
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
+  T_UNTIL(20000, t_status_int("jobs.unknown", 0) == 1, "the attempt is not listed as unknown");
   r_check_quiet(h, 1, 700);
-  r_wait_status("m1", "running", 1000);
+  r_wait_status("m1", "running", 20000);
   T_CHECK(t_status_int("jobs.running", -1) == 0, "an unknown attempt counts as running too");
   /* A person decides. */
   t_http_script(h, "200");
   json_t *job = r_job_of("m1");
   t_do(0, "jobs", "retry", t_text_at(job, "job_id"));
   json_decref(job);
-  r_wait_status("m1", "done", 8000);
+  r_wait_status("m1", "done", 20000);
   T_CHECK(t_http_count(h) == 2, "%d requests", t_http_count(h));
   t_http_stop(&h);
 }
@@ -33,9 +33,9 @@ T_STORY(renewal, an_idempotent_target, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  T_UNTIL(5000, t_http_count(h) == 1, "no POST");
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
-  r_wait_status("m1", "done", 8000);
+  T_UNTIL(20000, t_http_count(h) == 1, "no POST");
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
+  r_wait_status("m1", "done", 20000);
   T_CHECK(t_http_count(h) == 2, "%d requests", t_http_count(h));
   T_CHECK(t_http_header(t_http_request(h, 0), "idempotency-key", one) &&
               t_http_header(t_http_request(h, 1), "idempotency-key", two) && strcmp(one, two) == 0,
@@ -57,7 +57,7 @@ T_STORY(renewal, a_claim_of_a_dead_run_that_comes_late, 60) {
       .job_id = CK_LIT("j1"), .token = CK_LIT("the token of a dead run"), .at = ck_now_ms()};
   t_mutate(p, &m);
   T_CHECK(t_commit(p) == 'u', "the claim was refused: %s", t_refusal(p));
-  r_wait_status("m-user", "done", 8000);
+  r_wait_status("m-user", "done", 20000);
   json_t *lines = r_wait_attempts("m-user", 2);
   T_CHECK(json_array_size(lines) == 2, "%zu attempts in the log, not one released and one done",
           json_array_size(lines));
@@ -70,7 +70,7 @@ T_STORY(renewal, a_connection_without_an_answer, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  T_UNTIL(8000, t_status_int("jobs.unknown", 0) == 1,
+  T_UNTIL(20000, t_status_int("jobs.unknown", 0) == 1,
           "an attempt without an answer is not unknown");
   r_check_quiet(h, 1, 500);
   r_check_log("m1", (const char *const[]){"unknown"}, 1);
@@ -84,8 +84,8 @@ T_STORY(renewal, the_store_dies_meanwhile, 60) {
   t_up();
   r_put_on_auto(target);
   r_say("m1", "assistant", target);
-  T_UNTIL(5000, t_http_count(h) == 1, "no POST");
-  t_wait_other("store", t_kill("store", SIGKILL), 8000);
+  T_UNTIL(20000, t_http_count(h) == 1, "no POST");
+  t_wait_other("store", t_kill("store", SIGKILL), 20000);
   r_wait_status("m1", "done", 10000);
   r_check_quiet(h, 1, 500);
   t_http_stop(&h);

@@ -26,7 +26,7 @@ static int shown(void) {
 
 /* Each daemon reports at its start; the report is on its way when the daemon is ready. */
 static void check_all_there(void) {
-  T_UNTIL(2000, shown() == (int)PARTS, "all are ready, and %d show in the status", shown());
+  T_UNTIL(20000, shown() == (int)PARTS, "all are ready, and %d show in the status", shown());
 }
 
 static int go_and_look(int sig) {
@@ -60,7 +60,7 @@ T_STORY(ring_up, what_dies_comes_back, 60) {
   t_up();
   for (size_t i = 0; i < PARTS; i++) {
     pid_t old = t_kill(parts[i], SIGKILL);
-    t_wait_other(parts[i], old, 8000);
+    t_wait_other(parts[i], old, 20000);
   }
   t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm1', "
                     "'role': 'user', 'text': 'after all of it', 'observed_at': 1700000000000}\n");
@@ -83,7 +83,7 @@ static void kill_renewd(int restart_in_ms) {
   T_UNTIL(12000, t_pid("renewd") != 0, "renewd does not come back");
   pid_t old = t_kill("renewd", SIGKILL);
   snprintf(said, sizeof said, "signal=9 restart_in_ms=%d\n", restart_in_ms);
-  T_UNTIL(5000, t_complained(t_up_process(), said), "`up` does not say \"%s\"", said);
+  T_UNTIL(20000, t_complained(t_up_process(), said), "`up` does not say \"%s\"", said);
   T_UNTIL(12000, t_pid("renewd") != 0 && t_pid("renewd") != old, "renewd does not come back");
 }
 
@@ -95,7 +95,7 @@ T_STORY(ring_up, the_delay_doubles_and_falls_back, 90) {
   int64_t started = ck_boot_ms();
   T_UNTIL(12000, ck_boot_ms() - started > 10500, "time stands still");
   t_kill("renewd", SIGKILL);
-  T_UNTIL(5000, complaints("signal=9 restart_in_ms=") == 4, "`up` is silent about a death");
+  T_UNTIL(20000, complaints("signal=9 restart_in_ms=") == 4, "`up` is silent about a death");
   T_CHECK(complaints("signal=9 restart_in_ms=100\n") == 2,
           "after 10 s of life the delay is not 100 ms again");
 }
@@ -116,7 +116,7 @@ T_STORY(ring_up, a_store_that_is_restarted_is_waited_for, 60) {
   T_CHECK(r.code == 0 && !strstr(r.out, "not running"), "status ended with %d: %s%s", r.code, r.out,
           r.err);
   t_result_free(&r);
-  t_wait_other("store", old, 8000);
+  t_wait_other("store", old, 20000);
 }
 
 T_STORY(ring_up, all_die_and_up_again, 60) {
@@ -126,9 +126,9 @@ T_STORY(ring_up, all_die_and_up_again, 60) {
   t_talk_forget();
   for (size_t i = 0; i < PARTS; i++) t_kill(parts[i], SIGSTOP);
   t_signal(t_up_process(), SIGKILL);
-  t_wait_end(t_up_process(), 5000);
+  t_wait_end(t_up_process(), 20000);
   pid_t here[8];
-  T_UNTIL(3000, t_processes_here(here, 8) == 0, "parts of the ring outlive `up`");
+  T_UNTIL(20000, t_processes_here(here, 8) == 0, "parts of the ring outlive `up`");
   t_up();
   t_import_lines(0, "{'platform': 'chatgpt', 'conversation_id': 'c1', 'message_id': 'm2', "
                     "'role': 'user', 'text': 'after', 'observed_at': 1700000001000}\n");

@@ -61,7 +61,8 @@ T_STORY(verbs, a_job_that_waits_is_cancelled_and_retried, 60) {
   T_CHECK(number_of("renewal_jobs", job, "finished_at") > 0, "it does not say when");
   t_says(0, "had failed already", "jobs", "cancel", job);
   t_says(0, "is due now", "jobs", "retry", job);
-  T_UNTIL(8000, text_is("renewal_jobs", job, "status", "done"), "what is retried is not delivered");
+  T_UNTIL(20000, text_is("renewal_jobs", job, "status", "done"),
+          "what is retried is not delivered");
   t_says(1, "it was delivered", "jobs", "retry", job);
   t_says(1, "it was delivered", "jobs", "cancel", job);
   T_CHECK(text_is("renewal_jobs", job, "status", "done"),
@@ -80,16 +81,16 @@ T_STORY(verbs, a_job_whose_end_is_unknown_is_cancelled, 60) {
   t_up();
   say_to("c", "m1", target);
   t_do(0, "renew", "x:c", "--payload", "once");
-  T_UNTIL(5000, t_http_count(h) == 1, "no POST");
+  T_UNTIL(20000, t_http_count(h) == 1, "no POST");
   char *job = job_id_of("m1");
   t_says(1, "an attempt is under way", "jobs", "retry", job);
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
-  T_UNTIL(8000, t_status_int("jobs.unknown", 0) == 1, "the attempt is not listed as unknown");
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
+  T_UNTIL(20000, t_status_int("jobs.unknown", 0) == 1, "the attempt is not listed as unknown");
   t_http_script(h, "200");
   t_says(0, "is cancelled", "jobs", "cancel", job);
   T_CHECK(text_is("renewal_jobs", job, "status", "failed"), "a cancelled job has not failed");
   T_CHECK(text_is("renewal_jobs", job, "last_error", "cancelled by hand"), "it does not say why");
-  t_wait_other("renewd", t_kill("renewd", SIGKILL), 8000);
+  t_wait_other("renewd", t_kill("renewd", SIGKILL), 20000);
   for (int64_t until = ck_boot_ms() + 500; ck_boot_ms() < until; t_pause(20))
     T_CHECK(t_http_count(h) == 1, "it was sent again");
   free(job);
@@ -241,16 +242,16 @@ T_STORY(verbs, ping_says_who_answers, 60) {
   T_CHECK(!t_exists("artifact.db"), "ping started something");
   t_up();
   for (size_t i = 0; i < 5; i++)
-    T_UNTIL(5000, ping(names[i]) == 0, "%s runs, and does not answer", names[i]);
+    T_UNTIL(20000, ping(names[i]) == 0, "%s runs, and does not answer", names[i]);
   t_signal(t_up_process(), SIGSTOP);
   t_kill("renewd", SIGKILL);
-  T_UNTIL(9000, ping("renewd") != 0, "renewd is dead, and answers");
+  T_UNTIL(20000, ping("renewd") != 0, "renewd is dead, and answers");
   T_CHECK(ping("renewd") == 3, "ping of a dead renewd ended with %d", ping("renewd"));
   t_kill("ingest", SIGKILL);
   T_CHECK(ping("ingest") == 3, "ping of a dead ingest ended with %d", ping("ingest"));
   T_CHECK(ping("syncd") == 0 && ping("store") == 0, "the others do not answer any more");
   t_signal(t_up_process(), SIGCONT);
-  T_UNTIL(9000, ping("renewd") == 0 && ping("ingest") == 0, "what comes back does not answer");
+  T_UNTIL(20000, ping("renewd") == 0 && ping("ingest") == 0, "what comes back does not answer");
 }
 
 /* ---- list, config, keys ---- */

@@ -254,7 +254,7 @@ void t_check_left(void) {
     T_CHECK(t_ended(started[i]), "%s (pid %d) still runs at the end of the test", started[i]->name,
             (int)started[i]->pid);
   pid_t here[1];
-  int64_t until = ck_boot_ms() + 5000 * T_SLOWER; /* processes told to end may still be ending */
+  int64_t until = ck_boot_ms() + 20000 * T_SLOWER; /* processes told to end may still be ending */
   int n;
   while ((n = t_processes_here(here, 1)) > 0 && ck_boot_ms() < until) t_pause(10);
   T_CHECK(n == 0, "%d processes are left, one is pid %d", n, (int)here[0]);

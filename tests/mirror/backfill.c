@@ -41,12 +41,12 @@ static void forget_the_mirror(const struct mirror *m, struct t_producer *p) {
 static void kill_all(struct t_process *fill, struct t_process *syncd, struct t_process *store,
                      int64_t total) {
   t_signal(fill, SIGKILL);
-  t_wait_end(fill, 5000);
+  t_wait_end(fill, 20000);
   T_UNTIL(10000, t_status_int(t_sync("cursor"), -1) > 0, "the cursor does not move");
   t_signal(syncd, SIGKILL);
   t_signal(store, SIGKILL);
-  t_wait_end(syncd, 5000);
-  t_wait_end(store, 5000);
+  t_wait_end(syncd, 20000);
+  t_wait_end(store, 20000);
   t_ring_forget();
   t_daemon("store", NULL);
   int64_t left = backlog();
@@ -66,7 +66,7 @@ void story_an_empty_mirror_is_filled_and_live_changes_do_not_wait(const struct m
   int64_t total = t_status_int("version", -1), written = m->written();
   m->slow(100);
   struct t_process *fill = mirror_task("backfill", NULL);
-  T_UNTIL(5000, backlog() > 0, "it does not begin");
+  T_UNTIL(20000, backlog() > 0, "it does not begin");
   int i = 0;
   int64_t most = live_until(m, p, &i, total / 2);
   kill_all(fill, syncd, store, total);
@@ -131,7 +131,7 @@ void story_a_paused_table_does_not_hold_up_the_others_backfill(const struct mirr
       mirror_last_error());
   T_CHECK(backlog() > 0, "nothing waits for the table");
   mirror_write(p, n, 1, 0);
-  T_UNTIL(5000, m->number("SELECT count(*) AS n FROM messages") == 3 * (n + 1),
+  T_UNTIL(20000, m->number("SELECT count(*) AS n FROM messages") == 3 * (n + 1),
           "live changes wait for the table");
   m->sql("ALTER TABLE hidden RENAME TO sessions");
   T_CHECK(t_wait_end(fill, 30000) == 0, "the command does not wait for the end");

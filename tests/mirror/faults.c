@@ -27,7 +27,7 @@ void story_connections_that_break_before_and_after_the_commit(const struct mirro
   mirror_none_dead();
   mirror_proxy_say("refuse on");
   mirror_write(p, 0, 40, 4242);
-  T_UNTIL(5000, *mirror_last_error() != 0, "nothing listens, and nobody says so");
+  T_UNTIL(20000, *mirror_last_error() != 0, "nothing listens, and nobody says so");
   mirror_proxy_say("refuse off");
   mirror_same(m, 10000);
   mirror_none_dead();
@@ -43,7 +43,7 @@ void story_workers_that_are_killed_again_and_again(const struct mirror *m) {
     mirror_write(p, round * 10, 40, round);
     t_pause((int)t_random_below(30));
     t_signal(second, SIGKILL);
-    t_wait_end(second, 5000);
+    t_wait_end(second, 20000);
     mirror_workers(&second, 1);
   }
   mirror_same(m, 30000); /* a lease of a dead worker ends after 10 s */
@@ -85,15 +85,15 @@ void story_a_missing_table_is_paused_until_it_is_mended(const struct mirror *m) 
     mirror_write(p, i, 1, 0);
     if (i % 3) continue;
     snprintf(sql, sizeof sql, "SELECT count(*) AS n FROM renewal_jobs WHERE job_id = 'j%d'", i);
-    T_UNTIL(5000, m->number(sql) == 1, "after %d batches the other tables do not go on: %s", i,
+    T_UNTIL(20000, m->number(sql) == 1, "after %d batches the other tables do not go on: %s", i,
             mirror_last_error());
   }
-  T_UNTIL(5000, strstr(mirror_last_error(), m->no_table) != NULL, "its last error is '%s'",
+  T_UNTIL(20000, strstr(mirror_last_error(), m->no_table) != NULL, "its last error is '%s'",
           mirror_last_error());
   T_CHECK(t_status_int(t_sync("backlog"), -1) > 0, "nothing was postponed");
   m->sql("ALTER TABLE hidden RENAME TO sessions");
   mirror_same(m, 10000);
   mirror_none_dead();
-  T_UNTIL(3000, *mirror_last_error() == 0, "its last error is still '%s'", mirror_last_error());
+  T_UNTIL(20000, *mirror_last_error() == 0, "its last error is still '%s'", mirror_last_error());
   mirror_stop(m);
 }

@@ -157,7 +157,7 @@ void story_what_is_forgotten_while_workers_are_killed(const struct mirror *m) {
     forget(p, "conversation", id);
     mirror_write(p, i + 1, 3, 2);
     t_signal(w[0], i % 8 == 1 ? SIGKILL : SIGTERM);
-    t_wait_end(w[0], 6000);
+    t_wait_end(w[0], 20000);
     mirror_end_workers(w + 1, 1);
   }
   mirror_workers(w, 1);

@@ -193,13 +193,13 @@ struct t_process *mirror_task(const char *word, const char *more) {
 }
 
 void mirror_workers(struct t_process **w, int n) {
-  for (int i = 0; i < n; ++i) t_wait_ready(w[i] = t_daemon_try("syncd", NULL), 5000);
+  for (int i = 0; i < n; ++i) t_wait_ready(w[i] = t_daemon_try("syncd", NULL), 20000);
 }
 
 void mirror_end_workers(struct t_process **w, int n) {
   for (int i = 0; i < n; ++i) t_signal(w[i], SIGTERM);
   for (int i = 0; i < n; ++i)
-    T_CHECK(t_wait_end(w[i], 6000) == 0, "a worker does not end when asked");
+    T_CHECK(t_wait_end(w[i], 20000) == 0, "a worker does not end when asked");
 }
 
 /* ---- the proxy ---- */
@@ -225,7 +225,7 @@ int mirror_proxy(int port) {
   T_CHECK(mkfifo(fifo, 0600) == 0, "cannot make %s", fifo);
   proxy.commands = open(fifo, O_RDWR | O_CLOEXEC);
   proxy.process = t_start("faultproxy", fifo, false, (const char *[]){program, "0", target, NULL});
-  T_UNTIL(5000, proxy_lines() == 1, "the faultproxy does not say where it listens");
+  T_UNTIL(20000, proxy_lines() == 1, "the faultproxy does not say where it listens");
   proxy.said = 1;
   char *text = t_read_file(proxy.process->out, NULL);
   int own = atoi(text + strlen("port "));
@@ -236,12 +236,12 @@ int mirror_proxy(int port) {
 void mirror_proxy_say(const char *command) {
   T_CHECK(dprintf(proxy.commands, "%s\n", command) > 0, "the faultproxy takes no command");
   ++proxy.said;
-  T_UNTIL(5000, proxy_lines() == proxy.said, "the faultproxy did not obey %s", command);
+  T_UNTIL(20000, proxy_lines() == proxy.said, "the faultproxy did not obey %s", command);
 }
 
 /* It exits when its standard input ends. */
 void mirror_proxy_end(void) {
   if (!proxy.process) return;
   close(proxy.commands);
-  t_wait_end(proxy.process, 5000);
+  t_wait_end(proxy.process, 20000);
 }

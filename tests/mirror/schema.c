@@ -64,7 +64,7 @@ void story_what_is_missing_is_made_and_nothing_else(const struct mirror *m) {
   nothing_to_do();
   T_CHECK(m->written() == before, "rows are written where nothing is to be done");
   json_decref(t_lines(0, "sync", "repair", "--deep"));
-  mirror_same(m, 1000);
+  mirror_same(m, 20000);
   mirror_stop(m);
 }
 
@@ -90,7 +90,7 @@ void story_the_places_of_messages_come_to_an_older_mirror(const struct mirror *m
                     " parent_id = 'm1-1' AND position = 7") == 1,
           "its place did not arrive");
   json_decref(t_lines(0, "sync", "verify", "--deep"));
-  mirror_same(m, 1000);
+  mirror_same(m, 20000);
   mirror_stop(m);
 }
 

@@ -9,7 +9,7 @@
 static void is_stopped(const char *why) {
   T_UNTIL(10000, strcmp(mirror_state(), "stopped") == 0 && strstr(mirror_last_error(), why),
           "it is %s, its last error is '%s'", mirror_state(), mirror_last_error());
-  T_UNTIL(5000, t_status_int(t_sync("hold.until"), 0) > 0, "the hold is not shown");
+  T_UNTIL(20000, t_status_int(t_sync("hold.until"), 0) > 0, "the hold is not shown");
 }
 
 static void give(const struct mirror_secret *s, bool in_file, const char *secret) {

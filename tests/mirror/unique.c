@@ -54,7 +54,7 @@ void story_what_is_unique_changes_hands_across_a_backlog(const struct mirror *m)
   mirror_settle(20000);
   t_note("%d links, settled after %lld ms", 2 * LINKS, (long long)(ck_boot_ms() - began));
   mirror_none_dead();
-  mirror_same(m, 1000);
+  mirror_same(m, 20000);
   mirror_end_workers(w, 1);
   mirror_stop(m);
 }

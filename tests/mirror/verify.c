@@ -115,7 +115,7 @@ void story_an_interrupted_deep_goes_on_where_it_was(const struct mirror *m) {
   struct t_process *first = mirror_task("verify", "--deep");
   T_UNTIL(10000, m->holds(), "it does not come to the sessions");
   t_signal(first, SIGKILL);
-  t_wait_end(first, 5000);
+  t_wait_end(first, 20000);
   m->release();
   T_CHECK(t_said(first, "m7-2"), "what comes before the interruption is said");
   json_t *lines = t_lines(1, "sync", "verify", "--deep");
@@ -186,7 +186,7 @@ static void key_of(char key[64], unsigned i) { snprintf(key, 64, "%08x%024x", i 
 
 /* Verifies two equal sides, and holds what it says against what the mirror counted. */
 static void verify_equal_sides(const struct mirror *m, int n) {
-  T_UNTIL(5000, mirror_fits(), "no worker has read the witness");
+  T_UNTIL(20000, mirror_fits(), "no worker has read the witness");
   int64_t before = m->requests ? m->requests() : 0;
   json_t *lines = t_lines(0, "sync", "verify");
   int64_t requests = mirror_said(lines, "requests");
@@ -313,7 +313,7 @@ void story_one_changed_byte_among_many(const struct mirror *m) {
   struct t_process *first = mirror_task("verify", "--deep");
   T_UNTIL(300000, noted() >= n / 2 || t_ended(first), "it does not get to the middle");
   t_signal(first, SIGKILL);
-  t_wait_end(first, 5000);
+  t_wait_end(first, 20000);
   int64_t done = noted(), ms;
   T_CHECK(done >= n / 2 && done < n, "it was not killed in the middle: %lld", (long long)done);
   int64_t rest = deep_finds(key, &ms), all = deep_finds(key, &ms);

@@ -193,7 +193,7 @@ void story_a_row_that_cannot_be_repaired(const struct mirror *m) {
   T_CHECK(compared_at() == at, "it is repaired again at once");
   m->sql("DROP TRIGGER keeps");
   t_do(0, "sync", "repair", "--deep");
-  mirror_same(m, 1000);
+  mirror_same(m, 20000);
   T_CHECK(proven(), "the mirror is still unproven");
   mirror_stop(m);
 }
@@ -214,7 +214,7 @@ void story_a_wrong_mirror_is_shown(const struct mirror *m) {
           "it was repaired by itself");
   t_do(0, "sync", "repair");
   t_says(0, "up to date", "status");
-  mirror_same(m, 1000);
+  mirror_same(m, 20000);
   mirror_stop(m);
 }
 
@@ -278,7 +278,7 @@ void story_what_a_restore_brings_back_is_mirrored(const struct mirror *m) {
   T_UNTIL(10000, mirror_fits(), "the mirror is not taken for this store's: %s", alarm_said());
   T_UNTIL(20000, proven(), "the mirror was not compared");
   T_CHECK(of_variant(m, 1) == 0, "rows of the lost time are still there");
-  mirror_same(m, 1000);
+  mirror_same(m, 20000);
   T_CHECK(alarm_is(NULL), "the alarm is %s", alarm_said());
   mirror_stop(m);
 }

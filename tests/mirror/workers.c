@@ -56,7 +56,7 @@ void story_zombies_change_nothing_and_nothing_is_lost(const struct mirror *m) {
   wake_all(&zombies);
   mirror_same(m, many ? 600000 : 40000);
   t_pause(500);
-  mirror_same(m, 1000);
+  mirror_same(m, 20000);
   int64_t stale = m->number("SELECT count(*) AS n FROM stale");
   t_note("%d changes, %d workers, %d of them zombies: stopped %d times, %d of them longer than a "
          "lease; %lld stale writes",

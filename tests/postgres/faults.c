@@ -27,7 +27,7 @@ T_STORY(postgres_faults, the_server_is_killed_and_comes_back, 120) {
     mirror_write(p, round * 10, 40, round);
     pg_kill();
     mirror_write(p, round * 10, 20, 100 + round);
-    T_UNTIL(5000, *mirror_last_error() != 0, "nobody is there, and nobody says so");
+    T_UNTIL(20000, *mirror_last_error() != 0, "nobody is there, and nobody says so");
     pg_again();
     pg_same(20000);
   }
@@ -63,7 +63,7 @@ T_STORY(postgres_faults, many_bad_rows_are_found_without_a_pause, 60) {
   t_daemon("syncd", NULL);
   mirror_settle(30000);
   int64_t ms = ck_boot_ms() - began;
-  T_UNTIL(3000, mirror_reported("info.rows") == 1000 * MIRROR_ROWS_EACH - 10, "%lld rows are sent",
+  T_UNTIL(20000, mirror_reported("info.rows") == 1000 * MIRROR_ROWS_EACH - 10, "%lld rows are sent",
           (long long)mirror_reported("info.rows"));
   int64_t requests = mirror_reported("info.requests");
   t_note("10 bad rows among %d: %lld requests, %lld ms", 1000 * MIRROR_ROWS_EACH,
@@ -130,7 +130,7 @@ T_STORY(postgres_faults, a_wrong_password_stops_it_until_the_file_has_another, 6
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   mirror_write(t_producer("test"), 0, 2, 0);
-  T_UNTIL(5000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped", mirror_state());
+  T_UNTIL(20000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped", mirror_state());
   T_CHECK(strstr(mirror_last_error(), "password authentication failed"), "its last error is '%s'",
           mirror_last_error());
   json_t *status = t_status(1000);
@@ -139,7 +139,7 @@ T_STORY(postgres_faults, a_wrong_password_stops_it_until_the_file_has_another, 6
   free(text);
   json_decref(status);
   t_write_text("keys-password", PG_PASSWORD "\n");
-  pg_same(5000);
+  pg_same(20000);
   pg_stop();
   struct t_result r =
       t_run("grep", NULL, 5000,
@@ -158,8 +158,8 @@ T_STORY(postgres_faults, what_leaves_the_machine_must_be_verified, 30) {
   mirror_write(t_producer("test"), 0, 2, 0);
   t_setf("postgres.host", "%s", "ip6-localhost.localdomain,127.0.0.1");
   t_daemon("syncd", NULL);
-  T_UNTIL(8000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped: %s", mirror_state(),
-          mirror_last_error());
+  T_UNTIL(20000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped: %s",
+          mirror_state(), mirror_last_error());
   T_CHECK(strstr(mirror_last_error(), "SSL"), "its last error is '%s'", mirror_last_error());
   T_CHECK(pg_int("SELECT count(*) FROM messages") == 0, "something was sent in clear text");
   pg_stop();
@@ -172,7 +172,7 @@ T_STORY(postgres_faults, a_database_that_is_not_there_stops_it, 30) {
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   mirror_write(t_producer("test"), 0, 1, 0);
-  T_UNTIL(5000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped", mirror_state());
+  T_UNTIL(20000, strcmp(mirror_state(), "stopped") == 0, "it is %s, not stopped", mirror_state());
   T_CHECK(strstr(mirror_last_error(), "3D000"), "its last error is '%s'", mirror_last_error());
   pg_stop();
 }

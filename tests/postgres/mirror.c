@@ -26,18 +26,18 @@ T_STORY(postgres_mirror, a_replay_writes_no_row, 60) {
   pg_schema();
   t_daemon("store", NULL);
   struct t_process *first = t_daemon_try("syncd", NULL);
-  t_wait_ready(first, 5000);
+  t_wait_ready(first, 20000);
   mirror_write(t_producer("test"), 1, 50, 0);
   mirror_settle(10000);
   t_signal(first, SIGTERM);
-  t_wait_end(first, 5000);
+  t_wait_end(first, 20000);
   int64_t before = pg_int("SELECT max(xmin::text::bigint) FROM messages");
   t_down();
   t_sql_run("artifact.db", "UPDATE sinks SET cursor = 0");
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
   pg_same(10000);
-  T_UNTIL(5000, mirror_reported("info.rows") == 50 * MIRROR_ROWS_EACH, "%lld rows were sent again",
+  T_UNTIL(20000, mirror_reported("info.rows") == 50 * MIRROR_ROWS_EACH, "%lld rows were sent again",
           (long long)mirror_reported("info.rows"));
   T_CHECK(mirror_reported("info.written") == 1, "%lld rows were written, with the witness",
           (long long)mirror_reported("info.written"));

@@ -175,7 +175,7 @@ static bool orphans_left(void) {
 void pg_kill(void) {
   forget_connection();
   t_signal(pg.server, SIGKILL);
-  t_wait_end(pg.server, 5000);
+  t_wait_end(pg.server, 20000);
   T_UNTIL(10000, !orphans_left(), "what the postmaster started does not end");
 }
 

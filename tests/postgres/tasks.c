@@ -96,7 +96,7 @@ T_STORY(postgres_verify, it_tries_again_when_the_connection_breaks, 60) {
   json_decref(lines);
   t_daemon("store", NULL);
   t_daemon("syncd", NULL);
-  pg_same(1000);
+  pg_same(20000);
   pg_stop();
 }
 

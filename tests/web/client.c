@@ -253,6 +253,6 @@ int64_t t_web_refused(const char *word) {
 }
 
 void t_web_refused_from(const char *word, int64_t n) {
-  T_UNTIL(5000, t_web_refused(word) >= n, "%lld are counted as %s, not %lld",
+  T_UNTIL(20000, t_web_refused(word) >= n, "%lld are counted as %s, not %lld",
           (long long)t_web_refused(word), word, (long long)n);
 }

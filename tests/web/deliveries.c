@@ -249,7 +249,7 @@ T_STORY(web_deliveries, waiting_for_one, 60) {
   t_web_send(fd, ask, strlen(ask));
   T_CHECK(!t_web_closes(fd, 300), "it does not wait");
   t_down();
-  r = t_web_read(fd, 1000);
+  r = t_web_read(fd, 10000);
   T_CHECK(r.status == 200 && json_array_size(t_at(t_reply_json(&r), "deliveries")) == 0, "%d %s",
           r.status, r.body ? r.body : "");
   t_reply_free(&r);

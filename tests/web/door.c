@@ -32,7 +32,7 @@ T_STORY(web_door, status_with_a_token, 60) {
   T_CHECK(t_reply_header(&r, "Cache-Control") && t_reply_header(&r, "X-Content-Type-Options"),
           "a header is missing: %s", r.head);
   t_reply_free(&r);
-  T_UNTIL(5000, its_address_is_told(), "status does not say where webd listens");
+  T_UNTIL(20000, its_address_is_told(), "status does not say where webd listens");
 }
 
 T_STORY(web_door, another_host, 60) {
@@ -238,7 +238,7 @@ T_STORY(web_door, dies_alone, 60) {
   pid_t old = t_kill("webd", SIGKILL);
   t_import_lines(0, "{'platform': 'x', 'text': 'while it is away', 'role': 'user', "
                     "'observed_at': 1}\n");
-  t_wait_other("webd", old, 8000);
+  t_wait_other("webd", old, 20000);
   t_web_says(200, NULL, "GET", "/v1/status", token, "", NULL);
 }
 
@@ -257,8 +257,8 @@ T_STORY(web_door, a_port_in_use, 60) {
   T_CHECK(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1) == 0,
           "the port cannot be taken");
   t_up();
-  T_UNTIL(5000, t_pid("webd"), "webd does not run");
-  T_UNTIL(5000, !t_exists("run/web"), "webd says that it listens");
+  T_UNTIL(20000, t_pid("webd"), "webd does not run");
+  T_UNTIL(20000, !t_exists("run/web"), "webd says that it listens");
   status_says("web.listen");
   close(fd);
   t_web_port();

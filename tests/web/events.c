@@ -237,6 +237,6 @@ T_STORY(web_events, revoked, 60) {
   struct t_stream *s = t_stream("/v1/events", token, NULL);
   t_stream_must(s, "store");
   t_do(0, "web", "token", "revoke", "reader");
-  T_UNTIL(5000, (t_stream_next(s, 100), t_stream_ended(s)), "the stream goes on");
+  T_UNTIL(20000, (t_stream_next(s, 100), t_stream_ended(s)), "the stream goes on");
   t_stream_close(&s);
 }

@@ -87,7 +87,7 @@ static int ask(const char *path, const char *token) {
                path, host, token);
   T_CHECK(t_web_send(fd, text, (size_t)n), "not sent");
   int before = own.handled;
-  T_UNTIL(5000, (run(), own.handled > before), "%s has no handler", path);
+  T_UNTIL(20000, (run(), own.handled > before), "%s has no handler", path);
   run();
   fcntl(fd, F_SETFL, O_NONBLOCK);
   return fd;
@@ -95,7 +95,7 @@ static int ask(const char *path, const char *token) {
 
 /* Reads until the text is there. */
 static void reads(int fd, struct ck_buf *b, const char *part) {
-  T_UNTIL(5000, ({
+  T_UNTIL(20000, ({
             run();
             ssize_t n = recv(fd, ck_buf_room(b, 65536), 65536, 0);
             if (n > 0) b->len += (size_t)n;
@@ -149,7 +149,7 @@ T_STORY(web_streams, a_client_that_does_not_read, 30) {
     web_stream_put(own.stream, (struct ck_str){much, sizeof much});
     run();
   }
-  T_UNTIL(5000, (run(), own.gone == 1), "it is not cut off after %zu bytes", put);
+  T_UNTIL(20000, (run(), own.gone == 1), "it is not cut off after %zu bytes", put);
   T_CHECK(put < (32u << 20), "%zu bytes were taken", put);
   close(fd);
   end();
@@ -159,7 +159,7 @@ T_STORY(web_streams, a_token_that_is_revoked, 30) {
   const char *token = begin();
   int fd = ask("/stream", token);
   t_do(0, "web", "token", "revoke", "reader");
-  T_UNTIL(5000, (run(), own.gone == 1), "its stream goes on");
+  T_UNTIL(20000, (run(), own.gone == 1), "its stream goes on");
   T_CHECK(t_web_closes(fd, 1000), "its connection stays open");
   close(fd);
   end();
