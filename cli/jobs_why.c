@@ -13,6 +13,7 @@
 #include "cli/target.h"
 #include "cli/time.h"
 #include "proto/clock.h"
+#include "proto/job_words.h"
 #include "proto/moment.h"
 
 /* What is known about a job, for `why`. */
@@ -95,25 +96,10 @@ static void limit_text(struct ck_buf *b, const json_t *held, const char *account
 
 /* Appends what renewd says about a job that is due. */
 static void held_text(struct ck_buf *b, const json_t *held, const struct known *k, int64_t now) {
-  static const struct {
-    const char *state, *words;
-  } all[] = {
-      {"settling", "its message may still change: it must be unchanged for renew.delay"},
-      {"resting", "its conversation rests"},
-      {"offered", "it is offered to its client, which has to claim it"},
-      {"busy", "another delivery of its conversation goes first"},
-      {"slots", "its target has as many deliveries under way as it may have (slots)"},
-      {"spacing", "another delivery to its target began a moment ago (renew.spacing)"},
-      {"account_slots", "its account has as many deliveries under way as it may have "
-                        "(renew.account.slots)"},
-      {"account_spacing", "another delivery of its account began a moment ago "
-                          "(renew.account.spacing)"},
-  };
   const char *state = cli_member(held, "state");
   int64_t until = cli_member_int(held, "until", 0);
-  const char *words = "it is due, and goes at its turn";
-  for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
-    if (strcmp(state, all[i].state) == 0) words = all[i].words;
+  const char *words = ck_job_held_words(ck_str_of(state));
+  if (!words) words = "it is due, and goes at its turn";
   if (strcmp(state, "no_target") == 0) words = cli_member(held, "reason");
   if (strcmp(state, "limited") == 0) {
     limit_text(b, held, k->account, until, now);

@@ -10,6 +10,7 @@
 #include "cli/time.h"
 #include "proto/calendar.h"
 #include "proto/clock.h"
+#include "proto/job_words.h"
 #include "proto/renewal.h"
 
 #define AHEAD_MS CK_DAY_MS /* unless --until is given */
@@ -88,19 +89,11 @@ static void conversation_cell(struct cli_table *t, const json_t *line) {
   cell(t, CLI_PLAIN, *title ? title : cli_member(line, "local_conversation_id"));
 }
 
-/* "webhook https://…", "exec claude", "client ff1". */
 static void where_cell(struct cli_table *t, const json_t *line) {
   struct ck_buf b = {0};
-  json_t *target = json_loads(cli_member(line, "snapshot"), 0, NULL);
-  const char *kind = cli_member(target, "kind"),
-             *url = cli_member(json_object_get(target, "payload"), "url"),
-             *client = cli_member(target, "client_id");
-  bool clients = ck_kind_is_clients(ck_str_of(kind));
-  const char *place = clients && *client ? client : *url ? url : cli_member(target, "id");
-  ck_buf_printf(&b, "%s %s", clients ? "client" : kind, place);
+  ck_job_place(&b, ck_str_of(cli_member(line, "snapshot")));
   cli_table_cell(t, CLI_PLAIN, ck_buf_view(&b));
   ck_buf_free(&b);
-  json_decref(target);
 }
 
 static void print_goes(const json_t *lines) {
