@@ -1,7 +1,7 @@
 /* What a person has done with a follow-up job.
  *
  *   row ─► lease, if it runs ─► changeset ─► receipt ─► row as it is then */
-#include "webd/ask/ask.h"
+#include "webd/ask/change.h"
 
 #include <stdlib.h>
 
@@ -9,45 +9,14 @@
 #include "proto/job_change.h"
 
 struct act {
-  struct web_store store;
+  struct web_change as;
   struct web_job_wish wish;
-  int ms;
-  web_changed_fn *done;
-  void *self;
-  char *id;
-  json_t *row, *lease;
+  json_t *lease;
 };
 
-static void finish(struct act *a, enum web_end end, const char *reason) {
-  a->done(a->self, &(struct web_changed){end, reason, end == WEB_DONE ? a->row : NULL});
-  json_decref(a->row);
+static void forget(void *self) {
+  struct act *a = self;
   json_decref(a->lease);
-  free(a->id);
-  free(a);
-}
-
-static void got_again(void *self, bool there, json_t *row) {
-  struct act *a = self;
-  json_decref(a->row);
-  a->row = json_incref(row);
-  finish(a, !there ? WEB_SILENCE : row ? WEB_DONE : WEB_NONE, "");
-}
-
-static void ask_again(struct act *a) {
-  web_row(a->store.ask, "renewal_jobs", "job_id", ck_str_of(a->id), a->ms, got_again, a);
-}
-
-static void receipted(void *self, const struct web_receipt *r) {
-  struct act *a = self;
-  if (r->result == '?') {
-    finish(a, WEB_SILENCE, "");
-  } else if (r->result == 'r') {
-    char *reason = ck_str_dup(r->reason);
-    finish(a, WEB_DENIED, reason);
-    free(reason);
-  } else {
-    ask_again(a);
-  }
 }
 
 static const char *text(const json_t *row, const char *name) {
@@ -57,8 +26,8 @@ static const char *text(const json_t *row, const char *name) {
 
 static struct ck_job_now now_of(const struct act *a) {
   bool unknown = strcmp(text(a->lease, "state"), "unknown") == 0;
-  return (struct ck_job_now){ck_str_of(a->id),
-                             ck_str_of(unknown ? "unknown" : text(a->row, "status")),
+  return (struct ck_job_now){ck_str_of(a->as.id),
+                             ck_str_of(unknown ? "unknown" : text(a->as.row, "status")),
                              (uint64_t)json_integer_value(json_object_get(a->lease, "attempt")),
                              ck_str_of(text(a->lease, "token"))};
 }
@@ -83,11 +52,11 @@ static void act(struct act *a) {
   struct ck_err err;
   enum ck_job_change rc = change(a, &mutations, &err);
   if (rc == CK_JOB_REFUSED)
-    finish(a, WEB_DENIED, err.text);
+    web_change_finish(&a->as, WEB_DENIED, err.text);
   else if (rc == CK_JOB_SAME)
-    finish(a, WEB_DONE, "");
+    web_change_finish(&a->as, WEB_DONE, "");
   else
-    web_write(a->store.write, ck_buf_view(&mutations), a->ms, receipted, a);
+    web_change_write(&a->as, ck_buf_view(&mutations));
   ck_buf_free(&mutations);
 }
 
@@ -97,18 +66,14 @@ static void got_lease(void *self, bool there, json_t *lease) {
   if (there)
     act(a);
   else
-    finish(a, WEB_SILENCE, "");
+    web_change_finish(&a->as, WEB_SILENCE, "");
 }
 
 static void got_job(void *self, bool there, json_t *row) {
   struct act *a = self;
-  a->row = json_incref(row);
-  if (!there)
-    finish(a, WEB_SILENCE, "");
-  else if (!row)
-    finish(a, WEB_NONE, "there is no job of that id");
-  else if (strcmp(text(row, "status"), "running") == 0)
-    web_row(a->store.ask, "leases", "job_id", ck_str_of(a->id), a->ms, got_lease, a);
+  if (!web_change_got(&a->as, there, row, "there is no job of that id")) return;
+  if (strcmp(text(row, "status"), "running") == 0)
+    web_row(a->as.store.ask, "leases", "job_id", ck_str_of(a->as.id), a->as.ms, got_lease, a);
   else
     act(a);
 }
@@ -117,6 +82,6 @@ void web_change_job(const struct web_store *s, struct ck_str id, const struct we
                     int ms, web_changed_fn *done, void *self) {
   struct act *a = ck_zalloc(sizeof *a);
   *a = (struct act){
-      .store = *s, .wish = *wish, .ms = ms, .done = done, .self = self, .id = ck_str_dup(id)};
-  web_row(s->ask, "renewal_jobs", "job_id", id, ms, got_job, a);
+      {*s, ms, done, self, "renewal_jobs", "job_id", ck_str_dup(id), NULL, forget}, *wish, NULL};
+  web_change_begin(&a->as, got_job);
 }

@@ -1,54 +1,23 @@
 /* Pauses, as `convkeep pause` and `resume` make and end them: a conversation that is paused without
  * an end has the status `paused`; every other pause is a state of the store's. */
-#include "webd/ask/ask.h"
+#include "webd/ask/change.h"
 
 #include <stdlib.h>
 
 #include "proto/clock.h"
 
 struct act {
-  struct web_store store;
+  struct web_change as;
   bool paused;
   int64_t until;
-  int ms;
-  web_changed_fn *done;
-  void *self;
   char *kind, *name, *to;
-  json_t *row; /* of the conversation */
 };
 
-static void finish(struct act *a, enum web_end end, const char *reason) {
-  a->done(a->self, &(struct web_changed){end, reason, end == WEB_DONE ? a->row : NULL});
-  json_decref(a->row);
+static void forget(void *self) {
+  struct act *a = self;
   free(a->kind);
   free(a->name);
   free(a->to);
-  free(a);
-}
-
-static void got_again(void *self, bool there, json_t *row) {
-  struct act *a = self;
-  json_decref(a->row);
-  a->row = json_incref(row);
-  finish(a, !there ? WEB_SILENCE : row ? WEB_DONE : WEB_NONE, "");
-}
-
-static bool is_conversation(const struct act *a) { return strcmp(a->kind, "conversation") == 0; }
-
-static void receipted(void *self, const struct web_receipt *r) {
-  struct act *a = self;
-  if (r->result == '?') {
-    finish(a, WEB_SILENCE, "");
-  } else if (r->result == 'r') {
-    char *reason = ck_str_dup(r->reason);
-    finish(a, WEB_DENIED, reason);
-    free(reason);
-  } else if (is_conversation(a)) {
-    web_row(a->store.ask, "local_conversations", "local_conversation_id", ck_str_of(a->name), a->ms,
-            got_again, a);
-  } else {
-    finish(a, WEB_DONE, "");
-  }
 }
 
 /* ---- the changeset ---- */
@@ -91,7 +60,7 @@ static uint32_t put_resume(const struct act *a, struct ck_buf *b) {
 }
 
 static uint32_t put_conversation(const struct act *a, struct ck_buf *b) {
-  const char *status = json_string_value(json_object_get(a->row, "automation_status"));
+  const char *status = json_string_value(json_object_get(a->as.row, "automation_status"));
   bool is_paused = status && strcmp(status, "paused") == 0,
        is_auto = status && strcmp(status, "auto") == 0;
   if (a->paused) return a->until ? put_pause(a, b) : is_paused ? 0 : put_status(a, b, "paused");
@@ -99,6 +68,8 @@ static uint32_t put_conversation(const struct act *a, struct ck_buf *b) {
   if (is_paused) return n + put_status(a, b, a->to);
   return is_auto ? n + put_resume(a, b) : n;
 }
+
+static bool is_conversation(const struct act *a) { return a->as.list != NULL; }
 
 static void act(struct act *a) {
   struct ck_buf mutations = {0}, all = {0};
@@ -108,39 +79,33 @@ static void act(struct act *a) {
   ck_put_array(&all, n);
   ck_buf_str(&all, ck_buf_view(&mutations));
   if (n == 0)
-    finish(a, WEB_DONE, "");
-  else if (web_write(a->store.write, ck_buf_view(&all), a->ms, receipted, a))
-    finish(a, WEB_DENIED, "it is larger than a changeset can be");
+    web_change_finish(&a->as, WEB_DONE, "");
+  else
+    web_change_write(&a->as, ck_buf_view(&all));
   ck_buf_free(&mutations);
   ck_buf_free(&all);
 }
 
 static void got_conversation(void *self, bool there, json_t *row) {
   struct act *a = self;
-  a->row = json_incref(row);
-  if (!there)
-    finish(a, WEB_SILENCE, "");
-  else if (!row)
-    finish(a, WEB_NONE, "there is no conversation of that id");
-  else
-    act(a);
+  if (web_change_got(&a->as, there, row, "there is no conversation of that id")) act(a);
 }
 
 void web_change_pause(const struct web_store *s, const struct web_pause_wish *wish, int ms,
                       web_changed_fn *done, void *self) {
   struct act *a = ck_zalloc(sizeof *a);
-  *a = (struct act){.store = *s,
-                    .paused = wish->paused,
-                    .until = wish->until,
-                    .ms = ms,
-                    .done = done,
-                    .self = self,
-                    .kind = ck_strdup(wish->kind),
-                    .name = ck_strdup(wish->name),
-                    .to = ck_strdup(wish->to ? wish->to : "auto")};
+  *a = (struct act){{*s, ms, done, self, NULL, NULL, ck_strdup(wish->name), NULL, forget},
+                    wish->paused,
+                    wish->until,
+                    ck_strdup(wish->kind),
+                    ck_strdup(wish->name),
+                    ck_strdup(wish->to ? wish->to : "auto")};
+  if (strcmp(wish->kind, "conversation") == 0) {
+    a->as.list = "local_conversations";
+    a->as.column = "local_conversation_id";
+  }
   if (is_conversation(a))
-    web_row(s->ask, "local_conversations", "local_conversation_id", ck_str_of(a->name), ms,
-            got_conversation, a);
+    web_change_begin(&a->as, got_conversation);
   else
     act(a);
 }
