@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "proto/wire.h"
+
 /* Those that are not a column's flag. */
 static const struct {
   const char *table;

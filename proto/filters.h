@@ -58,6 +58,11 @@ enum ck_filter_by {
   L(conversation_links, until, NULL, CK_BY_UNTIL) \
   L(renewal_jobs, since, NULL, CK_BY_SINCE) \
   L(renewal_jobs, until, NULL, CK_BY_UNTIL) \
+  L(renewal_jobs, superseded, "(coalesce(last_error, '') GLOB '" CK_SUPERSEDED "*')", CK_BY_VALUE) \
+  L(renewal_jobs, platform, \
+    "(SELECT c.platform FROM local_conversations c" \
+    " WHERE c.local_conversation_id = renewal_jobs.local_conversation_id)", \
+    CK_BY_VALUE) \
   L(local_conversations, begins, "local_conversation_id", CK_BY_BEGINNING) \
   L(local_conversations, title, "title", CK_BY_WORDS) \
   L(local_conversations, sort, CK_SORTS, CK_BY_SORT) \

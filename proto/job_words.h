@@ -4,8 +4,8 @@
 
 #include "proto/text.h"
 
-/* What a job waits for that is in that state of renewd's report (docs/renewal.md): a sentence. NULL:
- * the state says it by its own reason, or is unknown. */
+/* What a job waits for that is in that state of renewd's report (docs/renewal.md): a sentence.
+ * NULL: the state says it by its own reason, or is unknown. */
 const char *ck_job_held_words(struct ck_str state);
 
 /* Appends where it goes: "webhook https://…", "exec claude", "client ff1". snapshot: JSON, a job's

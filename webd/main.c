@@ -19,12 +19,15 @@
 
 /* ---- start and end ---- */
 
+static char **own_flags; /* as this process was given them */
+
 static void end(void *self) {
   struct webd *w = self;
   web_ask_free(&w->store);
   web_ask_free(&w->ingest);
   web_imports_free(&w->imports);
   web_write_free(&w->write);
+  web_renewd_free(&w->renewd);
   web_http_free(&w->http);
   web_events_free(&w->events);
   web_deliveries_free(&w->deliveries);
@@ -39,7 +42,8 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   w->access = web_access_new();
   w->events = web_events_new(w);
   w->deliveries = web_deliveries_new(w);
-  const struct web_http_ops ops = {w, routes, web_page_refusal};
+  w->renewd = web_renewd_new(own_flags);
+  const struct web_http_ops ops = {w, routes, web_page_refusal, web_page_first};
   w->store = web_ask_new(s, CK_DOOR_SNAPSHOT, err);
   if (w->store) w->ingest = web_ask_new(s, CK_DOOR_OBSERVE, err);
   if (w->ingest) w->imports = web_imports_new(s, err);
@@ -76,6 +80,7 @@ static void work(struct webd *w) {
     w->waits[1] = web_ask_step(w->ingest);
     w->waits[2] = web_imports_step(w->imports);
     w->waits[3] = web_write_step(w->write);
+    web_renewd_step(w->renewd);
     web_events_step(w->events);
     web_deliveries_step(w->deliveries);
   } while (web_http_again(w->http));
@@ -103,6 +108,7 @@ static void wait_for(void *self, struct ck_wait *w) {
   web_http_wait(d->http, w);
   web_events_wait(d->events, w);
   web_deliveries_wait(d->deliveries, w);
+  web_renewd_wait(d->renewd, w);
   ck_wait_lazily(w, d->report_at);
 }
 
@@ -128,5 +134,6 @@ int main(int argc, char **argv) {
                                           .ready = ready,
                                           .stop = stop,
                                           .end = end};
+  own_flags = argv + 1;
   return ck_daemon_main(argc, argv, &daemon);
 }

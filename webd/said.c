@@ -32,6 +32,26 @@ void web_refuse_strange(struct web_request *r, const char *who) {
   web_refuse(r, WEB_REFUSED_FAILED, "%s answers something else than what was asked", who);
 }
 
+void web_refuse_changed(struct web_request *r, const struct web_changed *how, const char *where) {
+  switch (how->end) {
+  case WEB_DONE:
+    break;
+  case WEB_NONE:
+    web_refuse(r, WEB_REFUSED_MISSING, "%s", how->reason);
+    break;
+  case WEB_DENIED:
+    web_refuse(r, WEB_REFUSED_REFUSED, "%s", how->reason);
+    break;
+  case WEB_INVALID:
+    web_refuse(r, WEB_REFUSED_SYNTAX, "%s%s", where, how->reason);
+    break;
+  case WEB_SILENCE:
+    web_refuse_for(r, WEB_REFUSED_AWAY, 2,
+                   "the store has not answered, and may still do it; the same again is harmless");
+    break;
+  }
+}
+
 void web_answer_json(struct web_request *r, unsigned status, json_t *value) {
   struct ck_buf b = {0};
   char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);

@@ -15,6 +15,7 @@ struct webd {
   struct web_ask *store, *ingest;    /* the doors `snapshot` and `observe` */
   struct web_imports *imports;       /* files, to `observe` */
   struct web_write *write;           /* changesets */
+  struct web_renewd *renewd;         /* what its program says when it is run for a question */
   struct web_events *events;         /* who reads what changes */
   struct web_deliveries *deliveries; /* who waits for follow-ups to deliver */
   int64_t report_at;                 /* boot */
@@ -31,6 +32,9 @@ struct webd {
 void web_refuse_said(struct web_request *r, const char *who, const struct web_said *said);
 /* The answer is of another kind than what was asked for. */
 void web_refuse_strange(struct web_request *r, const char *who);
+/* A change that was not made, or of which nobody knows. where: what stands before a reason that
+ * names a member of what was sent. */
+void web_refuse_changed(struct web_request *r, const struct web_changed *how, const char *where);
 /* Answers with the value, which is given up. */
 void web_answer_json(struct web_request *r, unsigned status, json_t *value);
 /* Answers with a MessagePack value as JSON. */
@@ -65,6 +69,9 @@ void web_deliveries_stop(struct web_deliveries *d);
 
 /* What webd reports for `status`: a map. */
 void web_put_report(const struct webd *w, struct ck_buf *b);
+
+/* Called before the handler of each view (page/): asks for what every page shows. */
+void web_page_first(void *self, struct web_request *r);
 
 /* The page for a refusal (page/). */
 void web_page_refusal(struct ck_buf *b, unsigned status, const char *word, const char *reason);

@@ -74,6 +74,8 @@ static int put_lateness(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
 static int put_jobs(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   static const char *const counts[][2] = {
       {"pending", "SELECT count(*) FROM renewal_jobs WHERE status = 'pending'"},
+      {"due", "SELECT count(*) FROM renewal_jobs WHERE status = 'pending' AND next_attempt_at <="
+              " CAST(strftime('%s', 'now') AS INTEGER) * 1000"},
       {"running", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'running')"
                   " - (SELECT count(*) FROM leases WHERE state = 'unknown')"},
       {"done", "SELECT count(*) FROM renewal_jobs WHERE status = 'done'"},

@@ -84,42 +84,13 @@ T_STORY(web_changes, of_a_job, 60) {
   free(id), free(retry), free(cancel), free(snooze), free(resolve);
 }
 
-/* A client claims the job and says nothing more. */
-static void let_it_be_unknown(const char *id) {
-  const char *token = t_token("client", "deliver");
-  char filter[100];
-  struct t_reply r;
-  json_t *offer = NULL;
-  T_UNTIL(20000, ({
-            r = t_ask_web("GET", "/v1/deliveries?client=ff1&wait=5", token, "", NULL);
-            offer = t_at(t_reply_json(&r), "deliveries.0");
-            t_reply_free(&r);
-            offer;
-          }),
-          "it is not offered");
-  char *path = ck_sprintf("/v1/deliveries/%s/claim", id),
-       *body = ck_sprintf("{\"client\": \"ff1\", \"offer\": \"%s\", \"lease_ms\": 100}",
-                          t_text_at(offer, "offer"));
-  t_web_says(200, NULL, "POST", path, token, "", body);
-  snprintf(filter, sizeof filter, "{'job_id': '%s'}", id);
-  T_UNTIL(20000, ({
-            json_t *leases = t_query("leases", filter, 1, 0);
-            const char *state = t_text_at(leases, "0.state");
-            bool unknown = state && strcmp(state, "unknown") == 0;
-            json_decref(leases);
-            unknown;
-          }),
-          "it does not become unknown");
-  free(path), free(body);
-}
-
 T_STORY(web_changes, of_an_unknown_job, 90) {
   char *id = begin(), *retry = path_of(id, "retry"), *resolve = path_of(id, "resolve");
   done(retry, "");
-  let_it_be_unknown(id);
+  t_web_unknown(id);
   job_is(done(resolve, "{'arrived': false}"), "pending");
   t_do(0, "web", "token", "revoke", "client");
-  let_it_be_unknown(id);
+  t_web_unknown(id);
   for (int i = 0; i < 2; ++i) job_is(done(resolve, "{'arrived': true}"), "done");
   refused(409, "it was delivered", retry, "");
   free(id), free(retry), free(resolve);

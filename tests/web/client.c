@@ -256,3 +256,31 @@ void t_web_refused_from(const char *word, int64_t n) {
   T_UNTIL(20000, t_web_refused(word) >= n, "%lld are counted as %s, not %lld",
           (long long)t_web_refused(word), word, (long long)n);
 }
+
+void t_web_unknown(const char *id) {
+  const char *token = t_token("client", "deliver");
+  char filter[100];
+  struct t_reply r;
+  json_t *offer = NULL;
+  T_UNTIL(20000, ({
+            r = t_ask_web("GET", "/v1/deliveries?client=ff1&wait=5", token, "", NULL);
+            offer = t_at(t_reply_json(&r), "deliveries.0");
+            t_reply_free(&r);
+            offer;
+          }),
+          "it is not offered");
+  char *path = ck_sprintf("/v1/deliveries/%s/claim", id),
+       *body = ck_sprintf("{\"client\": \"ff1\", \"offer\": \"%s\", \"lease_ms\": 100}",
+                          t_text_at(offer, "offer"));
+  t_web_says(200, NULL, "POST", path, token, "", body);
+  snprintf(filter, sizeof filter, "{'job_id': '%s'}", id);
+  T_UNTIL(20000, ({
+            json_t *leases = t_query("leases", filter, 1, 0);
+            const char *state = t_text_at(leases, "0.state");
+            bool unknown = state && strcmp(state, "unknown") == 0;
+            json_decref(leases);
+            unknown;
+          }),
+          "it does not become unknown");
+  free(path), free(body);
+}

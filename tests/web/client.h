@@ -52,6 +52,9 @@ struct t_reply t_web_read(int fd, int ms);
 /* The other side closes within ms; what it sends meanwhile is thrown away. */
 bool t_web_closes(int fd, int ms);
 
+/* A client, ff1, claims the job and says nothing more, so that its outcome becomes unknown. */
+void t_web_unknown(const char *id);
+
 /* How often webd has refused with that word, as status says, within a second or so. */
 int64_t t_web_refused(const char *word);
 /* Waits until it is at least n. */

@@ -11,31 +11,11 @@
 
 /* ---- answers ---- */
 
-static void refuse(struct web_request *r, const struct web_changed *how) {
-  switch (how->end) {
-  case WEB_DONE:
-    break;
-  case WEB_NONE:
-    web_refuse(r, WEB_REFUSED_MISSING, "%s", how->reason);
-    break;
-  case WEB_DENIED:
-    web_refuse(r, WEB_REFUSED_REFUSED, "%s", how->reason);
-    break;
-  case WEB_INVALID:
-    web_refuse(r, WEB_REFUSED_SYNTAX, "the body: %s", how->reason);
-    break;
-  case WEB_SILENCE:
-    web_refuse_for(r, WEB_REFUSED_AWAY, 2,
-                   "the store has not answered, and may still do it; the same again is harmless");
-    break;
-  }
-}
-
 void web_answer_changed(struct web_request *r, enum ck_table table, const struct web_changed *how) {
   if (how->end == WEB_DONE)
     web_answer_json(r, 200, ck_record_json(table, how->row));
   else
-    refuse(r, how);
+    web_refuse_changed(r, how, "the body: ");
 }
 
 static void job_changed(void *self, const struct web_changed *how) {
@@ -127,7 +107,7 @@ static void pause_changed(void *self, const struct web_changed *how) {
   if (how->end == WEB_DONE)
     web_answer_json(p->r, 200, json_incref(p->said));
   else
-    refuse(p->r, how);
+    web_refuse_changed(p->r, how, "the body: ");
   json_decref(p->said);
   free(p);
 }

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "proto/conversation_change.h"
+#include "proto/daemon.h"
 #include "proto/doors.h"
 #include "proto/push.h"
 #include "proto/wire.h"
@@ -95,6 +96,32 @@ void web_write_free(struct web_write **w);
 int web_write(struct web_write *w, struct ck_str mutations, int ms, web_receipted *done,
               void *self);
 
+/* ---- questions to renewd's own code ----
+ *
+ * Its program is run once for each (a task, proto/daemon.h), beside the daemon, and answers in
+ * lines of JSON. */
+
+struct web_renewd;
+
+struct web_renewd_ops {
+  /* A line {name: value}, but for the two that end it; borrowed. NULL: they are thrown away. */
+  void (*line)(void *self, const char *name, json_t *value);
+  /* Called once. result: borrowed; NULL: there is none, and the reason says why. */
+  void (*done)(void *self, json_t *result, const char *reason);
+};
+
+/* flags: this program's own arguments after its name, up to NULL; they must last. */
+struct web_renewd *web_renewd_new(char **flags);
+/* Ends those that run; done is called. Sets *r to NULL; *r may be NULL. */
+void web_renewd_free(struct web_renewd **r);
+
+/* Runs it with these words, which end with NULL, for ms at most. done may be called at once. */
+void web_renewd_ask(struct web_renewd *r, const char *const words[], int ms,
+                    const struct web_renewd_ops *ops, void *self);
+
+void web_renewd_wait(struct web_renewd *r, struct ck_wait *w);
+void web_renewd_step(struct web_renewd *r);
+
 /* ---- what a person changes ---- */
 
 /* How a change has ended. */
@@ -138,6 +165,16 @@ void web_change_job(const struct web_store *s, struct ck_str id, const struct we
 void web_change_conversation(const struct web_store *s, struct ck_str id,
                              const struct ck_conversation_change *change, json_t *texts, int ms,
                              web_changed_fn *done, void *self);
+
+struct web_renew_wish {
+  const char *payload; /* a text */
+  int64_t at;          /* when it is due, wall time in milliseconds */
+  int64_t max_attempts;
+};
+/* As `convkeep renew` does, after the conversation's last message; the row is that of the job.
+ * renewd is asked where it goes. */
+void web_renew(const struct web_store *s, struct web_renewd *renewd, struct ck_str id,
+               const struct web_renew_wish *wish, int ms, web_changed_fn *done, void *self);
 
 struct web_pause_wish {
   const char *kind, *name; /* as of PAUSE (proto/wire.h) */

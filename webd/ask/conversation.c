@@ -38,7 +38,8 @@ static int changeset(struct act *a, struct ck_buf *b, struct ck_err *err) {
   struct ck_row row = {.table = CK_CONVERSATIONS};
   struct ck_buf renewal = {0};
   struct ck_err bad;
-  const char *option = "", *was = json_string_value(json_object_get(a->as.row, "automation_status")),
+  const char *option = "",
+             *was = json_string_value(json_object_get(a->as.row, "automation_status")),
              *before = json_string_value(json_object_get(a->as.row, "renewal"));
   int64_t now = ck_now_ms();
   row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(a->as.id);

@@ -275,6 +275,7 @@ void web_request_free(struct web_request *r) {
   }
   if (r->reply.response) MHD_destroy_response(r->reply.response); /* it never went out */
   explicit_bzero(r->cookie, sizeof r->cookie);
+  if (r->free_kept) r->free_kept(r->kept);
   ck_buf_free(&r->body);
   ck_arena_free(&r->texts);
   free(r);
@@ -306,6 +307,7 @@ const struct web_who *web_whose(const struct web_request *r) { return &r->who; }
 struct ck_str web_cookie(const struct web_request *r) {
   return ck_str_of(r->cookie);
 }
+const char *web_path(const struct web_request *r) { return r->on->path; }
 bool web_wants_page(const struct web_request *r) { return r->for_page; }
 
 struct ck_str web_origin(const struct web_request *r) {

@@ -109,6 +109,12 @@ struct ck_str web_origin(const struct web_request *r);
 /* The name of the session's cookie; starts with __Host- where a browser comes by TLS. */
 #define WEB_COOKIE_NAME 48
 void web_session_cookie(const struct web_request *r, char name[WEB_COOKIE_NAME]);
+/* Its path as it came, encoded, without the query. */
+const char *web_path(const struct web_request *r);
+/* Keeps one thing with the request until it ends, and then frees it; what was kept before is freed.
+ * web_kept: NULL: there is none. */
+void web_keep(struct web_request *r, void *thing, void (*free_it)(void *thing));
+void *web_kept(const struct web_request *r);
 /* It is from a browser that wants a page, on a route for people. */
 bool web_wants_page(const struct web_request *r);
 
@@ -167,7 +173,13 @@ struct web_http_ops {
                                           * the list */
   /* Appends the page for a refusal. */
   void (*page)(struct ck_buf *b, unsigned status, const char *word, const char *reason);
+  /* Called instead of the handler of a GET for people who are signed in; it calls web_handle, at
+   * once or later, or answers. NULL: the handler is called. */
+  void (*first)(void *self, struct web_request *r);
 };
+
+/* Calls the handler of the request's route. */
+void web_handle(struct web_request *r);
 
 /* Listens as the settings say. An address that somebody else has is no error: it is tried again,
  * and web_http_trouble says so. NULL with the reason. s, *ops and access must last. */

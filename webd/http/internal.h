@@ -63,6 +63,8 @@ struct web_request {
     char *name, *value;
   } * headers;
   struct web_stream *stream; /* the reply is a stream's, which owns itself */
+  void *kept;
+  void (*free_kept)(void *kept);
 };
 
 struct web_http {

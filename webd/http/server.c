@@ -48,6 +48,20 @@ static bool take_body(struct web_request *r, const char *data, size_t n) {
   return r->skipped <= SKIPPED_MAX;
 }
 
+void web_keep(struct web_request *r, void *thing, void (*free_it)(void *thing)) {
+  if (r->free_kept) r->free_kept(r->kept);
+  r->kept = thing;
+  r->free_kept = free_it;
+}
+
+void *web_kept(const struct web_request *r) { return r->kept; }
+
+void web_handle(struct web_request *r) { r->route->handle(r->http->ops.self, r); }
+
+static bool is_view(const struct web_request *r) {
+  return r->method == WEB_GET && r->route->flags & WEB_PAGE && !(r->route->flags & WEB_OPEN);
+}
+
 static enum MHD_Result handle(struct web_request *r) {
   struct web_http *h = r->http;
   r->on->asked = true;
@@ -56,10 +70,12 @@ static enum MHD_Result handle(struct web_request *r) {
     r->handled = true;
     if (h->stopping)
       web_refuse_for(r, WEB_REFUSED_AWAY, 1, "webd is being stopped");
-    else if (web_form_fits(r))
-      r->route->handle(h->ops.self, r);
-    else
+    else if (!web_form_fits(r))
       web_refuse(r, WEB_REFUSED_FORM, "the form is of another session; load its page again");
+    else if (h->ops.first && is_view(r))
+      h->ops.first(h->ops.self, r);
+    else
+      web_handle(r);
   }
   if (r->reply.response) return web_queue(r);
   r->suspended = true;

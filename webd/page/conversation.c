@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "proto/map.h"
+#include "webd/page/state.h"
 
 #define PLACES 1000
 #define ROWS_MOST 1000
@@ -72,6 +73,53 @@ static void keep_row(struct page_reading *p, struct ck_row *row, enum ck_table t
 
 /* ---- jobs, and the first question ---- */
 
+static struct page_job *job_named(struct page_reading *p, struct ck_str id) {
+  for (size_t i = 0; i < p->job_count; ++i)
+    if (ck_str_eq(p->jobs[i].id, id)) return &p->jobs[i];
+  return NULL;
+}
+
+static void heard_leases(void *self, const struct web_said *said) {
+  struct page_reading *p = self;
+  struct page_rows rows;
+  struct ck_str map;
+  if (!heard_rows(p, said, &rows)) return;
+  while (page_next_row(&rows, &map)) {
+    struct page_job *job = job_named(p, ck_map_str(map, "job_id"));
+    if (job && ck_str_is(ck_map_str(map, "state"), "unknown")) job->status = CK_LIT("unknown");
+  }
+  page_reading_begin(p);
+}
+
+/* One that is running may have an unknown end, which its lease says. */
+static void ask_leases(struct page_reading *p) {
+  struct ck_buf filters = {0};
+  struct ck_map m = ck_map_open(&filters);
+  uint32_t n = 0;
+  for (size_t i = 0; i < p->job_count; ++i) n += ck_str_is(p->jobs[i].status, "running");
+  if (n == 0) {
+    page_reading_begin(p);
+    return;
+  }
+  ck_pair_name(&m, "job_id");
+  ck_put_array(&filters, n);
+  for (size_t i = 0; i < p->job_count; ++i)
+    if (ck_str_is(p->jobs[i].status, "running")) ck_put_str(&filters, p->jobs[i].id);
+  ck_map_close(&m);
+  p->cursor = (struct ck_str){0};
+  ask(p, "leases", &filters, ROWS_MOST, heard_leases);
+}
+
+/* What renewd says of one that waits. */
+static bool note_stopped(void *self, struct ck_str map) {
+  struct page_reading *p = self;
+  struct page_job *job = job_named(p, ck_map_str(map, "job_id"));
+  if (!job || !ck_str_is(ck_map_str(map, "state"), "stopped")) return true;
+  job->status = CK_LIT("stopped");
+  job->error = keep(p, ck_map_str(map, "reason"));
+  return true;
+}
+
 static void heard_jobs(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   struct page_rows rows;
@@ -91,7 +139,8 @@ static void heard_jobs(void *self, const struct web_said *said) {
                           .next_at = ck_row_int(&row, CK_JOBS_NEXT_ATTEMPT_AT, 0),
                           .finished_at = ck_row_int(&row, CK_JOBS_FINISHED_AT, 0)};
   }
-  page_reading_begin(p);
+  if (p->job_count) page_held_each(page_state(p->request), note_stopped, p);
+  ask_leases(p);
 }
 
 static void heard_question(void *self, const struct web_said *said) {

@@ -70,6 +70,8 @@ void page_reading_begin(struct page_reading *p);
 
 /* The page's beginning; and its tail, since the request is gone by its end. */
 void page_reading_head(struct page_reading *p);
+/* What can be done about its follow-ups (controls.c). */
+void page_reading_controls(struct page_reading *p);
 /* The message of the way's step `at`. executions: its rows, in order. */
 void page_reading_message(struct page_reading *p, size_t at, const struct ck_row *message,
                           const struct ck_row *executions, size_t count);

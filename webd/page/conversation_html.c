@@ -16,23 +16,15 @@ static struct ck_str detail(const struct render_conversation *c, const char *nam
   return (struct ck_str){json_string_value(value), json_string_length(value)};
 }
 
-static void put_time(struct ck_buf *b, int64_t at) {
-  page_time_begin(b, at);
-  page_day_words(b, at);
-  ck_buf_text(b, ", ");
-  page_minute(b, at);
-  ck_buf_text(b, "</time>");
-}
-
 static void put_span(struct ck_buf *b, int64_t from, int64_t to) {
   char first[PAGE_DAY], last[PAGE_DAY];
   page_day(first, from);
   page_day(last, to);
-  put_time(b, from);
+  page_moment_words(b, from);
   if (to <= from) return;
   ck_buf_text(b, " to ");
   if (strcmp(first, last) != 0) {
-    put_time(b, to);
+    page_moment_words(b, to);
     return;
   }
   page_time_begin(b, to);
@@ -80,7 +72,7 @@ static void put_rest(struct page_reading *p) {
   int64_t rest = ck_row_int(&p->row, CK_CONVERSATIONS_COOLDOWN_UNTIL, 0);
   if (rest <= 0) return;
   ck_buf_text(&p->out, "<p>rests until ");
-  put_time(&p->out, rest);
+  page_moment_words(&p->out, rest);
   ck_buf_text(&p->out, "</p>\n");
 }
 
@@ -118,6 +110,7 @@ void page_reading_head(struct page_reading *p) {
     render_html_markdown(&p->out, c.summary);
     ck_buf_text(&p->out, "</details>\n");
   }
+  page_reading_controls(p);
   ck_buf_text(&p->out, "</header>\n<div class=\"messages\">\n");
   if (p->lost) put_note(p, "The message that the link names is not here.");
   if (!p->way_count) put_note(p, "There is no message in it.");
@@ -209,18 +202,23 @@ static void put_missing(struct page_reading *p, size_t at) {
   ck_buf_free(&text);
 }
 
-static void put_job(struct ck_buf *b, const struct page_job *job) {
+static void put_job(struct page_reading *p, const struct page_job *job) {
+  struct ck_buf *b = &p->out;
   bool pending = ck_str_is(job->status, "pending");
-  ck_buf_text(b, "<div class=\"job\"><p>Follow-up: ");
+  page_put(b, "<div class=\"job\" id=\"j-%.*s\"><p><a href=\"/j?conversation=", PAGE_STR(job->id));
+  page_encode(b, p->id);
+  ck_buf_text(b, "#j-");
+  page_encode(b, job->id);
+  ck_buf_text(b, "\">Follow-up</a>: ");
   page_put(b, "<span class=\"tag %s\">%.*s</span>",
            ck_str_is(job->status, "failed") ? "failed" : "state", PAGE_STR(job->status));
   if (pending && job->next_at) {
     ck_buf_text(b, ", due ");
-    put_time(b, job->next_at);
+    page_moment_words(b, job->next_at);
   }
   if (!pending && job->finished_at) {
     ck_buf_text(b, ", ");
-    put_time(b, job->finished_at);
+    page_moment_words(b, job->finished_at);
   }
   if (job->attempts)
     page_put(b, ", attempt %lld of %lld", (long long)job->attempts, (long long)job->max_attempts);
@@ -231,7 +229,7 @@ static void put_job(struct ck_buf *b, const struct page_job *job) {
 
 static void put_jobs(struct page_reading *p, struct ck_str message) {
   for (size_t i = 0; i < p->job_count; ++i)
-    if (ck_str_eq(p->jobs[i].message, message)) put_job(&p->out, &p->jobs[i]);
+    if (ck_str_eq(p->jobs[i].message, message)) put_job(p, &p->jobs[i]);
 }
 
 /* ---- messages ---- */

@@ -1,5 +1,5 @@
 /* Writing HTML, and the frame of every page; see page.h. */
-#include "webd/page/page.h"
+#include "webd/page/state.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -99,7 +99,9 @@ void page_query(struct ck_buf *b, const char *path, const struct page_arg *args,
 static const struct {
   enum page_here here;
   const char *path, *name;
-} views[] = {{PAGE_TIMELINE, "/", "Conversations"}, {PAGE_SEARCH, "/s", "Search"}};
+} views[] = {{PAGE_TIMELINE, "/", "Conversations"},
+             {PAGE_SEARCH, "/s", "Search"},
+             {PAGE_JOBS, "/j", "Follow-ups"}};
 
 static void put_navigation(struct ck_buf *b, const struct page_frame *f) {
   ck_buf_text(b, "<header class=\"bar\">\n<a class=\"home\" href=\"/\">convkeep</a>\n"
@@ -108,7 +110,9 @@ static void put_navigation(struct ck_buf *b, const struct page_frame *f) {
     const char *current = views[i].here == f->here ? " aria-current=\"page\"" : "";
     ck_buf_printf(b, "<a href=\"%s\"%s>%s</a>\n", views[i].path, current, views[i].name);
   }
-  ck_buf_text(b, "</nav>\n<form class=\"find\" action=\"/s\" role=\"search\">"
+  ck_buf_text(b, "</nav>\n");
+  page_switch(b, f->request);
+  ck_buf_text(b, "<form class=\"find\" action=\"/s\" role=\"search\">"
                  "<label class=\"unseen\" for=\"q\">Words to search for</label>");
   for (const struct page_arg *arg = f->kept; arg && arg->name; ++arg)
     if (strcmp(arg->name, "q") != 0 && *arg->value)

@@ -5,10 +5,21 @@
 
 #include "proto/clock.h"
 
+#define FORM_BYTES 65536
+
 const struct web_route web_page_routes[] = {
     {WEB_GET, "/", CK_SCOPE_READ, WEB_PAGE, 0, page_timeline},
     {WEB_GET, "/c/{id}", CK_SCOPE_READ, WEB_PAGE, 0, page_conversation},
     {WEB_GET, "/s", CK_SCOPE_READ, WEB_PAGE, 0, page_search},
+    {WEB_GET, "/j", CK_SCOPE_READ, WEB_PAGE, 0, page_jobs},
+    {WEB_GET, "/j/plan", CK_SCOPE_READ, WEB_PAGE, 0, page_jobs_plan},
+    {WEB_GET, "/j/all", CK_SCOPE_READ, WEB_PAGE, 0, page_jobs_many},
+    {WEB_POST, "/j/all", CK_SCOPE_ADMIN, WEB_PAGE, FORM_BYTES, page_change_jobs},
+    {WEB_POST, "/j/{job}", CK_SCOPE_ADMIN, WEB_PAGE, FORM_BYTES, page_change_job},
+    {WEB_POST, "/c/{id}", CK_SCOPE_ADMIN, WEB_PAGE, FORM_BYTES, page_change_conversation},
+    {WEB_POST, "/c/{id}/renew", CK_SCOPE_ADMIN, WEB_PAGE, FORM_BYTES, page_renew},
+    {WEB_POST, "/pause", CK_SCOPE_ADMIN, WEB_PAGE, FORM_BYTES, page_pause},
+    {WEB_POST, "/resume", CK_SCOPE_ADMIN, WEB_PAGE, FORM_BYTES, page_resume},
     {WEB_GET, "/open/{link}", 0, WEB_OPEN | WEB_PAGE, 0, page_open},
     {WEB_POST, "/leave", CK_SCOPE_READ, WEB_PAGE, 4096, page_leave},
     {WEB_GET, "/static/{name}", 0, WEB_OPEN, 0, page_static},

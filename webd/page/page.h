@@ -33,7 +33,7 @@ void page_query(struct ck_buf *b, const char *path, const struct page_arg *args,
 
 /* ---- the frame of every page ---- */
 
-enum page_here { PAGE_NOWHERE, PAGE_TIMELINE, PAGE_SEARCH };
+enum page_here { PAGE_NOWHERE, PAGE_TIMELINE, PAGE_SEARCH, PAGE_JOBS };
 
 struct page_frame {
   const char *title;                 /* escaped here */
@@ -44,7 +44,8 @@ struct page_frame {
                                 * may be NULL */
 };
 
-/* Append the beginning and the end of a page. */
+/* Append the beginning and the end of a page. What the frame says of follow-ups is what was asked
+ * for the request (state.h). */
 void page_begin(struct ck_buf *b, const struct page_frame *f);
 void page_end(struct ck_buf *b, const struct page_frame *f);
 /* Appends the field that each form must have that changes something. */
@@ -85,6 +86,11 @@ void page_month_words(struct ck_buf *b, int64_t ms);
 void page_short_day(struct ck_buf *b, int64_t ms);
 void page_year(struct ck_buf *b, int64_t ms);
 void page_time_begin(struct ck_buf *b, int64_t ms);
+/* "Sunday, 22 November 2026, 20:02", "22 Nov 20:02" as <time>; the latter without today's day. */
+void page_moment_words(struct ck_buf *b, int64_t ms);
+void page_moment(struct ck_buf *b, int64_t ms, int64_t now);
+/* "in 4 min 10 s", "2 h 5 min ago", "now", as <time> that page.js counts on. */
+void page_countdown(struct ck_buf *b, int64_t ms, int64_t now);
 
 /* ---- embedded files: webd/page/static/, made into an object by make ---- */
 
@@ -101,6 +107,15 @@ extern const struct page_file page_files[]; /* ends with one without a name */
 void page_timeline(void *self, struct web_request *r);
 void page_conversation(void *self, struct web_request *r);
 void page_search(void *self, struct web_request *r);
+void page_jobs(void *self, struct web_request *r);
+void page_jobs_many(void *self, struct web_request *r);
+void page_jobs_plan(void *self, struct web_request *r);
+void page_change_job(void *self, struct web_request *r);
+void page_change_jobs(void *self, struct web_request *r);
+void page_change_conversation(void *self, struct web_request *r);
+void page_renew(void *self, struct web_request *r);
+void page_pause(void *self, struct web_request *r);
+void page_resume(void *self, struct web_request *r);
 void page_open(void *self, struct web_request *r);
 void page_leave(void *self, struct web_request *r);
 void page_static(void *self, struct web_request *r);

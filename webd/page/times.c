@@ -65,3 +65,42 @@ void page_time_begin(struct ck_buf *b, int64_t ms) {
   ck_buf_printf(b, "<time datetime=\"%04d-%02d-%02dT%02d:%02d:%02d\">", t.year, t.month, t.day,
                 t.hour, t.minute, t.second);
 }
+
+void page_moment_words(struct ck_buf *b, int64_t ms) {
+  page_time_begin(b, ms);
+  page_day_words(b, ms);
+  ck_buf_text(b, ", ");
+  page_minute(b, ms);
+  ck_buf_text(b, "</time>");
+}
+
+void page_moment(struct ck_buf *b, int64_t ms, int64_t now) {
+  char day[PAGE_DAY], today[PAGE_DAY];
+  page_day(day, ms);
+  page_day(today, now);
+  page_time_begin(b, ms);
+  if (strcmp(day, today) != 0) {
+    page_short_day(b, ms);
+    ck_buf_text(b, " ");
+  }
+  page_minute(b, ms);
+  ck_buf_text(b, "</time>");
+}
+
+void page_countdown(struct ck_buf *b, int64_t ms, int64_t now) {
+  struct shown t = shown_of(ms);
+  int64_t away = (ms - now) / 1000, s = away < 0 ? -away : away;
+  ck_buf_printf(b, "<time data-at=\"%lld\" datetime=\"%04d-%02d-%02dT%02d:%02d:%02d\">",
+                (long long)ms, t.year, t.month, t.day, t.hour, t.minute, t.second);
+  if (away == 0) ck_buf_text(b, "now");
+  if (away > 0) ck_buf_text(b, "in ");
+  if (away && s < 60) ck_buf_printf(b, "%lld s", (long long)s);
+  if (s >= 60 && s < 3600)
+    ck_buf_printf(b, "%lld min %lld s", (long long)(s / 60), (long long)(s % 60));
+  if (s >= 3600 && s < 86400)
+    ck_buf_printf(b, "%lld h %lld min", (long long)(s / 3600), (long long)(s / 60 % 60));
+  if (s >= 86400)
+    ck_buf_printf(b, "%lld d %lld h", (long long)(s / 86400), (long long)(s / 3600 % 24));
+  if (away < 0) ck_buf_text(b, " ago");
+  ck_buf_text(b, "</time>");
+}

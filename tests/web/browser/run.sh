@@ -31,5 +31,16 @@ read -r ready <"$work/said"
 [ "$ready" = ready ]
 node tests/web/browser/said.mjs >"$work/said.jsonl"
 "${convkeep[@]}" import "$work/said.jsonl"
+for i in 0 1 2 3 4 5 6 7 8; do
+    "${convkeep[@]}" renew "chatgpt:work-$i" --payload "go on with step $i" --at "+$((i + 1))h" \
+        >"$work/job-$i"
+done
+"${convkeep[@]}" renew "chatgpt:work-11" --payload "<b>go</b>" --at +90s >/dev/null
+for i in 0 1; do "${convkeep[@]}" jobs cancel "$(cut -d: -f1 "$work/job-$i")" >/dev/null; done
+for i in 2 3; do "${convkeep[@]}" jobs retry "$(cut -d: -f1 "$work/job-$i")" >/dev/null; done
+"${convkeep[@]}" pause --account work >/dev/null
+"${convkeep[@]}" pause --platform claude --for 2h >/dev/null
+token=$("${convkeep[@]}" web token add client --scope deliver | grep -o 'ck_[^ ]*')
+node tests/web/browser/client.mjs "http://127.0.0.1:$port" "$token"
 link=$("${convkeep[@]}" --json open | sed -n 's/.*"link":"\([^"]*\)".*/\1/p')
 NODE_PATH=$modules/node_modules node tests/web/browser/views.cjs "$link" "$shots"

@@ -29,4 +29,8 @@ say("evil", "user", `word ${evil}`, { page_title: evil });
 say("evil", "assistant", `word ${evil}\n\n[a](javascript:document.title='taken') ![b](http://evil.example/b.png)`);
 for (let i = 0; i < 2000; ++i)
   say("long", i % 2 ? "assistant" : "user", `number ${i}: ` + "some words about something ".repeat(12));
+// Conversations with follow-ups (follow_ups.cjs).
+for (let i = 0; i < 12; ++i)
+  say(`work-${i}`, "user", `What comes after step ${i}?`, { client_id: "ff1", page_title: `Work, part ${i}` });
+said.at(-1).page_title = `Work ${evil}`;
 for (const one of said) console.log(JSON.stringify(one));

@@ -14,6 +14,12 @@ const VIEWS = {
   planted: "/c/chatgpt%3Aevil",
   search: "/s?q=word",
   hints: "/s",
+  follow_ups: "/j",
+  waiting: "/j?status=waiting",
+  failed: "/j?status=failed&platform=chatgpt",
+  sure: "/j/all?do=snooze&status=waiting",
+  plan: "/j/plan",
+  controls: "/c/chatgpt%3Awork-2",
   missing: "/c/none",
 };
 

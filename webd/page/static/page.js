@@ -183,3 +183,77 @@ function typing(input) {
 }
 
 if (one("#results")) typing(one("#q"));
+
+// ---- what is live: times count on, and a list is fetched again when its records change ----
+
+const lengthOf = (s) =>
+  s < 60 ? `${s} s`
+  : s < 3600 ? `${Math.floor(s / 60)} min ${s % 60} s`
+  : s < 86400 ? `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`
+  : `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+
+function count() {
+  for (const time of all("time[data-at]")) {
+    const away = Math.trunc((time.dataset.at - Date.now()) / 1000);
+    const text = away === 0 ? "now" : away > 0 ? `in ${lengthOf(away)}` : `${lengthOf(-away)} ago`;
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+const APART = 500; // ms between two fetches at least
+const LOOK = 5000; // ms: what is no record, as why a job waits, is looked at so often
+
+// A field that is being used, and what is unfolded, stay as they are.
+const isUsed = (part) =>
+  part.contains(document.activeElement?.closest("input, select, textarea")) ||
+  part.querySelector("details[open]") !== null;
+
+function live(tables) {
+  let asked = 0;
+  let waiting = 0;
+  async function ask() {
+    waiting = 0;
+    asked = Date.now();
+    const part = one("#live");
+    if (document.hidden || isUsed(part)) return;
+    try {
+      const reply = await fetch(location.href, { headers: { Accept: "text/html" } });
+      if (!reply.ok) return;
+      const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+      if (isUsed(part)) return;
+      const focus = document.activeElement;
+      const held = focus?.closest("[id]");
+      const inside = part.contains(focus) && held ? all("a, button", held).indexOf(focus) : -1;
+      const stop = here?.id;
+      for (const selector of ["#live", "#states", "#pauses", ".switch"]) {
+        const [old, fresh] = [one(selector), page.querySelector(selector)];
+        if (old && fresh && (old === part || !old.contains(focus))) old.replaceWith(fresh);
+      }
+      here = stop ? document.getElementById(stop) : null;
+      here?.classList.add("here");
+      const again = inside >= 0 ? document.getElementById(held.id) : null;
+      if (again) all("a, button", again)[inside]?.focus({ preventScroll: true });
+      count();
+    } catch {
+      // the server is away: the next event, or the next look, asks again
+    }
+  }
+  const soon = () => {
+    waiting ||= setTimeout(ask, Math.max(50, APART - (Date.now() - asked)));
+  };
+  // A browser has few connections to one server: a page that nobody sees gives its own back.
+  let events = null;
+  function listen() {
+    events?.close();
+    events = null;
+    if (document.hidden) return;
+    events = new EventSource(`/v1/events?tables=${tables}`);
+    for (const name of ["store", "change", "reset"]) events.addEventListener(name, soon);
+  }
+  document.addEventListener("visibilitychange", listen);
+  setInterval(soon, LOOK);
+  listen();
+}
+
+if (one("#live, time[data-at]")) setInterval(count, 1000);
+if (one("#live")) live(one("#live").dataset.tables);
