@@ -398,6 +398,8 @@ T_STORY(web_follow_ups, a_forged_form_changes_nothing, 60) {
   T_CHECK(json_array_size(pauses) == 0, "something is paused");
   json_decref(pauses);
   struct t_reply r = t_ask_web("GET", "/j", NULL, headers, NULL);
+  /* With no-referrer a browser would hide where a form comes from, and all would be refused. */
+  T_CHECK(strcmp(t_reply_header(&r, "Referrer-Policy"), "same-origin") == 0, "%s", r.head);
   char *secret = value_of(r.body, "form"),
        *form = ck_sprintf("form=%s&kind=everything&name=&back=%%2Fj", secret);
   t_reply_free(&r);

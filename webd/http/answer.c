@@ -33,7 +33,7 @@ static void add_headers(struct web_request *r, struct MHD_Response *response, co
   static const char *const always[][2] = {{"Cache-Control", "no-store"},
                                           {"X-Content-Type-Options", "nosniff"},
                                           {"X-Frame-Options", "DENY"},
-                                          {"Referrer-Policy", "no-referrer"},
+                                          {"Referrer-Policy", "same-origin"},
                                           {"Cross-Origin-Resource-Policy", "same-origin"}};
   bool cached = false;
   for (const struct header *one = r->headers; one; one = one->next) {

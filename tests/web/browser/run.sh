@@ -42,5 +42,9 @@ for i in 2 3; do "${convkeep[@]}" jobs retry "$(cut -d: -f1 "$work/job-$i")" >/d
 "${convkeep[@]}" pause --platform claude --for 2h >/dev/null
 token=$("${convkeep[@]}" web token add client --scope deliver | grep -o 'ck_[^ ]*')
 node tests/web/browser/client.mjs "http://127.0.0.1:$port" "$token"
-link=$("${convkeep[@]}" --json open | sed -n 's/.*"link":"\([^"]*\)".*/\1/p')
-NODE_PATH=$modules/node_modules node tests/web/browser/views.cjs "$link" "$shots"
+export NODE_PATH=$modules/node_modules
+link() { "${convkeep[@]}" --json open | sed -n 's/.*"link":"\([^"]*\)".*/\1/p'; }
+rc=0
+node tests/web/browser/views.cjs "$(link)" "$shots" || rc=1
+node tests/web/browser/follow_ups.cjs "$(link)" "${convkeep[@]}" || rc=1
+exit "$rc"

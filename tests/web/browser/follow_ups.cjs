@@ -1,0 +1,174 @@
+// What is done with follow-ups, as a person does it: by keyboard, live, and without JavaScript.
+// usage: node follow_ups.cjs LINK COMMAND…; COMMAND is convkeep with its flags
+const { execFileSync } = require("node:child_process");
+const puppeteer = require("puppeteer-core");
+
+const [, , link, ...command] = process.argv;
+const base = new URL(link).origin;
+const convkeep = (...words) => execFileSync(command[0], [...command.slice(1), ...words], { encoding: "utf8" });
+
+let wrong = 0;
+function check(good, what) {
+  if (good) return;
+  ++wrong;
+  console.log(`WRONG   ${what}`);
+}
+
+const text = (page, selector) => page.$eval(selector, (part) => part.innerText);
+const entries = (page, state) => page.$$eval(`.state.${state} .job-entry`, (all) => all.map((one) => one.id));
+
+// Milliseconds until the page says so, without being loaded again.
+async function within(page, what, ms, is, ...args) {
+  const begun = Date.now();
+  try {
+    await page.waitForFunction(is, { timeout: 10000, polling: 20 }, ...args);
+  } catch {
+    check(false, `${what}: not within 10 s`);
+    return;
+  }
+  const took = Date.now() - begun;
+  console.log(`${what}: ${took} ms`);
+  check(took <= ms, `${what}: ${took} ms, not ${ms}`);
+}
+
+async function live(browser) {
+  const page = await browser.newPage();
+  await page.goto(`${base}/j`);
+  await page.evaluate(() => (window.same = true));
+  const [first] = await entries(page, "waiting");
+  const before = await text(page, `#${CSS_escape(first)} time`);
+  await within(page, "the countdown counts on", 2500,
+    (id, was) => document.getElementById(id).querySelector("time").innerText !== was, first, before);
+  const [, job] = (await entries(page, "waiting")).map((id) => id.slice(2));
+  convkeep("jobs", "snooze", job, "--until", "+20h");
+  await within(page, "a job that was snoozed", 1000,
+    (id) => /in 19 h/.test(document.getElementById(`j-${id}`)?.innerText), job);
+  convkeep("jobs", "cancel", job);
+  await within(page, "a job that was cancelled", 1000,
+    (id) => document.querySelector(".state.failed")?.contains(document.getElementById(`j-${id}`)), job);
+  // What is being typed stays.
+  await page.click("#live select");
+  await page.focus("#live select");
+  convkeep("jobs", "retry", job);
+  await new Promise((done) => setTimeout(done, 1500));
+  check(await page.evaluate(() => document.activeElement.matches("#live select")), "the field that was used is gone");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Tab");
+  await within(page, "after the field was left", 6000,
+    (id) => !document.querySelector(".state.failed")?.contains(document.getElementById(`j-${id}`)), job);
+  check(await page.evaluate(() => window.same), "the page was loaded again");
+  await page.close();
+}
+const CSS_escape = (id) => id.replace(/[^\w-]/g, (c) => `\\${c}`);
+
+const press = async (page, key) => Promise.all([page.waitForNavigation(), page.keyboard.press(key)]);
+const tabTo = async (page, is) => {
+  for (let i = 0; i < 200; ++i) {
+    if (await page.evaluate(is)) return;
+    await page.keyboard.press("Tab");
+  }
+  check(false, `no Tab leads to ${is}`);
+};
+
+async function keyboard(browser) {
+  const page = await browser.newPage();
+  await page.goto(`${base}/j?status=waiting`);
+  const [first, second] = await entries(page, "waiting");
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  check((await page.$eval(".here", (part) => part.id)) === second, "j j does not go to the second");
+  await page.keyboard.press("k");
+  check((await page.$eval(".here", (part) => part.id)) === first, "k does not go back");
+  await tabTo(page, () => document.activeElement.value === "cancel");
+  await press(page, "Enter");
+  check(page.url().endsWith(`/j?status=waiting#${first}`), `cancelled, it leads to ${page.url()}`);
+  check(!(await entries(page, "waiting")).includes(first), "it was not cancelled by keyboard");
+  await page.goto(`${base}/`);
+  await tabTo(page, () => document.activeElement.innerText === "Pause all follow-ups");
+  await press(page, "Enter");
+  check(page.url() === `${base}/`, `the switch leads to ${page.url()}`);
+  check((await text(page, ".switch")).startsWith("Paused: everything since"), "nothing is paused");
+  await tabTo(page, () => document.activeElement.innerText === "Resume all follow-ups");
+  await press(page, "Enter");
+  check(!(await page.$(".switch.paused")), "it is still paused");
+  await page.close();
+}
+
+async function withoutScript(browser) {
+  const page = await browser.newPage();
+  await page.setJavaScriptEnabled(false);
+  const click = async (selector) => Promise.all([page.waitForNavigation(), page.click(selector)]);
+  await page.goto(`${base}/j?status=failed`);
+  const failed = (await entries(page, "failed")).length;
+  check(failed >= 2, `${failed} have failed`);
+  await click(".all a");
+  check((await text(page, ".sure")).includes(`${failed} follow-ups that failed`), "the count is not said");
+  await click(".sure button");
+  check((await text(page, ".sure")).includes(`${failed} are due again, of the ${failed}`),
+    `it says: ${await text(page, ".sure")}`);
+  await page.goto(`${base}/c/chatgpt%3Awork-9`);
+  await click('.turns button[value="auto"]');
+  check(await page.$("h1 .tag.auto"), "the conversation is not on auto");
+  await page.click(".controls details:nth-of-type(2) summary");
+  await page.type('input[name="stop_after"]', "4");
+  await click(".controls details:nth-of-type(2) button");
+  check((await page.$eval('input[name="stop_after"]', (field) => field.value)) === "4", "the rule is not kept");
+  await page.click(".controls details:nth-of-type(1) summary");
+  await page.type('input[name="at"]', "+3h");
+  await click(".controls details:nth-of-type(1) button");
+  check(await page.$(".job a[href^='/j?conversation=']"), "no follow-up stands at its message");
+  await click(".job a");
+  check((await page.$eval(".job-entry", (part) => part.innerText)).includes("in 2 h 59 min"), "it is not on /j");
+  await click('button[value="cancel"]');
+  await page.close();
+}
+
+// Another page's form: it has no token, and no cookie goes with it.
+async function forged(browser) {
+  const page = await browser.newPage();
+  await page.goto(`${base}/static/icon.svg`);
+  const status = await page.evaluate(async () => {
+    const form = new URLSearchParams({ kind: "everything", name: "", form: "0".repeat(64) });
+    return (await fetch("/pause", { method: "POST", body: form, redirect: "manual" })).status;
+  });
+  check(status === 403, `a forged token: ${status}`);
+  const other = `data:text/html,<form method=post action="${base}/pause"><input name=kind value=everything>` +
+    "<button>x</button></form>";
+  await page.goto(other);
+  const [reply] = await Promise.all([page.waitForNavigation(), page.click("button")]);
+  check(reply.status() === 403 || reply.status() === 401, `another origin: ${reply.status()}`);
+  await page.goto(`${base}/j`);
+  check(!(await page.$(".switch.paused")), "a forged form has paused");
+  await page.close();
+}
+
+async function leave(browser) {
+  const page = await browser.newPage();
+  await page.goto(`${base}/`);
+  await Promise.all([page.waitForNavigation(), page.click("footer button")]);
+  check((await text(page, "main")).includes("convkeep open"), "signing out leads elsewhere");
+  await page.close();
+}
+
+async function main() {
+  const browser = await puppeteer.launch({
+    executablePath: "/usr/bin/chromium",
+    args: process.getuid() === 0 ? ["--no-sandbox"] : [],
+  });
+  try {
+    const page = await browser.newPage();
+    await page.goto(link);
+    await page.close();
+    await live(browser);
+    await keyboard(browser);
+    await withoutScript(browser);
+    await forged(browser);
+    await leave(browser);
+  } finally {
+    await browser.close();
+  }
+  console.log(wrong ? `${wrong} wrong` : "follow-ups are right");
+  process.exitCode = wrong ? 1 : 0;
+}
+
+main();
