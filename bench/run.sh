@@ -11,6 +11,7 @@
 #   BENCH_RENEW   pending jobs in `renew`: 1000000
 #   BENCH_EXPORT_MB  size of the export in `memory`: 300
 #   BENCH_GROWTH  messages in `growth`: 10000000, 10 GB of disk and some minutes; 0 leaves it out
+#   BENCH_VIEWS   messages beside which follow-ups are shown: 1000000
 #   BENCH_SEARCH  messages that are searched: 1000000, 3 GB of disk and some minutes
 #   BENCH_FILES   files in one folder: 1000000, 4 GB of disk and two minutes; 0 leaves this out
 set -euo pipefail
@@ -22,7 +23,8 @@ mkdir -p "$CONVKEEP_BENCH_DATA"
 trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
 bounds=$CONVKEEP_BENCH_DATA/bounds report=$CONVKEEP_BENCH_DATA/report.md
 : >"$bounds"
-all='store,pages,road,spool,follow,memory,import,growing,watch,renew,artifacts,cost,d1,postgres_sink,search,web,growth'
+all='store,pages,road,spool,follow,memory,import,growing,watch,renew,artifacts,cost,d1,postgres_sink'
+all+=',views,search,web,growth'
 
 of() { sed -n "s/^$1[[:space:]]*: *//p" "$2" | head -1; }
 

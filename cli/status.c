@@ -474,7 +474,7 @@ const struct cli_command cli_status = {
     "--json prints one object: version (the newest) · records {table: count} ·\n"
     "producers [{id, applied, refused}] · spool {pending} · sync {SINK: {cursor, pending,\n"
     "behind_ms, in_flight, backlog, workers, rate, today, paused, alarm, last_error,\n"
-    "dead_letters}} · sync_unused [{mirror, cursor}] · jobs {pending, running, done, failed, "
+    "dead_letters}} · sync_unused [{mirror, cursor}] · jobs {pending, due, running, done, failed, "
     "superseded, unknown, next_due_at,\n"
     "lateness} · artifacts {cursor, form} · search {cursor, behind} ·\n"
     "wal {bytes, limit, alarm, pid, program} · rejected ·\n"
