@@ -79,7 +79,8 @@ static void fill_jobs(sqlite3 *db) {
       " last_error, finished_at, created_at, updated_at)"
       " SELECT 20000000 + i, 'hand_' || i, 'chat:' || (i %% %d + 1), 'm' || i, status, 'go on',"
       " 'text', '{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://127.0.0.1:9/' || i || '\"}}',"
-      " status <> 'pending', 3, CASE WHEN status = 'pending' THEN iif(k = 12 AND i %% 5 = 0, 1, "
+      " status <> 'pending', 3, CASE WHEN status = 'pending' THEN iif(k = 12 AND i / 20 %% 5 = 0, "
+      "1, "
       "%lld + i * 60000) END, CASE WHEN k = 19 THEN '" CK_SUPERSEDED "somebody has answered'"
       " WHEN status = 'failed' THEN 'HTTP 500' END, iif(status <> 'pending', i, NULL), i, i FROM "
       "j;",
@@ -189,6 +190,7 @@ int main(void) {
   char *token = new_token();
   for (int i = 0; i < 3; ++i) pids[i] = bench_daemon(names[i]);
   await_calm();
+  bench_calm();
   CURL *curl = curl_easy_init();
   struct curl_slist *headers = curl_slist_append(NULL, token);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);

@@ -6,6 +6,7 @@
 
 #include "proto/text.h"
 #include "tests/harness/base.h"
+#include "tests/harness/database.h"
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 #include "tests/web/client.h"
@@ -277,6 +278,30 @@ T_STORY(web_follow_ups, pages_have_each_once_in_order, 90) {
   }
   free(path);
   t_web_says(400, "argument", "GET", "/j?status=waiting&next=nonsense", who(), "", NULL);
+}
+
+/* A list of very many is a page of them, its count whole. */
+T_STORY(web_follow_ups, a_hundred_thousand, 120) {
+  t_up();
+  say("x", 1);
+  t_down();
+  t_sql_run_sealed(
+      "artifact.db",
+      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
+      " INSERT INTO renewal_jobs (version, job_id, local_conversation_id, message_id, status,"
+      " payload, payload_kind, attempt_count, max_attempts, next_attempt_at, created_at, "
+      "updated_at)"
+      " SELECT 1000 + i, 'hand_' || i, 'x:c0', 'm' || i, 'pending', 'go on', 'text', 0, 3,"
+      " 4000000000000 + i, 1, 1 FROM n");
+  t_up();
+  char *body = page("/j");
+  has(body, "Waiting <small>100,000</small>");
+  has(body, "id=\"j-hand_30\"");
+  has_not(body, "id=\"j-hand_31\"");
+  T_CHECK(strlen(body) < 200000, "the page has %zu bytes", strlen(body));
+  free(body);
+  page_has("/j/all?do=cancel&status=waiting", "<strong>100,000 follow-ups that wait</strong>");
+  page_has("/j/all?do=cancel&status=waiting", "The first 10,000 are meant.");
 }
 
 /* ---- pauses ---- */
