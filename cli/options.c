@@ -139,8 +139,10 @@ static int take(const struct cli *c, struct word *w, const struct cli_option *o,
     *(bool *)(void *)place = true;
     return CLI_GO_ON;
   }
+  bool again = *(const char **)(void *)place != NULL;
   int rc = take_value(c, w, (const char **)(void *)place);
   snprintf(flag, sizeof flag, "--%s", o->name);
+  if (rc == CLI_GO_ON && again) return cli_usage_error(c, flag, "it is given twice");
   return rc == CLI_GO_ON && o->kind == CLI_CHOICE ? cli_choice(c, flag, w->value, o->word) : rc;
 }
 
