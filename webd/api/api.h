@@ -30,6 +30,12 @@ void web_api_search(void *self, struct web_request *r);
 #define WEB_ARRAY_BYTES ((size_t)16 << 20)
 void web_api_observations(void *self, struct web_request *r);
 
+/* Gives each conversation without a title the member `first_question`, the beginning of its first
+ * user's message, if it has one. done is called once; trouble: what the store said instead; NULL:
+ * all is well. */
+void web_first_questions(struct webd *w, json_t *records,
+                         void (*done)(void *self, const struct web_said *trouble), void *self);
+
 /* ---- what several of them need ---- */
 
 /* Reads the argument as a number from least to most, or as a moment (proto/moment.h); without it

@@ -99,9 +99,13 @@ static bool take_argument(void *self, const char *name, const char *value) {
 /* ---- the answer ---- */
 
 struct list {
+  struct webd *w;
   struct web_request *r;
   enum ck_table table;
   bool one; /* a single record, which must be there */
+  json_t *records;
+  char *next; /* NULL: there are no more */
+  int64_t head;
 };
 
 static json_t *records_of(enum ck_table table, struct ck_str rows) {
@@ -112,52 +116,72 @@ static json_t *records_of(enum ck_table table, struct ck_str rows) {
   return list;
 }
 
-static void answer_one(struct list *l, json_t *records) {
-  json_t *record = json_incref(json_array_get(records, 0));
-  json_decref(records);
+static void list_free(struct list *l) {
+  json_decref(l->records);
+  free(l->next);
+  free(l);
+}
+
+static void answer_one(struct list *l) {
+  json_t *record = json_incref(json_array_get(l->records, 0));
   if (record)
     web_answer_json(l->r, 200, record);
   else
     web_refuse(l->r, WEB_REFUSED_MISSING, "there is no conversation of that id");
 }
 
-static void answer_rows(struct list *l, const struct ck_rows *rows) {
-  json_t *records = records_of(l->table, rows->rows);
-  if (!records) {
-    web_refuse_strange(l->r, "the store");
-  } else if (l->one) {
-    answer_one(l, records);
-  } else {
-    char *next = rows->cursor.n ? ck_str_dup(rows->cursor) : NULL;
+static void answer(void *self, const struct web_said *trouble) {
+  struct list *l = self;
+  if (trouble)
+    web_refuse_said(l->r, "the store", trouble);
+  else if (l->one)
+    answer_one(l);
+  else
     web_answer_json(l->r, 200,
-                    json_pack("{s:o, s:s?, s:I}", ck_tables[l->table].word, records, "next", next,
-                              "version", (json_int_t)rows->head));
-    free(next);
+                    json_pack("{s:O, s:s?, s:I}", ck_tables[l->table].word, l->records, "next",
+                              l->next, "version", (json_int_t)l->head));
+  list_free(l);
+}
+
+static void take_rows(struct list *l, const struct ck_rows *rows) {
+  l->records = records_of(l->table, rows->rows);
+  l->next = rows->cursor.n ? ck_str_dup(rows->cursor) : NULL;
+  l->head = (int64_t)rows->head;
+  if (!l->records) {
+    web_refuse_strange(l->r, "the store");
+    list_free(l);
+  } else if (l->table == CK_CONVERSATIONS) {
+    web_first_questions(l->w, l->records, answer, l);
+  } else {
+    answer(l, NULL);
   }
 }
 
 static void heard(void *self, const struct web_said *said) {
   struct list *l = self;
+  if (said->answer && said->answer->kind == CK_MSG_ROWS) {
+    take_rows(l, &said->answer->as.rows);
+    return;
+  }
   if (!said->answer)
     web_refuse_said(l->r, "the store", said);
-  else if (said->answer->kind != CK_MSG_ROWS)
-    web_refuse_strange(l->r, "the store");
   else
-    answer_rows(l, &said->answer->as.rows);
-  free(l);
+    web_refuse_strange(l->r, "the store");
+  list_free(l);
 }
 
 static void ask(struct webd *w, struct list l, struct ck_str filters, int64_t limit) {
   struct ck_message m = {.kind = CK_MSG_QUERY};
   struct list *kept = ck_alloc(sizeof *kept);
   *kept = l;
+  kept->w = w;
   m.as.query = (struct ck_query){.table = ck_str_of(ck_tables[l.table].name),
                                  .filters = filters,
                                  .limit = (uint64_t)limit,
                                  .cursor = ck_str_of(l.one ? NULL : web_arg(l.r, "cursor"))};
   if (web_ask(w->store, &m, WEB_ANSWER_MS, heard, kept) == 0) return;
   web_refuse(l.r, WEB_REFUSED_ARGUMENT, "the filters are too long");
-  free(kept);
+  list_free(kept);
 }
 
 static void list(struct webd *w, struct web_request *r, enum ck_table table) {
