@@ -216,6 +216,20 @@ static int next_signal(int signals) {
 static const struct flags *given;
 static const char *given_config;
 
+char **ck_daemon_flags(void) {
+  char **words = ck_zalloc((2 * given->sets + 5) * sizeof *words);
+  size_t n = 0;
+  words[n++] = ck_strdup("--data");
+  words[n++] = ck_absolute(".");
+  if (given_config) words[n++] = ck_strdup("--config");
+  if (given_config) words[n++] = ck_strdup(given_config);
+  for (size_t i = 0; i < given->sets; ++i) {
+    words[n++] = ck_strdup("--set");
+    words[n++] = ck_strdup(given->set[i]);
+  }
+  return words;
+}
+
 static void read_again(const struct ck_daemon *d, void *self) {
   struct ck_err err;
   if (!d->again) return;

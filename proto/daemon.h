@@ -95,6 +95,11 @@ void ck_task_say(struct ck_str line);
 /* The whole life of a daemon. Returns the exit code. */
 int ck_daemon_main(int argc, char **argv, const struct ck_daemon *d);
 
+/* The flags that this daemon was given, for a command that it runs on the same data folder: --data,
+ * --config and --set, with absolute paths; NULL-terminated. The caller frees the array and each
+ * word. */
+char **ck_daemon_flags(void);
+
 /* The wall time at which ck_daemon_main began, for REPORT; 0 elsewhere. */
 int64_t ck_up_since(void);
 

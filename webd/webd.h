@@ -16,6 +16,9 @@ struct webd {
   struct web_imports *imports;       /* files, to `observe` */
   struct web_write *write;           /* changesets */
   struct web_renewd *renewd;         /* what its program says when it is run for a question */
+  struct web_commands *commands;     /* convkeep, run beside webd */
+  struct web_uploads *uploads;       /* files for `import` */
+  struct web_doctor *doctor;         /* what it has found */
   struct web_events *events;         /* who reads what changes */
   struct web_deliveries *deliveries; /* who waits for follow-ups to deliver */
   int64_t report_at;                 /* boot */
@@ -72,6 +75,8 @@ void web_put_report(const struct webd *w, struct ck_buf *b);
 
 /* Called before the handler of each view (page/): asks for what every page shows. */
 void web_page_first(void *self, struct web_request *r);
+/* A piece of a file that is uploaded (page/). */
+void web_page_piece(void *self, struct web_request *r, const struct web_piece *piece);
 
 /* The page for a refusal (page/). */
 void web_page_refusal(struct ck_buf *b, unsigned status, const char *word, const char *reason);

@@ -78,6 +78,18 @@ static void put_execution(struct render *r, const struct render_execution *e) {
   ck_buf_free(&head);
 }
 
+/* The file itself, if it is kept. */
+static void put_attached(struct render *r, const json_t *file) {
+  struct render_attached a = {{0}, false};
+  struct ck_str name = render_member(file, "name");
+  if (!r->style.attached || !r->style.attached(r->style.attached_self, file, &a)) return;
+  if (!name.n) name = render_member(file, "file");
+  ck_buf_printf(r->out, "<p class=\"attached\"><a dir=\"auto\" href=\"%s\">", a.address);
+  if (a.image) ck_buf_printf(r->out, "<img src=\"%s\" loading=\"lazy\" alt=\"", a.address);
+  put_text(r, name);
+  put(r, a.image ? "\"></a></p>\n" : "</a></p>\n");
+}
+
 static void put_attachments(struct render *r, const struct render_message *m) {
   size_t i;
   const json_t *file;
@@ -95,6 +107,7 @@ static void put_attachments(struct render *r, const struct render_message *m) {
       put_text(r, ck_buf_view(&head));
       put(r, "</p>\n");
     }
+    put_attached(r, file);
     ck_buf_free(&head);
   }
 }

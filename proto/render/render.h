@@ -87,6 +87,12 @@ void render_conversation_free(struct render_conversation *c);
 
 enum render_form { RENDER_TEXT, RENDER_MD, RENDER_HTML };
 
+/* Where an attachment is kept, for a page. */
+struct render_attached {
+  char address[128]; /* of a link, as an attribute has it */
+  bool image;        /* it may be shown */
+};
+
 struct render_style {
   bool terminal; /* text, Markdown: marks that change the order of characters are shown by their
                     codes, too */
@@ -95,6 +101,10 @@ struct render_style {
   bool colour;
   size_t width;  /* of the lines that something is folded to, in columns */
   bool has_tree; /* a message whose place is unknown is marked */
+  /* Of HTML only: says where an attachment, an element of the array, is kept. False: it is not.
+   * NULL: none is. */
+  bool (*attached)(void *self, const json_t *attachment, struct render_attached *a);
+  void *attached_self;
 };
 
 struct render;

@@ -57,6 +57,11 @@ static const struct list lists[] = {
     /* Of conversations without a title, by their links. */
     {"questions", "local_conversation_id, " DB_FIRST_QUESTION " AS first_question",
      "local_conversation_id, link_id", NULL, "conversation_links", 0},
+    /* The platforms that there is something of, and when the newest of it was said. */
+    {"sources", "platform, newest_at", "platform", NULL,
+     "(SELECT platform, max(coalesce(newest_at, last_message_at, created_at)) AS newest_at"
+     " FROM local_conversations INDEXED BY conversations_last GROUP BY platform)",
+     0},
     /* last_is_older: the conversation's last message had come before it was put on auto. */
     {"automation",
      "local_conversation_id, since, resumed, (SELECT count(*) FROM renewal_jobs j"

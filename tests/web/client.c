@@ -283,4 +283,24 @@ void t_web_unknown(const char *id) {
           }),
           "it does not become unknown");
   free(path), free(body);
+/* ---- a browser ---- */
+
+const char *t_browser(const char **form) {
+  static char headers[400], secret[65];
+  json_t *said = t_lines(0, "open");
+  struct t_reply r = t_ask_web("GET", strstr(t_text_at(said, "0.link"), "/open/"), NULL,
+                               "Accept: text/html\r\n", NULL);
+  const char *cookie = t_reply_header(&r, "Set-Cookie");
+  T_CHECK(r.status == 303 && cookie, "signing in: %d", r.status);
+  snprintf(headers, sizeof headers, "Cookie: %.*s\r\nAccept: text/html\r\n",
+           (int)strcspn(cookie, ";"), cookie);
+  t_reply_free(&r);
+  json_decref(said);
+  r = t_ask_web("GET", "/", NULL, headers, NULL);
+  const char *field = r.body ? strstr(r.body, "name=\"form\" value=\"") : NULL;
+  T_CHECK(field, "the page has no form: %d", r.status);
+  snprintf(secret, sizeof secret, "%s", field + strlen("name=\"form\" value=\""));
+  t_reply_free(&r);
+  *form = secret;
+  return headers;
 }

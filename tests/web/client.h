@@ -54,6 +54,9 @@ bool t_web_closes(int fd, int ms);
 
 /* A client, ff1, claims the job and says nothing more, so that its outcome becomes unknown. */
 void t_web_unknown(const char *id);
+/* Signs a browser in: the headers of its requests, and the secret of its forms. Both last until the
+ * next call. */
+const char *t_browser(const char **form);
 
 /* How often webd has refused with that word, as status says, within a second or so. */
 int64_t t_web_refused(const char *word);

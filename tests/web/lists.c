@@ -108,3 +108,42 @@ T_STORY(web_lists, search, 60) {
   t_web_says(400, "argument", "GET", "/v1/search?q=fish&cursor=x", token, "", NULL);
   t_web_says(400, "argument", "GET", "/v1/search?query=fish", token, "", NULL);
 }
+
+/* A conversation without a title is called by its first question; and ids that a browser would
+ * resolve are reached. */
+T_STORY(web_lists, first_questions_and_dots, 60) {
+  t_up();
+  t_import_lines(0, "{'platform':'x','conversation_id':'a','message_id':'m1','role':'user',"
+                    "'text':'Why?','observed_at':1700000000000}\n"
+                    "{'platform':'x','conversation_id':'b','message_id':'m2','role':'user',"
+                    "'text':'How?','page_title':'Titled','observed_at':1700000001000}\n");
+  struct t_producer *p = t_producer("dots");
+  for (int i = 0; i < 3; ++i)
+    t_taken(p, 'n', "local_conversations",
+            "{'local_conversation_id': '%s', 'platform': 'x', 'title': 'dots %d',"
+            " 'automation_status': 'manual', 'created_at': 1, 'updated_at': 1}",
+            i == 2 ? "~."
+            : i    ? ".."
+                   : ".",
+            i);
+  token = t_token("reader", "read");
+  json_t *said = get(200, "/v1/conversations?sort=created&limit=2");
+  T_CHECK(!t_at(said, "conversations.0.first_question") &&
+              strcmp(t_text_at(said, "conversations.1.first_question"), "Why?") == 0,
+          "%s", json_dumps(said, 0));
+  said = get(200, "/v1/conversations/x%3Aa");
+  T_CHECK(strcmp(t_text_at(said, "first_question"), "Why?") == 0, "%s", json_dumps(said, 0));
+  static const char *const paths[] = {"/v1/conversations/~.", "/v1/conversations/~..",
+                                      "/v1/conversations/~~."};
+  for (int i = 0; i < 3; ++i) {
+    char title[16];
+    snprintf(title, sizeof title, "dots %d", i);
+    said = get(200, paths[i]);
+    T_CHECK(strcmp(t_text_at(said, "title"), title) == 0, "%s: %s", paths[i], json_dumps(said, 0));
+  }
+  struct t_reply r = t_ask_web("GET", "/", token, "Accept: text/html\r\n", NULL);
+  T_CHECK(strstr(r.body, "href=\"/c/~.\"") && strstr(r.body, "href=\"/c/~..\"") &&
+              strstr(r.body, "href=\"/c/~~.\""),
+          "%s", r.body);
+  t_reply_free(&r);
+}

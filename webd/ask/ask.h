@@ -14,6 +14,9 @@
 #include "proto/doors.h"
 #include "proto/push.h"
 #include "proto/wire.h"
+#include "webd/ask/command.h"
+#include "webd/ask/doctor.h"
+#include "webd/ask/upload.h"
 
 /* ---- questions ---- */
 

@@ -90,6 +90,26 @@ void web_answer_static(struct web_request *r, const char *type, struct ck_str by
             MHD_create_response_from_buffer(bytes.n, data, MHD_RESPMEM_PERSISTENT));
 }
 
+void web_answer_file(struct web_request *r, const char *type, int fd, uint64_t bytes) {
+  web_reply(r, MHD_HTTP_OK, type, MHD_create_response_from_fd64(bytes, fd));
+}
+
+/* A name for both old and new readers of headers (RFC 6266). */
+void web_answer_foreign(struct web_request *r, bool shown, struct ck_str name) {
+  struct ck_buf b = {0};
+  ck_buf_text(&b, shown ? "inline" : "attachment");
+  if (name.n) ck_buf_text(&b, "; filename*=UTF-8''");
+  for (size_t i = 0; i < name.n; ++i) {
+    unsigned char c = (unsigned char)name.s[i];
+    bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                 (c && strchr("-._", c));
+    ck_buf_printf(&b, plain ? "%c" : "%%%02X", c);
+  }
+  web_answer_header(r, "Content-Disposition", ck_buf_cstr(&b));
+  web_answer_header(r, "Content-Security-Policy", "default-src 'none'; sandbox");
+  ck_buf_free(&b);
+}
+
 void web_redirect(struct web_request *r, const char *path) {
   struct ck_buf none = {0};
   web_answer_header(r, "Location", path);

@@ -5,9 +5,13 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "proto/clock.h"
+
+/* tcpi_state; <netinet/tcp.h> has it, which does not go with the kernel's. */
+#define CLOSE_WAIT 8
 
 /* For each phase; 0: no limit. */
 static const int limits_ms[] = {[WEB_HEAD] = 15000, [WEB_BODY] = 60000, [WEB_SENDING] = 120000};
@@ -31,12 +35,26 @@ static void begin(struct web_http *h, struct MHD_Connection *mhd, void **context
   *context = c;
 }
 
+static bool read_info(const struct web_connection *c, struct tcp_info *info) {
+  socklen_t n = sizeof *info;
+  *info = (struct tcp_info){0};
+  return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, info, &n) == 0 &&
+         n >= offsetof(struct tcp_info, tcpi_segs_out);
+}
+
 /* Browsers open connections that they may want later, and say nothing on them. */
 static bool has_said_anything(const struct web_connection *c) {
-  struct tcp_info info = {0};
-  socklen_t n = sizeof info;
-  return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 &&
-         n >= offsetof(struct tcp_info, tcpi_segs_out) && info.tcpi_bytes_received > 0;
+  struct tcp_info info;
+  return read_info(c, &info) && info.tcpi_bytes_received > 0;
+}
+
+/* The other side will say no more, and all that it said was read: libmicrohttpd does not see that
+ * in each case. */
+static bool has_ended(const struct web_connection *c) {
+  struct tcp_info info;
+  int unread = 0;
+  return read_info(c, &info) && info.tcpi_state == CLOSE_WAIT &&
+         ioctl(c->fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
 static void end(struct web_http *h, struct web_connection *c) {
@@ -90,7 +108,13 @@ static bool is_refused(const struct web_connection *c) {
 void web_connections_sweep(struct web_http *h) {
   int64_t now = ck_boot_ms();
   for (struct web_connection *c = h->connections; c; c = c->next) {
-    if (!c->until || now < c->until || c->cut) continue;
+    if (c->cut) continue;
+    if (c->phase == WEB_BODY && has_ended(c)) {
+      web_count_refusal(h, WEB_REFUSED_UNFINISHED);
+      web_connection_cut(c);
+      continue;
+    }
+    if (!c->until || now < c->until) continue;
     if (is_refused(c)) web_count_refusal(h, WEB_REFUSED_SLOW);
     web_connection_cut(c);
   }

@@ -276,6 +276,7 @@ void web_request_free(struct web_request *r) {
   if (r->reply.response) MHD_destroy_response(r->reply.response); /* it never went out */
   explicit_bzero(r->cookie, sizeof r->cookie);
   if (r->free_kept) r->free_kept(r->kept);
+  web_upload_free(r);
   ck_buf_free(&r->body);
   ck_arena_free(&r->texts);
   free(r);
@@ -361,8 +362,10 @@ bool web_form_fits(const struct web_request *r) {
   if (r->method == WEB_GET || !r->cookie[0] || r->route->flags & WEB_NO_FORM) return true;
   web_form_secret(wanted, web_cookie(r));
   const char *header = web_header(r, WEB_FORM_HEADER);
-  char *field = header ? NULL : web_field(r, WEB_FORM_FIELD);
-  bool fits = web_same_secret(ck_str_of(header ? header : field), ck_str_of(wanted));
+  if (header) return web_same_secret(ck_str_of(header), ck_str_of(wanted));
+  if (r->route->flags & WEB_UPLOAD) return web_same_secret(web_upload_secret(r), ck_str_of(wanted));
+  char *field = web_field(r, WEB_FORM_FIELD);
+  bool fits = web_same_secret(ck_str_of(field), ck_str_of(wanted));
   free(field);
   return fits;
 }

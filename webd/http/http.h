@@ -31,9 +31,13 @@ extern const char *const web_method_names[WEB_METHODS];
 
 /* Who may use a route besides those who have one of its scopes. */
 enum {
-  WEB_OPEN = 1,   /* anybody whose Host and Origin are right */
-  WEB_PAGE = 2,   /* for people: refusals are pages, and a session that is missing is told so */
-  WEB_NO_FORM = 4 /* a POST of a page without the secret of its form; where it does no harm */
+  WEB_OPEN = 1,    /* anybody whose Host and Origin are right */
+  WEB_PAGE = 2,    /* for people: refusals are pages, and a session that is missing is told so */
+  WEB_NO_FORM = 4, /* a POST of a page without the secret of its form; where it does no harm */
+  /* The body is a form with files (multipart/form-data), which go to web_http_ops.piece as they
+   * come; handle is called when all have. It may take as long as something of it comes every
+   * minute. The field with the form's secret must come first. */
+  WEB_UPLOAD = 8
 };
 
 struct web_route {
@@ -85,7 +89,9 @@ extern const char *const web_refusal_words[WEB_REFUSALS];
 /* ---- a request ---- */
 
 enum web_method web_method(const struct web_request *r);
-/* The part in braces of the path, the n-th from 0, decoded: UTF-8, not empty, without NUL. */
+/* The part in braces of the path, the n-th from 0, decoded: UTF-8, not empty, without NUL. "." and
+ * "..", which browsers resolve, come as "~." and "~..", and what is these after some "~" has one
+ * more. */
 struct ck_str web_part(const struct web_request *r, int n);
 /* The value of an argument of the query, decoded and terminated; NULL: it has none. */
 const char *web_arg(const struct web_request *r, const char *name);
@@ -111,8 +117,8 @@ struct ck_str web_origin(const struct web_request *r);
 void web_session_cookie(const struct web_request *r, char name[WEB_COOKIE_NAME]);
 /* Its path as it came, encoded, without the query. */
 const char *web_path(const struct web_request *r);
-/* Keeps one thing with the request until it ends, and then frees it; what was kept before is freed.
- * web_kept: NULL: there is none. */
+/* Keeps one thing with the request, for `first`, `piece` and the handler; free_it is called when the
+ * request ends. What was kept before is the caller's again. NULL: nothing is kept. */
 void web_keep(struct web_request *r, void *thing, void (*free_it)(void *thing));
 void *web_kept(const struct web_request *r);
 /* It is from a browser that wants a page, on a route for people. */
@@ -129,6 +135,11 @@ void web_answer_header(struct web_request *r, const char *name, const char *valu
 void web_answer(struct web_request *r, unsigned status, const char *type, struct ck_buf *body);
 /* bytes: for ever valid, as those of embedded files. */
 void web_answer_static(struct web_request *r, const char *type, struct ck_str bytes);
+/* The bytes of a file, whose descriptor it takes. */
+void web_answer_file(struct web_request *r, const char *type, int fd, uint64_t bytes);
+/* Before the answer: what it has is somebody else's, and may do nothing in a browser. shown: it is
+ * shown there; else it is saved. name: of the file; "": none. */
+void web_answer_foreign(struct web_request *r, bool shown, struct ck_str name);
 /* 303 to a path of this server's. */
 void web_redirect(struct web_request *r, const char *path);
 void web_refuse(struct web_request *r, enum web_refusal why, const char *fmt, ...)
@@ -167,6 +178,13 @@ void web_stream_cut(struct web_stream *s);
 
 /* ---- the server ---- */
 
+/* A piece of a file of a form. */
+struct web_piece {
+  const char *file; /* its name, as the browser gives it: UTF-8, of a folder with its path in it */
+  uint64_t at;      /* 0: here begins a file */
+  struct ck_str bytes;
+};
+
 struct web_http_ops {
   void *self;                            /* what handlers get */
   const struct web_route *const *routes; /* tables that end with a route without a path; NULL ends
@@ -176,6 +194,8 @@ struct web_http_ops {
   /* Called instead of the handler of a GET for people who are signed in; it calls web_handle, at
    * once or later, or answers. NULL: the handler is called. */
   void (*first)(void *self, struct web_request *r);
+  /* Takes a piece, for routes with WEB_UPLOAD; it may refuse the request. NULL: there are none. */
+  void (*piece)(void *self, struct web_request *r, const struct web_piece *piece);
 };
 
 /* Calls the handler of the request's route. */

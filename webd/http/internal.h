@@ -53,6 +53,7 @@ struct web_request {
   struct web_who who;
   char cookie[CK_SECRET_TEXT];
   struct ck_buf body;
+  struct web_upload_form *form; /* of a route with WEB_UPLOAD, once something of it has come */
   size_t counted; /* bytes of the body in http->counts.bodies */
   size_t skipped; /* bytes of a body that is thrown away, of a request that was refused */
   bool handled;   /* the handler was called, or never will be */
@@ -110,6 +111,14 @@ bool web_form_fits(const struct web_request *r);
 void web_request_free(struct web_request *r);
 /* Frees what its path takes; no part is left. */
 void web_request_forget_path(struct web_request *r);
+
+/* upload.c: the next bytes of the body, and its end, of a route with WEB_UPLOAD. The request may be
+ * refused. The secret that came in it; empty:
+ * none. */
+void web_upload_take(struct web_request *r, const char *data, size_t n);
+void web_upload_end(struct web_request *r);
+struct ck_str web_upload_secret(const struct web_request *r);
+void web_upload_free(struct web_request *r);
 
 /* answer.c. It takes the response. */
 void web_reply(struct web_request *r, unsigned status, const char *type,

@@ -11,13 +11,24 @@ static struct ck_str next_part(const char **at) {
   return (struct ck_str){s, n};
 }
 
+/* A browser resolves a part that is "." or "..", however it is encoded; so these two have a "~"
+ * before them, and one more, what would look like that. */
+static struct ck_str unguarded(struct ck_str part) {
+  size_t n = 0;
+  while (n < part.n && part.s[n] == '~') ++n;
+  struct ck_str rest = {part.s + n, part.n - n};
+  if (n && (ck_str_is(rest, ".") || ck_str_is(rest, "..")))
+    return (struct ck_str){part.s + 1, part.n - 1};
+  return part;
+}
+
 static bool fits(const char *pattern, struct web_request *r) {
   int i = 0, n = 0;
   for (; *pattern && i < r->path_n; ++i) {
     struct ck_str want = next_part(&pattern), have = r->path[i];
     bool any = want.n && want.s[0] == '{';
     if (any ? have.n == 0 : !ck_str_eq(want, have)) return false;
-    if (any) r->parts[n++] = have;
+    if (any) r->parts[n++] = unguarded(have);
   }
   return !*pattern && i == r->path_n;
 }

@@ -35,8 +35,23 @@ static bool has_room(struct web_request *r, size_t n) {
   return true;
 }
 
-/* false: there is more to come of it than is worth reading. */
+static bool is_upload(const struct web_request *r) {
+  return r->route && r->route->flags & WEB_UPLOAD;
+}
+
+static void take_upload(struct web_request *r, const char *data, size_t n) {
+  web_connection_phase(r->on, WEB_BODY);
+  web_upload_take(r, data, n);
+  r->handled = r->reply.response != NULL;
+}
+
+/* false: there is more to come of it than is worth reading. A browser that uploads does not read
+ * before all is sent, so the rest of an upload is read whatever its size. */
 static bool take_body(struct web_request *r, const char *data, size_t n) {
+  if (is_upload(r) && !r->handled) {
+    take_upload(r, data, n);
+    return true;
+  }
   if (!r->handled && has_room(r, n)) {
     ck_buf_add(&r->body, data, n);
     r->counted += n;
@@ -45,11 +60,11 @@ static bool take_body(struct web_request *r, const char *data, size_t n) {
   }
   r->handled = true;
   r->skipped += n;
-  return r->skipped <= SKIPPED_MAX;
+  if (is_upload(r)) web_connection_phase(r->on, WEB_BODY);
+  return r->skipped <= (is_upload(r) ? r->route->body : SKIPPED_MAX);
 }
 
 void web_keep(struct web_request *r, void *thing, void (*free_it)(void *thing)) {
-  if (r->free_kept) r->free_kept(r->kept);
   r->kept = thing;
   r->free_kept = free_it;
 }
@@ -68,6 +83,8 @@ static enum MHD_Result handle(struct web_request *r) {
   web_connection_phase(r->on, WEB_HANDLER);
   if (!r->handled) {
     r->handled = true;
+    if (is_upload(r)) web_upload_end(r);
+    if (r->reply.response) return web_queue(r);
     if (h->stopping)
       web_refuse_for(r, WEB_REFUSED_AWAY, 1, "webd is being stopped");
     else if (!web_form_fits(r))

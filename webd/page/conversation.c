@@ -143,13 +143,35 @@ static void heard_jobs(void *self, const struct web_said *said) {
   ask_leases(p);
 }
 
+static void ask_jobs(struct page_reading *p) {
+  ask_one(p, "renewal_jobs", "local_conversation_id", p->id, ROWS_MOST, heard_jobs);
+}
+
+static void heard_original(void *self, const struct web_said *said) {
+  struct page_reading *p = self;
+  p->has_original = said->answer && said->answer->kind == CK_MSG_FETCHED &&
+                    said->answer->as.fetched.original.n > 0;
+  ask_jobs(p);
+}
+
+/* Is there one? The page at /o/ID has it. */
+static void ask_original(struct page_reading *p) {
+  struct ck_message m = {.kind = CK_MSG_FETCH};
+  if (p->own) {
+    m.as.fetch =
+        (struct ck_fetch){.platform = p->sources[0].platform, .conversation = p->sources[0].remote};
+    if (web_ask(p->w->store, &m, WEB_ANSWER_MS, heard_original, p) == 0) return;
+  }
+  ask_jobs(p);
+}
+
 static void heard_question(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   struct page_rows rows;
   struct ck_str map;
   if (!heard_rows(p, said, &rows)) return;
   if (page_next_row(&rows, &map)) p->question = keep(p, ck_map_str(map, "first_question"));
-  ask_one(p, "renewal_jobs", "local_conversation_id", p->id, ROWS_MOST, heard_jobs);
+  ask_original(p);
 }
 
 /* ---- places, and the conversations that this one was forked from ---- */

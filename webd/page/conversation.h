@@ -23,6 +23,11 @@ struct page_job {
   int64_t attempts, max_attempts, next_at, finished_at;
 };
 
+/* An attachment of the batch that is kept, by the id that messages have for it. */
+struct page_kept {
+  struct ck_str file, hash, type;
+};
+
 struct page_reading {
   struct webd *w;
   struct web_request *request; /* NULL once the answer has begun */
@@ -30,6 +35,7 @@ struct page_reading {
   struct ck_str id;
   struct ck_row row, link; /* text is in the arena; the link may be empty */
   struct ck_str question;
+  bool has_original; /* what it was read from is kept */
 
   struct page_source *sources; /* the first `own` are those that are read; then forks' */
   size_t source_count, source_room, own, loading;
@@ -53,6 +59,8 @@ struct page_reading {
   size_t batch_size, batch_count;
   struct ck_row *executions; /* of the batch */
   size_t execution_count, execution_room;
+  struct page_kept *kept; /* of the batch, in its arena */
+  size_t kept_count;
   struct ck_arena batch;
   struct render *render;
   struct ck_buf out;      /* what is written and not put yet */
@@ -65,6 +73,14 @@ void page_reading_free(struct page_reading *p);
 
 /* All is known but what was said: begins the answer. */
 void page_reading_begin(struct page_reading *p);
+
+/* Appends the ids of the files that the batch's messages name, each to an encoded array. Returns
+ * how many. (conversation_attached.c) */
+uint32_t page_attached_ids(const struct page_reading *p, struct ck_buf *ids);
+/* Keeps what is kept of them. */
+void page_attached_take(struct page_reading *p, struct page_rows *rows);
+/* Of struct render_style; self: the struct page_reading. */
+bool page_attached(void *self, const json_t *attachment, struct render_attached *a);
 
 /* ---- HTML: these append to p->out ---- */
 

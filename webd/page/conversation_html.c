@@ -80,7 +80,13 @@ static void put_find(struct page_reading *p) {
   page_put(&p->out, "<p><a class=\"to-contents\" href=\"#questions\">Questions</a> "
                     "<a href=\"/s?in=");
   page_encode(&p->out, p->id);
-  ck_buf_text(&p->out, "\">Search in this conversation</a></p>\n");
+  ck_buf_text(&p->out, "\">Search in this conversation</a>");
+  if (p->has_original) {
+    ck_buf_text(&p->out, " <a href=\"/o/");
+    page_part(&p->out, p->id);
+    ck_buf_text(&p->out, "\">The original</a>");
+  }
+  ck_buf_text(&p->out, "</p>\n");
 }
 
 static void put_note(struct page_reading *p, const char *text) {
@@ -90,7 +96,8 @@ static void put_note(struct page_reading *p, const char *text) {
 void page_reading_head(struct page_reading *p) {
   struct ck_buf title = {0}, words = {0};
   struct render_conversation c;
-  const struct render_style style = {.has_tree = ck_reading_has_tree(p->order)};
+  const struct render_style style = {
+      .has_tree = ck_reading_has_tree(p->order), .attached = page_attached, .attached_self = p};
   render_conversation_of(&c, &p->row, &p->link);
   render_title(&title, c.title, p->question);
   ck_buf_str(&words, ck_buf_view(&title));

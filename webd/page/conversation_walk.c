@@ -80,7 +80,7 @@ static bool heard_rows(struct page_reading *p, const struct web_said *said,
   return false;
 }
 
-/* ---- a batch: bodies, executions ---- */
+/* ---- a batch: bodies, executions, attachments ---- */
 
 static int by_time(const void *x, const void *y) {
   const struct ck_row *a = x, *b = y;
@@ -111,6 +111,32 @@ static void write_batch(struct page_reading *p) {
     step(p);
 }
 
+static void heard_attached(void *self, const struct web_said *said) {
+  struct page_reading *p = self;
+  struct page_rows rows;
+  if (!heard_rows(p, said, &rows)) return;
+  page_attached_take(p, &rows);
+  write_batch(p);
+}
+
+/* Most batches name no file. */
+static void ask_attached(struct page_reading *p) {
+  struct ck_buf ids = {0}, filters = {0};
+  uint32_t n = page_attached_ids(p, &ids);
+  p->cursor = (struct ck_str){0};
+  if (n) {
+    struct ck_map m = ck_map_open(&filters);
+    ck_pair_name(&m, "file");
+    ck_put_array(&filters, n);
+    ck_buf_str(&filters, ck_buf_view(&ids));
+    ck_map_close(&m);
+    ask(p, "attachments", &filters, ROWS_MOST, heard_attached);
+  } else {
+    write_batch(p);
+  }
+  ck_buf_free(&ids);
+}
+
 static void add_execution(struct page_reading *p, struct ck_str map) {
   if (p->execution_count == p->execution_room) {
     p->execution_room = p->execution_room ? p->execution_room * 2 : 64;
@@ -131,7 +157,7 @@ static void heard_executed(void *self, const struct web_said *said) {
   if (p->cursor.n)
     ask_executed(p);
   else
-    write_batch(p);
+    ask_attached(p);
 }
 
 static void ask_executed(struct page_reading *p) {
@@ -202,6 +228,7 @@ static void ask_bodies(struct page_reading *p) {
   ck_arena_reset(&p->batch);
   p->cursor = (struct ck_str){0};
   p->execution_count = 0;
+  p->kept_count = 0;
   p->batch_count = left < p->batch_size ? left : p->batch_size;
   memset(p->bodies, 0, BATCH_MOST * sizeof *p->bodies);
   ck_pair_name(&m, "version");

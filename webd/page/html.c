@@ -65,9 +65,17 @@ void page_encode(struct ck_buf *b, struct ck_str text) {
 
 /* ---- addresses of this server's ---- */
 
+void page_part(struct ck_buf *b, struct ck_str part) {
+  size_t n = 0;
+  while (n < part.n && part.s[n] == '~') ++n;
+  struct ck_str rest = {part.s + n, part.n - n};
+  if (ck_str_is(rest, ".") || ck_str_is(rest, "..")) ck_buf_text(b, "~");
+  page_encode(b, part);
+}
+
 void page_conversation_path(struct ck_buf *b, struct ck_str id) {
   ck_buf_text(b, "/c/");
-  page_encode(b, id);
+  page_part(b, id);
 }
 
 void page_message_path(struct ck_buf *b, struct ck_str conversation, struct ck_str message) {
@@ -101,7 +109,10 @@ static const struct {
   const char *path, *name;
 } views[] = {{PAGE_TIMELINE, "/", "Conversations"},
              {PAGE_SEARCH, "/s", "Search"},
-             {PAGE_JOBS, "/j", "Follow-ups"}};
+             {PAGE_JOBS, "/j", "Follow-ups"},
+             {PAGE_IMPORT, "/i", "Import"},
+             {PAGE_MIRRORS, "/m", "Mirrors"},
+             {PAGE_HEALTH, "/h", "Health"}};
 
 static void put_navigation(struct ck_buf *b, const struct page_frame *f) {
   ck_buf_text(b, "<header class=\"bar\">\n<a class=\"home\" href=\"/\">convkeep</a>\n"

@@ -304,7 +304,7 @@ void page_jobs_write(struct ck_buf *b, const struct page_jobs *page) {
   page_begin(b, &frame);
   ck_buf_text(b, "<h1 class=\"unseen\">Follow-ups</h1>\n");
   page_jobs_head(b, page);
-  ck_buf_text(b, "<div id=\"live\" data-tables=\"renewal_jobs\">\n");
+  ck_buf_text(b, "<div id=\"live\" data-tables=\"renewal_jobs\" data-every=\"5\">\n");
   put_notes(b, page_state(page->request));
   for (int i = 0; i < PAGE_JOBS_STATES; ++i)
     if (page->walks[i].want) put_state(b, page, (enum page_jobs_of)i);

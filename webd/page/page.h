@@ -17,6 +17,8 @@ void page_put(struct ck_buf *b, const char *template, ...) __attribute__((format
 #define PAGE_STR(str) (int)(str).n, (str).n ? (str).s : ""
 /* Appends text as a part of a path or a query: percent-encoded. */
 void page_encode(struct ck_buf *b, struct ck_str text);
+/* The same for an id that is a whole part of a path: "." and ".." as web_part takes them. */
+void page_part(struct ck_buf *b, struct ck_str part);
 /* Append addresses, ready for an attribute in double quotes: of a conversation, and of a message in
  * it (empty: none). */
 void page_conversation_path(struct ck_buf *b, struct ck_str id);
@@ -33,7 +35,15 @@ void page_query(struct ck_buf *b, const char *path, const struct page_arg *args,
 
 /* ---- the frame of every page ---- */
 
-enum page_here { PAGE_NOWHERE, PAGE_TIMELINE, PAGE_SEARCH, PAGE_JOBS };
+enum page_here {
+  PAGE_NOWHERE,
+  PAGE_TIMELINE,
+  PAGE_SEARCH,
+  PAGE_JOBS,
+  PAGE_IMPORT,
+  PAGE_MIRRORS,
+  PAGE_HEALTH
+};
 
 struct page_frame {
   const char *title;                 /* escaped here */
@@ -92,6 +102,31 @@ void page_moment(struct ck_buf *b, int64_t ms, int64_t now);
 /* "in 4 min 10 s", "2 h 5 min ago", "now", as <time> that page.js counts on. */
 void page_countdown(struct ck_buf *b, int64_t ms, int64_t now);
 
+/* ---- facts ---- */
+
+/* A member of an object: text, "" if it is none; a number, 0 if it is none. */
+const char *page_member(const json_t *object, const char *name);
+int64_t page_number(const json_t *object, const char *name);
+/* Append "1,234 rows"; "3.4 MiB"; "5 minutes"; "5 minutes ago" within a <time>. */
+void page_count(struct ck_buf *b, int64_t n, const char *one, const char *several);
+void page_size(struct ck_buf *b, uint64_t bytes);
+void page_duration(struct ck_buf *b, int64_t ms);
+void page_ago(struct ck_buf *b, int64_t ms, int64_t now);
+/* Append a name and its value, HTML that the caller appends in between, within <dl class="facts">.
+ * kind: "", "good", "warn" or "bad". And with a text for the value; nothing if that is "". */
+void page_fact_begin(struct ck_buf *b, const char *name, const char *kind);
+void page_fact_end(struct ck_buf *b);
+void page_fact_text(struct ck_buf *b, const char *name, const char *kind, const char *text);
+/* The same of last_error and last_error_at of what a daemon says of itself. */
+void page_error_fact(struct ck_buf *b, const char *name, const json_t *holder, int64_t now);
+/* What the module asks for anew every so many seconds; without it the page is to be loaded again.
+ * seconds, now: 0: it stays as it is. */
+void page_live_begin(struct ck_buf *b, unsigned seconds);
+void page_live_end(struct ck_buf *b, int64_t now);
+
+/* True for a type of image that can do nothing but be seen. */
+bool page_is_picture(struct ck_str type);
+
 /* ---- embedded files: webd/page/static/, made into an object by make ---- */
 
 struct page_file {
@@ -103,6 +138,9 @@ struct page_file {
 extern const struct page_file page_files[]; /* ends with one without a name */
 
 /* ---- handlers ---- */
+
+/* The most bytes of one upload: of an export with its images. */
+#define PAGE_UPLOAD_BYTES ((size_t)4 << 30)
 
 void page_timeline(void *self, struct web_request *r);
 void page_conversation(void *self, struct web_request *r);
@@ -116,6 +154,15 @@ void page_change_conversation(void *self, struct web_request *r);
 void page_renew(void *self, struct web_request *r);
 void page_pause(void *self, struct web_request *r);
 void page_resume(void *self, struct web_request *r);
+void page_mirrors(void *self, struct web_request *r);
+void page_retry(void *self, struct web_request *r);
+void page_health(void *self, struct web_request *r);
+void page_examine(void *self, struct web_request *r);
+void page_import(void *self, struct web_request *r);
+void page_imported(void *self, struct web_request *r);
+void page_upload(void *self, struct web_request *r);
+void page_attachment(void *self, struct web_request *r);
+void page_original(void *self, struct web_request *r);
 void page_open(void *self, struct web_request *r);
 void page_leave(void *self, struct web_request *r);
 void page_static(void *self, struct web_request *r);

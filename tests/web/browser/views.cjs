@@ -20,6 +20,9 @@ const VIEWS = {
   sure: "/j/all?do=snooze&status=waiting",
   plan: "/j/plan",
   controls: "/c/chatgpt%3Awork-2",
+  import: "/i",
+  mirrors: "/m",
+  health: "/h",
   missing: "/c/none",
 };
 
@@ -116,6 +119,67 @@ async function long(browser) {
   await page.close();
 }
 
+// Files are sent, and the report comes by itself; by keyboard alone.
+async function imports(browser) {
+  const page = await browser.newPage();
+  watch(page);
+  await page.goto(`${base}/i`);
+  check(await page.$(".drop-hint"), "nothing says that files can be dropped");
+  const said = path.join(folder, "said.jsonl"), bad = path.join(folder, "bad.json");
+  fs.writeFileSync(said, JSON.stringify({ platform: "x", role: "user", text: "Hi", message_id: "b1",
+    conversation_id: "b", observed_at: 1700000000000 }) + "\nno JSON\n");
+  fs.writeFileSync(bad, '{"broken": ');
+  await (await page.$("input[name=file]")).uploadFile(said, bad);
+  await page.focus("form.upload button");
+  await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+  check(/\/i\/[0-9a-f]+$/.test(page.url()), `after sending: ${page.url()}`);
+  await page.waitForFunction(() => /done, with failures/.test(document.body.innerText));
+  const text = await page.evaluate(() => document.body.innerText);
+  for (const part of ["line 2", "bad.json", "cut off", "spool/refused.jsonl"])
+    check(text.includes(part), `the report has no ${part}`);
+  for (const theme of ["light", "dark"])
+    for (const width of [1280, 390]) {
+      await page.setViewport({ width, height: 900 });
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+      await page.screenshot({ path: path.join(folder, `report-${theme}-${width}.png`) });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+      check(!wide, `report ${width}: it is wider than the window`);
+    }
+  await page.close();
+}
+
+// What is dropped comes with its folders.
+async function drops(browser) {
+  const page = await browser.newPage();
+  watch(page);
+  await page.goto(`${base}/i`);
+  await Promise.all([page.waitForNavigation(), page.evaluate(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(['{"platform":"x","role":"user","text":"dropped"}\n'], "drop.jsonl"));
+    const form = document.querySelector("form.upload");
+    form.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+  })]);
+  await page.waitForFunction(() => /done/.test(document.body.innerText));
+  check((await page.evaluate(() => document.body.innerText)).includes("drop.jsonl"), "no drop");
+  await page.close();
+}
+
+async function health(browser) {
+  const page = await browser.newPage();
+  watch(page);
+  await page.goto(`${base}/h`);
+  const first = await page.$eval("#live time:last-of-type", () => document.querySelector("#live").innerText);
+  await page.waitForFunction((was) => document.querySelector("#live").innerText !== was, {}, first);
+  await page.focus("#doctor ~ form button");
+  await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+  await page.waitForFunction(() => /every page and index is sound/.test(document.body.innerText));
+  await page.screenshot({ path: path.join(folder, "doctor.png"), fullPage: true });
+  await page.goto(`${base}/h`);
+  await page.keyboard.press("j");
+  check((await here(page)).includes("up"), "j does not go to the first row");
+  await page.close();
+}
+
 async function withoutScript(browser) {
   const page = await browser.newPage();
   await page.setJavaScriptEnabled(false);
@@ -125,6 +189,15 @@ async function withoutScript(browser) {
   await page.type("#q", "plants");
   await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
   check(page.url().includes("/s?q=plants"), "without JavaScript nothing is searched");
+  await page.goto(`${base}/i`);
+  await (await page.$("input[name=file]")).uploadFile(path.join(folder, "said.jsonl"));
+  await Promise.all([page.waitForNavigation(), page.click("form.upload button")]);
+  check(/\/i\/[0-9a-f]+$/.test(page.url()), `without JavaScript, after sending: ${page.url()}`);
+  for (let i = 0; i < 100 && !(await page.content()).includes("done, with"); ++i) await page.reload();
+  check((await page.content()).includes("line 2"), "without JavaScript there is no report");
+  await page.goto(`${base}/h`);
+  await Promise.all([page.waitForNavigation(), page.click("#doctor ~ form button")]);
+  check(page.url().endsWith("/h#doctor"), `without JavaScript, doctor: ${page.url()}`);
   await page.close();
 }
 
@@ -145,6 +218,9 @@ async function main() {
         await accessible(browser, theme, width);
       }
     await keyboard(browser);
+    await imports(browser);
+    await drops(browser);
+    await health(browser);
     await long(browser);
     await withoutScript(browser);
   } finally {

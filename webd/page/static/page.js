@@ -1,4 +1,5 @@
-// What the page does beyond links and forms: keys, copies of code, search as you type.
+// What the page does beyond links and forms: keys, copies of code, search as you type, what is
+// live, and how far an upload is.
 // Every view works without it.
 
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
@@ -7,7 +8,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 // ---- where the keys are ----
 
-const STOPS = ".entry, .m, .found";
+const STOPS = ".entry, .m, .found, .list tbody tr";
 let here = null;
 
 function stand(on) {
@@ -15,7 +16,8 @@ function stand(on) {
   here?.classList.remove("here");
   here = on;
   here.classList.add("here");
-  const link = here.querySelector("a[href]");
+  const link = here.querySelector("a[href]") ?? here.querySelector("td button");
+  if (!link) here.tabIndex = -1;
   (link ?? here).focus({ preventScroll: true });
   here.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
 }
@@ -201,41 +203,62 @@ function count() {
 }
 
 const APART = 500; // ms between two fetches at least
-const LOOK = 5000; // ms: what is no record, as why a job waits, is looked at so often
 
-// A field that is being used, and what is unfolded, stay as they are.
+// A field that is being used, what is unfolded, and what is being selected, stay as they are.
 const isUsed = (part) =>
   part.contains(document.activeElement?.closest("input, select, textarea")) ||
-  part.querySelector("details[open]") !== null;
+  part.querySelector("details[open]") !== null ||
+  !getSelection().isCollapsed;
 
+// The part that says how things stand is fetched again every data-every seconds, 0: never; and when
+// a record of data-tables changes.
 function live(tables) {
   let asked = 0;
   let waiting = 0;
+  let next = 0;
+  const look = () => {
+    const every = Number(one("#live").dataset.every);
+    clearTimeout(next);
+    if (every) next = setTimeout(ask, every * 1000);
+  };
+  function show(page) {
+    const part = one("#live");
+    const focus = document.activeElement;
+    const held = focus?.closest("[id]");
+    const inside = part.contains(focus) && held ? all("a, button", held).indexOf(focus) : -1;
+    const stop = here?.id;
+    for (const selector of ["#live", "#states", "#pauses", ".switch"]) {
+      const [old, fresh] = [one(selector), page.querySelector(selector)];
+      if (old && fresh && (old === part || !old.contains(focus))) old.replaceWith(fresh);
+    }
+    here = stop ? document.getElementById(stop) : null;
+    here?.classList.add("here");
+    const again = inside >= 0 ? document.getElementById(held.id) : null;
+    if (again) all("a, button", again)[inside]?.focus({ preventScroll: true });
+    hide();
+    count();
+  }
+  function hide() {
+    const link = one("#live .unlive");
+    if (link) link.hidden = true;
+  }
   async function ask() {
+    const part = one("#live");
     waiting = 0;
     asked = Date.now();
-    const part = one("#live");
-    if (document.hidden || isUsed(part)) return;
     try {
+      if (document.hidden || isUsed(part)) return;
       const reply = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (!reply.ok) return;
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-      if (isUsed(part)) return;
-      const focus = document.activeElement;
-      const held = focus?.closest("[id]");
-      const inside = part.contains(focus) && held ? all("a, button", held).indexOf(focus) : -1;
-      const stop = here?.id;
-      for (const selector of ["#live", "#states", "#pauses", ".switch"]) {
-        const [old, fresh] = [one(selector), page.querySelector(selector)];
-        if (old && fresh && (old === part || !old.contains(focus))) old.replaceWith(fresh);
-      }
-      here = stop ? document.getElementById(stop) : null;
-      here?.classList.add("here");
-      const again = inside >= 0 ? document.getElementById(held.id) : null;
-      if (again) all("a, button", again)[inside]?.focus({ preventScroll: true });
-      count();
+      if (!reply.ok || !page.querySelector("#live")) throw new Error(reply.status);
+      if (!isUsed(part)) show(page);
     } catch {
       // the server is away: the next event, or the next look, asks again
+      const link = part.querySelector(".unlive");
+      if (link) link.hidden = false;
+      part.classList.add("stale");
+    } finally {
+      look();
     }
   }
   const soon = () => {
@@ -246,14 +269,110 @@ function live(tables) {
   function listen() {
     events?.close();
     events = null;
-    if (document.hidden) return;
+    if (document.hidden || !tables) return;
     events = new EventSource(`/v1/events?tables=${tables}`);
     for (const name of ["store", "change", "reset"]) events.addEventListener(name, soon);
   }
   document.addEventListener("visibilitychange", listen);
-  setInterval(soon, LOOK);
+  hide();
+  look();
   listen();
 }
 
 if (one("#live, time[data-at]")) setInterval(count, 1000);
 if (one("#live")) live(one("#live").dataset.tables);
+
+// ---- uploads ----
+
+// The files in what was dropped, with their paths.
+async function filesIn(entry, into) {
+  if (entry.isFile) {
+    const file = await new Promise((good, bad) => entry.file(good, bad));
+    into.push([file, entry.fullPath.replace(/^\//, "")]);
+    return;
+  }
+  const reader = entry.createReader();
+  for (;;) {
+    const some = await new Promise((good, bad) => reader.readEntries(good, bad));
+    if (!some.length) return;
+    for (const one of some) await filesIn(one, into);
+  }
+}
+
+function uploads(form) {
+  const button = form.querySelector("button");
+  const bar = document.createElement("progress");
+  const says = document.createElement("p");
+  says.setAttribute("role", "status");
+  const hint = document.createElement("p");
+  hint.className = "drop-hint";
+  hint.textContent = "Or drop files or a folder here.";
+  bar.max = 1;
+  bar.hidden = true;
+  bar.setAttribute("aria-label", "Sent");
+  button.after(hint, bar, says);
+
+  function send(files) {
+    const bytes = files.reduce((sum, [file]) => sum + file.size, 0);
+    const data = new FormData();
+    if (!files.length) {
+      says.textContent = "No file was chosen.";
+      return;
+    }
+    if (bytes > Number(form.dataset.most)) {
+      says.textContent = "That is more than is taken at once; convkeep import has no limit.";
+      return;
+    }
+    data.append("form", form.elements.form.value);
+    for (const [file, path] of files) data.append("file", file, path);
+    const request = new XMLHttpRequest();
+    request.open("POST", form.action);
+    request.setRequestHeader("Accept", "text/html");
+    request.upload.onprogress = (event) => {
+      bar.value = event.loaded / event.total;
+      says.textContent = `${Math.round(bar.value * 100)} % sent`;
+    };
+    request.onerror = () => end("The connection was lost. Nothing was imported; try it again.");
+    request.onload = () => {
+      const page = new DOMParser().parseFromString(request.responseText, "text/html");
+      if (request.status === 200) location.assign(request.responseURL);
+      else end(page.querySelector(".refusal p")?.textContent ?? `it was refused: ${request.status}`);
+    };
+    function end(why) {
+      bar.hidden = true;
+      button.disabled = false;
+      says.textContent = why;
+    }
+    button.disabled = true;
+    bar.hidden = false;
+    bar.value = 0;
+    request.send(data);
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const chosen = [...form.elements.file.files, ...form.elements.folder.files];
+    send(chosen.map((file) => [file, file.webkitRelativePath || file.name]));
+  });
+  for (const kind of ["dragover", "dragleave", "drop"])
+    form.addEventListener(kind, (event) => {
+      event.preventDefault();
+      form.classList.toggle("over", kind === "dragover");
+    });
+  form.addEventListener("drop", async (event) => {
+    const dropped = [...event.dataTransfer.items]
+      .filter((item) => item.kind === "file")
+      .map((item) => [item.webkitGetAsEntry(), item.getAsFile()]);
+    const files = [];
+    try {
+      for (const [entry, file] of dropped)
+        if (entry) await filesIn(entry, files);
+        else if (file) files.push([file, file.name]);
+      send(files);
+    } catch (error) {
+      says.textContent = `It cannot be read: ${error.message}`;
+    }
+  });
+}
+
+if (one("form.upload")) uploads(one("form.upload"));
