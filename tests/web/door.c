@@ -176,6 +176,8 @@ T_STORY(web_door, a_link_signs_in_once, 60) {
   T_CHECK(r.status == 200 && strstr(r.body, "Sign out"), "%d %s", r.status, r.body);
   T_CHECK(strstr(t_reply_header(&r, "Content-Security-Policy"), "default-src 'none'"), "%s",
           r.head);
+  /* With "no-referrer" a browser says of its own forms that they are of the Origin null. */
+  T_CHECK(strcmp(t_reply_header(&r, "Referrer-Policy"), "same-origin") == 0, "%s", r.head);
   const char *form = strstr(r.body, "name=\"form\" value=\"");
   T_CHECK(form, "the page has no form: %s", r.body);
   char *secret = ck_sprintf("form=%.64s", form + strlen("name=\"form\" value=\""));

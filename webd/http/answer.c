@@ -16,6 +16,10 @@ static const unsigned statuses[WEB_REFUSALS] = {
 #undef WEB_R
 };
 
+/* A browser tells nobody else where it was. With "no-referrer" it would call the Origin of this
+ * server's own forms "null". */
+#define REFERRER "same-origin"
+
 /* What a page may load, and where it may send: only here. */
 #define POLICY \
   "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " \
@@ -33,7 +37,7 @@ static void add_headers(struct web_request *r, struct MHD_Response *response, co
   static const char *const always[][2] = {{"Cache-Control", "no-store"},
                                           {"X-Content-Type-Options", "nosniff"},
                                           {"X-Frame-Options", "DENY"},
-                                          {"Referrer-Policy", "same-origin"},
+                                          {"Referrer-Policy", REFERRER},
                                           {"Cross-Origin-Resource-Policy", "same-origin"}};
   bool cached = false;
   for (const struct header *one = r->headers; one; one = one->next) {

@@ -198,6 +198,11 @@ async function withoutScript(browser) {
   await page.goto(`${base}/h`);
   await Promise.all([page.waitForNavigation(), page.click("#doctor ~ form button")]);
   check(page.url().endsWith("/h#doctor"), `without JavaScript, doctor: ${page.url()}`);
+  const left = await browser.newPage();
+  await left.goto(`${base}/`);
+  await Promise.all([left.waitForNavigation(), left.click("footer button")]);
+  check((await left.content()).includes("convkeep open"), "it is still signed in");
+  await left.close();
   await page.close();
 }
 
