@@ -162,6 +162,13 @@ static char *cookie_of(const struct t_reply *r) {
   return ck_sprintf("Cookie: %.*s\r\nAccept: text/html\r\n", (int)strcspn(set, ";"), set);
 }
 
+T_STORY(web_door, a_scope_is_said_once, 60) {
+  t_up();
+  t_says(2, "--scope: it is given twice", "web", "token", "add", "two", "--scope", "read",
+         "--scope", "capture");
+  t_do(0, "web", "token", "add", "two", "--scope", "read,capture");
+}
+
 T_STORY(web_door, a_link_signs_in_once, 60) {
   t_up();
   json_t *said = t_lines(0, "open");
