@@ -82,7 +82,7 @@ static void put_find(struct page_reading *p) {
   page_encode(&p->out, p->id);
   ck_buf_text(&p->out, "\">Search in this conversation</a>");
   if (p->has_original) {
-    ck_buf_text(&p->out, " <a href=\"/o/");
+    ck_buf_text(&p->out, " · <a href=\"/o/");
     page_part(&p->out, p->id);
     ck_buf_text(&p->out, "\">The original</a>");
   }
