@@ -283,6 +283,8 @@ void t_web_unknown(const char *id) {
           }),
           "it does not become unknown");
   free(path), free(body);
+}
+
 /* ---- a browser ---- */
 
 const char *t_browser(const char **form) {

@@ -62,7 +62,7 @@ static const char *begin(void) {
   struct ck_err err;
   memset(&own, 0, sizeof own);
   const char *token = t_token("reader", "read");
-  ops = (struct web_http_ops){NULL, routes, page, NULL};
+  ops = (struct web_http_ops){NULL, routes, page, NULL, NULL};
   own.access = web_access_new();
   own.http = web_http_new(t_settings(), &ops, own.access, &err);
   T_CHECK(own.http, "%s", err.text);
