@@ -127,19 +127,19 @@ T_STORY(web_observations, the_store_is_away, 60) {
 /* webd, ingest and the store are killed at any moment: what was answered with 200 is there. */
 T_STORY(web_observations, what_was_answered_is_there, 120) {
   static const char *const names[] = {"webd", "ingest", "store"};
-  enum { MOST = 3000 };
+  enum { MOST = 20000 };
   static char answered[MOST];
   unsigned kills = t_kills() ? t_kills() : 6, done = 0;
   int n = 0;
   t_up();
   token = t_token("giver", "capture");
-  int64_t next = ck_boot_ms() + 300;
+  int64_t next = ck_boot_ms() + 100;
   for (; n < MOST && (done < kills || n < 100); ++n) {
     char body[300];
     if (ck_boot_ms() > next && done < kills) {
       const char *name = names[done % 3];
       if (t_pid(name)) t_kill(name, SIGKILL), ++done;
-      next = ck_boot_ms() + 500 + (int64_t)t_random_below(1500);
+      next = ck_boot_ms() + 100 + (int64_t)t_random_below(400);
     }
     snprintf(body, sizeof body, "{\"platform\":\"x\",\"message_id\":\"k%d\",\"text\":\"%d\"}", n,
              n);
@@ -152,6 +152,7 @@ T_STORY(web_observations, what_was_answered_is_there, 120) {
     if (r.status == 429) t_pause(10), --n; /* quicker than web.rate */
     t_reply_free(&r);
   }
+  T_CHECK(done == kills, "only %u kills within %d observations", done, n);
   T_UNTIL(20000, t_pid("store") && t_pid("ingest") && t_pid("webd"), "the ring is not whole again");
   t_talk_forget();
   t_whole(20000);
