@@ -243,8 +243,15 @@ static void changed(void *self, const struct web_changed *how) {
   next_jobs(m);
 }
 
-/* When the store has stopped answering, the rest is not tried. */
+/* When the store has stopped answering, the rest is not tried; nor when webd ends, which has no
+ * door to it then. */
 static void next_jobs(struct many *m) {
+  if (!m->w->store && m->open) return;
+  if (!m->w->store) {
+    web_refuse_for(m->r, WEB_REFUSED_AWAY, 2, "webd is being stopped: some of it may be done");
+    many_free(m);
+    return;
+  }
   const struct web_store store = page_store(m->w);
   const struct web_job_wish wish = {m->verb->verb, m->verb->anyway, m->until};
   while (m->open < AT_A_TIME && m->at < m->id_count && m->unknown < AT_A_TIME) {
