@@ -81,6 +81,7 @@ void renew_past_known(struct renew_core *core, struct renew_job *j, const struct
   bool older = j->of->account_known && a->head < core->version; /* its row may have come since */
   bool moved = !a->problem && !older && renew_conversation_account(core, j->of, a->past.renewal);
   moved |= j->lane != j->slot; /* by a row that came meanwhile: its turn was another's */
+  moved |= renew_pace_is_crowded(j->slot);
   struct renew_stop stop = stop_of(core, j, &a->past);
   if (a->problem || core->stopping) {
     j->hold = core->now.boot + RENEW_AGAIN_MS;

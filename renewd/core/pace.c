@@ -55,6 +55,11 @@ const struct renew_gate *renew_pace_full(const struct renew_pace *p, const struc
   return NULL;
 }
 
+bool renew_pace_is_crowded(const struct renew_lane *l) {
+  const struct renew_gate *g = l->gates[RENEW_GATE_ACCOUNT];
+  return g && g->limited && g->ours > 1;
+}
+
 /* ---- lanes ---- */
 
 static void lane_free(struct renew_pace *p, struct renew_lane *l) {

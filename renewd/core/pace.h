@@ -68,6 +68,9 @@ void renew_pace_limit(struct renew_pace *p, struct ck_str account, bool limited,
 void renew_pace_leave_to_client(struct renew_pace *p, struct renew_lane *l, bool one_more);
 /* The slots of the target or of the account are all taken. NULL: no. */
 const struct renew_gate *renew_pace_full(const struct renew_pace *p, const struct renew_lane *l);
+/* Its account's limit has come since one of its turns began: others are under way, and only one may
+ * try whether the limit is over. */
+bool renew_pace_is_crowded(const struct renew_lane *l);
 
 /* A conversation waits in the lane until the given time, or for a turn after it; called again, it
  * changes the time. The timer must be in no other lane. */

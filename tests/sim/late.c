@@ -57,13 +57,20 @@ static bool is_known(const struct job *j) {
          j->target >= 0 && j->target != renewd.unserved;
 }
 
+/* Whatever its account is, of those that it may have. */
+static bool is_paused(const struct job *j) {
+  int own = world.c[j->conversation].account,
+      other = j->target < 0 ? -1 : world.t[j->target].account;
+  return sim_unpaused_since(j, own) == RENEW_NEVER && sim_unpaused_since(j, other) == RENEW_NEVER;
+}
+
 /* A job that was tried goes first, also if it waits; and one of another target may, for a turn of
  * which the conversation waits. */
 static bool waits_for_another(const struct job *of) {
   const struct conversation *c = &world.c[of->conversation];
   for (int id = c->newest; id >= c->oldest; id = world.j[id].older) {
     const struct job *j = &world.j[id];
-    if (j->status != PENDING || unpaused_since(j) == RENEW_NEVER) continue;
+    if (j->status != PENDING || is_paused(j)) continue;
     if ((j->attempts > 0 && of->attempts == 0) || j->target != of->target) return true;
   }
   return false;
