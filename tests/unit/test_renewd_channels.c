@@ -238,7 +238,7 @@ Test(renewd_resolve, which_targets_are_served, .init = test_deliver_begin,
   serves("{\"platform\":\"x\"}", "names no target");
   serves("{}", "names no target");
   serves("not JSON", "target_snapshot");
-  serves("", "target_snapshot");
+  serves("", "it has no target");
 }
 
 Test(renewd_resolve, from_a_link, .init = test_deliver_begin, .fini = test_deliver_end) {
