@@ -19,8 +19,8 @@
 #define LARGE_MIB 100 /* of the conversation, whose bytes may be in memory beside PEAK_MIB */
 #define LARGE_FILE "../large.json"
 
-enum { STORE, INGEST, RENEWD, SYNCD, DAEMONS };
-static const char *const names[DAEMONS] = {"store", "ingest", "renewd", "syncd"};
+enum { STORE, INGEST, RENEWD, SYNCD, WEBD, DAEMONS };
+static const char *const names[DAEMONS] = {"store", "ingest", "renewd", "syncd", "webd"};
 
 struct daemon {
   pid_t pid;
@@ -140,7 +140,7 @@ int main(void) {
   double added = said("import.json", "new"), failed = said("import.json", "failed");
   printf("## Memory, and an import\n\n"
          "VmRSS %d s after the start, and VmHWM after `convkeep import` of a ChatGPT export of "
-         "%s MiB (bench/export.c) into a ring of all four daemons.\n\n",
+         "%s MiB (bench/export.c) into a ring of all five daemons.\n\n",
          REST_MS / 1000, bench_number(mib, 0));
   print_memory(d);
   printf("The import took %s s: %s observations (%s failed), %s a second, %s MiB a second. At its "

@@ -9,11 +9,12 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-static const char *const parts[] = {"store", "ingest", "renewd", "syncd"};
-static pid_t pids[4];
+#define PARTS 5
+static const char *const parts[PARTS] = {"store", "ingest", "renewd", "syncd", "webd"};
+static pid_t pids[PARTS];
 
 static void remember(void) {
-  for (int i = 0; i < 4; i++)
+  for (int i = 0; i < PARTS; i++)
     T_CHECK((pids[i] = t_pid(parts[i])) != 0, "%s does not run", parts[i]);
 }
 
@@ -34,7 +35,7 @@ static void check_unharmed(void) {
                         round);
   T_CHECK(result == 'n', "a good changeset gave '%c': %s", result, t_refusal(p));
   t_whole(20000);
-  for (int i = 0; i < 4; i++) T_CHECK(t_pid(parts[i]) == pids[i], "%s died of it", parts[i]);
+  for (int i = 0; i < PARTS; i++) T_CHECK(t_pid(parts[i]) == pids[i], "%s died of it", parts[i]);
 }
 
 /* ---- good frames, to be spoilt ---- */

@@ -37,8 +37,8 @@
 
 #define UP_KILLS 15
 #define UP_OBSERVATIONS 4000
-#define MEMBERS 4
-static const char *const names[MEMBERS] = {"store", "ingest", "renewd", "syncd"};
+#define MEMBERS 5
+static const char *const names[MEMBERS] = {"store", "ingest", "renewd", "syncd", "webd"};
 
 /* Puts some conversations on auto, so that renewd has something to lose too. */
 static void some_on_auto(void) {
@@ -66,7 +66,7 @@ static void check_jobs(void) {
           json_dumps(t_at(t_status(1000), "jobs"), 0));
 }
 
-/* ---- the four daemons, without `up`, whose delays before a restart would grow each time ---- */
+/* ---- the five daemons, without `up`, whose delays before a restart would grow each time ---- */
 
 struct campaign {
   struct t_process *member[MEMBERS];
@@ -203,15 +203,15 @@ static void end_members(struct campaign *c) {
 }
 
 static void say(const struct campaign *c, unsigned taken, int64_t ms) {
-  struct ck_buf where = {0};
+  struct ck_buf where = {0}, whose = {0};
   for (int i = 0; i < MOMENTS; i++)
     ck_buf_printf(&where, "%s%s %u", i ? ", " : "", moment_name((enum moment)i), c->by_moment[i]);
-  t_note("%u kills (store %u, ingest %u, renewd %u, syncd %u; %u times several at once) in %lld s, "
-         "%u observations taken",
-         c->kills, c->by_member[0], c->by_member[1], c->by_member[2], c->by_member[3], c->together,
-         (long long)(ms / 1000), taken);
+  for (int i = 0; i < MEMBERS; i++) ck_buf_printf(&whose, "%s %u, ", names[i], c->by_member[i]);
+  t_note("%u kills (%s%u times several at once) in %lld s, %u observations taken", c->kills,
+         ck_buf_cstr(&whose), c->together, (long long)(ms / 1000), taken);
   t_note("while: %s", ck_buf_cstr(&where));
   ck_buf_free(&where);
+  ck_buf_free(&whose);
 }
 
 T_STORY(kill, random_moments, 1200) {

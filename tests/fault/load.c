@@ -294,8 +294,9 @@ static void check_messages(const struct load *l) {
 
 /* The follower has seen what the database has, version for version. */
 static void check_followed(struct load *l) {
-  int64_t until = ck_boot_ms() + 10000 * T_SLOWER;
-  uint64_t head = (uint64_t)t_status_int("version", -1);
+  int64_t version, until = ck_boot_ms() + 60000 * T_SLOWER;
+  T_UNTIL(20000, (version = t_status_int("version", -1)) >= 0, "the store does not answer");
+  uint64_t head = (uint64_t)version;
   while (l->cursor < head) {
     T_CHECK(ck_boot_ms() < until, "the follower is at %" PRIu64 " of %" PRIu64, l->cursor, head);
     load_step(l);

@@ -305,7 +305,7 @@ static bool begin_ring(void) {
 /* Each daemon waits twice as long after each failure, so this is more than what a few seconds are
  * worth. */
 static void check_ring(void) {
-  static const char *const daemons[] = {"store", "ingest", "renewd", "syncd"};
+  static const char *const daemons[] = {"store", "ingest", "renewd", "syncd", "webd"};
   /* Who cuts off a file that a process has mapped ends it with SIGBUS: SQLite maps its -shm.
    * rounds() has AddressSanitizer leave that signal alone. */
   bool mapped = strstr(did, ".db-shm") || strstr(did, "*");
@@ -313,7 +313,7 @@ static void check_ring(void) {
               (mapped && t_complained(ring, "event=died signal=7 ")),
           "a daemon crashed after: %s", did);
   char *said = t_read_file(ring->err, NULL);
-  for (int d = 0; d < 4; d++) {
+  for (int d = 0; d < 5; d++) {
     char part[40];
     int died = 0;
     snprintf(part, sizeof part, "id=%s event=died", daemons[d]);

@@ -37,3 +37,5 @@ T_STORY(stop, the_ingest, 150) { story("ingest", 1500); }
 T_STORY(stop, the_syncd, 150) { story("syncd", 1500); }
 
 T_STORY(stop, the_renewd, 150) { story("renewd", 1500); }
+
+T_STORY(stop, the_webd, 150) { story("webd", 1500); }
