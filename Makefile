@@ -75,7 +75,7 @@ PRELOAD  := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/%.so, \
                        $(wildcard tests/fault/preload/*.c))
 PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) \
             $(patsubst tests/d1/peer/%.c,$(BUILD)/tests/%,$(wildcard tests/d1/peer/*.c))
-SUITES   := rooms make $(CRITERIA) sim mutants $(if $(FUZZERS),fuzz) \
+SUITES   := rooms make $(CRITERIA) browser sim mutants $(if $(FUZZERS),fuzz) \
             $(if $(wildcard tests/compose/run.sh),compose)
 
 .PHONY: all run test suites mutants bench asan tsan fuzz fuzzers fault sim sim-mutants torture \
@@ -210,7 +210,7 @@ run:
 
 # Compiles the measurements too: they are run less often than the code that they call changes.
 test:
-	@tools/deps.sh run test $(filter fuzz compose,$(SUITES))
+	@tools/deps.sh run test $(filter browser fuzz compose,$(SUITES))
 	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(BENCHES) $(if $(FUZZERS),fuzzers)
 	@CONVKEEP_FAULT=short tests/run.sh $(BUILD) $(SUITES)
 

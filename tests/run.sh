@@ -5,8 +5,8 @@
 #   FUZZ_SECONDS                how long each fuzz target runs
 #   TEST_PROGRAMS               where those test programs are that are not in BUILD/tests
 #
-# Counted are a Criterion suite's tests, fuzz's targets, and what the last line of make, mutants and
-# compose says; any other suite counts as one.
+# Counted are a Criterion suite's tests, fuzz's targets, and what the last line of make, mutants,
+# compose and browser says; any other suite counts as one.
 set -u
 cd "$(dirname "$0")/.."
 build=$(realpath "$1")
@@ -110,6 +110,7 @@ suite() {
     fuzz) fuzz ;;
     mutants) limited 1800 tests/mutants/run.sh "$build" ci ;;
     compose) limited 1200 tests/compose/run.sh ;;
+    browser) limited 900 tests/web/browser/run.sh "$build" ;;
     *) echo "no such suite: $1" && return 2 ;;
     esac
 }
@@ -143,7 +144,7 @@ count() { # SUITE CODE LOG: adds to passed and failed
         good=$(grep -c '^ok ' "$3")
         bad=$(grep -c '^not ok ' "$3")
         ;;
-    make | mutants | compose)
+    make | mutants | compose | browser)
         read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$3" |
             tail -1 | grep . || echo 0 1)
         ;;

@@ -112,7 +112,7 @@ want_for() { # PURPOSE…
             want_command debootstrap debootstrap
             ;;
         browser)
-            want chromium
+            want chromium firefox-esr
             want_command npm npm
             ;;
         engine) want_command dockerd docker.io ;;

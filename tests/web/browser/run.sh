@@ -1,6 +1,7 @@
 #!/bin/bash
-# Looks at the page as a person would, with Debian's Chromium: each view in both themes at two
-# widths, by keyboard, with what was planted in it. Screenshots are in BUILD/browser.
+# Looks at the page as a person would, with Debian's Chromium and Firefox: each view in both themes,
+# by keyboard, with what was planted in it. Screenshots are in BUILD/browser. The last line says how
+# many checks passed and failed.
 # usage: tests/web/browser/run.sh [BUILD]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
@@ -9,8 +10,15 @@ tools/deps.sh browser
 shots=$PWD/$build/browser
 modules=$PWD/build/browser-modules
 mkdir -p "$shots" "$modules"
-cp tests/web/browser/package.json tests/web/browser/package-lock.json "$modules"
-[ -d "$modules/node_modules" ] || (cd "$modules" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+# One of several runs installs what the lock file names, if that is not what is there.
+(
+    flock 9
+    cmp -s tests/web/browser/package-lock.json "$modules/installed.lock" && exit
+    cp tests/web/browser/package.json tests/web/browser/package-lock.json "$modules"
+    cd "$modules"
+    npm ci --ignore-scripts --no-audit --no-fund --silent
+    cp package-lock.json installed.lock
+) 9>"$modules/lock"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/convkeep-browser.XXXXXX")
 ring=
@@ -44,7 +52,32 @@ token=$("${convkeep[@]}" web token add client --scope deliver | grep -o 'ck_[^ ]
 node tests/web/browser/client.mjs "http://127.0.0.1:$port" "$token"
 export NODE_PATH=$modules/node_modules
 link() { "${convkeep[@]}" --json open | sed -n 's/.*"link":"\([^"]*\)".*/\1/p'; }
-rc=0
-node tests/web/browser/views.cjs "$(link)" "$shots" || rc=1
-node tests/web/browser/follow_ups.cjs "$(link)" "${convkeep[@]}" || rc=1
-exit "$rc"
+
+# The browsers keep nothing outside of this folder.
+mkdir "$work/home" "$work/tmp" "$work/shots"
+export HOME=$work/home TMPDIR=$work/tmp XDG_CONFIG_HOME= XDG_CACHE_HOME=
+passed=0 failed=0
+look() { # NAME ARGUMENT…: what it says is in a file
+    local rc=0
+    node "tests/web/browser/$1" "${@:2}" >"$work/$1.told" 2>&1 || rc=$?
+    echo "$rc" >"$work/$1.rc"
+}
+count() { # NAME
+    local good=0 bad=0 rc
+    rc=$(cat "$work/$1.rc")
+    sed '/^[0-9]* passed, [0-9]* failed$/d' "$work/$1.told"
+    read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$work/$1.told") ||
+        echo "not ok $1: it ended with $rc before its end"
+    [ "$rc" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+    passed=$((passed + good)) failed=$((failed + bad))
+}
+# Firefox changes nothing that Chromium's views show; follow_ups.cjs changes everything.
+look views.cjs "$(link)" "$work/shots" "$work" &
+views=$!
+look firefox.cjs "$work/shots" "${convkeep[@]}"
+wait "$views"
+look follow_ups.cjs "$(link)" "${convkeep[@]}"
+for name in views.cjs firefox.cjs follow_ups.cjs; do count "$name"; done
+cp "$work"/shots/*.png "$shots"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,78 +1,39 @@
-// Opens every view, and says what is wrong. usage: node views.cjs LINK FOLDER
+// Opens every view in Chromium, and says what is wrong.
+// usage: node views.cjs LINK SHOTS FOLDER; FOLDER is for files that are uploaded
 const fs = require("node:fs");
 const path = require("node:path");
-const puppeteer = require("puppeteer-core");
+const { check, part, end, chromium, watch, VIEWS } = require("./checks.cjs");
 
-const [, , link, folder] = process.argv;
+const [, , link, shots, folder] = process.argv;
 const base = new URL(link).origin;
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-const VIEWS = {
-  timeline: "/",
-  nothing: "/?title=nothing",
-  conversation: "/c/chatgpt%3Atank",
-  planted: "/c/chatgpt%3Aevil",
-  search: "/s?q=word",
-  hints: "/s",
-  follow_ups: "/j",
-  waiting: "/j?status=waiting",
-  failed: "/j?status=failed&platform=chatgpt",
-  sure: "/j/all?do=snooze&status=waiting",
-  plan: "/j/plan",
-  controls: "/c/chatgpt%3Awork-2",
-  import: "/i",
-  mirrors: "/m",
-  health: "/h",
-  missing: "/c/none",
-};
 
-let wrong = 0;
-function check(good, what) {
-  if (good) return;
-  ++wrong;
-  console.log(`WRONG   ${what}`);
+// The policy of the page does not hold for what its debugger evaluates, so axe can be put into it.
+async function accessible(page, where) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(
+    (values) => window.axe.run(document, { runOnly: values }), RULES);
+  const found = violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)}`);
+  check(!found.length, `${where}: axe: ${found.join("; ")}`);
 }
 
-function watch(page) {
-  page.on("console", (said) => {
-    const missing = /status of 404/.test(said.text()) && /\/c\/none$/.test(page.url());
-    check(said.type() !== "error" || missing, `${page.url()}: ${said.text()}`);
-  });
-  page.on("pageerror", (error) => check(false, `${page.url()}: ${error.message}`));
-  page.on("request", (request) => {
-    const url = request.url();
-    check(url.startsWith(base) || url.startsWith("data:"), `a request to ${url}`);
-  });
-}
+const isWide = (page) =>
+  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
 async function look(browser, theme, width) {
   const page = await browser.newPage();
-  watch(page);
+  const wrongs = watch(page, base);
   await page.setViewport({ width, height: 900 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
   for (const [name, view] of Object.entries(VIEWS)) {
+    const where = `${name} ${theme} ${width}`;
     await page.goto(base + view);
-    await page.screenshot({ path: path.join(folder, `${name}-${theme}-${width}.png`) });
-    check((await page.title()) !== "taken", `${name}: what was planted has run`);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-    check(!wide, `${name} ${width}: it is wider than the window`);
-  }
-  await page.close();
-}
-
-// axe is put into the page, which the page's policy would not allow.
-async function accessible(browser, theme, width) {
-  const page = await browser.newPage();
-  await page.setBypassCSP(true);
-  await page.setViewport({ width, height: 900 });
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
-  for (const [name, view] of Object.entries(VIEWS)) {
-    await page.goto(base + view);
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(
-      (values) => window.axe.run(document, { runOnly: values }), RULES);
-    for (const one of violations)
-      check(false, `${name} ${theme} ${width}: ${one.id}: ${one.nodes[0].html.slice(0, 200)}`);
+    await page.screenshot({ path: path.join(shots, `${name}-${theme}-${width}.png`) });
+    check((await page.title()) !== "taken", `${where}: what was planted has run`);
+    check(!(await isWide(page)), `${where}: it is wider than the window`);
+    await accessible(page, where);
+    wrongs(where);
   }
   await page.close();
 }
@@ -81,7 +42,7 @@ const here = (page) => page.evaluate(() => document.querySelector(".here")?.text
 
 async function keyboard(browser) {
   const page = await browser.newPage();
-  watch(page);
+  const wrongs = watch(page, base);
   await page.goto(`${base}/?title=fish`);
   await page.keyboard.press("j");
   check((await here(page)).includes("Fish tank"), "j does not go to the first conversation");
@@ -104,25 +65,27 @@ async function keyboard(browser) {
   await page.type("#q", "plants");
   await page.waitForSelector(".found mark");
   check(page.url().endsWith("/s?q=plants"), `as one types, the address is ${page.url()}`);
+  wrongs("keyboard");
   await page.close();
 }
 
 async function long(browser) {
   const page = await browser.newPage();
-  watch(page);
+  const wrongs = watch(page, base);
   const begin = Date.now();
   await page.goto(`${base}/c/chatgpt%3Along`);
   const count = await page.evaluate(() => document.querySelectorAll(".m").length);
   check(count === 2000, `${count} of 2,000 messages came`);
   console.log(`2,000 messages: loaded in ${Date.now() - begin} ms`);
   check(await page.evaluate(() => window.find("number 1999")), "the browser does not find the last");
+  wrongs("long");
   await page.close();
 }
 
 // Files are sent, and the report comes by itself; by keyboard alone.
 async function imports(browser) {
   const page = await browser.newPage();
-  watch(page);
+  const wrongs = watch(page, base);
   await page.goto(`${base}/i`);
   check(await page.$(".drop-hint"), "nothing says that files can be dropped");
   const said = path.join(folder, "said.jsonl"), bad = path.join(folder, "bad.json");
@@ -141,17 +104,18 @@ async function imports(browser) {
     for (const width of [1280, 390]) {
       await page.setViewport({ width, height: 900 });
       await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
-      await page.screenshot({ path: path.join(folder, `report-${theme}-${width}.png`) });
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-      check(!wide, `report ${width}: it is wider than the window`);
+      await page.screenshot({ path: path.join(shots, `report-${theme}-${width}.png`) });
+      check(!(await isWide(page)), `report ${theme} ${width}: it is wider than the window`);
+      await accessible(page, `report ${theme} ${width}`);
     }
+  wrongs("imports");
   await page.close();
 }
 
 // What is dropped comes with its folders.
 async function drops(browser) {
   const page = await browser.newPage();
-  watch(page);
+  const wrongs = watch(page, base);
   await page.goto(`${base}/i`);
   await Promise.all([page.waitForNavigation(), page.evaluate(() => {
     const data = new DataTransfer();
@@ -161,22 +125,24 @@ async function drops(browser) {
   })]);
   await page.waitForFunction(() => /done/.test(document.body.innerText));
   check((await page.evaluate(() => document.body.innerText)).includes("drop.jsonl"), "no drop");
+  wrongs("drops");
   await page.close();
 }
 
 async function health(browser) {
   const page = await browser.newPage();
-  watch(page);
+  const wrongs = watch(page, base);
   await page.goto(`${base}/h`);
   const first = await page.$eval("#live time:last-of-type", () => document.querySelector("#live").innerText);
   await page.waitForFunction((was) => document.querySelector("#live").innerText !== was, {}, first);
   await page.focus("#doctor ~ form button");
   await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
   await page.waitForFunction(() => /every page and index is sound/.test(document.body.innerText));
-  await page.screenshot({ path: path.join(folder, "doctor.png"), fullPage: true });
+  await page.screenshot({ path: path.join(shots, "doctor.png"), fullPage: true });
   await page.goto(`${base}/h`);
   await page.keyboard.press("j");
   check((await here(page)).includes("up"), "j does not go to the first row");
+  wrongs("health");
   await page.close();
 }
 
@@ -193,7 +159,8 @@ async function withoutScript(browser) {
   await (await page.$("input[name=file]")).uploadFile(path.join(folder, "said.jsonl"));
   await Promise.all([page.waitForNavigation(), page.click("form.upload button")]);
   check(/\/i\/[0-9a-f]+$/.test(page.url()), `without JavaScript, after sending: ${page.url()}`);
-  for (let i = 0; i < 100 && !(await page.content()).includes("done, with"); ++i) await page.reload();
+  for (const until = Date.now() + 20000; Date.now() < until; await page.reload())
+    if ((await page.content()).includes("done, with")) break;
   check((await page.content()).includes("line 2"), "without JavaScript there is no report");
   await page.goto(`${base}/h`);
   await Promise.all([page.waitForNavigation(), page.click("#doctor ~ form button")]);
@@ -206,33 +173,35 @@ async function withoutScript(browser) {
   await page.close();
 }
 
+// The picture in README (docs/page.png).
+async function picture(browser) {
+  const page = await browser.newPage();
+  await page.setViewport({ width: 1100, height: 1000 });
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+  await page.goto(`${base}/c/chatgpt%3Atank`);
+  await page.screenshot({ path: path.join(shots, "page.png") });
+  check(fs.statSync(path.join(shots, "page.png")).size < 200000, "page.png is larger than 200 KB");
+  await page.close();
+}
+
 async function main() {
-  const browser = await puppeteer.launch({
-    executablePath: "/usr/bin/chromium",
-    args: process.getuid() === 0 ? ["--no-sandbox"] : [],
-  });
+  const browser = await chromium();
   try {
     const page = await browser.newPage();
     await page.goto(link);
     await page.goto(`${base}/s?q=word`);
-    for (let i = 0; i < 50 && !(await page.$(".found")); ++i) await page.reload();
+    for (const until = Date.now() + 20000; Date.now() < until; await page.reload())
+      if (await page.$(".found")) break;
     await page.close();
     for (const theme of ["light", "dark"])
-      for (const width of [1280, 390]) {
-        await look(browser, theme, width);
-        await accessible(browser, theme, width);
-      }
-    await keyboard(browser);
-    await imports(browser);
-    await drops(browser);
-    await health(browser);
-    await long(browser);
-    await withoutScript(browser);
+      for (const width of [1280, 390]) await part(look, browser, theme, width);
+    await part(picture, browser);
+    for (const one of [keyboard, imports, drops, health, long, withoutScript])
+      await part(one, browser);
   } finally {
     await browser.close();
   }
-  console.log(wrong ? `${wrong} wrong` : "everything is right");
-  process.exitCode = wrong ? 1 : 0;
+  end();
 }
 
 main();
