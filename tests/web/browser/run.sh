@@ -5,9 +5,9 @@
 # usage: tests/web/browser/run.sh [BUILD]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-build=${1:-build}
+build=$(realpath "${1:-build}")
 tools/deps.sh browser
-shots=$PWD/$build/browser
+shots=$build/browser
 modules=$PWD/build/browser-modules
 mkdir -p "$shots" "$modules"
 # One of several runs installs what the lock file names, if that is not what is there.
