@@ -148,11 +148,11 @@ static const struct cli_option job_filters[] = {
     FILTER("job-id", CLI_JOB, "ID", "that one"),
     FILTER("status", CLI_CHOICE, "pending|running|done|failed|waiting|stopped|unknown|superseded",
            "in that state; waiting: for whatever reason; pending: that, or stopped"),
-    FILTER("superseded", CLI_CHOICE, "0|1", "whether they were superseded"),
-    PLATFORM,
     SINCE,
     UNTIL,
     FILTER("next-attempt-at-max", CLI_TIME, "TIME", "due by then, the soonest first"),
+    FILTER("platform", CLI_PLATFORM, "PLATFORM", "of that platform's conversations"),
+    FILTER("superseded", CLI_CHOICE, "yes|no", "that ended since nobody wanted them; or not so"),
     {0}};
 static const struct cli_option account_filters[] = {FILTER("account", CLI_TEXT, "NAME", "that one"),
                                                     {0}};

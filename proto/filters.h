@@ -58,7 +58,8 @@ enum ck_filter_by {
   L(conversation_links, until, NULL, CK_BY_UNTIL) \
   L(renewal_jobs, since, NULL, CK_BY_SINCE) \
   L(renewal_jobs, until, NULL, CK_BY_UNTIL) \
-  L(renewal_jobs, superseded, "(coalesce(last_error, '') GLOB '" CK_SUPERSEDED "*')", CK_BY_VALUE) \
+  L(renewal_jobs, superseded, "iif(last_error GLOB '" CK_SUPERSEDED "*', 'yes', 'no')", \
+    CK_BY_VALUE) \
   L(renewal_jobs, platform, \
     "(SELECT c.platform FROM local_conversations c" \
     " WHERE c.local_conversation_id = renewal_jobs.local_conversation_id)", \

@@ -231,7 +231,7 @@ static void ask_listed(struct page_walk *walk) {
   ck_pair_text(&m, "status", statuses[walk->state]);
   if (walk->state == PAGE_WAITING) ck_pair_int(&m, "next_attempt_at_max", INT64_MAX);
   if (walk->state == PAGE_FAILED || walk->state == PAGE_SUPERSEDED)
-    ck_pair_int(&m, "superseded", walk->state == PAGE_SUPERSEDED);
+    ck_pair_text(&m, "superseded", walk->state == PAGE_SUPERSEDED ? "yes" : "no");
   put_narrower(&m, walk);
   ck_map_close(&m);
   ask(walk, "renewal_jobs", &filters, walk->batch, true, heard_jobs);
