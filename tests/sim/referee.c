@@ -168,6 +168,21 @@ static void check_offers(const struct job *of) {
   }
 }
 
+/* Rates, by the true clock, or as the store knows it after another start of the machine. before:
+ * the attempts before this one. */
+static void check_rate(const struct conversation *c, int before, int most, int64_t span,
+                       const char *name) {
+  if (before < most) return;
+  const struct attempt *a = &c->attempts[before - most];
+  int64_t ago = world.boot - (a->known < a->boot ? a->known : a->boot);
+  SIM_CHECK(ago >= span, "%s: %d deliveries within %lld ms", name, most + 1, (long long)ago);
+}
+
+static void check_rates(const struct conversation *c, int before, const struct job *j) {
+  check_rate(c, before, HOURLY, HOUR, j->name);
+  if (j->automatic && !j->anyway) check_rate(c, before, PER_DAY, DAY, j->name);
+}
+
 /* An offer begins like a claim. */
 void sim_check_claim(int id) {
   const struct job *j = &world.j[id];
@@ -188,22 +203,16 @@ void sim_check_claim(int id) {
             (long long)(ends(&c->rest) - world.boot));
   SIM_CHECK(c->told != RENEW_PAUSED && !sim_told_paused(j, j->charged),
             "job %s is claimed in a pause", j->name);
-  sim_check_account(j, world.t[j->target].channel == BROWSER);
+  bool offered = world.t[j->target].channel == BROWSER;
+  sim_check_account(j, offered);
   check_offers(j);
+  if (offered) check_rates(c, c->attempts_n, j);
   if (renewds || c->braked_all) unbrake(c); /* else its brake is not asked about */
   if (!renewds) return;
   SIM_CHECK(c->told == RENEW_AUTO, "job %s is claimed though its conversation is manual", j->name);
   SIM_CHECK(c->told_last == j->message, "job %s is claimed after an answer", j->name);
   SIM_CHECK(world.boot >= c->changed_at + DELAY, "job %s is claimed before its message has settled",
             j->name);
-}
-
-/* Rates, by the true clock, or as the store knows it after another start of the machine. */
-static void check_rate(const struct conversation *c, int most, int64_t span, const char *name) {
-  if (c->attempts_n <= most) return;
-  const struct attempt *a = &c->attempts[c->attempts_n - 1 - most];
-  int64_t ago = world.boot - (a->known < a->boot ? a->known : a->boot);
-  SIM_CHECK(ago >= span, "%s: %d deliveries within %lld ms", name, most + 1, (long long)ago);
 }
 
 void sim_check_lease(int id) {
@@ -214,8 +223,8 @@ void sim_check_lease(int id) {
   if (t->leased.run != renewd.run) t->former = t->leased;
   t->leased = (struct leased){id, a->boot, a->at, world.offset, renewd.run};
   sim_account_leased(j, t->leased);
-  check_rate(c, HOURLY, HOUR, j->name);
-  if (j->automatic && !j->anyway) check_rate(c, PER_DAY, DAY, j->name);
+  /* An offer that was made before another start of the machine is as good as it was then. */
+  if (!j->offer || j->offer_start == world.started) check_rates(c, c->attempts_n - 1, j);
 }
 
 /* ---- the first byte ---- */

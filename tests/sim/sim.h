@@ -96,12 +96,13 @@ struct job {
   int64_t unreached_since;         /* wall: the same */
   uint64_t version;
   char token[33];
-  unsigned lease_run; /* the renewd that has it; 0: a client */
-  uint64_t offer;     /* the number of the offer that waits; 0: none */
-  uint64_t taken;     /* the number of the client's attempt; 0: none */
-  int offered_to;     /* the account of the offer */
-  unsigned offer_run; /* the renewd that made it */
-  struct wait lease;  /* the same, in truth */
+  unsigned lease_run;  /* the renewd that has it; 0: a client */
+  uint64_t offer;      /* the number of the offer that waits; 0: none */
+  uint64_t taken;      /* the number of the client's attempt; 0: none */
+  int offered_to;      /* the account of the offer */
+  unsigned offer_run;  /* the renewd that made it */
+  int64_t offer_start; /* of the machine: when it was made (world.started) */
+  struct wait lease;   /* the same, in truth */
 
   /* The referee's: the truth. */
   struct wait wait;      /* that next stands for */

@@ -171,6 +171,7 @@ static char apply_offer(const struct telling *t) {
   j->offer = ++store.offers;
   j->offered_to = t->account;
   j->offer_run = t->run;
+  j->offer_start = world.started;
   world.n.offers++;
   sim_offered(t->job);
   return 'u';
