@@ -76,7 +76,7 @@ T_STORY(disk, a_full_one_is_named_while_it_is_full, 200) {
     for (int64_t end = ck_boot_ms() + 50; ck_boot_ms() < end; load_step(l))
       T_CHECK(ck_boot_ms() < until, "the full disk is not named: %s", an_error());
   T_CHECK(unlink("ballast") == 0, "cannot make room");
-  T_UNTIL(20000, !*an_error(), "all is well, and the status says: %s", an_error());
+  T_UNTIL(1500, !*an_error(), "all is well, and the status says: %s", an_error());
   for (int64_t until = ck_boot_ms() + 60000 * T_SLOWER; !load_done(l); load_step(l))
     T_CHECK(ck_boot_ms() < until, "it does not go on when there is room: %u taken; %s",
             load_taken(l), load_last_problem(l));
