@@ -117,8 +117,8 @@ struct ck_str web_origin(const struct web_request *r);
 void web_session_cookie(const struct web_request *r, char name[WEB_COOKIE_NAME]);
 /* Its path as it came, encoded, without the query. */
 const char *web_path(const struct web_request *r);
-/* Keeps one thing with the request, for `first`, `piece` and the handler; free_it is called when the
- * request ends. What was kept before is the caller's again. NULL: nothing is kept. */
+/* Keeps one thing with the request, for `first`, `piece` and the handler; free_it is called when
+ * the request ends. What was kept before is the caller's again. NULL: nothing is kept. */
 void web_keep(struct web_request *r, void *thing, void (*free_it)(void *thing));
 void *web_kept(const struct web_request *r);
 /* It is from a browser that wants a page, on a route for people. */

@@ -54,7 +54,7 @@ struct web_request {
   char cookie[CK_SECRET_TEXT];
   struct ck_buf body;
   struct web_upload_form *form; /* of a route with WEB_UPLOAD, once something of it has come */
-  size_t counted; /* bytes of the body in http->counts.bodies */
+  size_t counted;               /* bytes of the body in http->counts.bodies */
   size_t skipped; /* bytes of a body that is thrown away, of a request that was refused */
   bool handled;   /* the handler was called, or never will be */
   bool suspended;

@@ -107,12 +107,9 @@ void page_query(struct ck_buf *b, const char *path, const struct page_arg *args,
 static const struct {
   enum page_here here;
   const char *path, *name;
-} views[] = {{PAGE_TIMELINE, "/", "Conversations"},
-             {PAGE_SEARCH, "/s", "Search"},
-             {PAGE_JOBS, "/j", "Follow-ups"},
-             {PAGE_IMPORT, "/i", "Import"},
-             {PAGE_MIRRORS, "/m", "Mirrors"},
-             {PAGE_HEALTH, "/h", "Health"}};
+} views[] = {{PAGE_TIMELINE, "/", "Conversations"}, {PAGE_SEARCH, "/s", "Search"},
+             {PAGE_JOBS, "/j", "Follow-ups"},       {PAGE_IMPORT, "/i", "Import"},
+             {PAGE_MIRRORS, "/m", "Mirrors"},       {PAGE_HEALTH, "/h", "Health"}};
 
 static void put_navigation(struct ck_buf *b, const struct page_frame *f) {
   ck_buf_text(b, "<header class=\"bar\">\n<a class=\"home\" href=\"/\">convkeep</a>\n"
