@@ -14,7 +14,7 @@
 #include "tests/harness/talk.h"
 
 #define SECRET "xyzzy-9876543210"
-#define MESSAGES 4000 /* some ten pieces */
+#define MESSAGES 12000 /* some thirty pieces */
 #define MANY 100000   /* the long form */
 #define KILLS 12
 #define PIECES_LEAST 3
@@ -66,9 +66,14 @@ static size_t under_way(void) {
   return n;
 }
 
-/* The store itself would take longer to answer than some of the pieces take. */
 static bool has_begun(void) {
   return t_sql_int("artifact.db", "SELECT count(*) FROM forgetting") > 0;
+}
+
+/* Without a pause, and without the store, which would take longer to answer than the pieces do. */
+static void await_begin(void) {
+  for (int64_t until = ck_boot_ms() + 20000 * T_SLOWER; !has_begun();)
+    T_CHECK(ck_boot_ms() < until, "it does not begin, or was done before it was seen");
 }
 
 static void is_gone(void) {
@@ -97,7 +102,7 @@ T_STORY(forget, killed_between_the_pieces, 300) {
   T_CHECK(*file_with_secret(), "no file has it, which is no test");
   struct t_process *forget = begin_forget();
   int kills = 0;
-  T_UNTIL(20000, has_begun(), "it does not begin, or was done before it was seen");
+  await_begin();
   do {
     t_wait_other("store", t_kill("store", SIGKILL), 10000);
     t_pause((int)t_random_below(60));
@@ -107,6 +112,25 @@ T_STORY(forget, killed_between_the_pieces, 300) {
   json_t *line = t_import(0, "../out/export.jsonl");
   T_CHECK(t_int_at(line, "new", -1) == 0, "an import brings something: %s", json_dumps(line, 0));
   json_decref(line);
+  is_gone();
+}
+
+/* A copy from between the pieces goes on where it was, when it is put back. */
+T_STORY(forget, a_copy_from_between_the_pieces_is_restored, 300) {
+  t_up();
+  import_conversation();
+  t_settle(60000);
+  struct t_process *forget = begin_forget();
+  await_begin();
+  t_do(0, "backup", "../out/copy.db");
+  T_CHECK(t_sql_int("../out/copy.db", "SELECT count(*) FROM forgetting") > 0,
+          "the copy is not from between the pieces");
+  t_wait_end(forget, 60000);
+  is_gone();
+  t_down();
+  t_do(0, "restore", "../out/copy.db");
+  t_up();
+  T_UNTIL(60000, !has_begun(), "it does not go on");
   is_gone();
 }
 
