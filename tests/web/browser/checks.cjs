@@ -1,6 +1,11 @@
 // What the programs here share: they count what they look at, and a failed check names itself.
 const puppeteer = require("puppeteer-core");
 
+// Milliseconds until what does not come counts as missing. It is for what hangs: puppeteer's own limit
+// of 30 s is too near for a processor that many share.
+const LIMIT = 120000;
+const limits = { timeout: LIMIT, protocolTimeout: 2 * LIMIT };
+
 let passed = 0, failed = 0;
 
 function check(good, what) {
@@ -27,15 +32,23 @@ function end() {
 }
 
 const chromium = (...args) => puppeteer.launch({
+  ...limits,
   executablePath: "/usr/bin/chromium",
   args: [...(process.getuid() === 0 ? ["--no-sandbox"] : []), ...args],
 });
 
 const firefox = (settings) => puppeteer.launch({
+  ...limits,
   browser: "firefox",
   executablePath: "/usr/bin/firefox-esr",
   extraPrefsFirefox: settings,
 });
+
+async function open(browser) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(LIMIT);
+  return page;
+}
 
 // What goes wrong in a page, and what it asks of others, until wrongs() is called.
 function watch(page, base) {
@@ -74,4 +87,4 @@ const VIEWS = {
   missing: "/c/none",
 };
 
-module.exports = { check, part, end, chromium, firefox, watch, VIEWS };
+module.exports = { check, part, end, chromium, firefox, open, watch, LIMIT, VIEWS };

@@ -3,7 +3,7 @@
 // usage: node firefox.cjs SHOTS COMMAND…; COMMAND is convkeep with its flags
 const { execFileSync } = require("node:child_process");
 const path = require("node:path");
-const { check, part, end, firefox, watch, VIEWS } = require("./checks.cjs");
+const { check, part, end, firefox, open, watch, VIEWS } = require("./checks.cjs");
 
 const [, , shots, ...command] = process.argv;
 const convkeep = (...words) => execFileSync(command[0], [...command.slice(1), ...words], { encoding: "utf8" });
@@ -14,7 +14,7 @@ async function signedIn(settings) {
   const browser = await firefox(settings);
   const { link } = JSON.parse(convkeep("--json", "open"));
   base = new URL(link).origin;
-  const page = await browser.newPage();
+  const page = await open(browser);
   await page.goto(link);
   return { browser, page };
 }

@@ -1,7 +1,7 @@
 // What is done with follow-ups, as a person does it: by keyboard, live, and without JavaScript.
 // usage: node follow_ups.cjs LINK COMMAND…; COMMAND is convkeep with its flags
 const { execFileSync } = require("node:child_process");
-const { check, part, end, chromium } = require("./checks.cjs");
+const { check, part, end, chromium, open, LIMIT } = require("./checks.cjs");
 
 const [, , link, ...command] = process.argv;
 const base = new URL(link).origin;
@@ -13,7 +13,7 @@ const entries = (page, state) => page.$$eval(`.state.${state} .job-entry`, (all)
 // The page says so by itself, without being loaded again.
 async function comes(page, what, is, ...args) {
   const begun = Date.now();
-  const there = await page.waitForFunction(is, { timeout: 20000, polling: 20 }, ...args).catch(() => null);
+  const there = await page.waitForFunction(is, { timeout: LIMIT, polling: 20 }, ...args).catch(() => null);
   check(there, `${what}: it does not come`);
   console.log(`${what}: ${Date.now() - begun} ms`);
 }
@@ -26,7 +26,7 @@ const holdLooks = (page) => page.evaluateOnNewDocument(() => {
 });
 
 async function live(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   await holdLooks(page);
   await page.goto(`${base}/j`);
   await page.evaluate(() => (window.same = true));
@@ -68,7 +68,7 @@ const tabTo = async (page, is) => {
 };
 
 async function keyboard(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   await page.goto(`${base}/j?status=waiting`);
   const [first, second] = await entries(page, "waiting");
   await page.keyboard.press("j");
@@ -92,9 +92,14 @@ async function keyboard(browser) {
 }
 
 async function withoutScript(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   await page.setJavaScriptEnabled(false);
-  const click = async (selector) => Promise.all([page.waitForNavigation(), page.click(selector)]);
+  // By the keyboard: a page that goes to its #message moves what the mouse has been aimed at.
+  const use = async (selector) => {
+    await page.focus(selector);
+    await page.keyboard.press("Enter");
+  };
+  const click = async (selector) => Promise.all([page.waitForNavigation(), use(selector)]);
   await page.goto(`${base}/j?status=failed`);
   const failed = (await entries(page, "failed")).length;
   check(failed >= 2, `${failed} have failed`);
@@ -106,11 +111,11 @@ async function withoutScript(browser) {
   await page.goto(`${base}/c/chatgpt%3Awork-9`);
   await click('.turns button[value="auto"]');
   check(await page.$("h1 .tag.auto"), "the conversation is not on auto");
-  await page.click(".controls details:nth-of-type(2) summary");
+  await use(".controls details:nth-of-type(2) summary");
   await page.type('input[name="stop_after"]', "4");
   await click(".controls details:nth-of-type(2) button");
   check((await page.$eval('input[name="stop_after"]', (field) => field.value)) === "4", "the rule is not kept");
-  await page.click(".controls details:nth-of-type(1) summary");
+  await use(".controls details:nth-of-type(1) summary");
   await page.type('input[name="at"]', "+3h");
   await click(".controls details:nth-of-type(1) button");
   check(await page.$(".job a[href^='/j?conversation=']"), "no follow-up stands at its message");
@@ -122,7 +127,7 @@ async function withoutScript(browser) {
 
 // Another page's form: it has no token, and no cookie goes with it.
 async function forged(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   await page.goto(`${base}/static/icon.svg`);
   const status = await page.evaluate(async () => {
     const form = new URLSearchParams({ kind: "everything", name: "", form: "0".repeat(64) });
@@ -143,7 +148,7 @@ async function forged(browser) {
 async function rebound() {
   const browser = await chromium("--host-resolver-rules=MAP rebound.example 127.0.0.1");
   try {
-    const page = await browser.newPage();
+    const page = await open(browser);
     const reply = await page.goto(`http://rebound.example:${new URL(base).port}/`);
     check(reply.status() === 421, `a name that is none of webd's: ${reply.status()}`);
     const read = await page.evaluate(async () => (await fetch("/v1/status")).status);
@@ -154,7 +159,7 @@ async function rebound() {
 }
 
 async function leave(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   await page.goto(`${base}/`);
   await Promise.all([page.waitForNavigation(), page.click("footer button")]);
   check((await text(page, "main")).includes("convkeep open"), "signing out leads elsewhere");
@@ -164,7 +169,7 @@ async function leave(browser) {
 async function main() {
   const browser = await chromium();
   try {
-    const page = await browser.newPage();
+    const page = await open(browser);
     await page.goto(link);
     await page.close();
     for (const one of [live, keyboard, withoutScript, forged, rebound, leave]) await part(one, browser);

@@ -2,7 +2,7 @@
 // usage: node views.cjs LINK SHOTS FOLDER; FOLDER is for files that are uploaded
 const fs = require("node:fs");
 const path = require("node:path");
-const { check, part, end, chromium, watch, VIEWS } = require("./checks.cjs");
+const { check, part, end, chromium, open, watch, LIMIT, VIEWS } = require("./checks.cjs");
 
 const [, , link, shots, folder] = process.argv;
 const base = new URL(link).origin;
@@ -22,7 +22,7 @@ const isWide = (page) =>
   page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
 async function look(browser, theme, width) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   const wrongs = watch(page, base);
   await page.setViewport({ width, height: 900 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
@@ -41,7 +41,7 @@ async function look(browser, theme, width) {
 const here = (page) => page.evaluate(() => document.querySelector(".here")?.textContent ?? "");
 
 async function keyboard(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   const wrongs = watch(page, base);
   await page.goto(`${base}/?title=fish`);
   await page.keyboard.press("j");
@@ -70,7 +70,7 @@ async function keyboard(browser) {
 }
 
 async function long(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   const wrongs = watch(page, base);
   const begin = Date.now();
   await page.goto(`${base}/c/chatgpt%3Along`);
@@ -84,7 +84,7 @@ async function long(browser) {
 
 // Files are sent, and the report comes by itself; by keyboard alone.
 async function imports(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   const wrongs = watch(page, base);
   await page.goto(`${base}/i`);
   check(await page.$(".drop-hint"), "nothing says that files can be dropped");
@@ -114,7 +114,7 @@ async function imports(browser) {
 
 // What is dropped comes with its folders.
 async function drops(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   const wrongs = watch(page, base);
   await page.goto(`${base}/i`);
   await Promise.all([page.waitForNavigation(), page.evaluate(() => {
@@ -130,7 +130,7 @@ async function drops(browser) {
 }
 
 async function health(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   const wrongs = watch(page, base);
   await page.goto(`${base}/h`);
   const first = await page.$eval("#live time:last-of-type", () => document.querySelector("#live").innerText);
@@ -147,7 +147,7 @@ async function health(browser) {
 }
 
 async function withoutScript(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   await page.setJavaScriptEnabled(false);
   await page.goto(`${base}/`);
   await Promise.all([page.waitForNavigation(), page.click("a[rel=next]")]);
@@ -159,13 +159,13 @@ async function withoutScript(browser) {
   await (await page.$("input[name=file]")).uploadFile(path.join(folder, "said.jsonl"));
   await Promise.all([page.waitForNavigation(), page.click("form.upload button")]);
   check(/\/i\/[0-9a-f]+$/.test(page.url()), `without JavaScript, after sending: ${page.url()}`);
-  for (const until = Date.now() + 20000; Date.now() < until; await page.reload())
+  for (const until = Date.now() + LIMIT; Date.now() < until; await page.reload())
     if ((await page.content()).includes("done, with")) break;
   check((await page.content()).includes("line 2"), "without JavaScript there is no report");
   await page.goto(`${base}/h`);
   await Promise.all([page.waitForNavigation(), page.click("#doctor ~ form button")]);
   check(page.url().endsWith("/h#doctor"), `without JavaScript, doctor: ${page.url()}`);
-  const left = await browser.newPage();
+  const left = await open(browser);
   await left.goto(`${base}/`);
   await Promise.all([left.waitForNavigation(), left.click("footer button")]);
   check((await left.content()).includes("convkeep open"), "it is still signed in");
@@ -175,7 +175,7 @@ async function withoutScript(browser) {
 
 // The picture in README (docs/page.png).
 async function picture(browser) {
-  const page = await browser.newPage();
+  const page = await open(browser);
   await page.setViewport({ width: 1100, height: 1000 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
   await page.goto(`${base}/c/chatgpt%3Atank`);
@@ -187,10 +187,10 @@ async function picture(browser) {
 async function main() {
   const browser = await chromium();
   try {
-    const page = await browser.newPage();
+    const page = await open(browser);
     await page.goto(link);
     await page.goto(`${base}/s?q=word`);
-    for (const until = Date.now() + 20000; Date.now() < until; await page.reload())
+    for (const until = Date.now() + LIMIT; Date.now() < until; await page.reload())
       if (await page.$(".found")) break;
     await page.close();
     for (const theme of ["light", "dark"])
