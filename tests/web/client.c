@@ -16,7 +16,7 @@
 #include "tests/harness/ring.h"
 #include "tests/harness/talk.h"
 
-#define ANSWER_MS 10000
+#define ANSWER_MS 20000
 
 static int port_there(void) {
   char *text = t_read_file(CK_PLACE_WEB_ADDRESS, NULL);
