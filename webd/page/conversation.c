@@ -94,13 +94,13 @@ static void heard_leases(void *self, const struct web_said *said) {
 /* One that is running may have an unknown end, which its lease says. */
 static void ask_leases(struct page_reading *p) {
   struct ck_buf filters = {0};
-  struct ck_map m = ck_map_open(&filters);
   uint32_t n = 0;
   for (size_t i = 0; i < p->job_count; ++i) n += ck_str_is(p->jobs[i].status, "running");
   if (n == 0) {
     page_reading_begin(p);
     return;
   }
+  struct ck_map m = ck_map_open(&filters);
   ck_pair_name(&m, "job_id");
   ck_put_array(&filters, n);
   for (size_t i = 0; i < p->job_count; ++i)
