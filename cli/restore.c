@@ -276,10 +276,13 @@ static int tell(struct outcome *o) {
   json_decref(o->line);
   fflush(stdout);
   if (damaged)
-    cli_error(o->c, o->file,
-              "%lld %s not as convkeep wrote them: the copy was damaged, or another program made "
-              "it; convkeep doctor says what to do",
-              (long long)damaged, ck_noun((uint64_t)damaged, "page is", "pages are"));
+    cli_error(
+        o->c, o->file,
+        "%lld %s: the copy was damaged, or another program made it; convkeep doctor says what "
+        "to do",
+        (long long)damaged,
+        ck_noun((uint64_t)damaged, "page is not as convkeep wrote it",
+                "pages are not as convkeep wrote them"));
   if (o->missing)
     cli_error(o->c, o->file,
               "%llu %s missing: not in the folder attachments beside it (the first: %s); copy that "

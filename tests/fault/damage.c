@@ -157,7 +157,7 @@ T_STORY(damage, a_bit_stays_found, 120) {
   t_says(1, "not as written, as the database has", "backup", "../out/damaged.db");
   t_down();
   t_doctor_finds(1, "database", "wrong", "artifact.db: a page is not as written: ");
-  t_says(1, "1 page is not as convkeep wrote them", "restore", "../out/damaged.db");
+  t_says(1, "1 page is not as convkeep wrote it", "restore", "../out/damaged.db");
   t_doctor_finds(1, "database", "wrong", "artifact.db: a page is not as written: ");
   t_says(0, "artifact.db: 1 page is taken as it is now", "rebuild", "seals");
   t_doctor_finds(0, "database", "ok", "every page and index is sound");

@@ -70,6 +70,7 @@ void page_state_ask(struct webd *w, struct web_request *r,
   const struct ck_query pauses = {.table = CK_LIT("pauses"), .limit = PAUSES_MOST};
   *a = (struct asking){r, ck_zalloc(sizeof *a->kept), then, self, 3, false};
   a->kept->state.now = ck_now_ms();
+  if (web_kept(r)) kept_free(web_kept(r)); /* as it was before a change */
   web_keep(r, a->kept, kept_free);
   if (web_ask(w->store, &status, WEB_ANSWER_MS, heard_status, a)) --a->open;
   if (!page_ask(w, NULL, &pauses, heard_pauses, a)) --a->open;
