@@ -50,14 +50,19 @@ static struct t_reply post(struct ck_buf *b, const char *more) {
   return r;
 }
 
+/* The caller frees; NULL: there was no answer. */
+static char *page_at(const char *path) {
+  struct t_reply r = t_ask_web("GET", path, NULL, headers, NULL);
+  free(r.head);
+  return r.body;
+}
+
 /* The report at that address, once it is there; the caller frees. */
 static char *report_of(const struct t_reply *r) {
   const char *at = t_reply_header(r, "Location");
   char *body = NULL;
   T_CHECK(r->status == 303 && at && strncmp(at, "/i/", 3) == 0, "%d %s", r->status, r->body);
-  T_UNTIL(30000,
-          (free(body), body = t_ask_web("GET", at, NULL, headers, NULL).body) &&
-              !strstr(body, "data-every"),
+  T_UNTIL(30000, (free(body), body = page_at(at)) && !strstr(body, "data-every"),
           "there is no end: %s", body);
   return body;
 }
@@ -168,7 +173,7 @@ T_STORY(web_uploads, what_is_refused, 60) {
   t_web_says(415, "type", "POST", "/i", t_token("other", "capture"),
              "Content-Type: application/json\r\n", "{}");
   t_web_says(403, "scope", "POST", "/i", t_token("reader", "read"), AS_FORM, "--" BOUNDARY "--");
-  free(t_ask_web("GET", "/i/none", NULL, headers, NULL).body);
+  free(page_at("/i/none"));
   nothing_is_left();
 }
 
