@@ -14,17 +14,7 @@
 static const char *token;
 
 /* The page at that path; the caller frees. */
-static char *page(int status, const char *path) {
-  struct t_reply r = t_ask_web("GET", path, token, AS_BROWSER, NULL);
-  T_CHECK(r.status == status, "%s: %d %s", path, r.status, r.body);
-  char *body = ck_strdup(r.body);
-  t_reply_free(&r);
-  return body;
-}
-
-static void has(const char *body, const char *part) {
-  T_CHECK(strstr(body, part), "the page has no %s:\n%s", part, body);
-}
+static char *page(int status, const char *path) { return t_page(status, path, token, AS_BROWSER); }
 
 static size_t times(const char *body, const char *part) {
   size_t n = 0;
@@ -63,11 +53,11 @@ T_STORY(web_attached, attachments_and_the_original, 60) {
   token = t_token("reader", "read");
   char *body = page(200, "/c/chatgpt%3Ac1");
   char *image = link_after(body, "<img src=\"");
-  has(body, "alt=\"a.png\"");
-  has(body, ">b.svg</a>");
+  t_page_has(body, "alt=\"a.png\"");
+  t_page_has(body, ">b.svg</a>");
   T_CHECK(times(body, "class=\"attached\"") == 2, "%zu are links",
           times(body, "class=\"attached\""));
-  has(body, "<a href=\"/o/chatgpt%3Ac1\">The original</a>");
+  t_page_has(body, "<a href=\"/o/chatgpt%3Ac1\">The original</a>");
   struct t_reply r = t_ask_web("GET", image, token, AS_BROWSER, NULL);
   T_CHECK(r.status == 200 && r.n == sizeof png - 1 && memcmp(r.body, png, r.n) == 0 &&
               strcmp(t_reply_header(&r, "Content-Type"), "image/png") == 0 &&

@@ -240,6 +240,24 @@ void t_web_says(int status, const char *word, const char *method, const char *pa
   t_reply_free(&r);
 }
 
+/* ---- pages ---- */
+
+char *t_page(int status, const char *path, const char *token, const char *headers) {
+  struct t_reply r = t_ask_web("GET", path, token, headers, NULL);
+  T_CHECK(r.status == status, "%s: %d %s", path, r.status, r.body);
+  char *body = ck_strdup(r.body);
+  t_reply_free(&r);
+  return body;
+}
+
+void t_page_has(const char *body, const char *part) {
+  T_CHECK(strstr(body, part), "the page has no %s:\n%s", part, body);
+}
+
+void t_page_has_not(const char *body, const char *part) {
+  T_CHECK(!strstr(body, part), "the page has %s:\n%s", part, body);
+}
+
 /* ---- counts ---- */
 
 int64_t t_web_refused(const char *word) {

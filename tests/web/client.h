@@ -58,6 +58,12 @@ void t_web_unknown(const char *id);
  * next call. */
 const char *t_browser(const char **form);
 
+/* The page at that path, with that status; the caller frees. token NULL: whose it is the headers
+ * say. */
+char *t_page(int status, const char *path, const char *token, const char *headers);
+void t_page_has(const char *body, const char *part);
+void t_page_has_not(const char *body, const char *part);
+
 /* How often webd has refused with that word, as status says, within a second or so. */
 int64_t t_web_refused(const char *word);
 /* Waits until it is at least n. */

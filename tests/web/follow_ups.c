@@ -20,31 +20,17 @@ static const char *who(void) {
   return token;
 }
 
-static char *page(const char *path) {
-  struct t_reply r = t_ask_web("GET", path, who(), AS_BROWSER, NULL);
-  T_CHECK(r.status == 200, "%s: %d %s", path, r.status, r.body);
-  char *body = ck_strdup(r.body);
-  t_reply_free(&r);
-  return body;
-}
-
-static void has(const char *body, const char *part) {
-  T_CHECK(strstr(body, part), "the page has no %s:\n%s", part, body);
-}
-
-static void has_not(const char *body, const char *part) {
-  T_CHECK(!strstr(body, part), "the page has %s:\n%s", part, body);
-}
+static char *page(const char *path) { return t_page(200, path, who(), AS_BROWSER); }
 
 static void page_has(const char *path, const char *part) {
   char *body = page(path);
-  has(body, part);
+  t_page_has(body, part);
   free(body);
 }
 
 static void page_has_not(const char *path, const char *part) {
   char *body = page(path);
-  has_not(body, part);
+  t_page_has_not(body, part);
   free(body);
 }
 
@@ -110,18 +96,18 @@ T_STORY(web_follow_ups, one_is_cancelled_sent_and_snoozed, 60) {
   char *id = renew("x:c0", "+1h"), *path = ck_sprintf("/j/%s", id),
        *place = ck_sprintf("/j?status=waiting#j-%s", id), *entry = ck_sprintf("id=\"j-%s\"", id);
   char *body = page("/j");
-  has(body, entry);
-  has(body, ">in 59 min ");
-  has(body, "href=\"/c/x%3Ac0?m=x-m0#m-x-m0\">Work 0</a>");
-  has(body, "it is not due yet");
-  has(body, "<h2 class=\"when\">Waiting <small>1</small>");
-  has(body, "1 waits</a>");
+  t_page_has(body, entry);
+  t_page_has(body, ">in 59 min ");
+  t_page_has(body, "href=\"/c/x%3Ac0?m=x-m0#m-x-m0\">Work 0</a>");
+  t_page_has(body, "it is not due yet");
+  t_page_has(body, "<h2 class=\"when\">Waiting <small>1</small>");
+  t_page_has(body, "1 waits</a>");
   free(body);
   leads(place, path, "do=cancel&back=%2Fj%3Fstatus%3Dwaiting");
   body = page("/j");
-  has(body, "<h2 class=\"when\">Failed <small>1</small>");
-  has(body, "cancelled by hand");
-  has_not(body, ">Waiting <small>");
+  t_page_has(body, "<h2 class=\"when\">Failed <small>1</small>");
+  t_page_has(body, "cancelled by hand");
+  t_page_has_not(body, ">Waiting <small>");
   free(body);
   leads(place, path, "do=again&back=%2Fj%3Fstatus%3Dwaiting");
   page_has("/j?status=waiting", entry);
@@ -160,9 +146,9 @@ T_STORY(web_follow_ups, unknown_is_on_top_and_told, 90) {
   const char *unknown = strstr(body, "section class=\"state unknown\""),
              *waiting = strstr(body, "section class=\"state waiting\"");
   T_CHECK(unknown && waiting && unknown < waiting, "unknown is not on top:\n%s", body);
-  has(body, "it went to client <bdi>ff1</bdi>");
-  has(body, "value=\"arrived\"");
-  has(body, ", 1 unknown</a>");
+  t_page_has(body, "it went to client <bdi>ff1</bdi>");
+  t_page_has(body, "value=\"arrived\"");
+  t_page_has(body, ", 1 unknown</a>");
   free(body);
   page_has("/j?status=unknown", id);
   page_has_not("/j?status=running", id);
@@ -295,9 +281,9 @@ T_STORY(web_follow_ups, a_hundred_thousand, 120) {
       " 4000000000000 + i, 1, 1 FROM n");
   t_up();
   char *body = page("/j");
-  has(body, "Waiting <small>100,000</small>");
-  has(body, "id=\"j-hand_30\"");
-  has_not(body, "id=\"j-hand_31\"");
+  t_page_has(body, "Waiting <small>100,000</small>");
+  t_page_has(body, "id=\"j-hand_30\"");
+  t_page_has_not(body, "id=\"j-hand_31\"");
   T_CHECK(strlen(body) < 200000, "the page has %zu bytes", strlen(body));
   free(body);
 }
@@ -323,9 +309,9 @@ T_STORY(web_follow_ups, every_page_has_the_switch, 60) {
   leads("/j", "/pause", "kind=platform&name=x&until=%2B2h&back=%2Fj");
   leads("/j", "/pause", "kind=account&name=work&back=%2Fj");
   char *body = page("/j");
-  has(body, "2 more pauses</a>");
-  has(body, "Paused: the account <bdi>work</bdi> since ");
-  has(body, "paused: the platform <bdi>x</bdi> since ");
+  t_page_has(body, "2 more pauses</a>");
+  t_page_has(body, "Paused: the account <bdi>work</bdi> since ");
+  t_page_has(body, "paused: the platform <bdi>x</bdi> since ");
   free(body);
   page_has("/c/x%3Ac0", "the platform <bdi>x</bdi> since ");
   leads("/j", "/resume", "kind=platform&name=x&back=%2Fj");
@@ -348,10 +334,10 @@ T_STORY(web_follow_ups, a_conversation_is_controlled, 60) {
         "stop_after=5&until=%2B8h&stop_text=DONE&stop_question=no&quiet=&payload=go+%3C%2Ftextarea"
         "%3E&per_day=&back=%2Fc%2Fx%253Ac0");
   char *body = page(path);
-  has(body, "name=\"stop_after\" inputmode=\"numeric\" size=\"6\" value=\"5\"");
-  has(body, "value=\"DONE\"");
-  has(body, "<option value=\"no\" selected>");
-  has(body, "go &lt;/textarea&gt;</textarea>");
+  t_page_has(body, "name=\"stop_after\" inputmode=\"numeric\" size=\"6\" value=\"5\"");
+  t_page_has(body, "value=\"DONE\"");
+  t_page_has(body, "<option value=\"no\" selected>");
+  t_page_has(body, "go &lt;/textarea&gt;</textarea>");
   free(body);
   leads("/c/x%3Ac0#follow-ups", path, "stop_after=&until=&back=%2Fc%2Fx%253Ac0");
   page_has_not(path, "size=\"6\" value=\"5\"");
@@ -379,9 +365,9 @@ T_STORY(web_follow_ups, one_is_sent_by_hand, 60) {
   page_has("/c/x%3Ac0", link);
   page_has("/j", "go on &amp; on");
   char *body = page("/j/plan");
-  has(body, "go on &amp; on");
-  has(body, "to <bdi>client ff1</bdi>");
-  has(body, "Would be sent <small>1</small>");
+  t_page_has(body, "go on &amp; on");
+  t_page_has(body, "to <bdi>client ff1</bdi>");
+  t_page_has(body, "Would be sent <small>1</small>");
   free(body);
   refused(409, "has a follow-up already, which is pending", "/c/x%3Ac0/renew", "payload=go");
   refused(409, "nowhere to go", "/c/z%3Ac/renew", "payload=go");

@@ -10,17 +10,7 @@
 
 static const char *headers, *form;
 
-static char *page(const char *path) {
-  struct t_reply r = t_ask_web("GET", path, NULL, headers, NULL);
-  T_CHECK(r.status == 200, "%s: %d %s", path, r.status, r.body);
-  char *body = ck_strdup(r.body);
-  t_reply_free(&r);
-  return body;
-}
-
-static void has(const char *body, const char *part) {
-  T_CHECK(strstr(body, part), "the page has no %s:\n%s", part, body);
-}
+static char *page(const char *path) { return t_page(200, path, NULL, headers); }
 
 static bool says(const char *path, const char *part) {
   char *body = page(path);
@@ -54,9 +44,9 @@ T_STORY(web_health, dead_letters_are_sent_again, 60) {
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'good', 'observed_at': 1}\n");
   t_settle(10000);
   char *body = page("/m");
-  has(body, "<h2 id=\"sink-sqlite\">sqlite</h2>");
-  has(body, "nothing: up to date");
-  has(body, "none yet: <code>convkeep sync verify</code>");
+  t_page_has(body, "<h2 id=\"sink-sqlite\">sqlite</h2>");
+  t_page_has(body, "nothing: up to date");
+  t_page_has(body, "none yet: <code>convkeep sync verify</code>");
   free(body);
   t_sql_run("mirror.db", "CREATE TRIGGER refuse BEFORE INSERT ON messages WHEN NEW.id LIKE 'bad%'"
                          " BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: <bad>'); END");
@@ -64,9 +54,9 @@ T_STORY(web_health, dead_letters_are_sent_again, 60) {
                     "{'platform': 'x', 'text': 'a', 'message_id': 'bad&2', 'observed_at': 1}\n");
   T_UNTIL(10000, refused_rows() == 2, "%d dead letters, not 2", refused_rows());
   body = page("/m");
-  has(body, "2 rows that the mirror refuses");
-  has(body, "CHECK constraint failed: &lt;bad&gt;");
-  has(body, "bad&amp;2");
+  t_page_has(body, "2 rows that the mirror refuses");
+  t_page_has(body, "CHECK constraint failed: &lt;bad&gt;");
+  t_page_has(body, "bad&amp;2");
   free(body);
   t_sql_run("mirror.db", "DROP TRIGGER refuse");
   free(post(403, "/m/retry", "0", "sink=sqlite"));
@@ -76,7 +66,7 @@ T_STORY(web_health, dead_letters_are_sent_again, 60) {
   char *to = post(303, "/m/retry", form, "sink=sqlite&key=bad%262");
   T_CHECK(strcmp(to, "/m?again=1") == 0, "it leads to %s", to);
   body = page(to);
-  has(body, "1 row is sent again.");
+  t_page_has(body, "1 row is sent again.");
   free(body);
   free(to);
   T_CHECK(refused_rows() == 1, "not the one that was named");
@@ -96,18 +86,18 @@ T_STORY(web_health, daemons_sources_doctor, 90) {
   T_UNTIL(10000, says("/h", "<th scope=\"row\">syncd sqlite</th><td><span class=\"tag good\">"),
           "the daemons are not there");
   char *body = page("/h");
-  has(body, "<th scope=\"row\">store</th><td><span class=\"tag good\">running</span>");
-  has(body, "1 message, 0 executions");
-  has(body, "<th scope=\"row\" dir=\"auto\">x</th><td>platform</td>");
-  has(body, "datetime=\"2026-01-02T");
-  has(body, "It has not run here");
+  t_page_has(body, "<th scope=\"row\">store</th><td><span class=\"tag good\">running</span>");
+  t_page_has(body, "1 message, 0 executions");
+  t_page_has(body, "<th scope=\"row\" dir=\"auto\">x</th><td>platform</td>");
+  t_page_has(body, "datetime=\"2026-01-02T");
+  t_page_has(body, "It has not run here");
   free(body);
   free(post(403, "/h/doctor", "0", ""));
   free(post(303, "/h/doctor", form, ""));
   T_UNTIL(30000, says("/h", "<th scope=\"row\">mirror</th>") && says("/h", "Examine everything"),
           "doctor has not ended");
   body = page("/h");
-  has(body, "<th scope=\"row\">database</th><td><span class=\"tag good\">ok</span>");
+  t_page_has(body, "<th scope=\"row\">database</th><td><span class=\"tag good\">ok</span>");
   free(body);
   /* While the store is away, the page says so. */
   t_kill("store", SIGSTOP);

@@ -67,10 +67,6 @@ static char *report_of(const struct t_reply *r) {
   return body;
 }
 
-static void has(const char *body, const char *part) {
-  T_CHECK(strstr(body, part), "the page has no %s:\n%s", part, body);
-}
-
 /* The files are gone once they were read. */
 static void nothing_is_left(void) {
   T_UNTIL(5000, t_walk("web/uploads", NULL, NULL) == 0, "files are left in web/uploads");
@@ -90,11 +86,11 @@ T_STORY(web_uploads, an_export_goes_in, 60) {
   add_file(&b, "export.zip", ck_buf_view(&zip));
   struct t_reply r = post(&b, "");
   char *report = report_of(&r);
-  has(report, "export.zip: b/said.jsonl");
-  has(report, "<dt>New</dt><dd dir=\"auto\">1</dd>");
-  has(report, "line 2: text: missing");
-  has(report, "spool/refused.jsonl");
-  has(report, "1 other file skipped: 1 .html");
+  t_page_has(report, "export.zip: b/said.jsonl");
+  t_page_has(report, "<dt>New</dt><dd dir=\"auto\">1</dd>");
+  t_page_has(report, "line 2: text: missing");
+  t_page_has(report, "spool/refused.jsonl");
+  t_page_has(report, "1 other file skipped: 1 .html");
   free(report);
   t_reply_free(&r);
   json_t *rows = t_query("messages", "{'id': 'm1'}", 1, 0);
@@ -106,7 +102,7 @@ T_STORY(web_uploads, an_export_goes_in, 60) {
   add_file(&b, "export.zip", ck_buf_view(&zip));
   r = post(&b, "");
   report = report_of(&r);
-  has(report, "<dt>Known already</dt><dd dir=\"auto\">1</dd>");
+  t_page_has(report, "<dt>Known already</dt><dd dir=\"auto\">1</dd>");
   free(report);
   t_reply_free(&r);
   ck_buf_free(&zip);
@@ -124,8 +120,8 @@ T_STORY(web_uploads, a_folder_and_loose_files, 60) {
   add_file(&b, "/etc/other.jsonl", ck_str_of(said));
   struct t_reply r = post(&b, "");
   char *report = report_of(&r);
-  has(report, "a/_/_/_/out/said.jsonl");
-  has(report, "_/etc/other.jsonl");
+  t_page_has(report, "a/_/_/_/out/said.jsonl");
+  t_page_has(report, "_/etc/other.jsonl");
   T_CHECK(!t_exists("../out/said.jsonl"), "a name leads out of the folder");
   free(report);
   t_reply_free(&r);
@@ -135,10 +131,10 @@ T_STORY(web_uploads, a_folder_and_loose_files, 60) {
   add_file(&b, "said.jsonl", ck_str_of(said));
   r = post(&b, "");
   report = report_of(&r);
-  has(report, "<b>broken.json</b>: cut off at byte 11");
-  has(report, ">said.jsonl</td>");
-  has(report, ">(2) said.jsonl</td>");
-  has(report, "done, with failures");
+  t_page_has(report, "<b>broken.json</b>: cut off at byte 11");
+  t_page_has(report, ">said.jsonl</td>");
+  t_page_has(report, ">(2) said.jsonl</td>");
+  t_page_has(report, "done, with failures");
   free(report);
   t_reply_free(&r);
   nothing_is_left();
@@ -207,8 +203,8 @@ T_STORY(web_uploads, large_and_unfinished, 90) {
   long after = t_memory_mib(t_pid("webd"));
   T_CHECK(after - before < 30, "100 MiB that come take %ld MiB of memory", after - before);
   char *report = report_of(&r);
-  has(report, "large.bin");
-  has(report, "100 MiB");
+  t_page_has(report, "large.bin");
+  t_page_has(report, "100 MiB");
   free(report);
   t_reply_free(&r);
   close(whole);

@@ -21,24 +21,12 @@ static const char *reader(void) {
 
 /* The page at that path; the caller frees. */
 static char *page(int status, const char *path) {
-  struct t_reply r = t_ask_web("GET", path, reader(), AS_BROWSER, NULL);
-  T_CHECK(r.status == status, "%s: %d %s", path, r.status, r.body);
-  char *body = ck_strdup(r.body);
-  t_reply_free(&r);
-  return body;
-}
-
-static void has(const char *body, const char *part) {
-  T_CHECK(strstr(body, part), "the page has no %s:\n%s", part, body);
-}
-
-static void has_not(const char *body, const char *part) {
-  T_CHECK(!strstr(body, part), "the page has %s:\n%s", part, body);
+  return t_page(status, path, reader(), AS_BROWSER);
 }
 
 static void in_order(const char *body, const char *first, const char *second) {
-  has(body, first);
-  has(body, second);
+  t_page_has(body, first);
+  t_page_has(body, second);
   T_CHECK(strstr(body, first) < strstr(body, second), "%s does not stand before %s", first, second);
 }
 
@@ -67,7 +55,7 @@ static char *link_after(const char *body, const char *before) {
 T_STORY(web_views, timeline, 60) {
   t_up();
   char *body = page(200, "/");
-  has(body, "no conversation yet");
+  t_page_has(body, "no conversation yet");
   free(body);
   t_import_lines(0, "{'platform':'chatgpt','conversation_id':'tank','message_id':'t1',"
                     "'role':'user','text':'How many fish?','observed_at':'2026-01-02T10:00:00Z',"
@@ -79,34 +67,34 @@ T_STORY(web_views, timeline, 60) {
   t_do(0, "set", "chatgpt:tank", "--automation", "auto");
   body = page(200, "/");
   in_order(body, "February 2026", "January 2026");
-  has(body, "href=\"/c/claude%3Aa%2Fb%3Fc\">“Why is it so?”</a>");
-  has(body, "Fish tank</a>");
-  has(body, "<p class=\"question\" dir=\"auto\">How many fish?</p>");
-  has(body, "2 messages");
-  has(body, "tag auto\">auto");
-  has_not(body, "tag new");
+  t_page_has(body, "href=\"/c/claude%3Aa%2Fb%3Fc\">“Why is it so?”</a>");
+  t_page_has(body, "Fish tank</a>");
+  t_page_has(body, "<p class=\"question\" dir=\"auto\">How many fish?</p>");
+  t_page_has(body, "2 messages");
+  t_page_has(body, "tag auto\">auto");
+  t_page_has_not(body, "tag new");
   free(body);
   body = page(200, "/?platform=claude&title=&since=&until=&status=");
-  has(body, "Why is it so?");
-  has_not(body, "Fish tank");
-  has(body, "value=\"claude\"");
+  t_page_has(body, "Why is it so?");
+  t_page_has_not(body, "Fish tank");
+  t_page_has(body, "value=\"claude\"");
   free(body);
   body = page(200, "/?since=2026-01-01&until=2026-01-02");
-  has(body, "Fish tank");
-  has_not(body, "Why is it so?");
+  t_page_has(body, "Fish tank");
+  t_page_has_not(body, "Why is it so?");
   free(body);
   body = page(200, "/?status=auto&title=TANK");
-  has(body, "Fish tank");
-  has_not(body, "Why is it so?");
+  t_page_has(body, "Fish tank");
+  t_page_has_not(body, "Why is it so?");
   free(body);
   body = page(200, "/?title=nothing%20at%20all");
-  has(body, "No conversation is like that");
+  t_page_has(body, "No conversation is like that");
   free(body);
   free(page(400, "/?status=other"));
   free(page(400, "/?since=lunch"));
   free(page(400, "/?sort=x"));
   body = page(200, "/c/claude%3Aa%2Fb%3Fc");
-  has(body, "Why is it so?");
+  t_page_has(body, "Why is it so?");
   free(body);
 }
 
@@ -180,13 +168,13 @@ T_STORY(web_views, branches_questions_and_folds, 60) {
   t_up();
   import_branches();
   char *body = page(200, "/c/x%3Ab");
-  has(body, "<strong>new</strong>");
-  has(body, "<span class=\"language\">c</span>");
-  has_not(body, "An old answer");
+  t_page_has(body, "<strong>new</strong>");
+  t_page_has(body, "<span class=\"language\">c</span>");
+  t_page_has_not(body, "An old answer");
   in_order(body, "id=\"questions\"", "Second question</a></li>");
-  has(body, "<a dir=\"auto\" href=\"#m-q2\">Second question</a>");
-  has(body, "<details class=\"tool\"><summary dir=\"auto\">shell run → ok</summary>");
-  has(body, "<span>1/2</span>");
+  t_page_has(body, "<a dir=\"auto\" href=\"#m-q2\">Second question</a>");
+  t_page_has(body, "<details class=\"tool\"><summary dir=\"auto\">shell run → ok</summary>");
+  t_page_has(body, "<span>1/2</span>");
   in_order(body, "id=\"m-q\"", "<span>1/2</span>");
   in_order(body, "<span>1/2</span>", "id=\"m-a2\"");
   char *other = link_after(body, "<a href=\"/c/x%3Ab?branch=");
@@ -194,21 +182,21 @@ T_STORY(web_views, branches_questions_and_folds, 60) {
   free(other);
   free(body);
   body = page(200, "/c/x%3Ab?branch=2");
-  has(body, "An old answer");
-  has_not(body, "Second question");
-  has(body, "<span>2/2</span>");
+  t_page_has(body, "An old answer");
+  t_page_has_not(body, "Second question");
+  t_page_has(body, "<span>2/2</span>");
   free(body);
   body = page(200, "/c/x%3Ab?m=a1");
-  has(body, "id=\"m-a1\"");
+  t_page_has(body, "id=\"m-a1\"");
   free(body);
   body = page(200, "/c/x%3Ab?m=zzz");
-  has(body, "is not here");
-  has(body, "id=\"m-a2\"");
+  t_page_has(body, "is not here");
+  t_page_has(body, "id=\"m-a2\"");
   free(body);
   free(page(404, "/c/x%3Ab?branch=3"));
   free(page(400, "/c/x%3Ab?branch=x"));
   body = page(404, "/c/no%3Csuch");
-  has(body, "there is no conversation no&lt;such");
+  t_page_has(body, "there is no conversation no&lt;such");
   free(body);
 }
 
@@ -233,7 +221,7 @@ T_STORY(web_views, a_long_conversation_comes_whole, 120) {
     snprintf(id, sizeof id, "id=\"m-m%d\"", i);
     T_CHECK((at = strstr(at, id)), "message %d is missing, or not in its place", i);
   }
-  has(at, "</html>");
+  t_page_has(at, "</html>");
   T_CHECK(times(body, "<li><a dir=\"auto\" href=\"#m-m") == 1000, "questions are missing");
   free(body);
 }
@@ -252,26 +240,26 @@ T_STORY(web_views, search, 60) {
     free(body);
     body = page(200, "/s?q=question");
   }
-  has(body, "3 found");
+  t_page_has(body, "3 found");
   in_order(body, "another <mark>question</mark>", "Second <mark>question</mark>");
-  has(body, "href=\"/c/x%3Ab?m=q2#m-q2\"");
-  has(body, "“First question”");
-  has(body, "href=\"/s?q=question&amp;role=user\"");
-  has(body, "href=\"/s?q=question&amp;platform=y\"");
+  t_page_has(body, "href=\"/c/x%3Ab?m=q2#m-q2\"");
+  t_page_has(body, "“First question”");
+  t_page_has(body, "href=\"/s?q=question&amp;role=user\"");
+  t_page_has(body, "href=\"/s?q=question&amp;platform=y\"");
   T_CHECK(times(body, "<section class=\"found\">") == 2, "they are not grouped:\n%s", body);
   free(body);
   body = page(200, "/s?q=question&platform=y");
-  has(body, "1 found");
-  has(body, "aria-current=\"true\" href=\"/s?q=question\">y<");
+  t_page_has(body, "1 found");
+  t_page_has(body, "aria-current=\"true\" href=\"/s?q=question\">y<");
   free(body);
   body = page(200, "/s?q=question&in=x%3Ab");
-  has(body, "2 found");
+  t_page_has(body, "2 found");
   free(body);
   body = page(200, "/s?q=nowhere");
-  has(body, "Nothing found");
+  t_page_has(body, "Nothing found");
   free(body);
   body = page(200, "/s");
-  has(body, "title:disk");
+  t_page_has(body, "title:disk");
   free(body);
   free(page(400, "/s?q=x&next=nonsense"));
   free(page(400, "/s?q=x&by=worst"));
@@ -309,12 +297,12 @@ static const char planted[] =
 /* Only what the page itself has is more than text. */
 static void is_inert(const char *body) {
   T_CHECK(times(body, "<script") == 1, "a script is in the page:\n%s", body);
-  has_not(body, "<img");
-  has_not(body, "<!--");
+  t_page_has_not(body, "<img");
+  t_page_has_not(body, "<!--");
   T_CHECK(times(body, "</textarea>") == times(body, "<textarea "), "a field ends early:\n%s", body);
-  has_not(body, "href=\"javascript:");
-  has_not(body, "src=\"http");
-  has_not(body, "'><");
+  t_page_has_not(body, "href=\"javascript:");
+  t_page_has_not(body, "src=\"http");
+  t_page_has_not(body, "'><");
 }
 
 T_STORY(web_views, what_was_planted_is_text, 60) {
@@ -324,8 +312,8 @@ T_STORY(web_views, what_was_planted_is_text, 60) {
   free(text);
   t_do(0, "import", "planted.json");
   char *body = page(200, "/");
-  has(body, "T&lt;script&gt;");
-  has(body, "P&lt;script&gt;");
+  t_page_has(body, "T&lt;script&gt;");
+  t_page_has(body, "P&lt;script&gt;");
   is_inert(body);
   char *path = link_after(body, "<div class=\"what\"><a dir=\"auto\" href=\"");
   free(body);
@@ -335,7 +323,7 @@ T_STORY(web_views, what_was_planted_is_text, 60) {
   for (const char *field = "TDJWXOHABCGVUF"; *field; ++field) {
     char part[40];
     snprintf(part, sizeof part, "%c&lt;script&gt;", *field);
-    has(body, part);
+    t_page_has(body, part);
   }
   free(body);
   for (int i = 0; i < 50; ++i) {
@@ -345,8 +333,8 @@ T_STORY(web_views, what_was_planted_is_text, 60) {
     free(body);
     t_pause(100);
   }
-  has(body, "X&lt;script&gt;");
-  has(body, "T&lt;script&gt;");
+  t_page_has(body, "X&lt;script&gt;");
+  t_page_has(body, "T&lt;script&gt;");
   is_inert(body);
   free(body);
   body = page(200, "/?title=%3Cscript%3Ealert(1)%3C/script%3E&platform=%22%3E%3Cimg%20src=x%3E");
