@@ -15,7 +15,7 @@
 
 #define SECRET "xyzzy-9876543210"
 #define MESSAGES 12000 /* some thirty pieces */
-#define MANY 100000   /* the long form */
+#define MANY 100000    /* the long form */
 #define KILLS 12
 #define PIECES_LEAST 3
 
