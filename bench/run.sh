@@ -23,8 +23,8 @@ mkdir -p "$CONVKEEP_BENCH_DATA"
 trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
 bounds=$CONVKEEP_BENCH_DATA/bounds report=$CONVKEEP_BENCH_DATA/report.md
 : >"$bounds"
-all='store,pages,road,spool,follow,memory,import,growing,watch,renew,artifacts,cost,d1,postgres_sink'
-all+=',views,search,web,growth'
+all='store,pages,road,spool,follow,memory,import,growing,watch,renew,artifacts,cost,d1'
+all+=',postgres_sink,views,search,web,growth'
 
 of() { sed -n "s/^$1[[:space:]]*: *//p" "$2" | head -1; }
 

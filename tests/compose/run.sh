@@ -109,8 +109,9 @@ all_healthy() { # SECONDS COUNT-OF-SYNCD
 start() { compose up -d && all_healthy 60 1; }
 check "the ring comes up, every part healthy" start
 
-# As convkeep's user: it must be readable for syncd there, and be in no other container. grep reads
-# to the end: with -q what it reads from could end by SIGPIPE, and pipefail would call that a failure.
+# As convkeep's user: it must be readable for syncd there, and be in no other container.
+# grep reads to the end: with -q the command before it could end by SIGPIPE, which pipefail would
+# call a failure.
 secret() {
     local service
     [ "$(compose exec -T syncd cat /run/secrets/d1_token)" = a-secret-of-this-test ] || return 1

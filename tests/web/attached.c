@@ -16,12 +16,6 @@ static const char *token;
 /* The page at that path; the caller frees. */
 static char *page(int status, const char *path) { return t_page(status, path, token, AS_BROWSER); }
 
-static size_t times(const char *body, const char *part) {
-  size_t n = 0;
-  for (const char *at = body; (at = strstr(at, part)); at += strlen(part)) ++n;
-  return n;
-}
-
 /* What stands after `before` up to a quotation mark; the caller frees. */
 static char *link_after(const char *body, const char *before) {
   const char *at = strstr(body, before);
@@ -55,8 +49,8 @@ T_STORY(web_attached, attachments_and_the_original, 60) {
   char *image = link_after(body, "<img src=\"");
   t_page_has(body, "alt=\"a.png\"");
   t_page_has(body, ">b.svg</a>");
-  T_CHECK(times(body, "class=\"attached\"") == 2, "%zu are links",
-          times(body, "class=\"attached\""));
+  T_CHECK(t_page_times(body, "class=\"attached\"") == 2, "%zu are links",
+          t_page_times(body, "class=\"attached\""));
   t_page_has(body, "<a href=\"/o/chatgpt%3Ac1\">The original</a>");
   struct t_reply r = t_ask_web("GET", image, token, AS_BROWSER, NULL);
   T_CHECK(r.status == 200 && r.n == sizeof png - 1 && memcmp(r.body, png, r.n) == 0 &&

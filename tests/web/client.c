@@ -258,6 +258,12 @@ void t_page_has_not(const char *body, const char *part) {
   T_CHECK(!strstr(body, part), "the page has %s:\n%s", part, body);
 }
 
+size_t t_page_times(const char *body, const char *part) {
+  size_t n = 0;
+  for (const char *at = body; (at = strstr(at, part)); at += strlen(part)) ++n;
+  return n;
+}
+
 /* ---- counts ---- */
 
 int64_t t_web_refused(const char *word) {

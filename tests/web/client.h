@@ -63,6 +63,7 @@ const char *t_browser(const char **form);
 char *t_page(int status, const char *path, const char *token, const char *headers);
 void t_page_has(const char *body, const char *part);
 void t_page_has_not(const char *body, const char *part);
+size_t t_page_times(const char *body, const char *part); /* how often it has it */
 
 /* How often webd has refused with that word, as status says, within a second or so. */
 int64_t t_web_refused(const char *word);

@@ -30,12 +30,6 @@ static void in_order(const char *body, const char *first, const char *second) {
   T_CHECK(strstr(body, first) < strstr(body, second), "%s does not stand before %s", first, second);
 }
 
-static size_t times(const char *body, const char *part) {
-  size_t n = 0;
-  for (const char *at = body; (at = strstr(at, part)); at += strlen(part)) ++n;
-  return n;
-}
-
 /* What stands after `before` up to a quotation mark, with &amp; resolved; the caller frees. */
 static char *link_after(const char *body, const char *before) {
   const char *at = strstr(body, before);
@@ -222,7 +216,7 @@ T_STORY(web_views, a_long_conversation_comes_whole, 120) {
     T_CHECK((at = strstr(at, id)), "message %d is missing, or not in its place", i);
   }
   t_page_has(at, "</html>");
-  T_CHECK(times(body, "<li><a dir=\"auto\" href=\"#m-m") == 1000, "questions are missing");
+  T_CHECK(t_page_times(body, "<li><a dir=\"auto\" href=\"#m-m") == 1000, "questions are missing");
   free(body);
 }
 
@@ -246,7 +240,7 @@ T_STORY(web_views, search, 60) {
   t_page_has(body, "“First question”");
   t_page_has(body, "href=\"/s?q=question&amp;role=user\"");
   t_page_has(body, "href=\"/s?q=question&amp;platform=y\"");
-  T_CHECK(times(body, "<section class=\"found\">") == 2, "they are not grouped:\n%s", body);
+  T_CHECK(t_page_times(body, "<section class=\"found\">") == 2, "they are not grouped:\n%s", body);
   free(body);
   body = page(200, "/s?q=question&platform=y");
   t_page_has(body, "1 found");
@@ -296,10 +290,11 @@ static const char planted[] =
 
 /* Only what the page itself has is more than text. */
 static void is_inert(const char *body) {
-  T_CHECK(times(body, "<script") == 1, "a script is in the page:\n%s", body);
+  T_CHECK(t_page_times(body, "<script") == 1, "a script is in the page:\n%s", body);
   t_page_has_not(body, "<img");
   t_page_has_not(body, "<!--");
-  T_CHECK(times(body, "</textarea>") == times(body, "<textarea "), "a field ends early:\n%s", body);
+  T_CHECK(t_page_times(body, "</textarea>") == t_page_times(body, "<textarea "),
+          "a field ends early:\n%s", body);
   t_page_has_not(body, "href=\"javascript:");
   t_page_has_not(body, "src=\"http");
   t_page_has_not(body, "'><");

@@ -37,7 +37,8 @@ enum {
   /* The body is a form with files (multipart/form-data), which go to web_http_ops.piece as they
    * come; handle is called when all have. It may take as long as something of it comes every
    * minute. The field with the form's secret must come first. */
-  WEB_UPLOAD = 8
+  WEB_UPLOAD = 8,
+  WEB_BYTES = 16 /* of a page, and no view: the handler is called without web_http_ops.first */
 };
 
 struct web_route {

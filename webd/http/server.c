@@ -74,7 +74,7 @@ void *web_kept(const struct web_request *r) { return r->kept; }
 void web_handle(struct web_request *r) { r->route->handle(r->http->ops.self, r); }
 
 static bool is_view(const struct web_request *r) {
-  return r->method == WEB_GET && r->route->flags & WEB_PAGE && !(r->route->flags & WEB_OPEN);
+  return r->method == WEB_GET && (r->route->flags & (WEB_PAGE | WEB_OPEN | WEB_BYTES)) == WEB_PAGE;
 }
 
 static enum MHD_Result handle(struct web_request *r) {

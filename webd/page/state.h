@@ -19,7 +19,7 @@ struct page_state {
   size_t pause_count; /* the oldest first */
 };
 
-/* Asks anew, and calls then; r keeps it. */
+/* Asks the store, lets r keep the answers, and calls then. What r has kept before is freed. */
 void page_state_ask(struct webd *w, struct web_request *r,
                     void (*then)(void *self, struct web_request *r), void *self);
 /* What r keeps; never NULL. Valid until its answer. */
