@@ -44,7 +44,7 @@ static int read_rows(sqlite3 *db, bool (*row)(void *self, const struct attach_ro
   if (!room)
     ck_fail(err, "it lists too many attachments: the others are left out");
   else if (rc != SQLITE_DONE)
-    ck_fail(err, "%s", sqlite3_errmsg(db));
+    ck_fail(err, "%s", foreign_why(db));
   sqlite3_finalize(s);
   return room && rc == SQLITE_DONE ? 0 : -1;
 }

@@ -54,7 +54,7 @@ static int write_all(sqlite3 *db, sqlite3_stmt *s, int to, uint64_t *count, stru
     bad = write_name(to, id, name, sqlite3_column_int64(s, 2), err);
     *count += bad == 0;
   }
-  if (bad == 0 && rc != SQLITE_DONE) bad = ck_fail(err, "threads: %s", sqlite3_errmsg(db));
+  if (bad == 0 && rc != SQLITE_DONE) bad = ck_fail(err, "threads: %s", foreign_why(db));
   return bad;
 }
 

@@ -112,7 +112,7 @@ static int open_block(struct foreign_originals *o, int64_t block, struct ck_err 
   while (bad == 0 && (rc = sqlite3_step(o->part)) != SQLITE_DONE)
     bad = rc == SQLITE_ROW ? write_all(o->packed, sqlite3_column_blob(o->part, 0),
                                        (size_t)sqlite3_column_bytes(o->part, 0), err)
-                           : ck_fail(err, "%s", sqlite3_errmsg(o->db));
+                           : ck_fail(err, "%s", foreign_why(o->db));
   sqlite3_reset(o->part);
   if (bad) return -1;
   if (lseek(o->packed, 0, SEEK_SET) < 0) return ck_fail(err, "run: %s", strerror(errno));
@@ -189,5 +189,5 @@ int foreign_originals_next(struct foreign_originals *o, int to, uint64_t *count,
   }
   o->over = rc != SQLITE_ROW; /* after its end a statement would begin again */
   if (rc == SQLITE_ROW || rc == SQLITE_DONE) return *count > 0;
-  return ck_fail(err, "originals: %s", sqlite3_errmsg(o->db));
+  return ck_fail(err, "originals: %s", foreign_why(o->db));
 }

@@ -215,7 +215,7 @@ static int run(struct reader *r, const struct foreign_table *t, int64_t from, in
   if (s && rc == SQLITE_INTERRUPT)
     ck_fail(err, "it takes too long to read");
   else if (s && rc != SQLITE_DONE && !err->text[0])
-    ck_fail(err, "%s", sqlite3_errmsg(r->db));
+    ck_fail(err, "%s", foreign_why(r->db));
   sqlite3_finalize(s);
   return rc;
 }

@@ -9,8 +9,10 @@
 #include "cli/import/send.h"
 #include "proto/wire.h"
 
-#define HEAP_MAX (256 << 20) /* bytes that SQLite may use */
-#define SQL_MAX 1000000      /* bytes of one statement of the schema */
+/* Of SQLite's memory. Records, its cache and the notes take less; a damaged length in a small file
+ * may ask for 72 MiB at once, as the list of a record's pages. */
+#define HEAP_MAX (64 << 20)
+#define SQL_MAX 1000000 /* bytes of one statement of the schema */
 
 /* ---- opening ---- */
 
@@ -39,6 +41,11 @@ static int is_over(void *self) {
   return cli_interrupted();
 }
 
+const char *foreign_why(sqlite3 *db) {
+  if (sqlite3_errcode(db) != SQLITE_NOMEM) return sqlite3_errmsg(db);
+  return "it takes more than 64 MiB of memory to read";
+}
+
 /* Opens the file for writing, because the WAL beside it may have to be recovered; nothing else of
  * it is written. */
 int foreign_open(const char *file, sqlite3 **db, struct ck_err *err) {
@@ -55,7 +62,7 @@ int foreign_open(const char *file, sqlite3 **db, struct ck_err *err) {
     sqlite3_progress_handler(*db, FOREIGN_STEP, is_over, NULL);
     return 0;
   }
-  ck_fail(err, "it cannot be read: %s", *db ? sqlite3_errmsg(*db) : sqlite3_errstr(rc));
+  ck_fail(err, "it cannot be read: %s", *db ? foreign_why(*db) : sqlite3_errstr(rc));
   sqlite3_close(*db);
   *db = NULL;
   return -1;
@@ -64,7 +71,7 @@ int foreign_open(const char *file, sqlite3 **db, struct ck_err *err) {
 sqlite3_stmt *foreign_prepare(sqlite3 *db, const char *sql, struct ck_err *err) {
   sqlite3_stmt *s = NULL;
   if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK) return s;
-  ck_fail(err, "%s", sqlite3_errmsg(db));
+  ck_fail(err, "%s", foreign_why(db));
   return NULL;
 }
 
@@ -92,7 +99,7 @@ int foreign_is_plain(sqlite3 *db, const char *name, const char **is, struct ck_e
   bool table = rc == SQLITE_ROW && sqlite3_column_int(s, 0),
        plain = table && sqlite3_column_int(s, 1);
   if (rc == SQLITE_ROW && !plain) *is = table ? "a virtual table" : "a view";
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE) ck_fail(err, "its schema: %s", sqlite3_errmsg(db));
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) ck_fail(err, "its schema: %s", foreign_why(db));
   sqlite3_finalize(s);
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? plain : -1;
 }
@@ -115,7 +122,7 @@ static int look_at_columns(sqlite3 *db, struct foreign_table *t, struct ck_err *
       if (strcasecmp(name, ck_tables[t->table].fields[c].name) == 0)
         t->has[c] = sqlite3_column_int(s, 6) == 0;
   }
-  if (rc != SQLITE_DONE) ck_fail(err, "its schema: %s", sqlite3_errmsg(db));
+  if (rc != SQLITE_DONE) ck_fail(err, "its schema: %s", foreign_why(db));
   sqlite3_finalize(s);
   for (int i = 0; rc == SQLITE_DONE && !t->rowid && i < 3; ++i) {
     if (taken[i]) continue;

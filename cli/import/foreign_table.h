@@ -24,6 +24,9 @@ struct foreign_table {
  * the command is interrupted. 0, or -1; then *db is NULL. */
 int foreign_open(const char *file, sqlite3 **db, struct ck_err *err);
 
+/* Why the last call failed, valid until the next one. */
+const char *foreign_why(sqlite3 *db);
+
 /* Whether there is a plain table of that name: 1, or 0; then *is says what it is instead, if there
  * is something ("a view", "a virtual table"), else it is NULL. -1: the schema cannot be read. */
 int foreign_is_plain(sqlite3 *db, const char *name, const char **is, struct ck_err *err);

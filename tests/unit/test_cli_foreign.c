@@ -323,6 +323,30 @@ Test(foreign, rows_in_a_ring, .timeout = 60) {
   free(whole);
 }
 
+/* Each long record in turn is made to claim 4 GiB of text: it is told, and the others come. */
+Test(foreign, a_length_that_is_a_lie, .timeout = 60) {
+  make_many();
+  load();
+  unsigned long_ones = 0, refused = 0;
+  for (off_t at = 512; at < whole_n; at += 512) {
+    unsigned char *page = (unsigned char *)whole + at, kept[512];
+    unsigned char *cell = page + (page[8] << 8 | page[9]);
+    if (page[0] != 13 || cell + 12 > page + 512 || !(cell[0] & 0x80)) continue;
+    memcpy(kept, page, 512);
+    memmove(cell + 5, cell + 2, (size_t)(page + 512 - cell - 5));
+    memcpy(cell, "\x8f\xff\xff\xff\x7f", 5);
+    store(whole, whole_n);
+    memcpy(page, kept, 512);
+    struct ck_err err = {{0}};
+    cr_expect_eq(read_file("bent", &err), 0, "%s", err.text);
+    cr_expect(failures > 0 && rows > MANY - 30, "page %ld: %u rows", (long)(at / 512), rows);
+    ++long_ones;
+    refused += strstr(ck_buf_cstr(&seen), "more than 64 MiB of memory") != NULL;
+  }
+  cr_expect(long_ones > 10 && refused, "%u of %u", refused, long_ones);
+  free(whole);
+}
+
 /* Cut at a thousand places: it never crashes, and a part is read where the tables' list is whole.
  */
 Test(foreign, cut_files, .timeout = 120 * SLOWER) {
