@@ -3,7 +3,7 @@
 # and line, and exits with 1 if there is any.
 #
 #   msgpack                  only in proto/
-#   sqlite3                  only in store/, proto/sqlite_pages.[ch], syncd/sinks/sink_sqlite.c and
+#   sqlite3                  only in store/, proto/sqlite_pages.[ch], syncd/sinks/sink_sqlite* and
 #                            cli/import/foreign*.[ch]
 #   curl                     only in proto/curl_loop.[ch], proto/url.c, syncd/sinks/sink_*.c and
 #                            renewd/channel_*.c; its multi interface only in the first
@@ -138,10 +138,10 @@ BEGIN {
             "open|openat|fopen|read|write|recv|send|connect|fsync|fdatasync|" \
             "system|fork|waitpid|ck_now_ms|ck_boot_ms|ck_mono_us|" \
             "zmq_[a-z_]+|zsock_[a-z_]+|zstr_[a-z_]+|zpoller_[a-z_]+"
-    core_may = "^proto/(account|calendar|crc32c|error|heap|map|pattern|payload|quiet|random|records|" \
+    core_may = "^proto/(account|calendar|cost|crc32c|error|heap|map|pattern|payload|quiet|random|records|" \
                "renewal|text|wire|words|zone)[.]h$"
     sqlite_elsewhere = "sqlite3 outside store/, proto/sqlite_pages.[ch]," \
-                       " syncd/sinks/sink_sqlite.c and cli/import/foreign*.[ch]"
+                       " syncd/sinks/sink_sqlite*.[ch] and cli/import/foreign*.[ch]"
     libpq_elsewhere = "libpq outside syncd/sinks/sink_postgres*.c"
     archive_elsewhere = "libarchive outside cli/import/archive.c and cli/reading/export_zip.c"
     nettle_elsewhere = "nettle outside proto/sha256.c"
@@ -229,7 +229,7 @@ FNR == 1 {
     if (!is_test && folder != room && !(folder in has_floor))
         breach(folder "/ has no line in floors")
     file = FILENAME; sub(".*/", room "/", file)
-    is_sqlite = room == "store" || FILENAME == "syncd/sinks/sink_sqlite.c" || \
+    is_sqlite = room == "store" || FILENAME ~ "^syncd/sinks/sink_sqlite[^/]*\\.[ch]$" || \
                 FILENAME ~ "^proto/sqlite_pages\\.[ch]$" || \
                 FILENAME ~ "^cli/import/foreign[^/]*\\.[ch]$"
     is_curl_loop = file ~ "^proto/curl_loop\\.[ch]$"

@@ -3,243 +3,34 @@
  *
  * Several syncd may share the file. SQLite before 3.51.3 can corrupt a WAL that two connections
  * write and checkpoint at once, so a process holds the lock file while it opens, writes or
- * checkpoints. */
-#include "syncd/sinks/sink.h"
+ * checkpoints.
+ *
+ * A file that loses its name while it is open (deleted, moved, replaced) is left, and what has the
+ * name is opened: its witness tells what that is. */
+#include "syncd/sinks/sink_sqlite_internal.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "proto/check.h"
 #include "proto/file.h"
-#include "proto/lock.h"
 #include "proto/log.h"
-#include "proto/places.h"
-#include "proto/sqlite_pages.h"
 #include "syncd/sql/mirror.h"
 
-#define CACHE_KIB 4096
-#define BUSY_MS 500 /* another transaction holds it: a person at the sqlite3 prompt */
 #define FULL_WAIT_MS 500
 #define EMPTY_AGAIN_MS 500
 #define LOCK_RETRY_MS 2
-#define OPEN_TRIES 1500
-#define CLOSE_TRIES 200
 
-/* The statements for a row: the second and third only if another record may have what is unique;
- * the last one of what was forgotten, which deletes from a table. */
-enum statement { UPSERT, RELEASE, UPSERT_UNIQUE, FORGET, STATEMENTS };
 static void (*const makers[STATEMENTS])(struct ck_buf *sql, enum ck_table t) = {
     ck_mirror_upsert_one, ck_mirror_release_one, ck_mirror_upsert_unique_one, ck_mirror_forget_one};
-
-struct sqlite_sink {
-  sqlite3 *db;
-  sqlite3_stmt *statements[STATEMENTS][CK_TABLES]; /* prepared when first needed */
-  int lock;
-  bool empties; /* the WAL has what was deleted */
-  struct sync_slice *slice;
-  struct sync_query *query;
-};
-
-/* ---- the lock ---- */
-
-static bool lock_taken(struct sqlite_sink *k) { return ck_turn_try(k->lock); }
-static void unlock(struct sqlite_sink *k) { ck_turn_end(k->lock); }
-
-static bool lock_patiently(struct sqlite_sink *k, int tries) {
-  while (!lock_taken(k)) {
-    if (--tries == 0) return false;
-    usleep(LOCK_RETRY_MS * 1000);
-  }
-  return true;
-}
-
-/* ---- opening ---- */
-
-static int failed(struct sqlite_sink *k, const char *what, struct ck_err *err) {
-  return ck_fail(err, "%s: %s", what, sqlite3_errmsg(k->db));
-}
-
-/* A trigger of somebody else's may change what is mirrored. It is not removed, because a mirror may
- * have some of a person's own; but nobody should have to look for it. */
-static void name_triggers(struct sqlite_sink *k, const char *file) {
-  sqlite3_stmt *s = NULL;
-  sqlite3_prepare_v2(k->db,
-                     "SELECT group_concat(substr(name, 1, 60), ', ') FROM (SELECT name"
-                     " FROM sqlite_schema WHERE type = 'trigger' ORDER BY name LIMIT 10)",
-                     -1, &s, NULL);
-  if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
-    ck_log(CK_WARN, file, "triggers", "names=%s",
-           ck_quotedz((const char *)sqlite3_column_text(s, 0)));
-  sqlite3_finalize(s);
-}
-
-/* Notes one row of ck_mirror_what_is_there. */
-static int note(void *self, int n, char **cells, char **names) {
-  (void)names;
-  enum ck_table t = n == 4 && cells[1] ? ck_table_named(ck_str_of(cells[1])) : CK_TABLES;
-  if (t != CK_TABLES)
-    ck_mirror_note(self, t, ck_str_of(cells[0]), ck_str_of(cells[2]),
-                   ck_str_of(cells[3] ? cells[3] : ""));
-  return 0;
-}
-
-static int make(struct sqlite_sink *k) {
-  struct ck_buf sql = {0};
-  ck_mirror_schema(&sql, CK_MIRROR_EMBEDDED, false);
-  int rc = sqlite3_exec(k->db, ck_buf_cstr(&sql), NULL, NULL, NULL);
-  ck_buf_free(&sql);
-  return rc;
-}
-
-#define NAMED_MAX 3
-
-static int name_row(void *self, int n, char **cells, char **names) {
-  struct ck_buf *rows = self;
-  (void)names;
-  if (n < 3 || !cells[0] || !cells[1] || !cells[2]) return 0;
-  ck_buf_printf(rows, "%s%.60s (%.60s)", rows->len ? ", " : "", cells[0], cells[1]);
-  return 0;
-}
-
-static int take_total(void *self, int n, char **cells, char **names) {
-  (void)names;
-  if (n == 3 && cells[2]) *(long long *)self = atoll(cells[2]);
-  return 0;
-}
-
-/* Names the rows that are in the way of a unique index that is missing, if that is what failed. */
-static void name_rows(struct sqlite_sink *k, const struct ck_mirror_there *there,
-                      struct ck_err *err) {
-  for (enum ck_table t = 0; t < CK_TABLES; ++t)
-    for (int i = 0; i < 2; ++i) {
-      struct ck_buf sql = {0}, rows = {0}, unique = {0};
-      long long total = 0;
-      ck_unique_names(&unique, t);
-      if (there->table[t].there && !there->table[t].unique[i] && (i == 0 || unique.len)) {
-        ck_mirror_in_the_way(&sql, t, i == 0, NAMED_MAX);
-        sqlite3_exec(k->db, ck_buf_cstr(&sql), name_row, &rows, NULL);
-        sqlite3_exec(k->db, ck_buf_cstr(&sql), take_total, &total, NULL);
-      }
-      if (total)
-        ck_fail(err,
-                "%s: %lld rows share their %s, which must be unique: %s%s; change all but one of"
-                " each",
-                ck_tables[t].name, total,
-                i ? ck_buf_cstr(&unique) : ck_tables[t].fields[ck_tables[t].key].name,
-                ck_buf_cstr(&rows), total > NAMED_MAX ? ", …" : "");
-      ck_buf_free(&sql);
-      ck_buf_free(&rows);
-      ck_buf_free(&unique);
-      if (total) return;
-    }
-}
-
-/* Adds what a mirror of an earlier version lacks. The views show the columns that there were when
- * they were made, so they are made again. */
-static int bring_up(struct sqlite_sink *k, struct ck_err *err) {
-  struct ck_mirror_there there = {0};
-  struct ck_buf sql = {0}, what = {0};
-  unsigned lacks = 0;
-  ck_mirror_what_is_there(&sql);
-  int rc = sqlite3_exec(k->db, ck_buf_cstr(&sql), note, &there, NULL);
-  ck_buf_clear(&sql);
-  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
-    lacks += ck_mirror_missing(&sql, &what, CK_MIRROR_EMBEDDED, t, &there, false);
-    ck_buf_printf(&sql, "DROP VIEW IF EXISTS %s_iso;\n", ck_tables[t].name);
-  }
-  if (rc == SQLITE_OK && lacks) rc = sqlite3_exec(k->db, ck_buf_cstr(&sql), NULL, NULL, NULL);
-  if (rc == SQLITE_CONSTRAINT) {
-    ck_fail(err, "%s", sqlite3_errmsg(k->db));
-    name_rows(k, &there, err);
-  }
-  if (rc == SQLITE_OK && lacks) rc = make(k);
-  ck_buf_free(&sql);
-  ck_buf_free(&what);
-  return rc;
-}
-
-/* How many tables of the mirror there are. */
-static int count_tables(struct sqlite_sink *k) {
-  struct ck_buf sql = {0};
-  sqlite3_stmt *s = NULL;
-  ck_buf_text(&sql, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ("
-                    "'" CK_MIRROR_WITNESS "'");
-  for (int t = 0; t < CK_TABLES; ++t) ck_buf_printf(&sql, ", '%s'", ck_tables[t].name);
-  ck_buf_text(&sql, ")");
-  sqlite3_prepare_v2(k->db, ck_buf_cstr(&sql), -1, &s, NULL);
-  int n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) : 0;
-  sqlite3_finalize(s);
-  ck_buf_free(&sql);
-  return n;
-}
-
-/* A table that somebody has dropped is made anew, and to be filled again. An empty file is not, as
- * long as nobody says so. */
-static int refill(struct sqlite_sink *k, int tables) {
-  struct ck_buf sql = {0};
-  if (tables == 0 || tables == CK_TABLES + 1) return SQLITE_OK;
-  ck_mirror_witness_refill(&sql, false);
-  int rc = sqlite3_exec(k->db, ck_buf_cstr(&sql), NULL, NULL, NULL);
-  ck_buf_free(&sql);
-  return rc;
-}
-
-/* err is filled if there is a better reason than SQLite's. */
-static int prepare(struct sqlite_sink *k, struct ck_err *err) {
-  struct sqlite3 *db = k->db;
-  sqlite3_busy_timeout(db, BUSY_MS);
-  sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-  sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-  char begin[200];
-  snprintf(begin, sizeof begin,
-           "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
-           " PRAGMA secure_delete = ON; PRAGMA cache_size = -%d; BEGIN IMMEDIATE",
-           CACHE_KIB);
-  int rc = sqlite3_exec(db, begin, NULL, NULL, NULL);
-  int tables = rc == SQLITE_OK ? count_tables(k) : 0;
-  if (rc == SQLITE_OK) rc = make(k);
-  if (rc == SQLITE_OK) rc = bring_up(k, err);
-  if (rc == SQLITE_OK) rc = refill(k, tables);
-  return rc == SQLITE_OK ? sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) : rc;
-}
-
-static int open_files(struct sqlite_sink *k, const char *file, struct ck_err *err) {
-  char *lock = ck_place_mirror_lock(file);
-  k->lock = ck_turn_open(lock, true, err);
-  int rc = k->lock < 0 ? -1 : 0;
-  if (!rc && !lock_patiently(k, OPEN_TRIES))
-    rc = ck_fail(err, "%s: another syncd keeps it locked", lock);
-  free(lock);
-  if (rc) return -1;
-  int flags =
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-  /* Elsewhere, the folders on the way may be links. */
-  if (*file != '/') flags |= SQLITE_OPEN_NOFOLLOW;
-  struct ck_err why = {{0}};
-  bool open = sqlite3_open_v2(file, &k->db, flags, ck_sqlite_pages_vfs()) == SQLITE_OK;
-  if (open) ck_sqlite_pages_guard(k->db);
-  if (!open || prepare(k, &why) != SQLITE_OK)
-    rc = why.text[0] ? ck_fail(err, "%s: %s", file, why.text) : failed(k, file, err);
-  else
-    name_triggers(k, file);
-  unlock(k);
-  return rc;
-}
 
 static void sqlite_close(void **self) {
   struct sqlite_sink *k = *self;
   if (!k) return;
-  for (int what = 0; what < STATEMENTS; ++what)
-    for (enum ck_table t = 0; t < CK_TABLES; ++t) sqlite3_finalize(k->statements[what][t]);
-  /* Closing the last connection checkpoints. */
-  bool locked = k->lock >= 0 && lock_patiently(k, CLOSE_TRIES);
-  if (k->db && !locked) sqlite3_db_config(k->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-  sqlite3_close(k->db);
-  if (k->lock >= 0) close(k->lock);
+  sqlite_file_close(k);
+  free(k->file);
   free(k);
   *self = NULL;
 }
@@ -247,16 +38,16 @@ static void sqlite_close(void **self) {
 static int sqlite_open(void **self, const struct ck_settings *s, struct ck_err *err) {
   struct sqlite_sink *k = ck_zalloc(sizeof *k);
   k->lock = -1;
+  k->file = ck_strdup(ck_set_text(s, CK_SET_SYNC_SQLITE_FILE));
   *self = k;
-  int rc =
-      ck_check_sqlite_file(s, err) || open_files(k, ck_set_text(s, CK_SET_SYNC_SQLITE_FILE), err);
+  int rc = ck_check_sqlite_file(s, err) || sqlite_file_open(k, err);
   if (rc) sqlite_close(self);
   return rc ? -1 : 0;
 }
 
 /* ---- applying ---- */
 
-static sqlite3_stmt *statement(struct sqlite_sink *k, enum statement what, enum ck_table t) {
+static sqlite3_stmt *statement(struct sqlite_sink *k, enum sqlite_statement what, enum ck_table t) {
   sqlite3_stmt **st = &k->statements[what][t];
   struct ck_buf sql = {0};
   if (*st) return *st;
@@ -295,7 +86,7 @@ static enum sync_class say_why(struct sqlite_sink *k, struct sync_answer *a) {
 }
 
 /* On failure the answer's text says why. */
-static enum sync_class apply_to(struct sqlite_sink *k, enum statement what, enum ck_table t,
+static enum sync_class apply_to(struct sqlite_sink *k, enum sqlite_statement what, enum ck_table t,
                                 const struct sync_row *r, struct sync_answer *a) {
   sqlite3_stmt *st = statement(k, what, t);
   int columns = ck_tables[r->row.table].mirrored, rc = st ? SQLITE_OK : SQLITE_ERROR,
@@ -314,8 +105,8 @@ static enum sync_class apply_to(struct sqlite_sink *k, enum statement what, enum
   return a->class;
 }
 
-static enum sync_class apply(struct sqlite_sink *k, enum statement what, const struct sync_row *r,
-                             struct sync_answer *a) {
+static enum sync_class apply(struct sqlite_sink *k, enum sqlite_statement what,
+                             const struct sync_row *r, struct sync_answer *a) {
   return apply_to(k, what, r->row.table, r, a);
 }
 
@@ -534,16 +325,30 @@ static void sqlite_query(void *self, struct sync_query *query) {
   ((struct sqlite_sink *)self)->query = query;
 }
 
+/* Writes go to what has the name. */
+static int open_again(struct sqlite_sink *k, struct ck_err *err) {
+  if (k->db && sqlite_file_has_name(k)) return 0;
+  if (k->db) ck_log(CK_WARN, k->file, "moved", "reason=%s", ck_quotedz("another file, or none"));
+  sqlite_file_close(k);
+  return sqlite_file_open(k, err);
+}
+
 static bool sqlite_step(void *self, struct sync_answer *answer) {
   struct sqlite_sink *k = self;
-  if (!lock_taken(k)) return false;
+  struct ck_err err;
   *answer = (struct sync_answer){.class = SYNC_DONE};
-  if (k->query)
-    answer_query(k, answer);
-  else
-    transaction(k, answer);
-  if (!k->query) empty_wal(k, answer);
-  unlock(k);
+  if (open_again(k, &err)) {
+    sync_answer_text(answer, SYNC_STOP, err.text);
+  } else if (!sqlite_file_lock(k)) {
+    return false;
+  } else {
+    if (k->query)
+      answer_query(k, answer);
+    else
+      transaction(k, answer);
+    if (!k->query) empty_wal(k, answer);
+    sqlite_file_unlock(k);
+  }
   k->slice = NULL;
   k->query = NULL;
   return true;

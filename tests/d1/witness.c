@@ -52,6 +52,9 @@ T_STORY(d1_witness, a_witness_of_an_absurd_version_in_mirror_db, 60) {
 T_STORY(d1_witness, a_wrong_mirror_is_shown_for_mirror_db, 60) {
   story_a_wrong_mirror_is_shown(&mirror_sqlite);
 }
+T_STORY(d1_witness, mirror_db_loses_its_name, 90) {
+  story_a_file_that_loses_its_name(&mirror_sqlite);
+}
 T_STORY(d1_witness, a_row_that_cannot_be_repaired_in_mirror_db, 60) {
   story_a_row_that_cannot_be_repaired(&mirror_sqlite);
 }

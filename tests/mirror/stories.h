@@ -63,6 +63,7 @@ void story_a_folder_that_was_set_back(const struct mirror *m);
 void story_a_mirror_that_was_set_back(const struct mirror *m);
 void story_a_mirror_that_was_emptied(const struct mirror *m);
 void story_a_mirror_that_fits_again(const struct mirror *m);
+void story_a_file_that_loses_its_name(const struct mirror *m);
 void story_a_witness_of_an_absurd_version(const struct mirror *m);
 void story_a_row_that_cannot_be_repaired(const struct mirror *m);
 void story_a_wrong_mirror_is_shown(const struct mirror *m);

@@ -140,6 +140,30 @@ void story_a_mirror_that_was_emptied(const struct mirror *m) {
   mirror_stop(m);
 }
 
+/* SQLite's only: under a running worker, which has the file open, an older one gets its name; then
+ * there is none. */
+void story_a_file_that_loses_its_name(const struct mirror *m) {
+  struct t_producer *p;
+  begin(m, &p);
+  t_ring_forget();
+  t_down();
+  shell("cp mirror.db ../out/older.db");
+  t_daemon("store", NULL);
+  t_daemon("syncd", NULL);
+  p = t_producer("test");
+  mirror_write(p, 5, 10, 1);
+  mirror_same(m, 10000);
+  shell("mv ../out/older.db mirror.db");
+  mirror_write(p, 1, 10, 2);
+  check_alarm(m, "mirror_set_back", 2);
+  adopt(m);
+  shell("mv mirror.db ../out/moved.db");
+  mirror_write(p, 1, 10, 3);
+  check_alarm(m, "mirror_new", 3);
+  adopt(m);
+  mirror_stop(m);
+}
+
 /* A flipped bit: no version of this store's can be above it. */
 void story_a_witness_of_an_absurd_version(const struct mirror *m) {
   struct t_producer *p;
