@@ -10,6 +10,7 @@
 #include "cli/time.h"
 #include "proto/calendar.h"
 #include "proto/clock.h"
+#include "proto/cost.h"
 #include "proto/job_words.h"
 #include "proto/renewal.h"
 
@@ -38,6 +39,18 @@ static void another(struct ck_buf *b) {
   if (b->len) ck_buf_text(b, ", ");
 }
 
+static void add_budget(const struct cli *c, struct ck_buf *b, const struct ck_renewal *own) {
+  int64_t cost = own->cost_per_day, tokens = own->tokens_per_day;
+  if (tokens < 0) tokens = ck_set_int(c->settings, CK_SET_RENEW_TOKENS_PER_DAY);
+  if (cost < 0 &&
+      ck_cost_parse(ck_str_of(ck_set_text(c->settings, CK_SET_RENEW_COST_PER_DAY)), &cost, NULL))
+    cost = 0;
+  if (cost) ck_buf_text(b, ", a cost of ");
+  if (cost) ck_cost_text(b, cost);
+  if (cost) ck_buf_text(b, " a day");
+  if (tokens) ck_buf_printf(b, ", %lld tokens a day", (long long)tokens);
+}
+
 /* Appends the rules by which the conversation's automatic follow-ups end. */
 static void add_rules(const struct cli *c, struct ck_buf *b, const json_t *conversation) {
   struct ck_renewal own;
@@ -54,6 +67,7 @@ static void add_rules(const struct cli *c, struct ck_buf *b, const json_t *conve
   another(b);
   ck_buf_printf(b, "%lld in a row", (long long)in_a_row);
   if (per_day) ck_buf_printf(b, ", %lld a day", (long long)per_day);
+  add_budget(c, b, &own);
   if (text && *text) ck_buf_printf(b, ", text %s", text);
   if (quiet && *quiet) ck_buf_printf(b, ", quiet %s", quiet);
   ck_renewal_free(&own);

@@ -166,6 +166,14 @@ static const struct cli_option options[] = {
               "an empty text: at any hour"),
     CLI_VALUE("per-day", CLI_NUMBER, "N|default", struct ck_conversation_change, per_day,
               "so many within 24 hours, instead of renew.per_day; 0: any number"),
+    CLI_VALUE(
+        "cost-per-day", CLI_TEXT, "COST|default", struct ck_conversation_change, cost_per_day,
+        "what its follow-ups may cost within 24 hours, as 2.5, instead of renew.cost_per_day; "
+        "0: anything"),
+    CLI_VALUE("tokens-per-day", CLI_NUMBER, "N|default", struct ck_conversation_change,
+              tokens_per_day,
+              "how many tokens they may use within 24 hours, instead of renew.tokens_per_day; 0: "
+              "any number"),
     CLI_VALUE("payload", CLI_TEXT, "TEXT|default", struct ck_conversation_change, payload,
               "what a follow-up says, instead of renew.payload"),
     CLI_VALUE("payload-kind", CLI_CHOICE, CK_PAYLOAD_KINDS, struct ck_conversation_change,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/cost.h"
 #include "proto/pattern.h"
 #include "proto/payload.h"
 #include "proto/quiet.h"
@@ -87,6 +88,9 @@ void ck_check_renewal(const struct ck_check *k) {
   if (ck_pattern_check(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_STOP_TEXT)), &err))
     ck_check_stops(k, CK_SET_RENEW_STOP_TEXT, &err);
   check_quiet(k);
+  int64_t cost;
+  if (ck_cost_parse(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_COST_PER_DAY)), &cost, &err))
+    ck_check_stops(k, CK_SET_RENEW_COST_PER_DAY, &err);
   if (ck_payload_check(ck_str_of(ck_set_text(k->s, CK_SET_RENEW_PAYLOAD)),
                        (enum ck_payload_kind)ck_set_int(k->s, CK_SET_RENEW_PAYLOAD_KIND), &err))
     ck_check_stops(k, CK_SET_RENEW_PAYLOAD, &err);

@@ -5,13 +5,14 @@
 
 #include "proto/wire.h"
 #include "proto/check.h"
+#include "proto/cost.h"
 #include "proto/moment.h"
 #include "proto/pattern.h"
 #include "proto/renewal.h"
 
 bool ck_changes_follow_ups(const struct ck_conversation_change *c) {
-  return c->until || c->after || c->alike || c->per_day || c->text || c->question || c->quiet ||
-         c->payload || c->payload_kind || c->account;
+  return c->until || c->after || c->alike || c->per_day || c->cost_per_day || c->tokens_per_day ||
+         c->text || c->question || c->quiet || c->payload || c->payload_kind || c->account;
 }
 
 bool ck_changes_anything(const struct ck_conversation_change *c) {
@@ -45,17 +46,23 @@ int ck_change_columns(const struct ck_conversation_change *c, int64_t now, struc
 
 static bool is_default(const char *word) { return strcmp(word, "default") == 0; }
 
-/* word: NULL changes nothing. least: of the number; `default` becomes `otherwise`. */
-static int change_number(const char *word, int64_t least, int64_t otherwise, int64_t *number,
-                         struct ck_err *err) {
+/* word: NULL changes nothing. least, most: of the number; `default` becomes `otherwise`. */
+static int change_number(const char *word, int64_t least, int64_t most, int64_t otherwise,
+                         int64_t *number, struct ck_err *err) {
   char *end;
   if (!word) return 0;
   *number = otherwise;
   if (is_default(word)) return 0;
   *number = strtol(word, &end, 10);
-  if (*word && !*end && *number >= least && *number <= CK_RENEWAL_NUMBER_MAX) return 0;
-  return ck_fail(err, "must be a number from %lld to %d, or default, not %s", (long long)least,
-                 CK_RENEWAL_NUMBER_MAX, word);
+  if (*word && !*end && *number >= least && *number <= most) return 0;
+  return ck_fail(err, "must be a number from %lld to %lld, or default, not %s", (long long)least,
+                 (long long)most, word);
+}
+
+static int change_cost(const char *word, int64_t *cost, struct ck_err *err) {
+  if (!word) return 0;
+  *cost = -1;
+  return is_default(word) ? 0 : ck_cost_parse(ck_str_of(word), cost, err);
 }
 
 static void change_text(const char *word, char **text) {
@@ -107,18 +114,28 @@ static int check_texts(const struct ck_conversation_change *c, const char **opti
                                                         : 0;
 }
 
+static int change_numbers(const struct ck_conversation_change *c, struct ck_renewal *r,
+                          const char **option, struct ck_err *err) {
+  const int64_t most = CK_RENEWAL_NUMBER_MAX;
+  *option = "stop-after";
+  if (change_number(c->after, 1, most, 0, &r->in_a_row, err)) return -1;
+  *option = "stop-alike";
+  if (change_number(c->alike, 0, most, -1, &r->alike, err)) return -1;
+  *option = "per-day";
+  if (change_number(c->per_day, 0, most, -1, &r->per_day, err)) return -1;
+  *option = "cost-per-day";
+  if (change_cost(c->cost_per_day, &r->cost_per_day, err)) return -1;
+  *option = "tokens-per-day";
+  return change_number(c->tokens_per_day, 0, CK_RENEWAL_TOKENS_MAX, -1, &r->tokens_per_day, err);
+}
+
 /* What is not given stays as it was. */
 static int change_renewal(const struct ck_conversation_change *c, int64_t now, struct ck_renewal *r,
                           const char **option, struct ck_err *err) {
   if (check_texts(c, option, err)) return -1;
   *option = "until";
   if (change_until(c->until, now, &r->until, err)) return -1;
-  *option = "stop-after";
-  if (change_number(c->after, 1, 0, &r->in_a_row, err)) return -1;
-  *option = "stop-alike";
-  if (change_number(c->alike, 0, -1, &r->alike, err)) return -1;
-  *option = "per-day";
-  if (change_number(c->per_day, 0, -1, &r->per_day, err)) return -1;
+  if (change_numbers(c, r, option, err)) return -1;
   if (c->question)
     r->question = is_default(c->question)           ? CK_AS_SET
                   : strcmp(c->question, "yes") == 0 ? CK_WISHED

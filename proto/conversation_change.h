@@ -17,6 +17,8 @@
   F(after, "stop-after", "stop_after")            /* a number, or default, as all but until */ \
   F(alike, "stop-alike", "stop_alike") \
   F(per_day, "per-day", "per_day") \
+  F(cost_per_day, "cost-per-day", "cost_per_day") /* as proto/cost.h has it */ \
+  F(tokens_per_day, "tokens-per-day", "tokens_per_day") \
   F(text, "stop-text", "stop_text") \
   F(question, "stop-question", "stop_question") /* yes, no */ \
   F(quiet, "quiet", "quiet") \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/cost.h"
 #include "proto/moment.h"
 
 static int read_number(const json_t *o, const char *name, int64_t least, int64_t most,
@@ -18,6 +19,19 @@ static int read_number(const json_t *o, const char *name, int64_t least, int64_t
   }
   return ck_fail(err, "renewal.%s: must be an integer from %lld to %lld", name, (long long)least,
                  (long long)most);
+}
+
+/* The range is that of cost.h. A number so small that it would be none, which is any, is wrong. */
+static int read_cost(const json_t *o, const char *name, int64_t *cost, struct ck_err *err) {
+  const json_t *v = json_object_get(o, name);
+  if (!v) return 0;
+  double n = json_number_value(v);
+  bool vanishes = n > 0 && ck_cost_of(n) == 0;
+  if (!json_is_number(v) || n < 0 || n > (double)(CK_COST_MAX / CK_COST_ONE) || vanishes)
+    return ck_fail(err, "renewal.%s: must be a number from 0 to %lld", name,
+                   (long long)(CK_COST_MAX / CK_COST_ONE));
+  *cost = ck_cost_of(n);
+  return 0;
 }
 
 static int read_text(const json_t *o, const char *name, char **text, struct ck_err *err) {
@@ -45,27 +59,33 @@ static int read_question(const json_t *o, enum ck_wished *question, struct ck_er
   return 0;
 }
 
+static const struct ck_renewal nothing_said = {
+    .alike = -1, .per_day = -1, .cost_per_day = -1, .tokens_per_day = -1};
+
 /* Every member is read, also after one that is wrong. */
 static int read_all(struct ck_renewal *r, const json_t *o, struct ck_err *first) {
-  struct ck_err err[10];
-  int wrong[10], rc = 0;
+  struct ck_err err[12];
+  int wrong[12], rc = 0;
   wrong[0] = read_number(o, "until", 1, INT64_C(253402300799999), &r->until, &err[0]);
   wrong[1] = read_number(o, "in_a_row", 1, CK_RENEWAL_NUMBER_MAX, &r->in_a_row, &err[1]);
   wrong[2] = read_number(o, "alike", 0, CK_RENEWAL_NUMBER_MAX, &r->alike, &err[2]);
   wrong[3] = read_number(o, "per_day", 0, CK_RENEWAL_NUMBER_MAX, &r->per_day, &err[3]);
-  wrong[4] = read_question(o, &r->question, &err[4]);
-  wrong[5] = read_text(o, "text", &r->text, &err[5]);
-  wrong[6] = read_text(o, "quiet", &r->quiet, &err[6]);
-  wrong[7] = read_text(o, "payload", &r->payload, &err[7]);
-  wrong[8] = read_kind(o, &r->payload_kind, &err[8]);
-  wrong[9] = read_text(o, "account", &r->account, &err[9]);
+  wrong[4] = read_cost(o, "cost_per_day", &r->cost_per_day, &err[4]);
+  wrong[5] =
+      read_number(o, "tokens_per_day", 0, CK_RENEWAL_TOKENS_MAX, &r->tokens_per_day, &err[5]);
+  wrong[6] = read_question(o, &r->question, &err[6]);
+  wrong[7] = read_text(o, "text", &r->text, &err[7]);
+  wrong[8] = read_text(o, "quiet", &r->quiet, &err[8]);
+  wrong[9] = read_text(o, "payload", &r->payload, &err[9]);
+  wrong[10] = read_kind(o, &r->payload_kind, &err[10]);
+  wrong[11] = read_text(o, "account", &r->account, &err[11]);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong && rc == 0; i++)
     if (wrong[i]) rc = ck_fail(first, "%s", err[i].text);
   return rc;
 }
 
 int ck_renewal_read(struct ck_renewal *r, struct ck_str json, struct ck_err *err) {
-  *r = (struct ck_renewal){.alike = -1, .per_day = -1};
+  *r = nothing_said;
   if (!json.n) return 0;
   json_t *o = json_loadb(json.s, json.n, 0, NULL);
   int rc = json_is_object(o) ? read_all(r, o, err) : ck_fail(err, "renewal: is no JSON object");
@@ -78,11 +98,20 @@ void ck_renewal_free(struct ck_renewal *r) {
   free(r->quiet);
   free(r->payload);
   free(r->account);
-  *r = (struct ck_renewal){.alike = -1, .per_day = -1};
+  *r = nothing_said;
 }
 
 static void add_number(json_t *o, const char *name, bool said, int64_t number) {
   if (said) json_object_set_new(o, name, json_integer(number));
+}
+
+/* A whole number is one in JSON, too. */
+static void add_cost(json_t *o, const char *name, int64_t cost) {
+  if (cost < 0) return;
+  bool whole = cost % CK_COST_ONE == 0;
+  json_object_set_new(o, name,
+                      whole ? json_integer(cost / CK_COST_ONE)
+                            : json_real((double)cost / (double)CK_COST_ONE));
 }
 
 void ck_renewal_json(struct ck_buf *b, const struct ck_renewal *r) {
@@ -91,6 +120,8 @@ void ck_renewal_json(struct ck_buf *b, const struct ck_renewal *r) {
   add_number(o, "in_a_row", r->in_a_row > 0, r->in_a_row);
   add_number(o, "alike", r->alike >= 0, r->alike);
   add_number(o, "per_day", r->per_day >= 0, r->per_day);
+  add_cost(o, "cost_per_day", r->cost_per_day);
+  add_number(o, "tokens_per_day", r->tokens_per_day >= 0, r->tokens_per_day);
   if (r->question != CK_AS_SET)
     json_object_set_new(o, "question", json_boolean(r->question == CK_WISHED));
   if (r->text) json_object_set_new(o, "text", json_string_nocheck(r->text));
@@ -99,7 +130,7 @@ void ck_renewal_json(struct ck_buf *b, const struct ck_renewal *r) {
   if (r->payload && r->payload_kind != CK_PAYLOAD_TEXT)
     json_object_set_new(o, "payload_kind", json_string(ck_payload_kind_name(r->payload_kind)));
   if (r->account) json_object_set_new(o, "account", json_string_nocheck(r->account));
-  char *text = json_object_size(o) ? json_dumps(o, JSON_COMPACT) : NULL;
+  char *text = json_object_size(o) ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
   if (text) ck_buf_text(b, text);
   free(text);
   json_decref(o);
@@ -119,6 +150,14 @@ static void say_number(struct ck_buf *b, size_t from, int64_t n, const char *non
     ck_buf_printf(b, "%s%lld%s", before, (long long)n, after);
 }
 
+static void say_cost(struct ck_buf *b, size_t from, int64_t cost) {
+  if (cost < 0) return;
+  between(b, from);
+  ck_buf_text(b, cost ? "a cost of " : "at any cost");
+  if (cost) ck_cost_text(b, cost);
+  if (cost) ck_buf_text(b, " a day");
+}
+
 static void say_text(struct ck_buf *b, size_t from, const char *before, const char *text) {
   between(b, from);
   ck_buf_text(b, before);
@@ -136,6 +175,8 @@ void ck_renewal_text(struct ck_buf *b, const struct ck_renewal *r) {
   if (r->text && !*r->text) say_text(b, from, "whatever the answer has", "");
   say_number(b, from, r->alike, "also after answers alike", "until ", " answers are alike");
   say_number(b, from, r->per_day, "any number a day", "", " a day");
+  say_cost(b, from, r->cost_per_day);
+  say_number(b, from, r->tokens_per_day, "any number of tokens a day", "", " tokens a day");
   if (r->question != CK_AS_SET)
     say_text(b, from, r->question == CK_WISHED ? "until a question" : "also after a question", "");
   if (r->quiet && *r->quiet) say_text(b, from, "not ", r->quiet);

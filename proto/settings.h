@@ -116,6 +116,11 @@
     "answers with the same text, one after the other, after which follow-ups stop; 0: never") \
   S(RENEW_PER_DAY, "renew.per_day", INT, "0", 0, 1000, NULL, \
     "deliveries to a conversation within 24 hours; 0: any number") \
+  S(RENEW_COST_PER_DAY, "renew.cost_per_day", TEXT, "0", 0, 0, NULL, \
+    "what a conversation's deliveries within 24 hours may cost, as far as targets say, as 2.5; 0:" \
+    " anything") \
+  S(RENEW_TOKENS_PER_DAY, "renew.tokens_per_day", INT, "0", 0, 1000000000000, NULL, \
+    "how many tokens they may use, as far as targets say; 0: any number") \
   S(RENEW_STOP_TEXT, "renew.stop_text", TEXT, "", 0, 0, NULL, \
     "follow-ups stop at an answer that has this text; /…/ is a pattern (PCRE2)") \
   S(RENEW_QUIET, "renew.quiet", TEXT, "", 0, 0, NULL, \

@@ -30,7 +30,7 @@ struct renew_filter {
   struct ck_value value;
 };
 
-#define RENEW_FILTERS 6
+#define RENEW_FILTERS 8
 
 /* What are the first rows of the table that fit all filters? */
 struct renew_query {

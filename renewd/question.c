@@ -122,6 +122,10 @@ static void past_came(void *self, const struct renew_reply *reply) {
   past->in_a_row = ck_map_int(reply->first, "in_a_row", 0);
   past->per_day = ck_map_int(reply->first, "per_day", 0);
   past->day_age = ck_map_int(reply->first, "day_age", 0);
+  past->cost_per_day = ck_map_int(reply->first, "cost_per_day", 0);
+  past->cost_age = ck_map_int(reply->first, "cost_age", 0);
+  past->tokens_per_day = ck_map_int(reply->first, "tokens_per_day", 0);
+  past->tokens_age = ck_map_int(reply->first, "tokens_age", 0);
   past->alike = ck_map_int(reply->first, "alike", 0);
   past->text = text(a, reply->first, "text");
   past->waits = text(a, reply->first, "waits");
@@ -345,6 +349,8 @@ static struct renew_query query_of(const struct part *p, const struct renew_ques
   query.filters[3] = (struct renew_filter){"per_day", ck_int(q->rules->per_day)};
   query.filters[4] = (struct renew_filter){"alike", ck_int(q->rules->alike)};
   query.filters[5] = (struct renew_filter){"message_id", ck_text(q->message_id)};
+  query.filters[6] = (struct renew_filter){"cost_per_day", ck_int(q->rules->cost_per_day)};
+  query.filters[7] = (struct renew_filter){"tokens_per_day", ck_int(q->rules->tokens_per_day)};
   return query;
 }
 

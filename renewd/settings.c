@@ -1,6 +1,8 @@
 /* What the core needs of the settings. */
 #include "renewd/renewd.h"
 
+#include "proto/cost.h"
+
 /* Zones stay open: there are few of them. */
 static struct open_zone {
   struct open_zone *next;
@@ -24,6 +26,12 @@ static const struct ck_zone *zone_named(const void *self, struct ck_str name, st
 /* Jobs by hand that are held though they are not due: some 5 MB of them. */
 #define AHEAD 10000
 
+/* Another text is no setting that renewd starts with. */
+static int64_t cost_of(const char *set) {
+  int64_t cost;
+  return ck_cost_parse(ck_str_of(set), &cost, NULL) ? 0 : cost;
+}
+
 struct renew_settings renew_settings_of(const struct ck_settings *s) {
   return (struct renew_settings){
       .rules = {.max_age = ck_set_int(s, CK_SET_RENEW_MAX_AGE),
@@ -35,6 +43,8 @@ struct renew_settings renew_settings_of(const struct ck_settings *s) {
       .stops = {.in_a_row = ck_set_int(s, CK_SET_RENEW_IN_A_ROW),
                 .alike = ck_set_int(s, CK_SET_RENEW_ALIKE),
                 .per_day = ck_set_int(s, CK_SET_RENEW_PER_DAY),
+                .cost_per_day = cost_of(ck_set_text(s, CK_SET_RENEW_COST_PER_DAY)),
+                .tokens_per_day = ck_set_int(s, CK_SET_RENEW_TOKENS_PER_DAY),
                 .question = ck_set_int(s, CK_SET_RENEW_QUESTION) == 0,
                 .quiet = ck_str_of(ck_set_text(s, CK_SET_RENEW_QUIET)),
                 .zone = zone_named,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "proto/calendar.h"
+#include "proto/cost.h"
 #include "proto/pattern.h"
 #include "renewd/core/limit.h"
 #include "renewd/core/result.h"
@@ -84,6 +85,30 @@ static void wait_for_day(struct renew_stop *s, const struct renew_stop_rules *ru
   s->calendar = true;
 }
 
+static void wait_for_number(struct renew_stop *s, const struct renew_past *past) {
+  if (!past->per_day) return;
+  wait_for_age(s, past->day_age, CK_DAY_MS);
+  if (s->brake)
+    stop(s, RENEW_BRAKED, "it had %lld %s in 24 hours", (long long)past->per_day,
+         ck_noun((uint64_t)past->per_day, "delivery", "deliveries"));
+}
+
+/* Of two that are used up, that which lasts longer. */
+static void wait_for_budget(struct renew_stop *s, const struct renew_past *past) {
+  struct ck_buf cost = {0};
+  bool of_cost =
+      past->cost_per_day && (!past->tokens_per_day || past->cost_age <= past->tokens_age);
+  if (!past->cost_per_day && !past->tokens_per_day) return;
+  wait_for_age(s, of_cost ? past->cost_age : past->tokens_age, CK_DAY_MS);
+  ck_cost_text(&cost, past->cost_per_day);
+  if (s->brake && of_cost)
+    stop(s, RENEW_BRAKED, "its deliveries cost %s or more in 24 hours", ck_buf_cstr(&cost));
+  else if (s->brake)
+    stop(s, RENEW_BRAKED, "its deliveries used %lld tokens or more in 24 hours",
+         (long long)past->tokens_per_day);
+  ck_buf_free(&cost);
+}
+
 /* An answer that is a limit's text is no answer: nothing in it stops the conversation, but a limit
  * that waiting does not cure, if there is no account that it could stop. True: it is one. */
 static bool stop_at_limit(struct renew_stop *s, const struct renew_stop_rules *rules,
@@ -111,11 +136,8 @@ static void apply(struct renew_stop *s, const struct renew_stop_rules *rules,
     stop(s, RENEW_STOPPED, "%lld %s with no person in between", (long long)past->in_a_row,
          ck_noun((uint64_t)past->in_a_row, "delivery", "deliveries in a row"));
   if (!s->brake) wait_for_day(s, rules, own->quiet ? ck_str_of(own->quiet) : rules->quiet, now);
-  if (s->brake || !past->per_day) return;
-  wait_for_age(s, past->day_age, CK_DAY_MS);
-  if (s->brake)
-    stop(s, RENEW_BRAKED, "it had %lld %s in 24 hours", (long long)past->per_day,
-         ck_noun((uint64_t)past->per_day, "delivery", "deliveries"));
+  if (!s->brake) wait_for_number(s, past);
+  if (!s->brake) wait_for_budget(s, past);
 }
 
 struct renew_stop renew_stop(const struct renew_stop_rules *rules, const struct renew_past *past,

@@ -11,7 +11,8 @@
 
 /* The settings. Texts are borrowed. */
 struct renew_stop_rules {
-  int64_t in_a_row, alike, per_day; /* 0: does not count */
+  int64_t in_a_row, alike, per_day;     /* 0: does not count */
+  int64_t cost_per_day, tokens_per_day; /* likewise; a cost in millionths (proto/cost.h) */
   bool question;
   struct ck_str question_ok, text;
   struct ck_str quiet; /* hours without automatic deliveries (proto/quiet.h); empty: none */
@@ -28,12 +29,15 @@ struct renew_past {
   int64_t sixtieth_age;             /* how long ago the 60th newest delivery began, ms */
   int64_t in_a_row, per_day, alike; /* the rule that applies; 0: none does */
   int64_t day_age;                  /* of per_day: how long ago the oldest began */
-  struct ck_str text, waits, turn;  /* of the message that is followed up */
-  struct renew_refusal refusal;     /* likewise */
-  bool has_account;                 /* whose limit holds up all of its conversations */
-  int64_t came_at;                  /* wall: when that message came */
-  bool resumed;                     /* a person let it go on after that message */
-  bool anyway;                      /* a person wants the job, whatever would stop it */
+  int64_t cost_per_day, cost_age;   /* what was reached, else 0; and how long ago the oldest of the
+                                       newest deliveries began that cost so much together */
+  int64_t tokens_per_day, tokens_age; /* likewise */
+  struct ck_str text, waits, turn;    /* of the message that is followed up */
+  struct renew_refusal refusal;       /* likewise */
+  bool has_account;                   /* whose limit holds up all of its conversations */
+  int64_t came_at;                    /* wall: when that message came */
+  bool resumed;                       /* a person let it go on after that message */
+  bool anyway;                        /* a person wants the job, whatever would stop it */
 };
 
 enum renew_brake {

@@ -2,6 +2,8 @@
  * message that is followed up. Versions tell what came after what: they follow no clock. */
 #include "store/read/brake.h"
 
+#include "proto/calendar.h"
+#include "proto/cost.h"
 #include "proto/map.h"
 #include "store/keys/keys.h"
 #include "store/database/moment.h"
@@ -10,8 +12,15 @@
 #define HOURLY 60
 #define TEXT_MAX (256 << 10)
 
+/* What the deliveries of a day may use. */
+struct budget {
+  int64_t most, used; /* 0: anything */
+  int64_t age;        /* of the oldest that counts, once as much is used */
+};
+
 struct deliveries {
   struct ck_str conversation, message, job;
+  struct budget cost, tokens;
   int64_t in_a_row, per_day, alike; /* what is looked for; 0: nothing */
   bool has_sixtieth, has_day;
   int64_t sixtieth, day; /* their ages */
@@ -49,6 +58,36 @@ static int find_attempt(struct db_cached *db, const struct deliveries *d, int64_
   return bad;
 }
 
+static const char costs_sql[] = "SELECT " MOMENT_AGE(
+    "begun", "start",
+    "boot") ", cost, tokens FROM attempts"
+            " WHERE local_conversation_id = ?1 AND charged = 1 ORDER BY number DESC";
+
+static bool is_used_up(const struct budget *b) { return b->most && b->used >= b->most; }
+
+/* An attempt of that age, older than those before. */
+static void use(struct budget *b, int64_t amount, int64_t age) {
+  if (!b->most || amount <= 0 || is_used_up(b)) return;
+  b->used = amount < b->most - b->used ? b->used + amount : b->most;
+  b->age = age;
+}
+
+/* The newest first, until both are used up, or a day is over. */
+static int find_costs(struct db_cached *db, struct deliveries *d, struct ck_err *err) {
+  if (!d->cost.most && !d->tokens.most) return 0;
+  sqlite3_stmt *s = db_cached(db, costs_sql, err);
+  if (!s) return -1;
+  db_bind_str(s, 1, d->conversation);
+  int rc;
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW && sqlite3_column_int64(s, 0) < CK_DAY_MS) {
+    use(&d->cost, ck_cost_of(sqlite3_column_double(s, 1)), sqlite3_column_int64(s, 0));
+    use(&d->tokens, sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 0));
+  }
+  int bad = check(db, rc, err);
+  db_done(db, s);
+  return bad;
+}
+
 /* The inner SELECT needs only an index, and the rows are read up to the last one that counts. A
  * pending job is the one that renewd asks about: its own attempts do not count. */
 static const char row_sql[] =
@@ -76,7 +115,7 @@ static int find_row(struct db_cached *db, struct deliveries *d, struct ck_err *e
 
 static int look(struct db_cached *db, struct deliveries *d, struct ck_err *err) {
   if (find_attempt(db, d, HOURLY, &d->has_sixtieth, &d->sixtieth, err) ||
-      find_attempt(db, d, d->per_day, &d->has_day, &d->day, err))
+      find_attempt(db, d, d->per_day, &d->has_day, &d->day, err) || find_costs(db, d, err))
     return -1;
   return find_row(db, d, err);
 }
@@ -231,7 +270,9 @@ static int put_message(struct db_cached *db, struct ck_map *m, const struct deli
 
 static const char rules_sql[] =
     "SELECT renewal, coalesce(r ->> '$.in_a_row', ?2), coalesce(r ->> '$.per_day', ?3),"
-    " coalesce(r ->> '$.alike', ?4), platform FROM (SELECT renewal, platform,"
+    " coalesce(r ->> '$.alike', ?4), platform,"
+    " coalesce(CAST(round((r ->> '$.cost_per_day') * 1000000) AS INTEGER), ?5),"
+    " coalesce(r ->> '$.tokens_per_day', ?6) FROM (SELECT renewal, platform,"
     "  CASE WHEN json_valid(renewal) THEN renewal ELSE '{}' END AS r"
     "  FROM local_conversations WHERE local_conversation_id = ?1)";
 
@@ -244,6 +285,8 @@ static int put_rules(struct db_cached *db, struct ck_map *m, struct deliveries *
   sqlite3_bind_int64(s, 2, d->in_a_row);
   sqlite3_bind_int64(s, 3, d->per_day);
   sqlite3_bind_int64(s, 4, d->alike);
+  sqlite3_bind_int64(s, 5, d->cost.most);
+  sqlite3_bind_int64(s, 6, d->tokens.most);
   int rc = sqlite3_step(s);
   if (rc == SQLITE_ROW) {
     put_text_or_nil(m, "renewal", s, 0);
@@ -251,6 +294,8 @@ static int put_rules(struct db_cached *db, struct ck_map *m, struct deliveries *
     d->in_a_row = sqlite3_column_int64(s, 1);
     d->per_day = sqlite3_column_int64(s, 2);
     d->alike = sqlite3_column_int64(s, 3);
+    d->cost.most = sqlite3_column_int64(s, 5);
+    d->tokens.most = sqlite3_column_int64(s, 6);
   } else {
     ck_pair_nil(m, "renewal");
     ck_pair_nil(m, "platform");
@@ -278,6 +323,12 @@ static void put_age(struct ck_map *m, const char *name, bool is_there, int64_t a
     ck_pair_nil(m, name);
 }
 
+static void put_budget(struct ck_map *m, const char *most, const char *age,
+                       const struct budget *b) {
+  ck_pair_int(m, most, is_used_up(b) ? b->most : 0);
+  put_age(m, age, is_used_up(b), b->age);
+}
+
 static int put(struct db_cached *db, struct ck_map *m, struct deliveries *d, struct ck_err *err) {
   if (put_rules(db, m, d, err) || look(db, d, err) || compare_answers(db, d, err)) return -1;
   int person = d->nth ? person_since(db, d, err) : 1;
@@ -286,6 +337,8 @@ static int put(struct db_cached *db, struct ck_map *m, struct deliveries *d, str
   ck_pair_int(m, "in_a_row", person ? 0 : d->in_a_row);
   ck_pair_int(m, "per_day", d->has_day ? d->per_day : 0);
   put_age(m, "day_age", d->has_day, d->day);
+  put_budget(m, "cost_per_day", "cost_age", &d->cost);
+  put_budget(m, "tokens_per_day", "tokens_age", &d->tokens);
   ck_pair_int(m, "alike", d->are_alike ? d->alike : 0);
   return put_anyway(db, m, d, err) || put_message(db, m, d, err) ? -1 : 0;
 }
@@ -297,9 +350,12 @@ int brake_query(struct db_cached *db, const struct ck_query *q, struct ck_buf *r
                          .job = ck_map_str(q->filters, "job_id"),
                          .in_a_row = ck_map_int(q->filters, "in_a_row", 0),
                          .per_day = ck_map_int(q->filters, "per_day", 0),
-                         .alike = ck_map_int(q->filters, "alike", 0)};
+                         .alike = ck_map_int(q->filters, "alike", 0),
+                         .cost.most = ck_map_int(q->filters, "cost_per_day", 0),
+                         .tokens.most = ck_map_int(q->filters, "tokens_per_day", 0)};
   *code = "bad_request";
-  if (d.conversation.n == 0 || d.in_a_row < 0 || d.per_day < 0 || d.alike < 0)
+  if (d.conversation.n == 0 || d.in_a_row < 0 || d.per_day < 0 || d.alike < 0 || d.cost.most < 0 ||
+      d.tokens.most < 0)
     return ck_fail(err, "query.filters: brakes needs local_conversation_id, and numbers from 0 on");
   ck_put_array(rows, 1);
   struct ck_map m = ck_map_open(rows);

@@ -6,17 +6,21 @@
 #include "proto/wire.h"
 #include "store/database/cached.h"
 
-/* The filters: local_conversation_id; job_id, and message_id, that is followed up; and three
+/* The filters: local_conversation_id; job_id, and message_id, that is followed up; and five
  * numbers, each of which the conversation's `renewal` (proto/renewal.h) overrides: in_a_row, how
  * many automatic deliveries there may be without a person in between; per_day, how many within 24
- * hours; alike, how many answers may have the same text. 0: that is not looked for. Appends one
- * row:
+ * hours; alike, how many answers may have the same text; cost_per_day, what the deliveries of 24
+ * hours may cost, in millionths (proto/cost.h), and tokens_per_day, how many they may use, as far
+ * as targets say. 0: that is not looked for. Appends one row:
  *
  *   renewal      the conversation's; nil
  *   sixtieth_age how long ago the 60th newest delivery began, in milliseconds; nil: there are fewer
  *   in_a_row     that number, if there were so many with no person in between; else 0
  *   per_day      that number, if there were so many; else 0
  *   day_age      of them: how long ago the oldest began; nil
+ *   cost_per_day that number, if they cost so much; else 0
+ *   cost_age     of the newest that cost so much together: how long ago the oldest began; nil
+ *   tokens_per_day, tokens_age   likewise
  *   alike        that number, if so many answers are alike: the message, and those before it that
  *                were followed up; else 0
  *   text         the message's text, at most its last 256 KiB; nil: there is no such message

@@ -164,6 +164,40 @@ T_STORY(renewal, a_time_and_a_number_stop, 90) {
   r_wait_status("m2", "done", 10000);
 }
 
+/* Its targets tell what they cost. */
+T_STORY(renewal, a_budget_stops, 90) {
+  char conf[300];
+  t_write_text("../out/costs.sh", "#!/bin/sh\ncat >/dev/null\n"
+                                  "echo '{\"outcome\":\"done\",\"cost\":0.6,\"tokens\":100}'\n");
+  snprintf(conf, sizeof conf,
+           "renew.exec.costs = \"/bin/sh %s/out/costs.sh\"\nrenew.cost_per_day = 1\n", t_folder());
+  t_write_text("convkeep.conf", conf);
+  t_set("renew.delay", "0ms");
+  t_set("renew.cooldown", "0ms");
+  t_set("renew.spacing", "0ms");
+  t_set("renew.account.spacing", "0ms");
+  t_up();
+  r_put_on_auto("{'kind': 'exec', 'id': 'costs'}");
+  answers("m1", "One.");
+  r_wait_status("m1", "done", 10000);
+  answers("m2", "Two.");
+  r_wait_status("m2", "done", 10000);
+  answers("m3", "Three.");
+  stops("m3", "stopped: its deliveries cost 1 or more in 24 hours; it goes in");
+  t_do(2, "set", CONVERSATION, "--cost-per-day", "much");
+  t_do(2, "set", CONVERSATION, "--tokens-per-day", "-1");
+  t_do(0, "set", CONVERSATION, "--cost-per-day", "1.8", "--tokens-per-day", "200");
+  stops("m3", "stopped: its deliveries used 200 tokens or more in 24 hours; it goes in");
+  struct t_result r = t_convkeep("plan", "--until", "+2d");
+  T_CHECK(r.code == 0 && strstr(r.out, "a cost of 1.8 a day, 200 tokens a day"), "plan says %s%s",
+          r.out, r.err);
+  t_result_free(&r);
+  t_do(0, "set", CONVERSATION, "--tokens-per-day", "0");
+  r_wait_status("m3", "done", 10000);
+  answers("m4", "Four.");
+  stops("m4", "stopped: its deliveries cost 1.8 or more in 24 hours");
+}
+
 /* What somebody who was away is told. */
 T_STORY(renewal, a_night_in_ten_lines, 60) {
   begin();

@@ -32,6 +32,11 @@ Test(renewal, what_is_said_is_kept) {
   kept("{\"in_a_row\":5}", "5 in a row");
   kept("{\"alike\":2,\"per_day\":20}", "until 2 answers are alike, 20 a day");
   kept("{\"alike\":0,\"per_day\":0}", "also after answers alike, any number a day");
+  kept("{\"cost_per_day\":2.5,\"tokens_per_day\":500000}",
+       "a cost of 2.5 a day, 500000 tokens a day");
+  kept("{\"cost_per_day\":0.1}", "a cost of 0.1 a day");
+  kept("{\"cost_per_day\":3}", "a cost of 3 a day");
+  kept("{\"cost_per_day\":0,\"tokens_per_day\":0}", "at any cost, any number of tokens a day");
   kept("{\"question\":true}", "until a question");
   kept("{\"question\":false}", "also after a question");
   kept("{\"text\":\"/DONE$/\"}", "until the answer has /DONE$/");
@@ -58,6 +63,11 @@ Test(renewal, what_is_wrong_is_named) {
   refused("{\"in_a_row\":0}", "renewal.in_a_row: must be an integer from 1 to 1000");
   refused("{\"alike\":-1}", "renewal.alike: must be an integer from 0");
   refused("{\"per_day\":1.5}", "renewal.per_day");
+  refused("{\"cost_per_day\":\"2.5\"}", "renewal.cost_per_day: must be a number from 0 to 1000000");
+  refused("{\"cost_per_day\":-1}", "renewal.cost_per_day");
+  refused("{\"cost_per_day\":1e7}", "renewal.cost_per_day");
+  refused("{\"cost_per_day\":1e-7}", "renewal.cost_per_day");
+  refused("{\"tokens_per_day\":0.5}", "renewal.tokens_per_day: must be an integer");
   refused("{\"question\":1}", "renewal.question: must be true or false");
   refused("{\"text\":1}", "renewal.text: must be a text");
   refused("{\"payload\":[]}", "renewal.payload: must be a text");

@@ -63,6 +63,23 @@ Test(renewd_stop, so_many_a_day, .init = begin) {
   is(true, RENEW_FREELY, "");
 }
 
+Test(renewd_stop, a_budget, .init = begin) {
+  past.cost_per_day = 2500000;
+  past.cost_age = 23 * HOUR;
+  is(true, RENEW_BRAKED, "its deliveries cost 2.5 or more in 24 hours");
+  cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, HOUR);
+  is(false, RENEW_FREELY, "");
+  past.tokens_per_day = 500000;
+  past.tokens_age = 20 * HOUR;
+  is(true, RENEW_BRAKED, "its deliveries used 500000 tokens or more in 24 hours");
+  cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, 4 * HOUR, "the longer wait counts");
+  past.cost_age = 19 * HOUR;
+  is(true, RENEW_BRAKED, "cost 2.5");
+  cr_expect_eq(renew_stop(&rules, &past, true, NOW).wait, 5 * HOUR);
+  past.cost_age = past.tokens_age = 24 * HOUR;
+  is(true, RENEW_FREELY, "");
+}
+
 /* NOW is 00:53:20. */
 Test(renewd_stop, quiet_hours, .init = begin) {
   rules.quiet = CK_LIT("23:00-01:00 UTC");

@@ -9,12 +9,13 @@
 static struct {
   bool has_sixtieth, resumed, anyway;
   int64_t sixtieth, in_a_row, per_day, day, alike, came_at;
+  int64_t cost, cost_age, tokens, tokens_age;
   char text[400], waits[40], turn[40], renewal[200];
 } past;
 
 /* What is looked for. */
 struct wanted {
-  int64_t in_a_row, per_day, alike;
+  int64_t in_a_row, per_day, alike, cost, tokens;
   const char *message, *job;
 };
 
@@ -28,6 +29,10 @@ static void take(struct ck_str row) {
   past.has_sixtieth = past.sixtieth != -1;
   past.per_day = ck_map_int(row, "per_day", -1);
   past.day = ck_map_int(row, "day_age", -1);
+  past.cost = ck_map_int(row, "cost_per_day", -1);
+  past.cost_age = ck_map_int(row, "cost_age", -1);
+  past.tokens = ck_map_int(row, "tokens_per_day", -1);
+  past.tokens_age = ck_map_int(row, "tokens_age", -1);
   past.alike = ck_map_int(row, "alike", -1);
   past.came_at = ck_map_int(row, "came_at", -1);
   past.resumed = ck_map_int(row, "resumed", 0);
@@ -49,6 +54,8 @@ static void ask_for(const struct wanted *w) {
   ck_pair_int(&m, "in_a_row", w->in_a_row);
   ck_pair_int(&m, "per_day", w->per_day);
   ck_pair_int(&m, "alike", w->alike);
+  ck_pair_int(&m, "cost_per_day", w->cost);
+  ck_pair_int(&m, "tokens_per_day", w->tokens);
   ck_map_close(&m);
   struct ck_buf cursor = {0};
   ck_buf_text(&cursor, "of another list");
@@ -244,6 +251,59 @@ Test(apply, brake_so_many_a_day) {
   ask_for(&(struct wanted){.per_day = 2});
   cr_expect(past.per_day == 1 && past.day == 0, "the conversation's own number counts");
   cr_expect_str_eq(past.renewal, "{\"per_day\":1}");
+}
+
+static void run(const char *sql) {
+  struct ck_err err;
+  cr_assert_eq(db_exec(s.db, sql, &err), 0, "%s", err.text);
+}
+
+/* What its target says of it. */
+static void cost(int i, double cost, int64_t tokens) {
+  char *sql = ck_sprintf("UPDATE attempts SET cost = %.2f, tokens = %lld WHERE message_id = 'm%d'",
+                         cost, (long long)tokens, i);
+  run(sql);
+  free(sql);
+}
+
+/* Of the newest, as many as together reach it. */
+Test(apply, brake_a_budget) {
+  begin();
+  for (int i = 1; i <= 3; i++) deliver(i, true, i == 2 ? "failed" : "done", 1000 * i);
+  ask_for(&(struct wanted){.cost = 1, .tokens = 1});
+  cr_expect(past.cost == 0 && past.cost_age == -1 && past.tokens == 0 && past.tokens_age == -1,
+            "no target says anything");
+  cost(1, 0.7, 10);
+  cost(2, 0.1, 20);
+  ask_for(&(struct wanted){.cost = 800001, .tokens = 31});
+  cr_expect(past.cost == 0 && past.tokens == 0);
+  ask_for(&(struct wanted){.cost = 800000, .tokens = 20});
+  cr_expect(past.cost == 800000 && past.cost_age == 2000, "0.7 and 0.1 are 0.8: %d",
+            (int)past.cost_age);
+  cr_expect(past.tokens == 20 && past.tokens_age == 1000);
+  ask_for(&(struct wanted){0});
+  cr_expect(past.cost == 0 && past.tokens == 0, "nothing is looked for");
+  sh_conversation(&s, "c1", ",'renewal':{'cost_per_day':0.05,'tokens_per_day':30}");
+  ask_for(&(struct wanted){.cost = 1000000, .tokens = 1});
+  cr_expect(past.cost == 50000 && past.cost_age == 1000 && past.tokens == 30 &&
+                past.tokens_age == 2000,
+            "the conversation's own numbers count");
+  s.now = INT64_C(86400000) + 1999;
+  ask_for(&(struct wanted){0});
+  cr_expect(past.cost == 50000 && past.tokens == 0, "the first is older than a day");
+  s.now++;
+  ask_for(&(struct wanted){0});
+  cr_expect(past.cost == 0, "so is the second");
+}
+
+/* A target that says more than any budget. */
+Test(apply, brake_a_budget_of_much) {
+  begin();
+  deliver(1, true, "done", 1000);
+  deliver(2, true, "done", 2000);
+  run("UPDATE attempts SET cost = 1e300, tokens = 9223372036854775807");
+  ask_for(&(struct wanted){.cost = INT64_C(1000000000000), .tokens = INT64_C(1000000000000)});
+  cr_expect(past.cost_age == 0 && past.tokens_age == 0);
 }
 
 static int64_t alike(const char *message, int64_t n) {

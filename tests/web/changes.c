@@ -155,6 +155,11 @@ T_STORY(web_changes, of_a_conversation, 60) {
   T_CHECK(!t_at(again, "renewal.in_a_row") &&
               strcmp(t_text_at(again, "renewal.payload"), "go") == 0,
           "it is %s", json_dumps(again, 0));
+  again = done(path, "{'cost_per_day': 2.5, 'tokens_per_day': 500000}");
+  T_CHECK(json_number_value(t_at(again, "renewal.cost_per_day")) == 2.5 &&
+              t_int_at(again, "renewal.tokens_per_day", 0) == 500000,
+          "it is %s", json_dumps(again, 0));
+  refused(400, "cost_per_day: must be a number", path, "{'cost_per_day': 0.0000001}");
   refused(400, "stop_after: must be a number", path, "{'stop_after': 0}");
   refused(400, "per_day: must be a number", path, "{'per_day': 'many'}");
   refused(400, "stop_question", path, "{'stop_question': 'perhaps'}");

@@ -6,16 +6,27 @@
 
 #include "proto/payload.h"
 
+/* A number as a person writes it: 2.5, not 2.500000000. */
+static json_t *number_of(json_t *value) {
+  char number[400];
+  int n = json_is_integer(value)
+              ? snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value))
+              : snprintf(number, sizeof number, "%.9f", json_real_value(value));
+  if (json_is_real(value)) {
+    while (number[n - 1] == '0') --n;
+    if (number[n - 1] == '.') --n;
+  }
+  return json_stringn(number, (size_t)n);
+}
+
 /* A value as a person writes it; text, a number or a truth value. It is kept in texts. NULL: it is
  * none of these. */
 static const char *word_of(json_t *texts, const char *name, json_t *value) {
-  char number[32];
-  snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
-  json_t *text = json_is_string(value)    ? json_incref(value)
-                 : json_is_integer(value) ? json_string(number)
-                 : json_is_true(value)    ? json_string("yes")
-                 : json_is_false(value)   ? json_string("no")
-                                          : NULL;
+  json_t *text = json_is_string(value)   ? json_incref(value)
+                 : json_is_number(value) ? number_of(value)
+                 : json_is_true(value)   ? json_string("yes")
+                 : json_is_false(value)  ? json_string("no")
+                                         : NULL;
   if (text) json_object_set_new(texts, name, text);
   return json_string_value(text);
 }

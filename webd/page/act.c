@@ -147,6 +147,8 @@ static void read_change(json_t *texts, const struct web_request *r,
   c->after = given(texts, r, "stop_after", "default");
   c->alike = given(texts, r, "stop_alike", "default");
   c->per_day = given(texts, r, "per_day", "default");
+  c->cost_per_day = given(texts, r, "cost_per_day", "default");
+  c->tokens_per_day = given(texts, r, "tokens_per_day", "default");
   c->text = given(texts, r, "stop_text", "default");
   c->question = given(texts, r, "stop_question", "default");
   c->quiet = given(texts, r, "quiet", "default");

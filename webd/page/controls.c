@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "proto/cost.h"
 #include "proto/moment.h"
 #include "proto/renewal.h"
 #include "webd/page/state.h"
@@ -106,7 +107,7 @@ static void put_question(struct ck_buf *b, const struct ck_renewal *own) {
 
 static void put_rules(struct page_reading *p, const struct ck_renewal *own, const char *bad) {
   const struct ck_settings *s = p->w->settings;
-  struct ck_buf *b = &p->out, until = {0};
+  struct ck_buf *b = &p->out, until = {0}, cost = {0};
   if (own->until) ck_moment_text(&until, own->until);
   ck_buf_text(b, "<details><summary>When they end, and what they say</summary>\n");
   if (*bad) page_put(b, "<p class=\"note\">What is there cannot be read: %s</p>\n", bad);
@@ -117,6 +118,11 @@ static void put_rules(struct page_reading *p, const struct ck_renewal *own, cons
   put_number(b, "Stop after alike answers", "stop_alike", own->alike, -1,
              ck_set_int(s, CK_SET_RENEW_ALIKE));
   put_number(b, "A day", "per_day", own->per_day, -1, ck_set_int(s, CK_SET_RENEW_PER_DAY));
+  if (own->cost_per_day >= 0) ck_cost_text(&cost, own->cost_per_day);
+  put_text(b, "Cost a day", "cost_per_day", ck_buf_cstr(&cost),
+           ck_set_text(s, CK_SET_RENEW_COST_PER_DAY));
+  put_number(b, "Tokens a day", "tokens_per_day", own->tokens_per_day, -1,
+             ck_set_int(s, CK_SET_RENEW_TOKENS_PER_DAY));
   put_text(b, "Stop at the text", "stop_text", own->text, ck_set_text(s, CK_SET_RENEW_STOP_TEXT));
   put_question(b, own);
   put_text(b, "Quiet hours", "quiet", own->quiet, ck_set_text(s, CK_SET_RENEW_QUIET));
@@ -129,6 +135,7 @@ static void put_rules(struct page_reading *p, const struct ck_renewal *own, cons
   ck_buf_text(b, "<p class=\"note\">What is empty is as the settings say. A time is such as +8h, "
                  "or 2026-12-24 18:00.</p>\n<button>Save</button></form></details>\n");
   ck_buf_free(&until);
+  ck_buf_free(&cost);
 }
 
 void page_reading_controls(struct page_reading *p) {
