@@ -174,9 +174,8 @@ static void say(struct ck_str row) {
   if (!ck_map_str(row, "client").n) return;
   char *subject = ck_str_dup(job);
   ck_log(ck_str_is(outcome, "done") ? CK_INFO : CK_WARN, subject, "attempted",
-         "attempt=%lld channel=%.*s outcome=%.*s error=%s",
-         (long long)ck_map_int(row, "attempt", 0), (int)channel.n, channel.n ? channel.s : "",
-         (int)outcome.n, outcome.s, ck_quoted(ck_map_str(row, "error")));
+         "attempt=%lld channel=%.*s outcome=%.*s", (long long)ck_map_int(row, "attempt", 0),
+         (int)channel.n, channel.n ? channel.s : "", (int)outcome.n, outcome.s);
   free(subject);
 }
 

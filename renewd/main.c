@@ -50,6 +50,7 @@ static void followed(void *self, uint64_t version, const struct ck_row *row) {
   bool gone = row->table == CK_FORGOTTEN &&
               ck_str_is(ck_row_text(row, CK_FORGOTTEN_TABLE_NAME), ck_tables[CK_JOBS].name);
   if (gone) renew_log_forget(r->log, ck_row_text(row, CK_FORGOTTEN_RECORD_KEY));
+  if (row->table == CK_FORGOTTEN) renew_notify_forgotten(r->notify, row);
   renew_happens(r, &(struct renew_event){.kind = RENEW_ROW, .as.row = row});
 }
 

@@ -40,15 +40,16 @@ struct renew_notify {
 
 static json_t *text_of(const char *s) { return json_string_nocheck(s); }
 
-/* What stands and is not told is found again. */
+/* What stands and is not told is found again. Of what is told no words are kept. */
 static void add_known(void *self, struct renew_node *node) {
   const struct renew_notice *one = (const struct renew_notice *)node;
-  if (one->told || !one->stands)
-    json_array_append_new(self,
-                          json_pack("{s:o, s:o, s:o, s:o, s:I, s:b, s:b}", "kind",
-                                    text_of(one->kind), "subject", text_of(one->subject), "job",
-                                    text_of(one->job_id), "reason", text_of(one->reason), "at",
-                                    (json_int_t)one->at, "told", one->told, "stands", one->stands));
+  if (!one->told && one->stands) return;
+  const char *words = one->told ? one->digest : one->reason;
+  json_array_append_new(self, json_pack("{s:o, s:o, s:o, s:o, s:I, s:b, s:b}", "kind",
+                                        text_of(one->kind), "subject", text_of(one->subject), "job",
+                                        text_of(one->job_id), one->told ? "digest" : "reason",
+                                        text_of(words ? words : ""), "at", (json_int_t)one->at,
+                                        "told", one->told, "stands", one->stands));
 }
 
 /* False, with errno. */
@@ -79,13 +80,12 @@ static struct ck_str member(const json_t *o, const char *name) {
 }
 
 static void load_one(struct renew_notify *n, const json_t *one) {
-  struct ck_str subject = member(one, "subject"), reason = member(one, "reason"),
-                job = member(one, "job");
+  struct ck_str subject = member(one, "subject"), job = member(one, "job");
   if (json_is_true(json_object_get(one, "told")))
-    renew_notices_told(&n->all, member(one, "kind").s, subject, job, reason,
+    renew_notices_told(&n->all, member(one, "kind").s, subject, job, member(one, "digest"),
                        json_is_true(json_object_get(one, "stands")));
   else
-    renew_notices_happened(&n->all, member(one, "kind").s, subject, job, reason,
+    renew_notices_happened(&n->all, member(one, "kind").s, subject, job, member(one, "reason"),
                            json_integer_value(json_object_get(one, "at")));
 }
 
@@ -165,6 +165,16 @@ static void query_attempts(struct renew_notify *n) {
                   1, asked, NULL, n);
 }
 
+void renew_notify_forgotten(struct renew_notify *n, const struct ck_row *gone) {
+  struct ck_str table = ck_row_text(gone, CK_FORGOTTEN_TABLE_NAME),
+                key = ck_row_text(gone, CK_FORGOTTEN_RECORD_KEY);
+  bool job = ck_str_is(table, ck_tables[CK_JOBS].name);
+  if (!n || (!job && !ck_str_is(table, ck_tables[CK_MESSAGES].name))) return;
+  if (renew_notices_forget(&n->all, job ? key : CK_LIT(""),
+                           ck_row_int(gone, CK_FORGOTTEN_FORGOTTEN_AT, 0)))
+    save(n);
+}
+
 /* ---- what stands ---- */
 
 void renew_notify_held(struct renew_notify *n, const struct renew_job *j,
@@ -212,9 +222,10 @@ static void add_event(void *self, struct renew_node *node) {
   json_t *events = self;
   if (!one->sending || json_array_size(events) == RENEW_NOTICES_AT_ONCE) return;
   bool limit = strcmp(one->kind, LIMIT) == 0;
-  json_t *event = json_pack("{s:o, s:I, s:o, s:o}", "kind", text_of(one->kind), "at",
-                            (json_int_t)one->at, limit ? "account" : "local_conversation_id",
-                            text_of(one->subject), "reason", text_of(one->reason));
+  json_t *event =
+      json_pack("{s:o, s:I, s:o, s:o}", "kind", text_of(one->kind), "at", (json_int_t)one->at,
+                limit ? "account" : "local_conversation_id", text_of(one->subject), "reason",
+                text_of(one->reason ? one->reason : ""));
   if (!limit) json_object_set_new(event, "job_id", text_of(one->job_id));
   json_array_append_new(events, event);
 }

@@ -18,6 +18,8 @@ void renew_notify_free(struct renew_notify **n);
 
 /* The row of an attempt may have changed. */
 void renew_notify_look(struct renew_notify *n);
+/* A row of what was forgotten: what is known of it goes. */
+void renew_notify_forgotten(struct renew_notify *n, const struct ck_row *gone);
 /* A job that does not go, and an account that has or had a limit, at a look at all of them; then,
  * that the look is over. */
 void renew_notify_held(struct renew_notify *n, const struct renew_job *j,

@@ -38,10 +38,12 @@ void renew_core_token(struct renew_core *core, char token[33]) {
 
 /* ---- what comes ---- */
 
-/* A job that is gone is over; a conversation that is gone sends nothing. */
+/* A job that is gone is over; a conversation that is gone sends nothing. What a target has said
+ * last may tell what is gone. */
 static void take_forgotten(struct renew_core *core, const struct ck_row *gone) {
   struct ck_str table = ck_row_text(gone, CK_FORGOTTEN_TABLE_NAME);
   struct ck_row was = {.table = CK_JOBS};
+  renew_core_error(core, "");
   if (ck_str_is(table, ck_tables[CK_JOBS].name)) {
     was.v[CK_JOBS_JOB_ID] = gone->v[CK_FORGOTTEN_RECORD_KEY];
     was.v[CK_JOBS_STATUS] = ck_textz("failed");

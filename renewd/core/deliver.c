@@ -167,7 +167,13 @@ static void resulted(struct renew_core *core, struct renew_job *j,
   renew_say_word(core->out, l, "channel", t->channel ? t->channel : "-");
   renew_say_word(core->out, l, "outcome", renew_outcome_name(v.outcome));
   renew_say_number(l, "took_ms", took);
-  renew_say_text(core->out, l, "error", ck_str_of(result->error));
+  /* What a target has said is in the attempt's row alone, which can be forgotten. */
+  if (v.outcome == RENEW_UNREACHED)
+    renew_say_text(core->out, l, "error", ck_str_of(result->error));
+  else if (result->http_status)
+    renew_say_number(l, "http_status", result->http_status);
+  else if (result->exit_code >= 0)
+    renew_say_number(l, "exit", result->exit_code);
   const struct renew_lease lease = {.token = ck_str_of(t->token), .attempt = t->count.attempt};
   if (t->cancelled) {
     if (limited) renew_tell(core->out, 0, &limit);

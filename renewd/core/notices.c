@@ -1,6 +1,7 @@
 /* See notices.h. */
 #include "renewd/core/notices.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,40 +15,60 @@ static void notice_free(struct renew_notices *n, struct renew_notice *one) {
   free(one);
 }
 
+static void digest_of(char digest[33], struct ck_str reason) { ck_hash_id(digest, &reason, 1); }
+
 /* A state is the job's, and that of the next one is news; attempts are told by conversation. What
  * an account waits for is one thing, in whatever words. */
 static struct renew_notice *get(struct renew_notices *n, const char *kind, struct ck_str subject,
-                                struct ck_str job, struct ck_str reason, bool stands) {
+                                struct ck_str job, const char *digest, bool stands) {
   struct ck_buf key = {0};
   ck_buf_printf(&key, "%s\n", kind);
   ck_buf_str(&key, subject);
   ck_buf_text(&key, "\n");
   if (stands) ck_buf_str(&key, job);
   ck_buf_text(&key, "\n");
-  if (job.n || !stands) ck_buf_str(&key, reason);
+  if (job.n || !stands) ck_buf_text(&key, digest);
   struct renew_notice *one = (struct renew_notice *)renew_index_find(&n->all, ck_buf_view(&key));
   if (!one) {
     one = ck_zalloc(sizeof *one);
     one->node.id = ck_str_dup(ck_buf_view(&key));
     one->kind = ck_strdup(kind);
     one->subject = ck_str_dup(subject);
-    one->reason = ck_str_dup(reason);
     one->job_id = ck_str_dup(job);
+    snprintf(one->digest, sizeof one->digest, "%s", digest);
     renew_index_add(&n->all, &one->node);
   }
   ck_buf_free(&key);
   return one;
 }
 
+/* The same with the reason's words. */
+static struct renew_notice *get_said(struct renew_notices *n, const char *kind,
+                                     struct ck_str subject, struct ck_str job, struct ck_str reason,
+                                     bool stands) {
+  char digest[33];
+  digest_of(digest, reason);
+  struct renew_notice *one = get(n, kind, subject, job, digest, stands);
+  if (!one->told && !one->reason) one->reason = ck_str_dup(reason);
+  return one;
+}
+
+/* Nobody reads the words again. */
+static void has_told(struct renew_notice *one) {
+  one->told = true;
+  free(one->reason);
+  one->reason = NULL;
+}
+
 void renew_notices_happened(struct renew_notices *n, const char *kind, struct ck_str conversation,
                             struct ck_str job, struct ck_str reason, int64_t at) {
-  struct renew_notice *one = get(n, kind, conversation, job, reason, false);
+  struct renew_notice *one = get_said(n, kind, conversation, job, reason, false);
   if (!one->at) one->at = at;
 }
 
 void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_str subject,
                           struct ck_str job, struct ck_str reason, int64_t wall, int64_t tell_at) {
-  struct renew_notice *one = get(n, kind, subject, job, reason, true);
+  struct renew_notice *one = get_said(n, kind, subject, job, reason, true);
   one->stands = true;
   one->missed = 0;
   if (one->at) return;
@@ -56,9 +77,11 @@ void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_s
 }
 
 void renew_notices_told(struct renew_notices *n, const char *kind, struct ck_str subject,
-                        struct ck_str job, struct ck_str reason, bool stands) {
-  struct renew_notice *one = get(n, kind, subject, job, reason, stands);
-  one->told = true;
+                        struct ck_str job, struct ck_str digest, bool stands) {
+  char text[33];
+  snprintf(text, sizeof text, "%.*s", (int)digest.n, digest.n ? digest.s : "");
+  struct renew_notice *one = get(n, kind, subject, job, text, stands);
+  has_told(one);
   one->stands = stands;
 }
 
@@ -79,6 +102,29 @@ static void forget(void *self, struct renew_node *node) {
 void renew_notices_arrived(struct renew_notices *n, struct ck_str conversation) {
   struct visit v = {.n = n, .subject = conversation};
   if (n->all.count) renew_index_each(&n->all, forget, &v);
+}
+
+struct forgetting {
+  struct renew_notices *n;
+  struct ck_str job;
+  int64_t at;
+  bool changed;
+};
+
+static void forget_one(void *self, struct renew_node *node) {
+  struct forgetting *f = self;
+  struct renew_notice *one = (struct renew_notice *)node;
+  bool gone = f->job.n && ck_str_is(f->job, one->job_id);
+  if (!gone && (f->job.n || one->at > f->at)) return;
+  f->changed |= gone || (one->reason && *one->reason);
+  if (one->reason) one->reason[0] = '\0';
+  if (gone && !one->sending) notice_free(f->n, one);
+}
+
+bool renew_notices_forget(struct renew_notices *n, struct ck_str job, int64_t at) {
+  struct forgetting f = {n, job, at, false};
+  if (n->all.count) renew_index_each(&n->all, forget_one, &f);
+  return f.changed;
 }
 
 struct sweeping {
@@ -123,7 +169,7 @@ size_t renew_notices_due(struct renew_notices *n, int64_t boot) {
 static void note_sent(void *self, struct renew_node *node) {
   struct visit *v = self;
   struct renew_notice *one = (struct renew_notice *)node;
-  if (one->sending) one->told = v->arrived;
+  if (one->sending && v->arrived) has_told(one);
   one->sending = false;
 }
 

@@ -14,10 +14,12 @@
 #define RENEW_NOTICES_AT_ONCE 100    /* in a message; all are counted */
 
 struct renew_notice {
-  struct renew_node node; /* its id: kind, subject, reason, and the job of a state, which has no
+  struct renew_node node; /* its id: kind, subject, digest, and the job of a state, which has no
                              reason if it is an account's; first */
   char *kind, *subject;   /* the conversation that it is about, or the account */
-  char *job_id, *reason;  /* job_id: empty: no job's */
+  char *job_id;           /* empty: no job's */
+  char *reason;           /* may be a target's words: NULL once it is told */
+  char digest[33];        /* of the reason: by this it is known again */
   int64_t at;             /* wall: since when */
   int64_t tell_at;        /* boot: not before */
   bool told, sending;     /* sending: it is in the message under way */
@@ -44,9 +46,12 @@ void renew_notices_stands(struct renew_notices *n, const char *kind, struct ck_s
  * then. True: something is over that was told. */
 typedef bool renew_notices_hidden(const void *self, const struct renew_notice *notice);
 bool renew_notices_sweep(struct renew_notices *n, renew_notices_hidden *hidden, const void *self);
-/* It was told before, by another run. */
+/* It was told before, by another run. digest: its reason's. */
 void renew_notices_told(struct renew_notices *n, const char *kind, struct ck_str subject,
-                        struct ck_str job, struct ck_str reason, bool stands);
+                        struct ck_str job, struct ck_str digest, bool stands);
+/* The job was forgotten at that wall time; or a message was (an empty id), of whichever
+ * conversation: the reasons of what happened before may tell of it. True: something has changed. */
+bool renew_notices_forget(struct renew_notices *n, struct ck_str job, int64_t at);
 /* The last message of another run was at that wall time. */
 void renew_notices_said_at(struct renew_notices *n, int64_t at, int64_t wall, int64_t boot);
 

@@ -118,3 +118,44 @@ T_STORY(renewal_notify, is_checked, 60) {
          "renew.notify=exec nobody", "config", "--check");
   t_says(1, "neither exec NAME nor", "--set", "renew.notify=somebody", "config", "--check");
 }
+
+/* Does a file of the daemons' own have what the program has said? */
+static bool says(const char *path) {
+  char *text = t_read_file(path, NULL);
+  bool has = text && strstr(text, "key is 4711");
+  free(text);
+  return has;
+}
+
+/* What a program has said of an answer goes with the answer, also while nobody was told of it. */
+T_STORY(renewal_notify, what_was_forgotten_is_not_kept, 90) {
+  char conf[300], url[160];
+  struct t_http *told = t_http_start("500");
+  t_write_text("../out/bad.sh", "#!/bin/sh\ncat >/dev/null\necho the key is 4711\nexit 3\n");
+  snprintf(conf, sizeof conf, "renew.exec.bad = \"/bin/sh %s/out/bad.sh\"\n", t_folder());
+  t_write_text("convkeep.conf", conf);
+  snprintf(url, sizeof url, "%stell", t_http_url(told));
+  t_set("renew.webhook.allow", t_http_url(told));
+  t_set("renew.notify", url);
+  t_up();
+  T_UNTIL(20000, t_exists("logs/renewal/notified"), "it does not keep how far it is");
+  for (int i = 1; i <= 2; i++) {
+    t_import_lines(0,
+                   "{'platform': 'x', 'conversation_id': 'c', 'message_id': 'm%d', 'role': "
+                   "'assistant', 'text': 't', 'target': {'kind': 'exec', 'id': 'bad'}}\n",
+                   i);
+    char message[8];
+    snprintf(message, sizeof message, "m%d", i);
+    t_do(0, "renew", "x:c", "--payload", "go on", "--message", message);
+    r_wait_status(message, "failed", 10000);
+  }
+  T_UNTIL(20000, says("logs/renewal/notified"), "that it failed is not kept, which is no test");
+  t_do(0, "forget", "m2", "--yes");
+  T_UNTIL(10000, !says("logs/renewal/notified"), "what is to be told has it");
+  T_CHECK(!says("logs/renewd.log"), "renewd's log has it");
+  struct t_result r = t_convkeep("status", "--json");
+  T_CHECK(!strstr(r.out, "key is 4711"), "status has it: %s", r.out);
+  t_result_free(&r);
+  t_do(0, "forget", "x:c", "--yes");
+  T_UNTIL(10000, !strstr(t_read_file("logs/renewal/notified", NULL), "x:c"), "it is kept");
+}

@@ -2,6 +2,7 @@
 #include "renewd/core/notices.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct renew_notices n;
@@ -26,6 +27,34 @@ static void failed(const char *conversation, const char *reason) {
 
 static void stopped(const char *reason, int64_t tell_at) {
   renew_notices_stands(&n, "stopped", CK_LIT("c"), CK_LIT("j"), ck_str_of(reason), 1, tell_at);
+}
+
+static void told(const char *kind, const char *job, const char *reason, bool stands) {
+  char digest[33];
+  ck_hash_id(digest, &(struct ck_str){reason, strlen(reason)}, 1);
+  renew_notices_told(&n, kind, CK_LIT("c"), ck_str_of(job), ck_str_of(digest), stands);
+}
+
+static struct {
+  size_t count;
+  char words[200];
+} known;
+
+static void look_at(void *self, struct renew_node *node) {
+  const struct renew_notice *one = (const struct renew_notice *)node;
+  size_t used = strlen(known.words);
+  (void)self;
+  known.count++;
+  snprintf(known.words + used, sizeof known.words - used, "%s%s", one->node.id,
+           one->reason ? one->reason : "");
+}
+
+/* So many are known, and nothing that is kept of them has these words. */
+static void kept(size_t count, const char * not ) {
+  memset(&known, 0, sizeof known);
+  renew_index_each(&n.all, look_at, NULL);
+  cr_expect_eq(known.count, count, "%zu are known", known.count);
+  cr_expect_null(strstr(known.words, not ), "%s", known.words);
 }
 
 Test(renewd_notices, each_is_told_once, .fini = end) {
@@ -94,8 +123,8 @@ Test(renewd_notices, a_client_has_time, .fini = end) {
 }
 
 Test(renewd_notices, what_another_run_has_told_is_not_told_again, .fini = end) {
-  renew_notices_told(&n, "failed", CK_LIT("c"), CK_LIT("j"), CK_LIT("no"), false);
-  renew_notices_told(&n, "stopped", CK_LIT("c"), CK_LIT("j"), CK_LIT("a question"), true);
+  told("failed", "j", "no", false);
+  told("stopped", "j", "a question", true);
   failed("c", "no");
   stopped("a question", 0);
   cr_expect_eq(renew_notices_due(&n, 0), 0);
@@ -103,7 +132,7 @@ Test(renewd_notices, what_another_run_has_told_is_not_told_again, .fini = end) {
 
 /* The next question in the same words, before it was seen that the first is answered. */
 Test(renewd_notices, of_another_job_is_news, .fini = end) {
-  renew_notices_told(&n, "stopped", CK_LIT("c"), CK_LIT("former"), CK_LIT("a question"), true);
+  told("stopped", "former", "a question", true);
   stopped("a question", 0);
   cr_expect_eq(renew_notices_due(&n, 0), 1);
 }
@@ -137,7 +166,7 @@ Test(renewd_notices, what_a_pause_hides_is_not_over, .fini = end) {
 Test(renewd_notices, the_end_of_what_was_told_is_kept, .fini = end) {
   stopped("a question", 60000);
   for (int i = 0; i < 10; i++) cr_expect_not(sweep(), "nobody was told");
-  renew_notices_told(&n, "stopped", CK_LIT("c"), CK_LIT("j"), CK_LIT("a question"), true);
+  told("stopped", "j", "a question", true);
   for (int i = 0; i < RENEW_NOTICES_MISSED; i++) cr_expect_not(sweep());
   cr_expect(sweep());
 }
@@ -154,4 +183,32 @@ Test(renewd_notices, a_minute_is_a_minute, .fini = end) {
   renew_notices_said_at(&n, 9000000, 1000, 5000);
   failed("a", "no");
   cr_expect_eq(renew_notices_due(&n, 65000), 1);
+}
+
+/* What a target has said is not kept longer than it takes to tell it. */
+Test(renewd_notices, of_what_was_told_no_words_are_kept, .fini = end) {
+  failed("c", "my key is 7");
+  stopped("so is 7", 0);
+  cr_expect_eq(renew_notices_due(&n, 0), 2);
+  renew_notices_sent(&n, false, 0);
+  cr_expect_eq(renew_notices_due(&n, 60000), 2);
+  renew_notices_sent(&n, true, 60000);
+  kept(2, "is 7");
+  failed("c", "my key is 7");
+  stopped("so is 7", 0);
+  cr_expect_eq(renew_notices_due(&n, 120000), 0);
+  kept(2, "is 7");
+}
+
+Test(renewd_notices, what_was_forgotten, .fini = end) {
+  failed("c", "my key is 7"); /* at 1 */
+  cr_expect_not(renew_notices_forget(&n, CK_LIT("other"), 5));
+  cr_expect_not(renew_notices_forget(&n, CK_LIT(""), 0), "a message, before that");
+  cr_expect(renew_notices_forget(&n, CK_LIT(""), 5));
+  kept(1, "is 7");
+  cr_expect_eq(renew_notices_due(&n, 0), 1, "that it failed is told all the same");
+  cr_expect(renew_notices_forget(&n, CK_LIT("j"), 5), "it is in the message under way");
+  renew_notices_sent(&n, false, 0);
+  cr_expect(renew_notices_forget(&n, CK_LIT("j"), 5));
+  kept(0, "is 7");
 }
