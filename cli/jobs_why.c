@@ -172,6 +172,12 @@ static void print_why(const struct cli_job *j, const struct known *k, const json
     ck_buf_text(&b, "\n");
   }
   if (strcmp(j->status, "pending") == 0) add_waiting(&b, j, k, now);
+  bool running = strcmp(j->status, "running") == 0;
+  if (running) {
+    ck_buf_text(&b, "under way: its attempt began ");
+    cli_relative_text(&b, cli_member_int(j->row, "last_attempt_at", now), now);
+    ck_buf_text(&b, "\n");
+  }
   const json_t *held = cli_held(k->info, j->id);
   if (strcmp(cli_member(held, "state"), "offered") == 0) {
     ck_buf_text(&b, "client: ");
@@ -187,7 +193,7 @@ static void print_why(const struct cli_job *j, const struct known *k, const json
   cli_print(&b);
   ck_buf_free(&b);
   if (json_array_size(lines) == 0) {
-    puts("no attempt yet");
+    if (!running) puts("no attempt yet");
     return;
   }
   puts("");

@@ -173,6 +173,13 @@ static void check_unknown(const char *error) {
 /* A planned stop writes the end of the attempt before it is over. */
 T_STORY(renewal, a_stop_ends_a_command, 60) {
   begin_long_command();
+  json_t *job = r_job_of("m1");
+  struct t_result why = t_convkeep("jobs", "why", t_text_at(job, "job_id"));
+  T_CHECK(strstr(why.out, ": running, attempt 1 of 3\nunder way: its attempt began ") &&
+              !strstr(why.out, "no attempt"),
+          "while it runs, `why` says %s%s", why.out, why.err);
+  t_result_free(&why);
+  json_decref(job);
   t_down();
   wait_until_both_are_gone();
   t_up();
