@@ -75,6 +75,7 @@ PRELOAD  := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/%.so, \
                        $(wildcard tests/fault/preload/*.c))
 PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) \
             $(patsubst tests/d1/peer/%.c,$(BUILD)/tests/%,$(wildcard tests/d1/peer/*.c))
+PROMTOOL := build/promtool
 SUITES   := rooms make $(CRITERIA) browser sim mutants $(if $(FUZZERS),fuzz) \
             $(if $(wildcard tests/compose/run.sh),compose)
 
@@ -195,6 +196,10 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/d1/peer/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@
 
+# Prometheus' own tool, for the test of /metrics; all builds share it. It stays until `make clean`.
+$(PROMTOOL):
+	@tools/promtool.sh $@
+
 # ── for people ────────────────────────────────────────────────────────────────────────────────────
 
 deps:
@@ -211,12 +216,14 @@ run:
 # Compiles the measurements too: they are run less often than the code that they call changes.
 test:
 	@tools/deps.sh run test $(filter browser fuzz compose,$(SUITES))
-	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(BENCHES) $(if $(FUZZERS),fuzzers)
+	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(PROMTOOL) $(BENCHES) \
+	    $(if $(FUZZERS),fuzzers)
 	@CONVKEEP_FAULT=short tests/run.sh $(BUILD) $(SUITES)
 
 # Some suites: make suites SUITES='unit flow'
 suites:
-	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(if $(filter fuzz,$(SUITES)),fuzzers)
+	@$(MAKE) $(QUIET) $(PARALLEL) all $(TESTS) $(PEER) $(if $(filter web,$(SUITES)),$(PROMTOOL)) \
+	    $(if $(filter fuzz,$(SUITES)),fuzzers)
 	@tests/run.sh $(BUILD) $(SUITES)
 
 # Plants faults one after another, and names those that no test notices.
