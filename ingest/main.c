@@ -67,6 +67,9 @@ static void info(void *self, struct ck_buf *out) {
   ck_pair_text(&m, "producer", ingest_spool_producer(g->spool));
   ck_pair_bool(&m, "disk_full", g->acceptor.full);
   ck_pair_text(&m, "last_error", g->acceptor.last_error);
+  struct ck_map times = ck_pair_map(&m, "times");
+  ck_pair_histogram(&times, "fsync", ingest_spool_syncs(g->spool));
+  ck_map_close(&times);
   ck_pair_name(&m, "notes");
   ingest_notes_encode(out, &g->acceptor.notes);
   ck_pair_name(&m, "watch");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/clock.h"
 #include "proto/crc32c.h"
 #include "proto/log.h"
 
@@ -35,7 +36,8 @@ struct paged {
   sqlite3_io_methods methods;
   const sqlite3_io_methods *real;
   const char *path;
-  sqlite3_file *database; /* of a WAL */
+  sqlite3_file *database;     /* of a WAL */
+  struct ck_histogram *syncs; /* where the time of each is noted; NULL: nowhere */
   enum { UNKNOWN, PLAIN, MAPPED } pages;
   enum { UNREAD, OPEN, SEALED } seals;
   bool strict, guarded;
@@ -245,6 +247,14 @@ static int read_frame(sqlite3_file *file, void *to, int n, sqlite3_int64 at) {
   return paged_of(w->database)->strict ? SQLITE_CORRUPT : rc;
 }
 
+static int sync_file(sqlite3_file *file, int flags) {
+  struct paged *w = paged_of(file);
+  int64_t began = ck_mono_us();
+  int rc = w->real->xSync(file, flags);
+  ck_histogram_note(w->syncs, ck_mono_us() - began);
+  return rc;
+}
+
 static int control(sqlite3_file *file, int op, void *arg) {
   struct paged *w = paged_of(file);
   if (op == CONTROL_STRICT) return w->strict = true, SQLITE_OK;
@@ -255,13 +265,38 @@ static int control(sqlite3_file *file, int op, void *arg) {
   return SQLITE_OK;
 }
 
+static struct {
+  const char *name;
+  struct ck_histogram *database, *wal;
+} timed;
+
+void ck_sqlite_pages_time(const char *name, struct ck_histogram *database,
+                          struct ck_histogram *wal) {
+  timed.name = name;
+  timed.database = database;
+  timed.wal = wal;
+}
+
+/* Where the syncs of this file are noted; NULL: nowhere. */
+static struct ck_histogram *syncs_of(const char *path, bool wal) {
+  const char *name = name_of(path);
+  size_t n = timed.name ? strlen(timed.name) : 0;
+  if (!timed.name || strncmp(name, timed.name, n) != 0 || strcmp(name + n, wal ? "-wal" : "") != 0)
+    return NULL;
+  return wal ? timed.wal : timed.database;
+}
+
 static int open_file(sqlite3_vfs *v, const char *path, sqlite3_file *file, int flags, int *out) {
   (void)v;
   int rc = under->xOpen(under, path, file, flags, out);
   if (rc != SQLITE_OK || !file->pMethods || !(flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)))
     return rc;
   struct paged *w = paged_of(file);
-  *w = (struct paged){.methods = *file->pMethods, .real = file->pMethods, .path = path};
+  *w = (struct paged){.methods = *file->pMethods,
+                      .real = file->pMethods,
+                      .path = path,
+                      .syncs = syncs_of(path, flags & SQLITE_OPEN_WAL)};
+  if (w->syncs) w->methods.xSync = sync_file;
   if (flags & SQLITE_OPEN_WAL) {
     w->database = sqlite3_database_file_object(path);
     w->methods.xRead = read_frame;

@@ -31,11 +31,18 @@
 #include <stdint.h>
 
 #include "proto/error.h"
+#include "proto/histogram.h"
 
 /* Registers the VFS, on top of what is SQLite's default VFS at this call. Returns its name for
  * sqlite3_open_v2. The first call, and one after the default VFS has changed, must be by one thread
  * alone, while no other opens a file with it. */
 const char *ck_sqlite_pages_vfs(void);
+
+/* Notes how long each fsync takes of files of this name, without folders, and of their WALs, that
+ * are opened from now on. They stay in use until the last of these is closed. Name NULL: of none.
+ * By one thread alone, while no other opens a file with the VFS. */
+void ck_sqlite_pages_time(const char *name, struct ck_histogram *database,
+                          struct ck_histogram *wal);
 
 /* Asks SQLite for the seals' room in the database "main" of a connection that has run nothing yet.
  * It is given to a file that is empty, and to any by its next VACUUM. */

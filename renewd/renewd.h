@@ -12,6 +12,7 @@
 
 #include "proto/clock.h"
 #include "proto/follow.h"
+#include "proto/histogram.h"
 #include "renewd/attempts.h"
 #include "renewd/channel.h"
 #include "renewd/core/core.h"
@@ -33,11 +34,12 @@ struct renewd {
   struct renew_log *log;           /* of attempts */
   struct renew_launcher *launcher; /* NULL: no renew.exec.NAME is set */
   struct renew_channels channels;
-  struct renew_sending *sending; /* the deliveries under way */
-  bool connected;                /* as the core was told */
-  bool live;                     /* as it was told */
-  struct ck_buf held;            /* the report's part about jobs that are due and do not go */
-  int64_t held_at;               /* boot: when to look at them again */
+  struct renew_sending *sending;  /* the deliveries under way */
+  struct ck_histogram deliveries; /* how long they took, from SEND to RESULT */
+  bool connected;                 /* as the core was told */
+  bool live;                      /* as it was told */
+  struct ck_buf held;             /* the report's part about jobs that are due and do not go */
+  int64_t held_at;                /* boot: when to look at them again */
   int64_t ahead; /* of `plan`: how far the core's clocks are ahead of the real ones */
   int follow_wait, outcomes_wait, queries_wait; /* ms until the next step of each; -1: no limit */
   int64_t stop_by, report_at;                   /* boot time; stop_by 0: it was not asked to stop */

@@ -139,6 +139,9 @@ void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
   ck_pair_uint(&m, "undecided", renew_core_undecided(&r->core));
   const char *log = renew_log_problem(r->log);
   ck_pair_text_or_nil(&m, "last_error", *log ? log : r->core.last_error);
+  struct ck_map times = ck_pair_map(&m, "times");
+  ck_pair_histogram(&times, "delivery", &r->deliveries);
+  ck_map_close(&times);
   renew_notify_report(r->notify, &m);
   put_all_declined(&m, &r->core);
   put_all_limits(&m, &r->core);

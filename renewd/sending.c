@@ -8,9 +8,12 @@ struct renew_sending {
   uint64_t ticket;
   const struct renew_channel *channel;
   void *delivery;
+  int64_t began; /* ck_mono_us */
 };
 
-static void has_result(struct renewd *r, uint64_t ticket, const struct renew_result *result) {
+static void has_result(struct renewd *r, uint64_t ticket, int64_t began,
+                       const struct renew_result *result) {
+  ck_histogram_note(&r->deliveries, ck_mono_us() - began);
   renew_happens(r, &(struct renew_event){RENEW_RESULT, ticket, {.result = result}});
 }
 
@@ -27,6 +30,7 @@ static void *start(struct renewd *r, const struct renew_channel *c,
 void renew_sending_begin(struct renewd *r, const struct renew_effect *send) {
   struct renew_target target;
   struct renew_result result;
+  int64_t began = ck_mono_us();
   char *job_id = ck_str_dup(send->as.send.job_id);
   renew_target_parse(&target, send->as.send.snapshot, NULL);
   const struct renew_channel *c = renew_channel_of(&target); /* it is served, so there is one */
@@ -35,10 +39,10 @@ void renew_sending_begin(struct renewd *r, const struct renew_effect *send) {
       &result);
   if (delivery) {
     struct renew_sending *s = ck_zalloc(sizeof *s);
-    *s = (struct renew_sending){r->sending, send->ticket, c, delivery};
+    *s = (struct renew_sending){r->sending, send->ticket, c, delivery, began};
     r->sending = s;
   } else {
-    has_result(r, send->ticket, &result);
+    has_result(r, send->ticket, began, &result);
   }
   renew_target_free(&target);
   free(job_id);
@@ -56,7 +60,7 @@ void renew_sending_step(struct renewd *r) {
       continue;
     }
     *at = s->next;
-    has_result(r, s->ticket, &result);
+    has_result(r, s->ticket, s->began, &result);
     free(s);
   }
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "proto/error.h"
+#include "proto/histogram.h"
 #include "proto/settings.h"
 #include "proto/text.h"
 #include "store/pace.h"
@@ -50,7 +51,9 @@ struct context {
   _Atomic bool forgetting;   /* the disk still has what was forgotten: the WAL, or a file */
   _Atomic uint64_t rejected; /* frames that could not be decoded */
   _Atomic bool stop;         /* the threads are to end */
-  pthread_mutex_t lock;      /* of trouble[] */
+  struct ck_histogram sync_wal, sync_database; /* how long the fsyncs of these take */
+  struct ck_histogram commits; /* from applying to the receipts, of commits with changesets */
+  pthread_mutex_t lock;        /* of trouble[] */
   struct trouble trouble[TROUBLES];
   int wake[WAKES]; /* eventfds */
 };

@@ -129,6 +129,7 @@ static int open_database(struct store *s, struct ck_err *err) {
   /* SQLite's memory statistics are not used, and cost a lock at every allocation. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   struct ck_err lost = {{0}};
+  ck_sqlite_pages_time(DB_FILE, &s->context.sync_database, &s->context.sync_wal);
   wal_mend(&lost);
   if (db_open_writer(&s->db, store_migrations, (int)ck_set_int(s->settings, CK_SET_STORE_CACHE),
                      err) ||
@@ -137,9 +138,7 @@ static int open_database(struct store *s, struct ck_err *err) {
       db_head(s->db, &head, err) || begin_run(s, head, err) || end_runs(s, head, err))
     return -1;
   if (!(s->checkpoint = checkpoint_new(s->db, CHECKPOINT_PAGES, err)) ||
-      checkpoint_start(s->checkpoint, err))
-    return -1;
-  if (!(s->system = system_new(s->db, err)) ||
+      checkpoint_start(s->checkpoint, err) || !(s->system = system_new(s->db, err)) ||
       !(s->context.mirrors = mirrors_open(s->db, s->settings, head, err)))
     return -1;
   atomic_store(&s->context.head, head);

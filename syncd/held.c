@@ -50,6 +50,17 @@ void sync_held_said(struct sync_pipeline *p) {
   for (struct sync_batch *batch; (batch = sync_pipeline_returned(p));) sync_pipeline_drop(batch);
 }
 
+void sync_paused_list(struct ck_buf *b, const struct sync_pipeline *p) {
+  uint32_t n = 0;
+  size_t opened = ck_open_array(b);
+  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
+    if (!p->table_again[t]) continue;
+    ck_put_text(b, ck_tables[t].name);
+    ++n;
+  }
+  ck_close_array(b, opened, n);
+}
+
 void sync_hold_pair(struct ck_map *m, const struct sync_hold *h) {
   int64_t left = h->until - ck_boot_ms();
   if (left <= 0) {

@@ -17,6 +17,9 @@ void sync_held_said(struct sync_pipeline *p);
 /* Appends only the list `held`; the report shows it too. */
 void sync_held_list(struct ck_buf *b, const struct sync_pipeline *p);
 
+/* Appends the list of the tables that are paused, for the report. */
+void sync_paused_list(struct ck_buf *b, const struct sync_pipeline *p);
+
 /* Adds `hold` to the report: {class, reason, until}, by the clock on the wall; nil if it is
  * over. */
 void sync_hold_pair(struct ck_map *m, const struct sync_hold *h);

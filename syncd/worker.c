@@ -10,6 +10,7 @@
 #include "proto/calendar.h"
 #include "proto/clock.h"
 #include "proto/doors.h"
+#include "proto/histogram.h"
 #include "proto/hostname.h"
 #include "proto/log.h"
 #include "proto/map.h"
@@ -58,7 +59,9 @@ struct worker {
   int64_t complained_at;
   struct spent {
     uint64_t requests, rows, written;
-  } spent, told; /* since the start; the part of it that the store has been told */
+  } spent, told;                /* since the start; the part of it that the store has been told */
+  struct ck_histogram requests; /* how long the sink's answers took */
+  int64_t asked_at;             /* ck_mono_us: when it got the request that is under way */
   struct ck_buf out;
 };
 
@@ -85,17 +88,6 @@ static void must_be_set(struct worker *w, const char *what) {
   ck_log(CK_ERROR, w->id, "sink_stopped", "reason=%s", ck_quotedz(what));
 }
 
-static void put_paused(struct ck_buf *b, const struct sync_pipeline *p) {
-  uint32_t n = 0;
-  size_t opened = ck_open_array(b);
-  for (enum ck_table t = 0; t < CK_TABLES; ++t) {
-    if (!p->table_again[t]) continue;
-    ck_put_text(b, ck_tables[t].name);
-    ++n;
-  }
-  ck_close_array(b, opened, n);
-}
-
 static void put_info(struct ck_buf *b, const struct worker *w) {
   struct ck_map m = ck_map_open(b);
   ck_pair_text(&m, "sink", w->sink->name);
@@ -107,13 +99,16 @@ static void put_info(struct ck_buf *b, const struct worker *w) {
   ck_pair_uint(&m, "written", w->spent.written);
   ck_pair_uint(&m, "parked", w->reported_parked);
   ck_pair_name(&m, "paused");
-  put_paused(b, &w->pipeline);
+  sync_paused_list(b, &w->pipeline);
   sync_hold_pair(&m, &w->pipeline.held);
   if (w->rate_left < 0)
     ck_pair_nil(&m, "left");
   else
     ck_pair_int(&m, "left", w->rate_left);
   ck_pair_text(&m, "last_error", w->pipeline.last_error);
+  struct ck_map times = ck_pair_map(&m, "times");
+  ck_pair_histogram(&times, "request", &w->requests);
+  ck_map_close(&times);
   ck_map_close(&m);
 }
 
@@ -352,6 +347,7 @@ static void step(struct worker *w) {
   struct sync_answer a;
   size_t rows = w->pipeline.sent ? w->pipeline.sent->n : 0;
   if (!w->sink->step(w->sink_self, &a)) return;
+  ck_histogram_note(&w->requests, ck_mono_us() - w->asked_at);
   if (w->witness.asking)
     witness_read(w, &a);
   else if (w->probing)
@@ -366,6 +362,7 @@ static bool sink_is_busy(const struct worker *w) {
 
 static void begin(struct worker *w) {
   int64_t now = ck_boot_ms();
+  w->asked_at = ck_mono_us();
   if (w->stopping_at || !sync_demand_may_send(&w->demand, now)) return;
   if (may_ask_witness(w, now)) {
     ask_witness(w);

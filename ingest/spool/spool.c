@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ingest/spool/spool_internal.h"
+#include "proto/clock.h"
 #include "proto/file.h"
 #include "proto/log.h"
 #include "proto/places.h"
@@ -170,7 +171,9 @@ enum ingest_sync ingest_spool_sync(struct ingest_spool *s, struct ck_err *err) {
   if (full && spool_roll(s, s->batch_first))
     return sync_failed(s, "cannot make a new segment", errno, err);
   if (write_batch(s)) return sync_failed(s, "cannot write", errno, err);
+  int64_t began = ck_mono_us();
   if (fdatasync(s->active)) return sync_failed(s, "cannot sync", errno, err);
+  ck_histogram_note(&s->syncs, ck_mono_us() - began);
   newest(s)->size += s->batch.len;
   newest(s)->last = s->batch_last;
   ck_buf_clear(&s->batch);
@@ -191,6 +194,7 @@ uint64_t ingest_spool_bytes(const struct ingest_spool *s) {
   return bytes;
 }
 
+const struct ck_histogram *ingest_spool_syncs(const struct ingest_spool *s) { return &s->syncs; }
 bool ingest_spool_broken(const struct ingest_spool *s) { return s->broken; }
 const char *ingest_spool_producer(const struct ingest_spool *s) { return s->producer; }
 

@@ -17,6 +17,7 @@
 #ifndef INGEST_SPOOL_SPOOL_H
 #define INGEST_SPOOL_SPOOL_H
 
+#include "proto/histogram.h"
 #include "proto/push.h"
 
 /* A changeset in its frame must fit through any door. */
@@ -58,6 +59,8 @@ uint64_t ingest_spool_pending(const struct ingest_spool *spool);
 uint64_t ingest_spool_bytes(const struct ingest_spool *spool);
 /* The last number that is durable. */
 uint64_t ingest_spool_durable(const struct ingest_spool *spool);
+/* How long making a batch durable took: the fdatasync alone. */
+const struct ck_histogram *ingest_spool_syncs(const struct ingest_spool *s);
 /* True if a segment could not be read back: end the process, and the next start moves it to
  * damaged/. */
 bool ingest_spool_broken(const struct ingest_spool *spool);

@@ -40,6 +40,7 @@ struct ingest_spool {
   bool unsent;       /* spool/unsent exists */
   bool broken;
   struct ck_counts counts; /* that came last */
+  struct ck_histogram syncs;
   /* reading back */
   int reading;          /* file of the segment that is read; -1: none */
   uint64_t read_first;  /* its first number */

@@ -128,12 +128,21 @@ static void list_daemon(void *self, const struct report_view *v) {
   ++g->daemons;
 }
 
+static void put_times(struct ck_map *m, const struct context *context) {
+  struct ck_map times = ck_pair_map(m, "times");
+  ck_pair_histogram(&times, "fsync_wal", &context->sync_wal);
+  ck_pair_histogram(&times, "fsync_database", &context->sync_database);
+  ck_pair_histogram(&times, "commit", &context->commits);
+  ck_map_close(&times);
+}
+
 /* The store's own trouble, in the form of the other daemons' reports. */
 static void put_own_info(struct ck_buf *info, struct context *context) {
   struct trouble t = context_newest_trouble(context);
   struct ck_map m = ck_map_open(info);
   ck_pair_text(&m, "last_error", t.reason.text);
   ck_pair_int(&m, "last_error_at", t.at);
+  put_times(&m, context);
   ck_map_close(&m);
 }
 

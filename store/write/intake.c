@@ -169,8 +169,7 @@ static void note_commit(struct intake *i, uint64_t before) {
     if (ended) lag_ended(m->lag, leases_cursor(m->leases), now);
     if (head != before) lag_commit(m->lag, head, now);
   }
-  if (head == before) return;
-  atomic_store(&i->parts.context->head, head);
+  if (head != before) atomic_store(&i->parts.context->head, head);
 }
 
 static size_t news(struct entry *const *changes, size_t n) {
@@ -239,7 +238,7 @@ static int commit(struct intake *i, size_t from, size_t to, bool forgets) {
   struct ck_err err = {{0}};
   bool constraint = false, damaged = apply_met_damage(i->parts.apply);
   uint64_t before = apply_head(i->parts.apply);
-  int64_t now = ck_now_ms();
+  int64_t now = ck_now_ms(), began = ck_mono_us();
   int rc = apply_begin(i->parts.apply, &err);
   if (rc == 0)
     rc = forgets ? apply_forget_piece(i->parts.apply, now, &err)
@@ -265,6 +264,7 @@ static int commit(struct intake *i, size_t from, size_t to, bool forgets) {
   note_commit(i, before);
   publish_deliveries(i);
   send_receipts(i); /* before the changes: producers wait for them */
+  if (to > from) ck_histogram_note(&i->parts.context->commits, ck_mono_us() - began);
   publish_changes(i, before);
   wake_readers(i, before);
   return 0;

@@ -34,6 +34,29 @@ static bool ends(const char *s, const char *with) {
   return n >= m && strcmp(s + n - m, with) == 0;
 }
 
+/* The sum of all samples of a metric that have this among their labels. */
+static double sum_of(const char *text, const char *metric, const char *labels) {
+  size_t n = strlen(metric);
+  double sum = 0;
+  for (const char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+    const char *end = strchr(line, '}'), *at = strstr(line, labels);
+    if (strncmp(line, metric, n) == 0 && line[n] == '{' && end && at && at < end)
+      sum += strtod(end + 1, NULL);
+  }
+  return sum;
+}
+
+/* What a histogram counts: its samples are there, and the last range has all of them. */
+static double times_of(const char *text, const char *name, const char *labels) {
+  char *count = ck_sprintf("convkeep_%s_count", name),
+       *bucket = ck_sprintf("convkeep_%s_bucket", name),
+       *all = ck_sprintf("%s,le=\"+Inf\"", labels);
+  double n = sum_of(text, count, labels);
+  T_CHECK(sum_of(text, bucket, all) == n, "%s{%s}: the ranges do not have %g", name, labels, n);
+  free(count), free(bucket), free(all);
+  return n;
+}
+
 /* HELP, then TYPE, then samples of that name; a counter, and nothing else, ends in _total. */
 static void check_format(const char *text) {
   char *copy = ck_strdup(text), *rest = copy, name[100] = "", type[20] = "", is[200];
@@ -85,6 +108,28 @@ T_STORY(web_metrics, are_those_of_the_ring, 60) {
                              "route=\"/v1/status\",le=\"+Inf\"}") == 1,
           "the request is not counted: %s", text);
   free(text);
+}
+
+/* Each daemon's own times come with its next report, a second after the last one at most. */
+T_STORY(web_metrics, have_how_long_things_take, 60) {
+  static const char *const times[][2] = {{"fsync_duration_seconds", "of=\"spool\""},
+                                         {"fsync_duration_seconds", "of=\"wal\""},
+                                         {"commit_duration_seconds", "id=\"store\""},
+                                         {"mirror_request_duration_seconds", "sink=\"sqlite\""}};
+  t_up();
+  token = t_token("reader", "read");
+  t_import_lines(0, "{'platform': 'x', 'text': 'said', 'role': 'user', 'observed_at': 1}\n");
+  t_settle(10000);
+  for (size_t i = 0; i < sizeof times / sizeof *times; ++i) {
+    double n = 0;
+    for (int64_t end = ck_boot_ms() + 20000; n < 1 && ck_boot_ms() < end; usleep(50000)) {
+      char *text = metrics();
+      check_format(text);
+      n = times_of(text, times[i][0], times[i][1]);
+      free(text);
+    }
+    T_CHECK(n >= 1, "nothing is said of %s{%s}", times[i][0], times[i][1]);
+  }
 }
 
 /* Without a store there is what webd knows itself. */

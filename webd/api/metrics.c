@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/json.h"
 
@@ -86,6 +87,9 @@ static const struct metric metrics[] = {
     {"originals_bytes", "gauge", "Their size, uncompressed.", "originals", NULL, "bytes", 0},
     {"originals_waiting", "gauge", "Conversations and blocks that are to be packed.", "originals",
      NULL, "waiting", 0},
+    {"damaged_pages", "gauge", "Pages of artifact.db that were read and are not as written.", NULL,
+     NULL, "damaged", 0},
+    {"jobs_due", "gauge", "Pending jobs whose time has come.", "jobs", NULL, "due", 0},
     {"job_lateness_seconds", "gauge", "How long the first of the pending jobs has been overdue.",
      "jobs", NULL, "lateness", 1e-3},
     {"mirror_behind_seconds", "gauge", "Age of the oldest change that is not mirrored.", "sync",
@@ -164,7 +168,8 @@ static void put_producers(struct ck_buf *b, const json_t *status) {
   }
 }
 
-/* Of each the name and the id: of one name there may be several. */
+/* ---- what the daemons report; of one name there may be several, so each has its id ---- */
+
 static void put_daemons(struct ck_buf *b, const json_t *status) {
   static const struct {
     const char *metric, *help, *member;
@@ -180,6 +185,86 @@ static void put_daemons(struct ck_buf *b, const json_t *status) {
       label(b, ",", "id", text_at(daemon, "id"));
       ck_buf_printf(b, "} %.3f\n", json_number_value(at(daemon, all[i].member)) / 1000);
     }
+  }
+}
+
+static void put_counters(struct ck_buf *b, const json_t *status) {
+  static const struct {
+    const char *metric, *help, *daemon, *member;
+  } all[] = {
+      {"ingest_refused_total", "Changesets of ingest that the store has refused.", "ingest",
+       "refused"},
+      {"ingest_rejected_total", "Inputs that ingest could not accept.", "ingest", "rejected"},
+      {"ingest_unknown_names_total", "Names in observations that ingest does not know.", "ingest",
+       "unknown_names"},
+      {"syncd_requests_total", "Requests to the sink.", "syncd", "requests"},
+      {"syncd_rows_total", "Rows that were mirrored.", "syncd", "rows"},
+  };
+  for (size_t i = 0; i < sizeof all / sizeof *all; ++i) {
+    size_t k;
+    const json_t *daemon;
+    head(b, all[i].metric, "counter", all[i].help);
+    json_array_foreach(at(status, "daemons"), k, daemon) {
+      const json_t *value = at(at(daemon, "info"), all[i].member);
+      if (strcmp(text_at(daemon, "name"), all[i].daemon) == 0 && json_is_number(value))
+        sample(b, all[i].metric, "id", text_at(daemon, "id"), json_number_value(value));
+    }
+  }
+}
+
+/* h: as ck_pair_histogram writes it; labels: at least one. */
+static void put_histogram(struct ck_buf *b, const char *metric, const char *labels,
+                          const json_t *h) {
+  size_t i;
+  const json_t *within;
+  double count = json_number_value(at(h, "count"));
+  json_array_foreach(at(h, "within"), i, within) {
+    ck_buf_printf(b, "convkeep_%s_bucket{%s,le=\"%g\"}", metric, labels,
+                  json_number_value(json_array_get(within, 0)) / 1e6);
+    put_number(b, json_number_value(json_array_get(within, 1)));
+  }
+  ck_buf_printf(b, "convkeep_%s_bucket{%s,le=\"+Inf\"}", metric, labels);
+  put_number(b, count);
+  ck_buf_printf(b, "convkeep_%s_sum{%s} %.6f\nconvkeep_%s_count{%s}", metric, labels,
+                json_number_value(at(h, "us")) / 1e6, metric, labels);
+  put_number(b, count);
+}
+
+/* A member of `times` of a daemon's report; of: the label that tells it from others of its
+ * metric. */
+static const struct timed {
+  const char *metric, *help, *daemon, *member, *of;
+} timed[] = {
+    {"fsync_duration_seconds", "How long an fsync took: of the spool, of artifact.db or its WAL.",
+     "ingest", "fsync", "spool"},
+    {"fsync_duration_seconds", NULL, "store", "fsync_wal", "wal"},
+    {"fsync_duration_seconds", NULL, "store", "fsync_database", "database"},
+    {"commit_duration_seconds", "How long the store took for a transaction, fsync included.",
+     "store", "commit", NULL},
+    {"mirror_request_duration_seconds", "How long a sink took for a request.", "syncd", "request",
+     NULL},
+    {"delivery_duration_seconds", "How long a follow-up took, from sending to its result.",
+     "renewd", "delivery", NULL},
+};
+
+static void put_timed(struct ck_buf *b, const struct timed *t, const json_t *daemon) {
+  const json_t *h = at(at(at(daemon, "info"), "times"), t->member);
+  struct ck_buf labels = {0};
+  if (!h || strcmp(text_at(daemon, "name"), t->daemon) != 0) return;
+  label(&labels, "", "id", text_at(daemon, "id"));
+  if (t->of) label(&labels, ",", "of", t->of);
+  if (strcmp(t->daemon, "syncd") == 0)
+    label(&labels, ",", "sink", text_at(at(daemon, "info"), "sink"));
+  put_histogram(b, t->metric, ck_buf_cstr(&labels), h);
+  ck_buf_free(&labels);
+}
+
+static void put_all_timed(struct ck_buf *b, const json_t *status) {
+  for (size_t i = 0; i < sizeof timed / sizeof *timed; ++i) {
+    size_t k;
+    const json_t *daemon;
+    if (timed[i].help) head(b, timed[i].metric, "histogram", timed[i].help);
+    json_array_foreach(at(status, "daemons"), k, daemon) put_timed(b, &timed[i], daemon);
   }
 }
 
@@ -202,31 +287,24 @@ static void put_served(struct ck_buf *b, const struct webd *w) {
     sample(b, "web_refused_total", "word", web_refusal_words[i], (double)n->refused[i]);
 }
 
-static void put_time(struct ck_buf *b, const struct web_time *t) {
-  static const char name[] = "convkeep_web_request_duration_seconds";
-  uint64_t sum = 0;
-  struct ck_buf labels = {0};
-  label(&labels, "", "method", web_method_names[t->route->method]);
-  label(&labels, ",", "route", t->route->path);
-  ck_buf_cstr(&labels);
-  for (int i = 0; i < WEB_TIMES; ++i) {
-    sum += t->within[i];
-    ck_buf_printf(b, "%s_bucket{%s,le=\"%g\"} %llu\n", name, labels.data,
-                  (double)web_times_us[i] / 1e6, (unsigned long long)sum);
-  }
-  ck_buf_printf(b, "%s_bucket{%s,le=\"+Inf\"} %llu\n", name, labels.data,
-                (unsigned long long)t->count);
-  ck_buf_printf(b, "%s_sum{%s} %.6f\n%s_count{%s} %llu\n", name, labels.data, (double)t->us / 1e6,
-                name, labels.data, (unsigned long long)t->count);
-  ck_buf_free(&labels);
-}
-
 static void put_times(struct ck_buf *b, const struct webd *w) {
+  static const char name[] = "web_request_duration_seconds";
   size_t n;
   const struct web_time *times = web_http_times(w->http, &n);
-  head(b, "web_request_duration_seconds", "histogram",
-       "From the head of a request to the head of its answer, by route.");
-  for (size_t i = 0; i < n; ++i) put_time(b, &times[i]);
+  head(b, name, "histogram", "From the head of a request to the head of its answer, by route.");
+  for (size_t i = 0; i < n; ++i) {
+    struct ck_buf labels = {0}, packed = {0};
+    label(&labels, "", "method", web_method_names[times[i].route->method]);
+    label(&labels, ",", "route", times[i].route->path);
+    struct ck_map m = ck_map_open(&packed);
+    ck_pair_histogram(&m, "took", &times[i].took);
+    ck_map_close(&m);
+    json_t *took = ck_json_of(ck_buf_view(&packed));
+    put_histogram(b, name, ck_buf_cstr(&labels), at(took, "took"));
+    json_decref(took);
+    ck_buf_free(&packed);
+    ck_buf_free(&labels);
+  }
 }
 
 /* ---- the answer ---- */
@@ -252,6 +330,8 @@ static void heard(void *self, const struct web_said *said) {
     put_alarms(&b, status);
     put_producers(&b, status);
     put_daemons(&b, status);
+    put_counters(&b, status);
+    put_all_timed(&b, status);
   }
   put_served(&b, a.webd);
   put_times(&b, a.webd);

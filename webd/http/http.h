@@ -19,6 +19,7 @@
 #include <jansson.h>
 
 #include "proto/daemon.h"
+#include "proto/histogram.h"
 #include "webd/guard/guard.h"
 
 struct web_http;
@@ -233,12 +234,9 @@ struct web_counts {
 const struct web_counts *web_http_counts(const struct web_http *h);
 
 /* How long the requests of a route took, from their heads to their answers. */
-#define WEB_TIMES 12
-extern const int64_t web_times_us[WEB_TIMES]; /* upper bounds, rising */
 struct web_time {
   const struct web_route *route;
-  uint64_t within[WEB_TIMES]; /* above the bound before; the rest is above all */
-  uint64_t count, us;
+  struct ck_histogram took;
 };
 /* Of those that have had a request; valid until the next step. */
 const struct web_time *web_http_times(const struct web_http *h, size_t *n);
