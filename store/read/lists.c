@@ -188,7 +188,7 @@ struct where {
   struct ck_buf last;   /* the row that the answer ends with, as order_keep has it */
   struct ck_buf bind;   /* struct ck_value, in the order of their numbers */
   int count, terms;
-  bool due;
+  bool due, nil; /* nil: the value that was bound last */
 };
 
 static const struct list *list_named(struct ck_str name) {
@@ -224,6 +224,7 @@ static int value_of(const struct ck_item *item, struct ck_value *v) {
 
 static void bind_later(struct where *w, struct ck_value v) {
   ck_buf_add(&w->bind, &v, sizeof v);
+  w->nil = v.state == CK_NULL;
   w->count++;
 }
 
@@ -298,10 +299,12 @@ static int add_other_term(struct where *w, const struct ck_filter *f, int values
                           struct ck_err *err) {
   if (values >= 0)
     return ck_fail(err, "query.filters: %s: wrong number of values", f->name);
-  else if (f->by == CK_BY_MOST)
-    ck_buf_printf(w->sql, "%s <= ?%d", f->column, w->count);
-  else if (f->by == CK_BY_LEAST)
-    ck_buf_printf(w->sql, "%s >= ?%d", f->column, w->count);
+  else if (f->by == CK_BY_MOST || f->by == CK_BY_LEAST)
+    ck_buf_printf(w->sql, "%s %s ?%d", f->column,
+                  f->by == CK_BY_LEAST ? ">="
+                  : w->nil             ? "IS"
+                                       : "<=",
+                  w->count);
   else if (f->by == CK_BY_BEGINNING)
     add_beginning(w, f->column);
   else if (f->by == CK_BY_WORDS)
@@ -310,7 +313,7 @@ static int add_other_term(struct where *w, const struct ck_filter *f, int values
     ck_buf_printf(w->sql, "%s %s ?%d", w->time, f->by == CK_BY_SINCE ? ">=" : "<", w->count);
   else
     ck_buf_printf(w->sql, "?%d IS NOT NULL", w->count);
-  w->due |= f->by == CK_BY_MOST;
+  w->due |= f->by == CK_BY_MOST && !w->nil;
   return 0;
 }
 

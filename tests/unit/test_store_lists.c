@@ -358,6 +358,7 @@ Test(lists, jobs) {
   expect("renewal_jobs", "{'next_attempt_at_max':30,'status':'pending'}", 0, 0, "j5 j2 j1");
   expect("renewal_jobs", "{'next_attempt_at_max':30,'status':'pending'}", 1, 1, "j2");
   expect("renewal_jobs", "{'next_attempt_at_max':19}", 0, 0, "");
+  expect("renewal_jobs", "{'next_attempt_at_max':null,'status':'pending'}", 0, 0, "j3");
   expect("renewal_jobs", "{'message_id':'m3'}", 0, 0, "j3");
   expect("renewal_jobs", "{'local_conversation_id':'c1','status':'done'}", 0, 0, "j4");
   expect("jobs", "{'job_id':'j5'}", 0, 0, "j5");
@@ -474,7 +475,9 @@ Test(lists, cursors_neither_repeat_nor_skip) {
                {"local_conversations", "{'sort':'created','title':'fish'}"},
                {"conversation_links", NULL},
                {"renewal_jobs", NULL},
-               {"renewal_jobs", "{'next_attempt_at_max':3}"}};
+               {"renewal_jobs", "{'next_attempt_at_max':3}"},
+               {"renewal_jobs", "{'next_attempt_at_max':null}"}};
+  static const char *const times[] = {"null", "1", "2", "3"};
   for (int i = 0; i < 60; ++i) {
     char id[16], text[200];
     snprintf(id, sizeof id, "m%02d", (i * 37) % 60);
@@ -485,8 +488,8 @@ Test(lists, cursors_neither_repeat_nor_skip) {
     sh_conversation(&s, id, text);
     snprintf(text, sizeof text,
              "{'job_id':'j%s','local_conversation_id':'%s','message_id':'m%s','payload':'x',"
-             "'status':'pending','created_at':%d,'next_attempt_at':%d}",
-             id + 1, id, id + 1, (int)sh_below(3), (int)sh_below(4));
+             "'status':'pending','created_at':%d,'next_attempt_at':%s}",
+             id + 1, id, id + 1, (int)sh_below(3), times[sh_below(4)]);
     cr_assert_eq(sh_write(&s, CK_JOBS, text), 'n', "%s", s.reason.text);
   }
   for (size_t i = 0; i < sizeof lists / sizeof *lists; ++i) {

@@ -116,6 +116,8 @@ static void put_waits(struct ck_buf *b, const struct page_state *s,
   } else if (words || e->reason.n) {
     page_put(b, "%.*s", PAGE_STR(words ? ck_str_of(words) : e->reason));
     put_until(b, s, e->until);
+  } else if (!ck_row_int(&e->row, CK_JOBS_NEXT_ATTEMPT_AT, 0)) {
+    ck_buf_text(b, "it has no time at which it is due: it waits until somebody sends it");
   } else {
     ck_buf_text(b, page_renewd(s).n ? "it is due, and goes at its turn" : "renewd is not running");
   }
@@ -309,9 +311,14 @@ void page_jobs_write(struct ck_buf *b, const struct page_jobs *page) {
   for (int i = 0; i < PAGE_JOBS_STATES; ++i)
     if (page->walks[i].want) put_state(b, page, (enum page_jobs_of)i);
   if (is_empty(page))
-    ck_buf_text(b, page_jobs_filtered(&page->filter)
-                       ? "<p class=\"nothing\">No follow-up is like that.</p>\n"
-                       : "<p class=\"nothing\">No follow-up waits, runs or has failed.</p>\n");
+    ck_buf_text(b,
+                page_jobs_filtered(&page->filter)
+                    ? "<p class=\"nothing\">No follow-up is like that.</p>\n"
+                    : "<p class=\"nothing\">No follow-up waits, runs or has failed.</p>\n"
+                      "<p class=\"note\">A follow-up is a message that convkeep sends for you when "
+                      "the assistant has answered: in each conversation whose page says "
+                      "<em>Automatic follow-ups</em>, or once, by <em>Send a follow-up "
+                      "now</em>.</p>\n");
   ck_buf_text(b, "</div>\n");
   page_end(b, &frame);
 }

@@ -1,6 +1,8 @@
 /* Jobs of one state, batch by batch: where they are listed depends on the state; see jobs.h.
  *
- *   waiting, failed, superseded, done    renewal_jobs
+ *   failed, superseded, done             renewal_jobs
+ *   waiting                              renewal_jobs: those that are due at a time, the soonest
+ *                                        first; then those that are not due
  *   unknown, running                     leases   ─► renewal_jobs by their ids
  *   stopped                              renewd's report ─► renewal_jobs by their ids */
 #include "webd/page/jobs.h"
@@ -10,6 +12,9 @@
 #include "proto/account.h"
 #include "proto/map.h"
 #include "proto/renewal.h"
+
+/* What walk->next begins with among those that are not due: no cursor begins so. */
+#define NOT_DUE "-"
 
 static void ask_batch(struct page_walk *walk);
 
@@ -27,12 +32,17 @@ static struct ck_str keep(struct page_walk *walk, struct ck_str text) {
 
 static void end(struct page_walk *walk, bool failed) { walk->done(walk->self, failed); }
 
+static bool is_not_due(const struct page_walk *walk) {
+  return walk->next && *walk->next == *NOT_DUE;
+}
+
 static void ask(struct page_walk *walk, const char *table, struct ck_buf *filters, unsigned limit,
                 bool goes_on, web_heard *heard) {
   const struct ck_query query = {.table = ck_str_of(table),
                                  .filters = ck_buf_view(filters),
                                  .limit = limit,
-                                 .cursor = ck_str_of(goes_on ? walk->next : NULL)};
+                                 .cursor =
+                                     ck_str_of(goes_on ? walk->next + is_not_due(walk) : NULL)};
   bool asked = page_ask(walk->w, walk->r, &query, heard, walk);
   ck_buf_free(filters);
   if (!asked) end(walk, true);
@@ -53,9 +63,12 @@ static void set_next(struct page_walk *walk, struct ck_str next) {
 
 /* ---- the end of a batch ---- */
 
+/* It does not end before it is known whether there are any that are not due, so that what goes on
+ * has something. */
 static void batch_done(struct page_walk *walk) {
   ++walk->batches;
-  if (walk->more && walk->count < walk->want && walk->batches < PAGE_WALK_BATCHES)
+  bool wanted = walk->count < walk->want || (walk->more && strcmp(walk->next, NOT_DUE) == 0);
+  if (walk->more && wanted && walk->batches < PAGE_WALK_BATCHES)
     ask_batch(walk);
   else
     end(walk, false);
@@ -201,6 +214,16 @@ static void batch_rows(struct page_walk *walk) {
   ask(walk, "local_conversations", &filters, 1000, false, heard_conversations);
 }
 
+/* After the last that is due, those that are not. */
+static void set_next_listed(struct page_walk *walk, struct ck_str cursor) {
+  struct ck_buf next = {0};
+  if (walk->state == PAGE_WAITING && is_not_due(walk) == (cursor.n > 0))
+    ck_buf_text(&next, NOT_DUE);
+  ck_buf_str(&next, cursor);
+  set_next(walk, ck_buf_view(&next));
+  ck_buf_free(&next);
+}
+
 static void heard_jobs(void *self, const struct web_said *said) {
   struct page_walk *walk = self;
   struct page_rows rows;
@@ -211,7 +234,7 @@ static void heard_jobs(void *self, const struct web_said *said) {
     page_row_of(&e.row, CK_JOBS, keep(walk, map));
     add(walk, e);
   }
-  set_next(walk, rows.cursor);
+  set_next_listed(walk, rows.cursor);
   batch_rows(walk);
 }
 
@@ -228,13 +251,18 @@ static void ask_listed(struct page_walk *walk) {
                                          [PAGE_DONE] = "done"};
   struct ck_buf filters = {0};
   struct ck_map m = ck_map_open(&filters);
+  bool not_due = walk->state == PAGE_WAITING && is_not_due(walk);
   ck_pair_text(&m, "status", statuses[walk->state]);
-  if (walk->state == PAGE_WAITING) ck_pair_int(&m, "next_attempt_at_max", INT64_MAX);
+  if (not_due)
+    ck_pair_nil(&m, "next_attempt_at_max");
+  else if (walk->state == PAGE_WAITING)
+    ck_pair_int(&m, "next_attempt_at_max", INT64_MAX);
   if (walk->state == PAGE_FAILED || walk->state == PAGE_SUPERSEDED)
     ck_pair_text(&m, "superseded", walk->state == PAGE_SUPERSEDED ? "yes" : "no");
   put_narrower(&m, walk);
   ck_map_close(&m);
-  ask(walk, "renewal_jobs", &filters, walk->batch, true, heard_jobs);
+  unsigned limit = not_due && walk->count >= walk->want ? 1 : walk->batch;
+  ask(walk, "renewal_jobs", &filters, limit, true, heard_jobs);
 }
 
 /* ---- those that are found by their ids ---- */
