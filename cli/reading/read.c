@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cli/reading/kept.h"
 #include "cli/reading/message.h"
 #include "cli/out.h"
 #include "cli/pager.h"
@@ -34,6 +35,8 @@ struct view {
   enum printed above;           /* what was printed last */
   struct render *render;        /* knows which results were shown with their calls */
   const struct ck_step *before; /* the last one that was taken */
+  json_t *kept;                 /* which files of its attachments are here (kept.h) */
+  int rc;                       /* of asking for these */
 };
 
 /* ---- which messages ---- */
@@ -120,6 +123,9 @@ static bool print(struct view *v) {
 static void put_message(struct view *v, const struct render_message *m) {
   bool folded = !v->style.full && render_is_aside(m);
   if (render_is_repeated(v->render, m) && !v->style.full) return;
+  json_decref(v->kept);
+  v->rc = cli_kept_of(v->c, m->attachments, &v->kept);
+  if (v->rc != CLI_GO_ON) return;
   gap(v, folded ? FOLDED : WHOLE);
   render_text_message(&v->out, m, &v->style);
 }
@@ -145,7 +151,7 @@ static bool take(void *self, const struct ck_step *step, json_t *message) {
   if (first && v->choice->reverse) put_missing(v, b);
   v->before = step;
   cli_message_free(&of);
-  return print(v);
+  return print(v) && v->rc == CLI_GO_ON;
 }
 
 static void begin_view(struct view *v) {
@@ -154,7 +160,9 @@ static void begin_view(struct view *v) {
                                    .full = v->choice->full,
                                    .colour = cli_colour(),
                                    .width = width ? width : WIDTH,
-                                   .has_tree = v->r->has_tree};
+                                   .has_tree = v->r->has_tree,
+                                   .attached = cli_is_kept,
+                                   .attached_self = &v->kept};
   v->render = render_new(RENDER_TEXT, &v->out, &v->style);
   if (v->choice->branch == 0 || v->r->count == 0) return;
   size_t n = ck_reading_along(v->r->order, v->choice->branch, &way);
@@ -168,6 +176,7 @@ static void end_view(struct view *v) {
   ck_buf_free(&v->out);
   render_free(&v->render);
   ck_leaving_free(&v->leaving);
+  json_decref(v->kept);
 }
 
 static int print_for_people(struct view *v, const json_t *conversation, const size_t *chosen,
@@ -179,6 +188,7 @@ static int print_for_people(struct view *v, const json_t *conversation, const si
   v->above = WHOLE;
   if (!v->choice->last && !v->choice->reverse) put_leaving(v, v->r->count);
   int rc = print(v) ? cli_reading_walk(v->c, v->r, chosen, count, take, v) : CLI_GO_ON;
+  if (rc == CLI_GO_ON) rc = v->rc;
   if (!v->choice->last && v->choice->reverse) put_leaving(v, v->r->count);
   end_view(v);
   cli_pager_end(&pager);
@@ -215,7 +225,7 @@ static int read_conversation(struct cli *c, const json_t *conversation, struct c
   size_t *chosen = NULL;
   int rc = cli_reading_load(c, conversation, &r);
   if (rc != CLI_GO_ON) return rc;
-  struct view v = {.c = c, .r = &r, .choice = choice};
+  struct view v = {.c = c, .r = &r, .choice = choice, .rc = CLI_GO_ON};
   rc = cli_reading_has_branch(c, conversation, &r, choice->branch);
   if (rc == CLI_GO_ON) {
     size_t n = r.count ? choose(&r, choice, &chosen) : 0;

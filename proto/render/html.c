@@ -14,7 +14,7 @@ static void put(struct render *r, const char *html) { ck_buf_text(r->out, html);
 static void put_text(struct render *r, struct ck_str text) { render_html_text(r->out, text); }
 
 static void put_whole(struct render *r, struct ck_str text) {
-  put(r, "<pre class=\"whole\" dir=\"auto\"><code>");
+  put(r, "<pre class=\"whole\" dir=\"auto\"" RENDER_MOVED "><code>");
   put_text(r, text);
   put(r, "</code></pre>\n");
 }
@@ -78,38 +78,47 @@ static void put_execution(struct render *r, const struct render_execution *e) {
   ck_buf_free(&head);
 }
 
-/* The file itself, if it is kept. */
-static void put_attached(struct render *r, const json_t *file) {
-  struct render_attached a = {{0}, false};
-  struct ck_str name = render_member(file, "name");
-  if (!r->style.attached || !r->style.attached(r->style.attached_self, file, &a)) return;
-  if (!name.n) name = render_member(file, "file");
-  ck_buf_printf(r->out, "<p class=\"attached\"><a dir=\"auto\" href=\"%s\">", a.address);
-  if (a.image) ck_buf_printf(r->out, "<img src=\"%s\" loading=\"lazy\" alt=\"", a.address);
-  put_text(r, name);
-  put(r, a.image ? "\"></a></p>\n" : "</a></p>\n");
+/* The file itself, which is kept. */
+static void put_kept(struct render *r, const json_t *file, const struct render_attached *a) {
+  struct ck_buf words = {0};
+  render_attachment(&words, file);
+  ck_buf_printf(r->out, "<p class=\"attached\">Attachment: <a dir=\"auto\" href=\"%s\">",
+                a->address);
+  if (a->image) {
+    ck_buf_printf(r->out, "<img src=\"%s\" loading=\"lazy\" alt=\"", a->address);
+    put_text(r, render_attachment_name(file));
+    put(r, "\">");
+  }
+  put_text(r, ck_buf_view(&words));
+  put(r, "</a></p>\n");
+  ck_buf_free(&words);
+}
+
+static void put_attachment(struct render *r, const json_t *file, struct ck_str text) {
+  struct ck_buf head = {0};
+  struct render_attached a;
+  bool kept = render_is_kept(&r->style, file, &a);
+  ck_buf_text(&head, "Attachment: ");
+  render_attachment(&head, file);
+  render_kept_words(&head, &r->style, file);
+  if (text.n) {
+    open_details(r, "attachment", ck_buf_view(&head));
+    put_whole(r, text);
+    put(r, "</details>\n");
+  } else if (!kept) {
+    put(r, "<p class=\"note\" dir=\"auto\">");
+    put_text(r, ck_buf_view(&head));
+    put(r, "</p>\n");
+  }
+  if (kept) put_kept(r, file, &a);
+  ck_buf_free(&head);
 }
 
 static void put_attachments(struct render *r, const struct render_message *m) {
   size_t i;
   const json_t *file;
-  json_array_foreach(m->attachments, i, file) {
-    struct ck_buf head = {0};
-    struct ck_str text = render_attached_text(m, file);
-    ck_buf_text(&head, "Attachment: ");
-    render_attachment(&head, file);
-    if (text.n) {
-      open_details(r, "attachment", ck_buf_view(&head));
-      put_whole(r, text);
-      put(r, "</details>\n");
-    } else {
-      put(r, "<p class=\"note\" dir=\"auto\">");
-      put_text(r, ck_buf_view(&head));
-      put(r, "</p>\n");
-    }
-    put_attached(r, file);
-    ck_buf_free(&head);
-  }
+  json_array_foreach(m->attachments, i, file)
+      put_attachment(r, file, render_attached_text(m, file));
 }
 
 /* Citations that the text has no marker for. */

@@ -73,7 +73,7 @@ static void open_link(struct page *p, const MD_ATTRIBUTE *href, const MD_ATTRIBU
 static void open_code(struct page *p, const MD_BLOCK_CODE_DETAIL *d) {
   struct ck_buf language = {0};
   resolve(&language, &d->lang);
-  ck_buf_text(p->out, "<pre>");
+  ck_buf_text(p->out, "<pre" RENDER_MOVED ">");
   if (language.len) {
     ck_buf_text(p->out, "<span class=\"language\">");
     render_html_text(p->out, ck_buf_view(&language));
@@ -191,6 +191,9 @@ static int enter_block(MD_BLOCKTYPE type, void *detail, void *self) {
     break;
   case MD_BLOCK_CODE:
     open_code(p, detail);
+    break;
+  case MD_BLOCK_TABLE:
+    ck_buf_text(p->out, "<table" RENDER_MOVED ">");
     break;
   case MD_BLOCK_TH:
   case MD_BLOCK_TD:

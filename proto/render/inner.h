@@ -56,6 +56,14 @@ void render_fact(struct ck_buf *b, struct ck_str fact);
 void render_facts(struct ck_buf *b, const struct render *r, const struct render_message *m);
 /* "a.png (image/png, 12 bytes)" */
 void render_attachment(struct ck_buf *b, const json_t *attachment);
+/* Its name, else the id of its file, else words that say that it has none. */
+struct ck_str render_attachment_name(const json_t *attachment);
+/* Whether its file is kept, and where. False also if that is not known. */
+bool render_is_kept(const struct render_style *style, const json_t *attachment,
+                    struct render_attached *a);
+/* Appends ", not kept here", if that is known. */
+void render_kept_words(struct ck_buf *b, const struct render_style *style,
+                       const json_t *attachment);
 /* The text of an attachment, unless the message's text has it anyway. */
 struct ck_str render_attached_text(const struct render_message *m, const json_t *attachment);
 
@@ -68,6 +76,9 @@ bool render_is_executed(const struct render_message *m);
 bool render_is_empty(const struct render_message *m);
 /* True if a person wrote the text in Markdown, or a program did, which always does. */
 bool render_is_markdown(const struct render_message *m);
+
+/* The attribute of what may be wider than its place: a keyboard reaches it, and moves it. */
+#define RENDER_MOVED " tabindex=\"0\""
 
 /* Appends text as it was written, as a part of a page. */
 void render_html_plain(struct ck_buf *b, struct ck_str text);

@@ -101,8 +101,8 @@ struct render_style {
   bool colour;
   size_t width;  /* of the lines that something is folded to, in columns */
   bool has_tree; /* a message whose place is unknown is marked */
-  /* Of HTML only: says where an attachment, an element of the array, is kept. False: it is not.
-   * NULL: none is. */
+  /* Of text and HTML: whether the file of an attachment, an element of the array, is kept; of HTML
+   * also where. False: it is not, which is said. NULL: that is not known. */
   bool (*attached)(void *self, const json_t *attachment, struct render_attached *a);
   void *attached_self;
 };

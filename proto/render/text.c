@@ -96,6 +96,7 @@ static void put_attachments(struct ck_buf *b, const struct render_style *style,
     struct ck_buf line = {0};
     ck_buf_text(&line, "attachment ");
     render_attachment(&line, file);
+    render_kept_words(&line, style, file);
     if (style->full && render_attached_text(m, file).n)
       put_part(b, style, ck_buf_view(&line), render_attached_text(m, file));
     else

@@ -86,10 +86,30 @@ const char *render_outcome_word(enum render_outcome outcome) {
   return outcome == RENDER_OK ? "ok" : outcome == RENDER_FAILED ? "failed" : "no result";
 }
 
+struct ck_str render_attachment_name(const json_t *attachment) {
+  struct ck_str name = render_member(attachment, "name");
+  if (!name.n) name = render_member(attachment, "file");
+  return name.n ? name : CK_LIT("without a name");
+}
+
+bool render_is_kept(const struct render_style *style, const json_t *attachment,
+                    struct render_attached *a) {
+  *a = (struct render_attached){{0}, false};
+  return style->attached && style->attached(style->attached_self, attachment, a);
+}
+
+void render_kept_words(struct ck_buf *b, const struct render_style *style,
+                       const json_t *attachment) {
+  struct render_attached a;
+  if (!style->attached || render_is_kept(style, attachment, &a)) return;
+  ck_buf_text(b, render_member(attachment, "text").n ? ", only its text is kept here"
+                                                     : ", not kept here");
+}
+
 void render_attachment(struct ck_buf *b, const json_t *attachment) {
-  struct ck_str name = render_member(attachment, "name"), type = render_member(attachment, "type");
+  struct ck_str type = render_member(attachment, "type");
   int64_t size = render_number(attachment, "size");
-  ck_buf_str(b, name.n ? name : render_member(attachment, "file"));
+  ck_buf_str(b, render_attachment_name(attachment));
   if (!type.n && size < 0) return;
   ck_buf_text(b, " (");
   ck_buf_str(b, type);

@@ -56,7 +56,7 @@ static const char *expect_tag(const char *p, const char *of) {
   p += name.n;
   while (*p == ' ') {
     struct ck_str attribute = word_at(++p);
-    cr_assert(!closing && is_in(attribute, "class dir href rel start title"),
+    cr_assert(!closing && is_in(attribute, "class dir href rel start tabindex title"),
               "%s: an attribute %.20s", of, p);
     p += attribute.n;
     cr_assert(p[0] == '=' && p[1] == '"', "%s: an attribute without quotes: %.20s", of, p);
@@ -280,7 +280,7 @@ Test(render_html, markdown_is_what_it_means) {
          "</p>\n");
   expect("# One", "<h3>One</h3>\n");
   expect("```c\nint x;\n```",
-         "<pre><span class=\"language\">c</span><code>int x;\n</code></pre>\n");
+         "<pre tabindex=\"0\"><span class=\"language\">c</span><code>int x;\n</code></pre>\n");
   expect("[a](https://a.example/?x=1&y=2 \"t\")",
          "<p>" A "https://a.example/?x=1&amp;y=2\" title=\"t\">a</a></p>\n");
   expect("https://a.example/x", "<p>" A "https://a.example/x\">https://a.example/x</a></p>\n");
@@ -293,7 +293,7 @@ Test(render_html, markdown_is_what_it_means) {
                                   "<li class=\"task\">☐ not</li>\n</ul>\n");
   expect("3. c", "<ol start=\"3\">\n<li>c</li>\n</ol>\n");
   expect("|a|b|\n|---|--:|\n|1|2|",
-         "<table><thead><tr><th>a</th><th class=\"right\">b</th></tr>\n</thead>\n"
+         "<table tabindex=\"0\"><thead><tr><th>a</th><th class=\"right\">b</th></tr>\n</thead>\n"
          "<tbody><tr><td>1</td><td class=\"right\">2</td></tr>\n</tbody>\n</table>\n");
 }
 

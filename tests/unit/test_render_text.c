@@ -99,6 +99,32 @@ static void expect_text(const char *message, const char *details, bool full, con
   ck_buf_free(&b);
 }
 
+static bool is_kept(void *self, const json_t *attachment, struct render_attached *a) {
+  (void)a;
+  return strcmp(json_string_value(json_object_get(attachment, "file")), self) == 0;
+}
+
+Test(render_text, attachments_say_whether_they_are_kept) {
+  char kept[] = "file-1";
+  struct ck_buf b = {0};
+  json_t *object = json("{'role':'user','raw_text':'','observed_at':0,'created_at':1}");
+  struct cli_message m;
+  struct render_style style = {
+      .terminal = true, .width = 40, .attached = is_kept, .attached_self = kept};
+  message_of(&m, object,
+             "{\"attachments\":[{\"file\":\"file-1\",\"name\":\"a.txt\"},"
+             "{\"file\":\"file-2\",\"name\":\"b.txt\",\"size\":1200},"
+             "{\"file\":\"\",\"text\":\"in it\",\"type\":\"text/plain\"}]}");
+  render_text_message(&b, &m.m, &style);
+  cr_expect_str_eq(ck_buf_cstr(&b),
+                   "── user · 1970-01-01 00:00:00 ──\n▸ attachment a.txt\n"
+                   "▸ attachment b.txt (1,200 bytes), not kept here\n"
+                   "▸ attachment without a name (text/plain), only its text is kept here\n");
+  cli_message_free(&m);
+  json_decref(object);
+  ck_buf_free(&b);
+}
+
 Test(render_text, tools_and_thinking_are_a_line_each) {
   static const char call[] =
       "{'role':'assistant','raw_text':'print(1)','observed_at':5,'created_at':5,'executions':["
