@@ -35,7 +35,10 @@ void page_duration(struct ck_buf *b, int64_t ms) {
     page_count(b, s / units[i].s, units[i].one, units[i].several);
     return;
   }
-  page_count(b, s, "second", "seconds");
+  if (s)
+    page_count(b, s, "second", "seconds");
+  else
+    ck_buf_text(b, "less than a second");
 }
 
 void page_ago(struct ck_buf *b, int64_t ms, int64_t now) {

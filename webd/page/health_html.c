@@ -11,7 +11,9 @@ static void put_state(struct ck_buf *b, const char *name, const char *sink, cons
   int64_t since = page_number(process, "since"), pid = page_number(process, "pid"),
           failures = page_number(process, "failures");
   bool good = strcmp(state, "running") == 0, still = strcmp(state, "still") == 0;
-  page_put(b, "<tr><th scope=\"row\">%s%s%s</th><td><span class=\"tag %s\">%s</span></td><td>",
+  page_put(b,
+           "<tr><th scope=\"row\">%s%s%s</th><td><span class=\"tag %s\">%s</span></td><td "
+           "data-name=\"For\">",
            name, *sink ? " " : "", sink,
            good    ? "good"
            : still ? "failed"
@@ -153,8 +155,10 @@ static void put_watched(struct ck_buf *b, const json_t *s, int64_t now) {
   bool there = json_is_true(json_object_get(s, "there"));
   int64_t at = page_number(s, "taken_at"), behind = page_number(s, "behind");
   if (!there && !*error) return;
-  page_put(b, "<tr><th scope=\"row\" dir=\"auto\">%s</th><td>followed</td><td>",
-           page_member(s, "name"));
+  page_put(
+      b,
+      "<tr><th scope=\"row\" dir=\"auto\">%s</th><td>followed</td><td data-name=\"Last capture\">",
+      page_member(s, "name"));
   if (at)
     page_ago(b, at, now);
   else
@@ -172,8 +176,10 @@ static void put_watched(struct ck_buf *b, const json_t *s, int64_t now) {
 
 static void put_platform(struct ck_buf *b, const json_t *row, int64_t now) {
   int64_t at = page_number(row, "newest_at");
-  page_put(b, "<tr><th scope=\"row\" dir=\"auto\">%s</th><td>platform</td><td>",
-           page_member(row, "platform"));
+  page_put(
+      b,
+      "<tr><th scope=\"row\" dir=\"auto\">%s</th><td>platform</td><td data-name=\"Last capture\">",
+      page_member(row, "platform"));
   if (at) page_ago(b, at, now);
   ck_buf_text(b, "</td><td>its newest message</td></tr>\n");
 }

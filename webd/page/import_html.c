@@ -30,9 +30,10 @@ static struct counts total_of(const struct web_upload *u) {
   return all;
 }
 
-/* Files that were given as a folder have "./" before their names. */
+/* Files that were given as a folder have "./" before their names; "." is what is said of it. */
 static const char *name_of(const json_t *line) {
   const char *name = page_member(line, "file");
+  if (strcmp(name, ".") == 0) return "the folder";
   return strncmp(name, "./", 2) == 0 ? name + 2 : name;
 }
 
@@ -92,7 +93,7 @@ static void put_form(struct ck_buf *b, const struct web_request *r) {
 
 static void put_upload(struct ck_buf *b, const struct web_upload *u, int64_t now) {
   struct counts n = total_of(u);
-  page_put(b, "<tr><td><a href=\"/i/%s\" dir=\"auto\">", u->id);
+  page_put(b, "<tr><td class=\"key\"><a href=\"/i/%s\" dir=\"auto\">", u->id);
   put_what(b, u);
   ck_buf_text(b, "</a></td><td>");
   page_ago(b, u->began_at, now);
@@ -125,8 +126,8 @@ void page_import_html(struct ck_buf *b, const struct web_request *r,
 
 /* ---- /i/ID ---- */
 
-static void put_number(struct ck_buf *b, int64_t n) {
-  ck_buf_text(b, "<td class=\"right\">");
+static void put_number(struct ck_buf *b, const char *name, int64_t n) {
+  page_put(b, "<td class=\"right\" data-name=\"%s\">", name);
   ck_buf_count(b, n < 0 ? 0 : (uint64_t)n);
   ck_buf_text(b, "</td>");
 }
@@ -134,7 +135,7 @@ static void put_number(struct ck_buf *b, int64_t n) {
 static void put_others(struct ck_buf *b, const json_t *line) {
   const char *ending, *between = ": ";
   json_t *n;
-  page_put(b, "<tr><td dir=\"auto\">%s</td><td colspan=\"5\">", name_of(line));
+  page_put(b, "<tr><td class=\"key\" dir=\"auto\">%s</td><td colspan=\"5\">", name_of(line));
   page_count(b, page_number(line, "other_files"), "other file skipped", "other files skipped");
   json_object_foreach(json_object_get(line, "by_ending"), ending, n) {
     page_put(b, "%s%lld %s", between, (long long)json_integer_value(n), ending);
@@ -156,10 +157,10 @@ static void put_line(struct ck_buf *b, const json_t *line) {
     return;
   }
   page_put(b, "<td>%s</td>", format_words(page_member(line, "format")));
-  put_number(b, n.added + n.waiting);
-  put_number(b, n.updated);
-  put_number(b, n.unchanged);
-  put_number(b, n.failed);
+  put_number(b, "New", n.added + n.waiting);
+  put_number(b, "Updated", n.updated);
+  put_number(b, "Known", n.unchanged);
+  put_number(b, "Failed", n.failed);
   ck_buf_text(b, "</tr>\n");
 }
 

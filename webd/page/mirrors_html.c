@@ -147,7 +147,9 @@ static void put_again(struct ck_buf *b, const struct web_request *r, const char 
 
 static void put_letter(struct ck_buf *b, const struct web_request *r, const json_t *letter,
                        int64_t now) {
-  page_put(b, "<tr><td>%s</td><td class=\"key\" dir=\"auto\">%s</td><td dir=\"auto\">%s</td><td>",
+  page_put(b,
+           "<tr><td>%s</td><td class=\"key\" dir=\"auto\">%s</td><td dir=\"auto\">%s</td>"
+           "<td data-name=\"Since\">",
            page_member(letter, "table_name"), page_member(letter, "key"),
            page_member(letter, "reason"));
   page_ago(b, page_number(letter, "at"), now);

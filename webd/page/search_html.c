@@ -87,7 +87,7 @@ static void put_hit(struct ck_buf *b, const struct page_found *found, const stru
   page_message_path(b, found->id, hit->message_id);
   ck_buf_text(b, "\"><small>");
   if (!hit->message_id.n) ck_buf_text(b, "title");
-  page_put(b, "%.*s", PAGE_STR(hit->role));
+  page_put(b, "%.*s", PAGE_STR(ck_str_is(hit->role, "user") ? CK_LIT("you") : hit->role));
   if (hit->is_dated) {
     ck_buf_text(b, " · ");
     page_time_begin(b, hit->observed_at);
@@ -167,7 +167,8 @@ static void put_hints(struct ck_buf *b) {
       {"tool:disk", "what tools were told, and answered"},
       {"platform:claude  role:user", "of that platform; said by you"},
       {"after:2026-11  before:-2d", "of that time or later; before it"}};
-  ck_buf_text(b, "<dl class=\"hints\">\n");
+  ck_buf_text(b, "<p class=\"note\">Words in the field above are found as you type. More can be "
+                 "asked:</p>\n<dl class=\"hints\">\n");
   for (size_t i = 0; i < sizeof hints / sizeof *hints; ++i)
     page_put(b, "<dt><code>%s</code></dt><dd>%s</dd>\n", hints[i][0], hints[i][1]);
   ck_buf_text(b, "</dl>\n");

@@ -52,30 +52,18 @@ void page_pause_text(struct ck_buf *b, const struct page_pause *p, int64_t now) 
   page_moment(b, p->until, now);
 }
 
-/* "12 wait, 2 of them due; 1 under way" */
-static void put_counts(struct ck_buf *b, const struct page_state *s) {
-  uint64_t waiting = page_jobs_count(s, "pending"), due = page_jobs_count(s, "due"),
-           running = page_jobs_count(s, "running"), unknown = page_jobs_count(s, "unknown");
-  if (!s->known) {
-    ck_buf_text(b, "The store does not say what waits");
-    return;
-  }
+/* ", 2 under way"; nothing if there is none. */
+static void put_count(struct ck_buf *b, uint64_t n, const char *words) {
+  if (!n) return;
+  ck_buf_text(b, ", ");
+  ck_buf_count(b, n);
+  ck_buf_text(b, words);
+}
+
+static void put_waiting(struct ck_buf *b, const struct page_state *s) {
+  uint64_t waiting = page_jobs_count(s, "pending");
   ck_buf_count(b, waiting);
   ck_buf_text(b, ck_noun(waiting, " waits", " wait"));
-  if (due) {
-    ck_buf_text(b, ", ");
-    ck_buf_count(b, due);
-    ck_buf_text(b, " due");
-  }
-  if (running) {
-    ck_buf_text(b, ", ");
-    ck_buf_count(b, running);
-    ck_buf_text(b, " under way");
-  }
-  if (!unknown) return;
-  ck_buf_text(b, ", ");
-  ck_buf_count(b, unknown);
-  ck_buf_text(b, " unknown");
 }
 
 static size_t others(const struct page_state *s) {
@@ -84,24 +72,62 @@ static size_t others(const struct page_state *s) {
   return n;
 }
 
+/* What a person has to know at a glance: it has a line of the frame's head, with all else. What is
+ * paused besides everything does not matter. */
+static void put_glance(struct ck_buf *b, const struct page_state *s, bool paused) {
+  size_t more = paused ? 0 : others(s);
+  if (paused) ck_buf_text(b, "<strong>Paused</strong>, ");
+  if (!s->known) {
+    ck_buf_text(b, "store away");
+    return;
+  }
+  put_waiting(b, s);
+  put_count(b, page_jobs_count(s, "unknown"), " unknown");
+  put_count(b, more, ck_noun(more, " pause", " pauses"));
+}
+
+static void put_all(struct ck_buf *b, const struct page_state *s) {
+  ck_buf_text(b, "<p>Follow-ups: ");
+  if (s->known) {
+    put_waiting(b, s);
+    put_count(b, page_jobs_count(s, "due"), " of them due");
+    put_count(b, page_jobs_count(s, "running"), " under way");
+    put_count(b, page_jobs_count(s, "unknown"), " of which nobody knows whether they arrived");
+  } else {
+    ck_buf_text(b, "the store does not say what waits");
+  }
+  ck_buf_text(b, ". <a href=\"/j\">All of them</a></p>\n");
+}
+
+#define PAUSES_SAID 5
+
+static void put_pauses(struct ck_buf *b, const struct page_state *s) {
+  if (!s->pause_count) return;
+  ck_buf_text(b, "<ul>\n");
+  for (size_t i = 0; i < s->pause_count && i < PAUSES_SAID; ++i) {
+    ck_buf_text(b, "<li>Paused: ");
+    page_pause_text(b, &s->pauses[i], s->now);
+    ck_buf_text(b, "</li>\n");
+  }
+  if (s->pause_count > PAUSES_SAID)
+    page_put(b, "<li><a href=\"/j#pauses\">and %zu more</a></li>\n", s->pause_count - PAUSES_SAID);
+  ck_buf_text(b, "</ul>\n");
+}
+
 void page_switch(struct ck_buf *b, const struct web_request *r) {
   const struct page_state *s = page_state(r);
-  const struct page_pause *all = page_pause_of(s, "everything", (struct ck_str){0});
-  size_t more = others(s);
-  ck_buf_text(b, all ? "<div class=\"switch paused\" role=\"group\" aria-label=\"Follow-ups\"><p>"
-                     : "<div class=\"switch\" role=\"group\" aria-label=\"Follow-ups\"><p>");
-  if (all) {
-    ck_buf_text(b, "<strong>Paused</strong>: ");
-    page_pause_text(b, all, s->now);
-    ck_buf_text(b, ". ");
-  }
-  ck_buf_text(b, "<a href=\"/j\">");
-  put_counts(b, s);
-  ck_buf_text(b, "</a>");
-  if (more)
-    page_put(b, "; <a href=\"/j#pauses\">%zu more %s</a>", more, ck_noun(more, "pause", "pauses"));
-  ck_buf_text(b, "</p>\n");
-  page_pause_form(b, r, !all, "everything", (struct ck_str){0},
-                  all ? "Resume all follow-ups" : "Pause all follow-ups");
+  bool paused = page_pause_of(s, "everything", (struct ck_str){0}) != NULL;
+  page_put(b, "<div class=\"switch%s\" role=\"group\" aria-label=\"Follow-ups\">\n",
+           paused ? " paused" : "");
+  ck_buf_text(b, "<details><summary>");
+  put_glance(b, s, paused);
+  ck_buf_text(b, "</summary>\n<div class=\"panel\">\n");
+  put_all(b, s);
+  put_pauses(b, s);
+  ck_buf_text(b,
+              "<p class=\"note\">A pause holds back what convkeep would send into conversations. "
+              "Capture, search and mirrors go on.</p>\n</div></details>\n");
+  page_pause_form(b, r, !paused, "everything", (struct ck_str){0},
+                  paused ? "Resume all follow-ups" : "Pause all follow-ups");
   ck_buf_text(b, "</div>\n");
 }

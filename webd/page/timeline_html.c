@@ -142,10 +142,10 @@ static void put_entries(struct ck_buf *b, const struct page_timeline *page) {
 
 static void put_nothing(struct ck_buf *b, const struct page_timeline *page) {
   if (is_filtered(page))
-    ck_buf_text(b, "<p class=\"nothing\">No conversation is like that. "
-                   "<a href=\"/\">Show all</a></p>\n");
+    ck_buf_text(b, "<p class=\"nothing\">No conversation is like that.</p>\n");
   else
-    ck_buf_text(b, "<div class=\"nothing\"><p>There is no conversation yet. Bring one in:</p>\n"
+    ck_buf_text(b, "<div class=\"nothing\"><p>There is no conversation yet. <a href=\"/i\">Import "
+                   "some</a>, here or on the command line:</p>\n"
                    "<pre><code>convkeep import export.zip</code></pre></div>\n");
 }
 

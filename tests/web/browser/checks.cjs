@@ -73,6 +73,8 @@ const VIEWS = {
   nothing: "/?title=nothing",
   conversation: "/c/chatgpt%3Atank",
   planted: "/c/chatgpt%3Aevil",
+  unbroken: `/c/chatgpt%3A${"x".repeat(150)}`,
+  unbroken_found: `/s?q=${"unbroken".repeat(40)}`,
   search: "/s?q=word",
   hints: "/s",
   follow_ups: "/j",

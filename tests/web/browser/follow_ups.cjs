@@ -84,7 +84,12 @@ async function keyboard(browser) {
   await tabTo(page, () => document.activeElement.innerText === "Pause all follow-ups");
   await press(page, "Enter");
   check(page.url() === `${base}/`, `the switch leads to ${page.url()}`);
-  check((await text(page, ".switch")).startsWith("Paused: everything since"), "nothing is paused");
+  check((await text(page, ".switch summary")).startsWith("Paused, "), "nothing is paused");
+  await tabTo(page, () => document.activeElement.matches(".switch summary"));
+  await page.keyboard.press("Enter");
+  check((await text(page, ".switch .panel")).includes("Paused: everything since"), "it does not say since when");
+  await page.keyboard.press("Escape");
+  check(!(await page.$(".switch details[open]")), "Escape does not fold what the switch says");
   await tabTo(page, () => document.activeElement.innerText === "Resume all follow-ups");
   await press(page, "Enter");
   check(!(await page.$(".switch.paused")), "it is still paused");

@@ -44,9 +44,12 @@ for i in 0 1 2 3 4 5 6 7 8; do
         >"$work/job-$i"
 done
 "${convkeep[@]}" renew "chatgpt:work-11" --payload "<b>go</b>" --at +90s >/dev/null
+"${convkeep[@]}" renew "chatgpt:$(printf 'x%.0s' {1..150})" --payload "$(printf 'unbroken%.0s' {1..40})" \
+    --at +1h >/dev/null
 for i in 0 1; do "${convkeep[@]}" jobs cancel "$(cut -d: -f1 "$work/job-$i")" >/dev/null; done
 for i in 2 3; do "${convkeep[@]}" jobs retry "$(cut -d: -f1 "$work/job-$i")" >/dev/null; done
 "${convkeep[@]}" pause --account work >/dev/null
+"${convkeep[@]}" pause --account "$(printf 'unbroken%.0s' {1..20})" >/dev/null
 "${convkeep[@]}" pause --platform claude --for 2h >/dev/null
 token=$("${convkeep[@]}" web token add client --scope deliver | grep -o 'ck_[^ ]*')
 node tests/web/browser/client.mjs "http://127.0.0.1:$port" "$token"

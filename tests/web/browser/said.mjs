@@ -29,6 +29,17 @@ say("evil", "user", `word ${evil}`, { page_title: evil });
 say("evil", "assistant", `word ${evil}\n\n[a](javascript:document.title='taken') ![b](http://evil.example/b.png)`);
 for (let i = 0; i < 2000; ++i)
   say("long", i % 2 ? "assistant" : "user", `number ${i}: ` + "some words about something ".repeat(12));
+// What has no place to break: words, paths, ids, a wide table, code.
+const word = "unbroken".repeat(40), file = `/home/${"a_folder_of_some_name/".repeat(10)}file.ts`;
+const asked = say("x".repeat(150), "user", `${word}\n${file}`, { client_id: "ff1", page_title: word });
+const cells = (text) => `|${` ${text} |`.repeat(8)}\n`;
+const told = say("x".repeat(150), "assistant", `See \`${file}\` and https://example.com/${word}\n\n# ${word}\n\n` +
+  `- ${word}\n\n> ${word}\n\n${cells("head")}${cells("---")}${cells(word)}\n\`\`\`\n${word}\n\`\`\`\n`,
+  { parent_id: asked });
+say("x".repeat(150), "tool", "", {
+  parent_id: told,
+  execution: { target: word, tool: file, params: `cat ${file}`, result_ok: false, result: word },
+});
 // Conversations with follow-ups (follow_ups.cjs).
 for (let i = 0; i < 12; ++i)
   say(`work-${i}`, "user", `What comes after step ${i}?`, { client_id: "ff1", page_title: `Work, part ${i}` });

@@ -21,6 +21,40 @@ async function accessible(page, where) {
 const isWide = (page) =>
   page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
+// What is wider than the window, or than what it is in, unless that is made to be moved (code, the
+// table of a message) or to be cut (a line that stands for more).
+const cut = (page) => page.evaluate(() => {
+  const moved = "pre, article table, .question, .said, article summary, .contents a, input, .unseen, .list thead";
+  return [...document.querySelectorAll("body *")]
+    .filter((one) => !one.closest(moved))
+    .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 ||
+      (getComputedStyle(one).overflowX !== "visible" && one.scrollWidth > one.clientWidth + 1 && one.clientWidth))
+    .map((one) => `${one.localName}.${one.className}`);
+});
+
+async function isWhole(page, where) {
+  check(!(await isWide(page)), `${where}: it is wider than the window`);
+  const found = await cut(page);
+  check(!found.length, `${where}: ${found.slice(0, 5).join(", ")}: at the edge it is cut`);
+}
+
+// A page of 1280 px at 200 % and at 400 % (WCAG 1.4.10).
+async function zoomed(browser, width) {
+  const page = await open(browser);
+  await page.setViewport({ width, height: 512 });
+  for (const [name, view] of Object.entries(VIEWS)) {
+    await page.goto(base + view);
+    await page.screenshot({ path: path.join(shots, `${name}-${width}.png`) });
+    await isWhole(page, `${name} ${width}`);
+  }
+  await page.close();
+}
+
+const rows = (page) => page.evaluate(() => {
+  const parts = [...document.querySelectorAll(".bar > *")].map((part) => part.getBoundingClientRect());
+  return parts.filter((part) => part.top >= Math.min(...parts.map((one) => one.bottom))).length + 1;
+});
+
 async function look(browser, theme, width) {
   const page = await open(browser);
   const wrongs = watch(page, base);
@@ -31,7 +65,8 @@ async function look(browser, theme, width) {
     await page.goto(base + view);
     await page.screenshot({ path: path.join(shots, `${name}-${theme}-${width}.png`) });
     check((await page.title()) !== "taken", `${where}: what was planted has run`);
-    check(!(await isWide(page)), `${where}: it is wider than the window`);
+    await isWhole(page, where);
+    if (width === 1280) check((await rows(page)) === 1, `${where}: the head has more than a row`);
     await accessible(page, where);
     wrongs(where);
   }
@@ -101,11 +136,11 @@ async function imports(browser) {
   for (const part of ["line 2", "bad.json", "cut off", "spool/refused.jsonl"])
     check(text.includes(part), `the report has no ${part}`);
   for (const theme of ["light", "dark"])
-    for (const width of [1280, 390]) {
+    for (const width of [1280, 390, 320]) {
       await page.setViewport({ width, height: 900 });
       await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
       await page.screenshot({ path: path.join(shots, `report-${theme}-${width}.png`) });
-      check(!(await isWide(page)), `report ${theme} ${width}: it is wider than the window`);
+      await isWhole(page, `report ${theme} ${width}`);
       await accessible(page, `report ${theme} ${width}`);
     }
   wrongs("imports");
@@ -195,6 +230,7 @@ async function main() {
     await page.close();
     for (const theme of ["light", "dark"])
       for (const width of [1280, 390]) await part(look, browser, theme, width);
+    for (const width of [640, 320]) await part(zoomed, browser, width);
     await part(picture, browser);
     for (const one of [keyboard, imports, drops, health, long, withoutScript])
       await part(one, browser);

@@ -93,7 +93,12 @@ function help() {
   dialog.showModal();
 }
 
+// What unfolds over the page is folded by Esc, and by what is done elsewhere.
+const fold = () => one(".switch details[open]")?.removeAttribute("open");
+document.addEventListener("click", (event) => event.target.closest(".switch details") ?? fold());
+
 function leave() {
+  fold();
   here?.classList.remove("here");
   here = null;
   document.activeElement?.blur();
@@ -229,7 +234,8 @@ function live(tables) {
     const stop = here?.id;
     for (const selector of ["#live", "#states", "#pauses", ".switch"]) {
       const [old, fresh] = [one(selector), page.querySelector(selector)];
-      if (old && fresh && (old === part || !old.contains(focus))) old.replaceWith(fresh);
+      const used = old?.contains(focus) || old?.querySelector("details[open]");
+      if (old && fresh && (old === part || !used)) old.replaceWith(fresh);
     }
     here = stop ? document.getElementById(stop) : null;
     here?.classList.add("here");
