@@ -19,16 +19,14 @@
 
 /* ---- start and end ---- */
 
-static char **own_flags; /* as this process was given them */
-
 static void end(void *self) {
   struct webd *w = self;
   web_ask_free(&w->store);
   web_ask_free(&w->ingest);
   web_imports_free(&w->imports);
   web_write_free(&w->write);
-  web_renewd_free(&w->renewd);
   web_commands_free(&w->commands);
+  web_renewd_free(&w->renewd);
   web_http_free(&w->http);
   web_uploads_free(&w->uploads);
   web_doctor_free(&w->doctor);
@@ -45,13 +43,13 @@ static int start(void **self, const struct ck_settings *s, struct ck_err *err) {
   w->access = web_access_new();
   w->events = web_events_new(w);
   w->deliveries = web_deliveries_new(w);
-  w->renewd = web_renewd_new(own_flags);
   const struct web_http_ops ops = {w, routes, web_page_refusal, web_page_first, web_page_piece};
   w->store = web_ask_new(s, CK_DOOR_SNAPSHOT, err);
   if (w->store) w->ingest = web_ask_new(s, CK_DOOR_OBSERVE, err);
   if (w->ingest) w->imports = web_imports_new(s, err);
   if (w->imports) w->write = web_write_new(s, err);
   if (w->write) w->commands = web_commands_new(err);
+  if (w->commands) w->renewd = web_renewd_new(w->commands);
   if (w->commands) w->uploads = web_uploads_new(w->commands, err);
   if (w->uploads) w->doctor = web_doctor_new(w->commands);
   if (w->doctor) w->http = web_http_new(s, &ops, w->access, err);
@@ -86,7 +84,6 @@ static void work(struct webd *w) {
     w->waits[1] = web_ask_step(w->ingest);
     w->waits[2] = web_imports_step(w->imports);
     w->waits[3] = web_write_step(w->write);
-    web_renewd_step(w->renewd);
     web_commands_step(w->commands);
     web_events_step(w->events);
     web_deliveries_step(w->deliveries);
@@ -111,12 +108,11 @@ static void wait_for(void *self, struct ck_wait *w) {
   ck_wait_for(w, web_ask_socket(d->store), 0, ZMQ_POLLIN);
   ck_wait_for(w, web_ask_socket(d->ingest), 0, ZMQ_POLLIN);
   ck_wait_for(w, web_imports_socket(d->imports), 0, ZMQ_POLLIN);
-  ck_wait_for(w, NULL, web_commands_descriptor(d->commands), ZMQ_POLLIN);
+  web_commands_wait(d->commands, w);
   for (size_t i = 0; i < sizeof d->waits / sizeof *d->waits; ++i) ck_wait_within(w, d->waits[i]);
   web_http_wait(d->http, w);
   web_events_wait(d->events, w);
   web_deliveries_wait(d->deliveries, w);
-  web_renewd_wait(d->renewd, w);
   ck_wait_lazily(w, d->report_at);
 }
 
@@ -142,6 +138,5 @@ int main(int argc, char **argv) {
                                           .ready = ready,
                                           .stop = stop,
                                           .end = end};
-  own_flags = argv + 1;
   return ck_daemon_main(argc, argv, &daemon);
 }

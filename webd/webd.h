@@ -16,7 +16,7 @@ struct webd {
   struct web_imports *imports;       /* files, to `observe` */
   struct web_write *write;           /* changesets */
   struct web_renewd *renewd;         /* what its program says when it is run for a question */
-  struct web_commands *commands;     /* convkeep, run beside webd */
+  struct web_commands *commands;     /* programs, run beside webd */
   struct web_uploads *uploads;       /* files for `import` */
   struct web_doctor *doctor;         /* what it has found */
   struct web_events *events;         /* who reads what changes */

@@ -101,8 +101,7 @@ int web_write(struct web_write *w, struct ck_str mutations, int ms, web_receipte
 
 /* ---- questions to renewd's own code ----
  *
- * Its program is run once for each (a task, proto/daemon.h), beside the daemon, and answers in
- * lines of JSON. */
+ * Its program is run once for each (ask/command.h), and answers in lines of JSON. */
 
 struct web_renewd;
 
@@ -113,17 +112,13 @@ struct web_renewd_ops {
   void (*done)(void *self, json_t *result, const char *reason);
 };
 
-/* flags: this program's own arguments after its name, up to NULL; they must last. */
-struct web_renewd *web_renewd_new(char **flags);
-/* Ends those that run; done is called. Sets *r to NULL; *r may be NULL. */
+struct web_renewd *web_renewd_new(struct web_commands *commands);
+/* After the commands, which end those that run and wait. Sets *r to NULL; *r may be NULL. */
 void web_renewd_free(struct web_renewd **r);
 
 /* Runs it with these words, which end with NULL, for ms at most. done may be called at once. */
 void web_renewd_ask(struct web_renewd *r, const char *const words[], int ms,
                     const struct web_renewd_ops *ops, void *self);
-
-void web_renewd_wait(struct web_renewd *r, struct ck_wait *w);
-void web_renewd_step(struct web_renewd *r);
 
 /* ---- what a person changes ---- */
 

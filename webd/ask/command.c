@@ -1,5 +1,5 @@
-/* Commands of `convkeep` that webd runs beside itself: what they do is written once, and a long one
- * holds up no request. Each says lines of JSON (--json). */
+/* Programs that webd runs beside itself: what they do is written once, and a long one holds up no
+ * request. Each says lines of JSON. */
 #include "webd/ask/command.h"
 
 #include <errno.h>
@@ -14,12 +14,13 @@
 #include <unistd.h>
 
 #include "proto/child.h"
+#include "proto/clock.h"
 #include "proto/daemon.h"
 #include "proto/log.h"
 
 #define NOT_RUN 127
 #define READ_BYTES (64u << 10)
-/* That run at once; one more is not started. */
+/* Of convkeep that run at once; one more is not started. */
 #define AT_ONCE 16
 /* A longer line is thrown away. */
 #define LINE_MAX_BYTES ((size_t)8 << 20)
@@ -33,16 +34,15 @@ struct pipe_end {
 struct web_command {
   struct web_command *next;
   struct web_commands *all;
+  struct web_command_wish wish; /* without its words */
+  int64_t until;                /* boot; 0: it may take as long as it does */
+  bool late;                    /* it was killed then */
   pid_t pid;
   int pidfd;
   struct pipe_end ends[2];
-  web_line *line;
-  web_ended *ended;
-  void *self;
 };
 
 struct web_commands {
-  char *program;
   int epoll;
   bool ending;
   struct web_command *head;
@@ -51,14 +51,14 @@ struct web_commands {
 
 /* ---- start and end ---- */
 
-/* PREFIX/bin/convkeep of PREFIX/libexec/convkeep/webd. */
-static char *find_program(void) {
+/* Of PREFIX/libexec/convkeep/webd: renewd beside it, or PREFIX/bin/convkeep. */
+static char *program_of(enum web_program program) {
   char self[PATH_MAX];
   ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
   self[n > 0 ? n : 0] = '\0';
   char *slash = strrchr(self, '/');
   if (slash) *slash = '\0';
-  return ck_sprintf("%s/../../bin/convkeep", self);
+  return ck_sprintf(program == WEB_RENEWD ? "%s/renewd" : "%s/../../bin/convkeep", self);
 }
 
 struct web_commands *web_commands_new(struct ck_err *err) {
@@ -68,7 +68,6 @@ struct web_commands *web_commands_new(struct ck_err *err) {
     return NULL;
   }
   struct web_commands *all = ck_zalloc(sizeof *all);
-  all->program = find_program();
   all->epoll = epoll;
   return all;
 }
@@ -78,11 +77,16 @@ static void shut(int *fd) {
   *fd = -1;
 }
 
+/* A question to renewd changes nothing, and need not come to an end of its own. */
+static void command_end(const struct web_command *c) {
+  kill(c->pid, c->wish.program == WEB_RENEWD ? SIGKILL : SIGTERM);
+}
+
 static void command_free(struct web_command *c) {
   struct web_command **at = &c->all->head;
   while (*at != c) at = &(*at)->next;
   *at = c->next;
-  --c->all->count;
+  c->all->count -= c->wish.program == WEB_CONVKEEP;
   for (int i = 0; i < 2; ++i) {
     shut(&c->ends[i].fd);
     ck_buf_free(&c->ends[i].line);
@@ -97,12 +101,11 @@ void web_commands_free(struct web_commands **commands) {
   all->ending = true;
   while (all->head) {
     struct web_command *c = all->head;
-    kill(c->pid, SIGTERM);
-    c->ended(c->self, -1);
+    command_end(c);
+    c->wish.ended(c->wish.self, -1);
     command_free(c);
   }
   shut(&all->epoll);
-  free(all->program);
   free(all);
   *commands = NULL;
 }
@@ -130,23 +133,31 @@ __attribute__((noreturn)) static void become(char *const *argv, char *const *env
   _exit(NOT_RUN);
 }
 
-static char **arguments(const struct web_commands *all, const char *const *words) {
-  char **flags = ck_daemon_flags();
-  size_t n = 0, flag_count = 0, word_count = 0;
-  while (flags[flag_count]) ++flag_count;
-  while (words[word_count]) ++word_count;
-  char **argv = ck_zalloc((flag_count + word_count + 3) * sizeof *argv);
-  argv[n++] = ck_strdup(all->program);
-  argv[n++] = ck_strdup("--json");
-  for (size_t i = 0; i < flag_count; ++i) argv[n++] = flags[i];
-  for (size_t i = 0; i < word_count; ++i) argv[n++] = ck_strdup(words[i]);
-  free(flags);
-  return argv;
+static void free_words(char **words) {
+  for (char **word = words; *word; ++word) free(*word);
+  free(words);
 }
 
-static void free_arguments(char **argv) {
-  for (char **word = argv; *word; ++word) free(*word);
-  free(argv);
+static void add_word(char **argv, const char *word) {
+  while (*argv) ++argv;
+  *argv = ck_strdup(word);
+}
+
+static char **arguments(const struct web_command_wish *wish) {
+  bool renewd = wish->program == WEB_RENEWD;
+  char **flags = ck_daemon_flags(), *program = program_of(wish->program);
+  size_t flag_count = 0, word_count = 0;
+  while (flags[flag_count]) ++flag_count;
+  while (wish->words[word_count]) ++word_count;
+  char **argv = ck_zalloc((flag_count + word_count + 3) * sizeof *argv);
+  add_word(argv, program);
+  if (!renewd) add_word(argv, "--json");
+  for (size_t i = 0; i < flag_count; ++i) add_word(argv, flags[i]);
+  if (renewd) add_word(argv, "--");
+  for (size_t i = 0; i < word_count; ++i) add_word(argv, wish->words[i]);
+  free_words(flags);
+  free(program);
+  return argv;
 }
 
 static void listen_to(struct web_commands *all, int fd, struct web_command *c) {
@@ -154,54 +165,57 @@ static void listen_to(struct web_commands *all, int fd, struct web_command *c) {
   if (epoll_ctl(all->epoll, EPOLL_CTL_ADD, fd, &event)) ck_no_memory();
 }
 
-static int spawn(struct web_commands *all, struct web_command *c, const char *folder,
-                 const char *const *words, struct ck_err *err) {
+static int spawn(struct web_commands *all, struct web_command *c, const char *const *words,
+                 struct ck_err *err) {
+  struct web_command_wish wish = c->wish;
   int out[2] = {-1, -1}, errors[2] = {-1, -1};
+  bool own = wish.program == WEB_RENEWD;
   pid_t parent = getpid();
-  char **argv = arguments(all, words), **env = ck_child_env();
-  if (pipe2(out, O_CLOEXEC) || pipe2(errors, O_CLOEXEC)) {
+  wish.words = words;
+  char **argv = arguments(&wish), **env = ck_child_env();
+  if (pipe2(out, O_CLOEXEC) || (!own && pipe2(errors, O_CLOEXEC))) {
     ck_fail(err, "pipe: %s", strerror(errno));
   } else {
     c->pid = fork();
-    if (c->pid == 0) become(argv, env, folder, (int[]){out[1], errors[1]}, parent);
+    if (c->pid == 0)
+      become(argv, env, wish.folder, (int[]){out[1], own ? STDERR_FILENO : errors[1]}, parent);
     if (c->pid < 0) ck_fail(err, "fork: %s", strerror(errno));
   }
-  free_arguments(argv);
+  free_words(argv);
   free(env);
   shut(&out[1]);
   shut(&errors[1]);
   c->ends[0].fd = out[0];
   c->ends[1] = (struct pipe_end){.fd = errors[0], .errors = true};
   if (c->pid <= 0) return -1;
-  fcntl(out[0], F_SETFL, O_NONBLOCK);
-  fcntl(errors[0], F_SETFL, O_NONBLOCK);
   c->pidfd = pidfd_open(c->pid, 0);
   if (c->pidfd < 0) ck_no_memory();
+  listen_to(all, c->pidfd, c);
+  for (int i = 0; i < 2; ++i) {
+    if (c->ends[i].fd < 0) continue;
+    fcntl(c->ends[i].fd, F_SETFL, O_NONBLOCK);
+    listen_to(all, c->ends[i].fd, c);
+  }
   return 0;
 }
 
-int web_command(struct web_commands *all, const char *folder, const char *const *words,
-                web_line *line, web_ended *ended, void *self, struct ck_err *err) {
+int web_command(struct web_commands *all, const struct web_command_wish *wish, struct ck_err *err) {
   if (all->ending) return ck_fail(err, "webd is being stopped");
-  if (all->count >= AT_ONCE) return ck_fail(err, "%d commands run already", AT_ONCE);
+  bool counts = wish->program == WEB_CONVKEEP;
+  if (counts && all->count >= AT_ONCE) return ck_fail(err, "%d commands run already", AT_ONCE);
   struct web_command *c = ck_zalloc(sizeof *c);
   *c = (struct web_command){.next = all->head,
                             .all = all,
+                            .wish = *wish,
+                            .until = wish->ms ? ck_boot_after(wish->ms) : 0,
                             .pidfd = -1,
-                            .ends = {{.fd = -1}, {.fd = -1}},
-                            .line = line,
-                            .ended = ended,
-                            .self = self};
+                            .ends = {{.fd = -1}, {.fd = -1}}};
+  c->wish.words = NULL;
   all->head = c;
-  ++all->count;
-  if (spawn(all, c, folder, words, err)) {
-    command_free(c);
-    return -1;
-  }
-  listen_to(all, c->ends[0].fd, c);
-  listen_to(all, c->ends[1].fd, c);
-  listen_to(all, c->pidfd, c);
-  return 0;
+  all->count += counts;
+  if (spawn(all, c, wish->words, err) == 0) return 0;
+  command_free(c);
+  return -1;
 }
 
 /* ---- hearing ---- */
@@ -209,7 +223,7 @@ int web_command(struct web_commands *all, const char *folder, const char *const 
 static void say(struct web_command *c, const struct pipe_end *end, struct ck_str text) {
   json_t *line = json_loadb(text.s, text.n, JSON_ALLOW_NUL, NULL);
   if (json_is_object(line))
-    c->line(c->self, line, end->errors);
+    c->wish.line(c->wish.self, line, end->errors);
   else
     ck_log(CK_WARN, "-", "command_said", "text=%s", ck_quoted(ck_utf8_cut(text, 300)));
   json_decref(line);
@@ -242,16 +256,25 @@ static void step(struct web_command *c) {
   bool over = waitpid(c->pid, &status, WNOHANG) == c->pid;
   read_end(c, &c->ends[0]);
   read_end(c, &c->ends[1]);
+  if (!over && c->until && !c->late && ck_boot_ms() >= c->until) {
+    c->late = true;
+    kill(c->pid, SIGKILL);
+  }
   if (!over) return;
-  c->ended(c->self, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+  int code = c->late ? WEB_COMMAND_LATE : WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  c->wish.ended(c->wish.self, code);
   command_free(c);
 }
-
-int web_commands_descriptor(const struct web_commands *all) { return all->epoll; }
 
 void web_commands_step(struct web_commands *all) {
   for (struct web_command *c = all->head, *next; c; c = next) {
     next = c->next;
     step(c);
   }
+}
+
+void web_commands_wait(const struct web_commands *all, struct ck_wait *w) {
+  ck_wait_for(w, NULL, all->epoll, ZMQ_POLLIN);
+  for (const struct web_command *c = all->head; c; c = c->next)
+    if (c->until && !c->late) ck_wait_until(w, c->until);
 }

@@ -35,7 +35,7 @@ static void set_error(struct web_doctor *d, const char *why) {
   d->error = ck_strdup(why);
 }
 
-static void heard(void *self, const json_t *line, bool error) {
+static void heard(void *self, json_t *line, bool error) {
   struct web_doctor *d = self;
   const char *why = json_string_value(json_object_get(line, "error"));
   if (!error)
@@ -53,8 +53,9 @@ static void ended(void *self, int code) {
 
 int web_doctor_run(struct web_doctor *d, struct ck_err *err) {
   static const char *const words[] = {"doctor", NULL};
+  const struct web_command_wish wish = {.words = words, .line = heard, .ended = ended, .self = d};
   if (d->runs) return 0;
-  if (web_command(d->commands, NULL, words, heard, ended, d, err)) return -1;
+  if (web_command(d->commands, &wish, err)) return -1;
   d->runs = true;
   d->began_at = ck_now_ms();
   d->ended_at = 0;

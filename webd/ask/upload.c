@@ -255,7 +255,7 @@ static void ended(void *self, int code) {
   start_next(u->all);
 }
 
-static void heard(void *self, const json_t *line, bool error) {
+static void heard(void *self, json_t *line, bool error) {
   const struct web_upload *u = self;
   json_array_append_new(error ? u->errors : u->lines, json_deep_copy(line));
 }
@@ -288,7 +288,9 @@ static void start_next(struct web_uploads *all) {
   if (!u) return;
   const char **words = words_of(u);
   u->state = WEB_UPLOAD_IS_READ;
-  int rc = web_command(all->commands, u->folder, words, heard, ended, u, &err);
+  const struct web_command_wish wish = {
+      .words = words, .folder = u->folder, .line = heard, .ended = ended, .self = u};
+  int rc = web_command(all->commands, &wish, &err);
   free(words);
   if (rc == 0) return;
   json_array_append_new(u->errors, json_pack("{s:s}", "error", err.text));

@@ -54,7 +54,7 @@ static void heard_sources(void *self, const struct web_said *said) {
   answer(a);
 }
 
-static void heard_status(void *self, const json_t *line, bool error) {
+static void heard_status(void *self, json_t *line, bool error) {
   struct asking *a = self;
   if (!error) {
     json_decref(a->info);
@@ -79,7 +79,9 @@ void page_health(void *self, struct web_request *r) {
   if (!web_args_known(r, "")) return;
   struct asking *a = ck_zalloc(sizeof *a);
   *a = (struct asking){.w = w, .r = r};
-  if (web_command(w->commands, NULL, words, heard_status, ended, a, &err) == 0) return;
+  const struct web_command_wish wish = {
+      .words = words, .line = heard_status, .ended = ended, .self = a};
+  if (web_command(w->commands, &wish, &err) == 0) return;
   web_refuse_for(r, WEB_REFUSED_BUSY, 2, "%s", err.text);
   free(a);
 }

@@ -66,7 +66,7 @@ struct retry {
   char *error;
 };
 
-static void heard_retry(void *self, const json_t *line, bool error) {
+static void heard_retry(void *self, json_t *line, bool error) {
   struct retry *retry = self;
   if (error) {
     free(retry->error);
@@ -101,7 +101,9 @@ void page_retry(void *self, struct web_request *r) {
   } else {
     struct retry *retry = ck_zalloc(sizeof *retry);
     retry->r = r;
-    if (web_command(w->commands, NULL, words, heard_retry, retried, retry, &err)) {
+    const struct web_command_wish wish = {
+        .words = words, .line = heard_retry, .ended = retried, .self = retry};
+    if (web_command(w->commands, &wish, &err)) {
       web_refuse_for(r, WEB_REFUSED_BUSY, 2, "%s", err.text);
       free(retry);
     }
