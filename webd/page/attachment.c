@@ -63,7 +63,7 @@ static void heard(void *self, const struct web_said *said) {
   struct web_request *r = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!page_heard_rows(r, said, &rows)) return;
+  if (!page_heard_rows(r, said, &rows, NULL, NULL)) return;
   if (page_next_row(&rows, &map))
     serve(r, map);
   else

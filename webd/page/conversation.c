@@ -10,7 +10,8 @@
 #define ROWS_MOST 1000
 #define SOURCES_MOST 64 /* through how many conversations a fork is followed */
 
-void page_reading_free(struct page_reading *p) {
+void page_reading_free(void *reading) {
+  struct page_reading *p = reading;
   ck_reading_free(&p->order);
   ck_leaving_free(&p->leaving);
   render_free(&p->render);
@@ -38,17 +39,6 @@ static void ask(struct page_reading *p, const char *table, struct ck_buf *filter
                                  .cursor = p->cursor};
   if (!page_ask(p->w, p->request, &query, heard, p)) page_reading_free(p);
   ck_buf_free(filters);
-}
-
-/* The rows of the answer. False: the request was refused, and p is gone. */
-static bool heard_rows(struct page_reading *p, const struct web_said *said,
-                       struct page_rows *rows) {
-  if (page_heard_rows(p->request, said, rows)) {
-    p->cursor = ck_arena_copy(&p->arena, rows->cursor);
-    return true;
-  }
-  page_reading_free(p);
-  return false;
 }
 
 static void ask_one(struct page_reading *p, const char *table, const char *column,
@@ -83,7 +73,7 @@ static void heard_leases(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(p, said, &rows)) return;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   while (page_next_row(&rows, &map)) {
     struct page_job *job = job_named(p, ck_map_str(map, "job_id"));
     if (job && ck_str_is(ck_map_str(map, "state"), "unknown")) job->status = CK_LIT("unknown");
@@ -125,7 +115,7 @@ static void heard_jobs(void *self, const struct web_said *said) {
   struct page_rows rows;
   struct ck_str map;
   struct ck_row row;
-  if (!heard_rows(p, said, &rows)) return;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   p->jobs = ck_arena_get(&p->arena, (rows.left + 1) * sizeof *p->jobs);
   while (page_next_row(&rows, &map)) {
     page_row_of(&row, CK_JOBS, map);
@@ -169,7 +159,7 @@ static void heard_question(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(p, said, &rows)) return;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   if (page_next_row(&rows, &map)) p->question = keep(p, ck_map_str(map, "first_question"));
   ask_original(p);
 }
@@ -213,7 +203,7 @@ static void heard_fork_question(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(p, said, &rows)) return;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   if (page_next_row(&rows, &map))
     p->sources[p->loading].question = keep(p, ck_map_str(map, "first_question"));
   load_places(p);
@@ -224,7 +214,7 @@ static void heard_fork_conversation(void *self, const struct web_said *said) {
   struct page_source *source = &p->sources[p->loading];
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(p, said, &rows)) return;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   if (!page_next_row(&rows, &map)) {
     load_places(p);
     return;
@@ -238,7 +228,7 @@ static void heard_fork_link(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(p, said, &rows)) return;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   struct ck_str id = {0};
   if (page_next_row(&rows, &map)) id = keep(p, ck_map_str(map, "local_conversation_id"));
   if (id.n)
@@ -255,7 +245,7 @@ static void heard_open_end(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   struct page_rows rows;
   struct ck_str map, platform = {0}, remote = {0};
-  if (!heard_rows(p, said, &rows)) return;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   if (page_next_row(&rows, &map)) {
     platform = ck_map_str(map, "platform");
     remote = ck_map_str(map, "conversation_id");
@@ -289,8 +279,9 @@ static void heard_places(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(p, said, &rows)) return;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   while (page_next_row(&rows, &map)) add_place(p, map);
+  p->cursor = ck_arena_copy(&p->arena, rows.cursor);
   if (p->cursor.n) {
     ask_places(p);
     return;
@@ -323,7 +314,7 @@ static void heard_links(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(p, said, &rows)) return;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   while (page_next_row(&rows, &map)) {
     struct ck_str platform = ck_map_str(map, "platform"),
                   remote = ck_map_str(map, "remote_conversation_id");
@@ -339,7 +330,7 @@ static void heard_conversation(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(p, said, &rows)) return;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   if (!page_next_row(&rows, &map)) {
     web_refuse(p->request, WEB_REFUSED_MISSING, "there is no conversation %.*s",
                PAGE_STR(ck_utf8_cut(p->id, 200)));

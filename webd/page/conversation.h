@@ -69,7 +69,7 @@ struct page_reading {
   size_t sent;            /* of out */
 };
 
-void page_reading_free(struct page_reading *p);
+void page_reading_free(void *reading);
 
 /* All is known but what was said: begins the answer. */
 void page_reading_begin(struct page_reading *p);

@@ -48,12 +48,7 @@ static void ask(struct page_walk *walk, const char *table, struct ck_buf *filter
   if (!asked) end(walk, true);
 }
 
-static bool heard_rows(struct page_walk *walk, const struct web_said *said,
-                       struct page_rows *rows) {
-  if (page_heard_rows(walk->r, said, rows)) return true;
-  end(walk, true);
-  return false;
-}
+static void fail(void *walk) { end(walk, true); }
 
 static void set_next(struct page_walk *walk, struct ck_str next) {
   free(walk->next);
@@ -92,7 +87,7 @@ static void heard_questions(void *self, const struct web_said *said) {
   struct page_walk *walk = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(walk, said, &rows)) return;
+  if (!page_heard_rows(walk->r, said, &rows, fail, walk)) return;
   while (page_next_row(&rows, &map)) {
     struct ck_str question = keep(walk, ck_map_str(map, "first_question"));
     for (size_t i = walk->fresh; i < walk->count; ++i)
@@ -147,7 +142,7 @@ static void heard_conversations(void *self, const struct web_said *said) {
   struct ck_buf filters = {0};
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(walk, said, &rows)) return;
+  if (!page_heard_rows(walk->r, said, &rows, fail, walk)) return;
   while (page_next_row(&rows, &map)) {
     struct ck_row row;
     page_row_of(&row, CK_CONVERSATIONS, keep(walk, map));
@@ -228,7 +223,7 @@ static void heard_jobs(void *self, const struct web_said *said) {
   struct page_walk *walk = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(walk, said, &rows)) return;
+  if (!page_heard_rows(walk->r, said, &rows, fail, walk)) return;
   while (page_next_row(&rows, &map)) {
     struct page_job_entry e = {.state = walk->state};
     page_row_of(&e.row, CK_JOBS, keep(walk, map));
@@ -272,7 +267,7 @@ static void heard_named(void *self, const struct web_said *said) {
   struct page_rows rows;
   struct ck_str map;
   size_t n = walk->fresh;
-  if (!heard_rows(walk, said, &rows)) return;
+  if (!page_heard_rows(walk->r, said, &rows, fail, walk)) return;
   while (page_next_row(&rows, &map))
     for (size_t i = walk->fresh; i < walk->count; ++i)
       if (ck_str_eq(ck_row_key(&walk->jobs[i].row), ck_map_str(map, "job_id")))
@@ -312,7 +307,7 @@ static void heard_leases(void *self, const struct web_said *said) {
   struct page_walk *walk = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!heard_rows(walk, said, &rows)) return;
+  if (!page_heard_rows(walk->r, said, &rows, fail, walk)) return;
   while (page_next_row(&rows, &map)) {
     bool unknown = ck_str_is(ck_map_str(map, "state"), "unknown");
     if (unknown != (walk->state == PAGE_UNKNOWN)) continue;

@@ -15,7 +15,8 @@ struct asking {
   json_t *info;
 };
 
-static void asking_free(struct asking *a) {
+static void asking_free(void *self) {
+  struct asking *a = self;
   json_decref(a->info);
   free(a);
 }
@@ -24,10 +25,7 @@ static void heard_letters(void *self, const struct web_said *said) {
   struct asking *a = self;
   struct page_rows rows;
   struct ck_buf b = {0};
-  if (!page_heard_rows(a->r, said, &rows)) {
-    asking_free(a);
-    return;
-  }
+  if (!page_heard_rows(a->r, said, &rows, asking_free, a)) return;
   json_t *letters = ck_json_of(said->answer->as.rows.rows);
   page_mirrors_html(&b, a->r, a->info, letters, ck_now_ms());
   web_answer(a->r, 200, WEB_HTML, &b);

@@ -27,7 +27,8 @@ struct fetching {
   bool asking, gone;
 };
 
-static void fetching_free(struct fetching *f) {
+static void fetching_free(void *self) {
+  struct fetching *f = self;
   ck_arena_free(&f->arena);
   free(f);
 }
@@ -134,10 +135,7 @@ static void heard_links(void *self, const struct web_said *said) {
   struct fetching *f = self;
   struct page_rows rows;
   struct ck_str map;
-  if (!page_heard_rows(f->r, said, &rows)) {
-    fetching_free(f);
-    return;
-  }
+  if (!page_heard_rows(f->r, said, &rows, fetching_free, f)) return;
   f->links = ck_arena_get(&f->arena, (rows.left + 1) * sizeof *f->links);
   while (page_next_row(&rows, &map)) {
     struct ck_str remote = ck_map_str(map, "remote_conversation_id");

@@ -76,8 +76,9 @@ struct page_rows {
 };
 /* False: it is no such answer. */
 bool page_rows_of(const struct web_said *said, struct page_rows *rows);
-/* The same; the request is refused then. */
-bool page_heard_rows(struct web_request *r, const struct web_said *said, struct page_rows *rows);
+/* The same; the request is refused then, and gone called, which may be NULL. */
+bool page_heard_rows(struct web_request *r, const struct web_said *said, struct page_rows *rows,
+                     void (*gone)(void *self), void *self);
 /* The next row, an encoded map. False: there is none. */
 bool page_next_row(struct page_rows *rows, struct ck_str *map);
 /* A row of the six tables; text is borrowed from the map. What is no column is left out. */

@@ -30,7 +30,8 @@ struct plan {
   } goes, waits;
 };
 
-static void plan_free(struct plan *p) {
+static void plan_free(void *self) {
+  struct plan *p = self;
   for (size_t i = 0; i < p->goes.count; ++i) json_decref(p->goes.lines[i].says);
   for (size_t i = 0; i < p->waits.count; ++i) json_decref(p->waits.lines[i].says);
   ck_arena_free(&p->arena);
@@ -128,10 +129,7 @@ static bool take_titles(struct plan *p, const struct web_said *said, const char 
                         bool questions) {
   struct page_rows rows;
   struct ck_str map;
-  if (!page_heard_rows(p->r, said, &rows)) {
-    plan_free(p);
-    return false;
-  }
+  if (!page_heard_rows(p->r, said, &rows, plan_free, p)) return false;
   while (page_next_row(&rows, &map)) {
     struct ck_buf title = {0};
     struct ck_str given = ck_map_str(map, column), id = ck_map_str(map, "local_conversation_id");

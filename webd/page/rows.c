@@ -12,14 +12,14 @@ bool page_ask(struct webd *w, struct web_request *r, const struct ck_query *quer
   return false;
 }
 
-bool page_heard_rows(struct web_request *r, const struct web_said *said, struct page_rows *rows) {
-  *rows = (struct page_rows){0};
-  if (!said->answer) {
-    web_refuse_said(r, "the store", said);
-    return false;
-  }
+bool page_heard_rows(struct web_request *r, const struct web_said *said, struct page_rows *rows,
+                     void (*gone)(void *self), void *self) {
   if (page_rows_of(said, rows)) return true;
-  web_refuse_strange(r, "the store");
+  if (said->answer)
+    web_refuse_strange(r, "the store");
+  else
+    web_refuse_said(r, "the store", said);
+  if (gone) gone(self);
   return false;
 }
 

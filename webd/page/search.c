@@ -13,7 +13,8 @@ struct asking {
   struct page_search page;
 };
 
-static void finish(struct asking *a) {
+static void finish(void *self) {
+  struct asking *a = self;
   ck_arena_free(&a->arena);
   free(a);
 }
@@ -35,10 +36,7 @@ static void heard_questions(void *self, const struct web_said *said) {
   struct asking *a = self;
   struct page_rows rows;
   struct ck_str row;
-  if (!page_heard_rows(a->page.request, said, &rows)) {
-    finish(a);
-    return;
-  }
+  if (!page_heard_rows(a->page.request, said, &rows, finish, a)) return;
   while (page_next_row(&rows, &row))
     for (size_t i = 0; i < a->page.count; ++i)
       if (ck_str_eq(a->page.found[i].id, ck_map_str(row, "local_conversation_id")))

@@ -30,16 +30,10 @@ struct asking {
   int session_pages;
 };
 
-static void finish(struct asking *a) {
+static void finish(void *self) {
+  struct asking *a = self;
   ck_arena_free(&a->arena);
   free(a);
-}
-
-/* The rows of an answer; false: the request was refused, and a is gone. */
-static bool heard_rows(struct asking *a, const struct web_said *said, struct page_rows *rows) {
-  if (page_heard_rows(a->page.request, said, rows)) return true;
-  finish(a);
-  return false;
 }
 
 static void ask(struct asking *a, const char *table, struct ck_buf *filters, unsigned limit,
@@ -73,7 +67,7 @@ static void heard_sessions(void *self, const struct web_said *said) {
   struct asking *a = self;
   struct page_rows rows;
   struct ck_str row;
-  if (!heard_rows(a, said, &rows)) return;
+  if (!page_heard_rows(a->page.request, said, &rows, finish, a)) return;
   while (page_next_row(&rows, &row)) add_session(a, row);
   a->cursor = ck_arena_copy(&a->arena, rows.cursor);
   a->page.counted = a->cursor.n == 0;
@@ -105,7 +99,7 @@ static void heard_links(void *self, const struct web_said *said) {
   struct asking *a = self;
   struct page_rows rows;
   struct ck_str row;
-  if (!heard_rows(a, said, &rows)) return;
+  if (!page_heard_rows(a->page.request, said, &rows, finish, a)) return;
   a->links = ck_arena_get(&a->arena, (rows.left + 1) * sizeof *a->links);
   while (page_next_row(&rows, &row)) {
     struct ck_str remote = ck_map_str(row, "remote_conversation_id");
@@ -134,7 +128,7 @@ static void heard_questions(void *self, const struct web_said *said) {
   struct ck_buf filters = {0};
   struct page_rows rows;
   struct ck_str row;
-  if (!heard_rows(a, said, &rows)) return;
+  if (!page_heard_rows(a->page.request, said, &rows, finish, a)) return;
   while (page_next_row(&rows, &row)) {
     struct page_entry *entry = entry_of(a, ck_map_str(row, "local_conversation_id"));
     struct ck_str question = ck_map_str(row, "first_question");
@@ -165,7 +159,7 @@ static void heard_conversations(void *self, const struct web_said *said) {
   struct ck_buf filters = {0};
   struct page_rows rows;
   struct ck_str row;
-  if (!heard_rows(a, said, &rows)) return;
+  if (!page_heard_rows(a->page.request, said, &rows, finish, a)) return;
   a->page.entries = ck_arena_get(&a->arena, (rows.left + 1) * sizeof *a->page.entries);
   while (page_next_row(&rows, &row)) a->page.entries[a->page.count++] = entry_in(&a->arena, row);
   a->page.older = ck_arena_copy(&a->arena, rows.cursor);
