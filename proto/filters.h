@@ -29,6 +29,8 @@
   S(bodies, version) \
   S(executed, message_id) \
   S(questions, local_conversation_id) \
+  S(job_count, status) \
+  S(job_count, local_conversation_id) \
   S(attachments, file) \
   S(attachments, name) \
   S(attachments, hash)
@@ -45,6 +47,11 @@ enum ck_filter_by {
   CK_BY_UNTIL      /* it is before the value */
 };
 
+#define CK_JOB_IS_SUPERSEDED "iif(last_error GLOB '" CK_SUPERSEDED "*', 'yes', 'no')"
+#define CK_JOB_PLATFORM \
+  "(SELECT c.platform FROM local_conversations c" \
+  " WHERE c.local_conversation_id = renewal_jobs.local_conversation_id)"
+
 /* L(SQL name, filter, column or choices, how): further filters of a list. named: 1 is what a person
  * named, not what went with it. */
 #define CK_LIST_FILTER_LIST(L) \
@@ -58,12 +65,10 @@ enum ck_filter_by {
   L(conversation_links, until, NULL, CK_BY_UNTIL) \
   L(renewal_jobs, since, NULL, CK_BY_SINCE) \
   L(renewal_jobs, until, NULL, CK_BY_UNTIL) \
-  L(renewal_jobs, superseded, "iif(last_error GLOB '" CK_SUPERSEDED "*', 'yes', 'no')", \
-    CK_BY_VALUE) \
-  L(renewal_jobs, platform, \
-    "(SELECT c.platform FROM local_conversations c" \
-    " WHERE c.local_conversation_id = renewal_jobs.local_conversation_id)", \
-    CK_BY_VALUE) \
+  L(renewal_jobs, superseded, CK_JOB_IS_SUPERSEDED, CK_BY_VALUE) \
+  L(renewal_jobs, platform, CK_JOB_PLATFORM, CK_BY_VALUE) \
+  L(job_count, superseded, CK_JOB_IS_SUPERSEDED, CK_BY_VALUE) \
+  L(job_count, platform, CK_JOB_PLATFORM, CK_BY_VALUE) \
   L(local_conversations, begins, "local_conversation_id", CK_BY_BEGINNING) \
   L(local_conversations, title, "title", CK_BY_WORDS) \
   L(local_conversations, sort, CK_SORTS, CK_BY_SORT) \

@@ -95,6 +95,8 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  *
  * messages_organization: finds the account of a conversation (store/read/lists.c).
  *
+ * jobs_listed: the newest jobs of a status, without sorting all of them.
+ *
  * attachments: files that lay beside conversations (store/files/attachments.h), by their SHA-256.
  * attachment_names: by which names they came. file: the id by which messages name it; "": unknown.
  *
@@ -157,6 +159,7 @@ static const char system_tables[] =
         " (coalesce(newest_at, last_message_at, created_at), platform, title);"
         "CREATE INDEX messages_organization ON messages (conversation_id, observed_at)"
         " WHERE organization_id <> '';"
+        "CREATE INDEX jobs_listed ON renewal_jobs (status, created_at, updated_at);"
         "CREATE INDEX jobs_superseded ON renewal_jobs (status)"
         " WHERE last_error GLOB '" CK_SUPERSEDED "*';"
         "CREATE TABLE sinks (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL,"

@@ -42,6 +42,8 @@ static const struct list lists[] = {
     {"conversation_links", NULL, "observed_at DESC, updated_at DESC, link_id", "observed_at", NULL,
      0},
     {"renewal_jobs", NULL, "created_at DESC, updated_at DESC, job_id", "created_at", NULL, 0},
+    /* One row: how many jobs there are. */
+    {"job_count", "count(*) AS jobs", "1", NULL, "renewal_jobs", 0},
     {"forgotten",
      "forgotten_id, table_name, record_key, forgotten_with, platform, conversation_id,"
      " forgotten_at, taken_back, version",

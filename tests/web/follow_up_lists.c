@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/text.h"
+#include "proto/wire.h"
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
@@ -194,7 +195,8 @@ T_STORY(web_follow_ups, pages_have_each_once_in_order, 90) {
   t_web_says(400, "argument", "GET", "/j?status=waiting&next=nonsense", t_person(), "", NULL);
 }
 
-/* A list of very many is a page of them, its count whole. */
+/* A list of very many is a page of them, its count whole: of those that wait all, some without a
+ * time; of those that have failed 50,000, of which 100 are superseded. */
 T_STORY(web_follow_ups, a_hundred_thousand, 120) {
   t_up();
   t_say("x", 1);
@@ -206,7 +208,12 @@ T_STORY(web_follow_ups, a_hundred_thousand, 120) {
       " payload, payload_kind, attempt_count, max_attempts, next_attempt_at, created_at, "
       "updated_at)"
       " SELECT 1000 + i, 'hand_' || i, 'x:c0', 'm' || i, 'pending', 'go on', 'text', 0, 3,"
-      " 4000000000000 + i, 1, 1 FROM n");
+      " iif(i % 1000, 4000000000000 + i, NULL), 1, 1 FROM n;"
+      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
+      " INSERT INTO renewal_jobs (version, job_id, local_conversation_id, message_id, status,"
+      " payload, payload_kind, attempt_count, max_attempts, last_error, created_at, updated_at)"
+      " SELECT 200000 + i, 'done_' || i, 'x:c0', 'f' || i, 'failed', 'go on', 'text', 3, 3,"
+      " iif(i % 500, 'HTTP 500', '" CK_SUPERSEDED "it was answered'), i, i FROM n");
   t_up();
   char *body = t_view("/j");
   t_page_has(body, "Waiting <small>100,000</small>");
@@ -214,4 +221,14 @@ T_STORY(web_follow_ups, a_hundred_thousand, 120) {
   t_page_has_not(body, "id=\"j-hand_31\"");
   T_CHECK(strlen(body) < 200000, "the page has %zu bytes", strlen(body));
   free(body);
+  t_view_has("/j/all?do=cancel&status=waiting", "<strong>100,000 follow-ups that wait</strong>");
+  t_view_has("/j/all?do=cancel&status=waiting", "The first 10,000 are meant.");
+  t_view_has("/j/all?do=cancel&status=waiting&platform=x",
+             "<strong>100,000 follow-ups that wait, of the platform <bdi>x</bdi></strong>");
+  t_view_has("/j/all?do=cancel&status=waiting&platform=y", "<strong>0 follow-ups that wait");
+  t_view_has("/j/all?do=again&status=failed", "<strong>49,900 follow-ups that failed</strong>");
+  t_view_has("/j/all?do=anyway&status=superseded",
+             "<strong>100 follow-ups that are superseded</strong>");
+  t_view_has("/j?status=failed", "id=\"j-done_49999\"");
+  t_view_has_not("/j?status=failed", "id=\"j-done_50000\"");
 }

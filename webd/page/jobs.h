@@ -73,6 +73,27 @@ void page_walk(struct page_walk *walk);
 /* Goes on: forgets what was found. */
 void page_walk_on(struct page_walk *walk);
 void page_walk_free(struct page_walk *walk);
+/* Jobs of these states are rows that the store lists; those of the others are found by their ids.
+ */
+bool page_walk_lists(enum page_jobs_of state);
+/* Appends the store's filters for those. */
+void page_walk_filters(struct ck_buf *b, const struct page_walk *walk);
+
+/* ---- how many jobs of one state there are ---- */
+
+struct page_tally {
+  struct page_walk walk; /* w, r, state and filter are set by who begins it */
+  /* Called at its end. failed: the store has not answered, and r was refused. */
+  void (*done)(void *self, bool failed);
+  void *self;
+  uint64_t count;
+  /* its own */
+  uint64_t stopped;
+};
+
+/* The store counts those that it lists; else a walk finds each, as it does with an account, which
+ * only each job's target says. */
+void page_tally(struct page_tally *tally);
 
 /* ---- HTML ---- */
 

@@ -1,7 +1,7 @@
 /* What is done with all follow-ups that match: GET /j/all says how many there are, and asks;
  * POST /j/all does it.
  *
- *   GET   walk ─► how many, as of when ─► a form
+ *   GET   tally ─► how many, as of when ─► a form
  *   POST  walk ─► those that have not changed since ─► each (some at a time) ─► what became of them
  *
  * What has changed since it was asked is left alone, and said. */
@@ -25,6 +25,7 @@ struct many {
   struct web_request *r;
   const struct page_verb *verb;
   char *platform, *account, *conversation;
+  struct page_tally tally;
   struct page_walk walk;
   uint64_t count;   /* of those that match; of POST what the form said */
   int64_t asked_at; /* wall: when they were counted */
@@ -39,23 +40,13 @@ struct many {
 static void many_free(struct many *m) {
   for (size_t i = 0; i < m->id_count; ++i) free(m->ids[i]);
   for (size_t i = 0; i < m->reason_count; ++i) free(m->reasons[i].text);
+  page_walk_free(&m->tally.walk);
   page_walk_free(&m->walk);
   free(m->ids);
   free(m->platform);
   free(m->account);
   free(m->conversation);
   free(m);
-}
-
-static void begin_walk(struct many *m, void (*done)(void *self, bool failed)) {
-  m->walk.w = m->w;
-  m->walk.r = m->r;
-  m->walk.filter = (struct page_jobs_filter){m->platform, m->account, m->conversation};
-  m->walk.batch = 1000;
-  m->walk.want = 1;
-  m->walk.done = done;
-  m->walk.self = m;
-  page_walk(&m->walk);
 }
 
 /* ---- the words ---- */
@@ -135,11 +126,13 @@ static void counted(void *self, bool failed) {
     many_free(m);
     return;
   }
-  m->count += m->walk.count;
-  if (m->walk.more)
-    page_walk_on(&m->walk);
-  else
-    answer_count(m);
+  m->count = m->tally.count;
+  answer_count(m);
+}
+
+static void set_walk(struct many *m, enum page_jobs_of state) {
+  m->walk = (struct page_walk){
+      .w = m->w, .r = m->r, .state = state, .filter = {m->platform, m->account, m->conversation}};
 }
 
 /* The state has that verb. */
@@ -171,9 +164,10 @@ void page_jobs_many(void *self, struct web_request *r) {
                      .platform = ck_strdup(filter.platform),
                      .account = ck_strdup(filter.account),
                      .conversation = ck_strdup(filter.conversation),
-                     .walk.state = state,
                      .asked_at = page_state(r)->now};
-  begin_walk(m, counted);
+  set_walk(m, state);
+  m->tally = (struct page_tally){.walk = m->walk, .done = counted, .self = m};
+  page_tally(&m->tally);
 }
 
 /* ---- doing ---- */
@@ -287,7 +281,7 @@ static void found(void *self, bool failed) {
     else if (m->id_count < MOST)
       add_id(m, ck_row_key(row));
   }
-  if (m->walk.more) {
+  if (m->walk.more && m->id_count < MOST) {
     page_walk_on(&m->walk);
     return;
   }
@@ -304,8 +298,13 @@ static int64_t number_of(const struct web_request *r, const char *name) {
 }
 
 static void find(void *self, struct web_request *r) {
+  struct many *m = self;
   (void)r;
-  begin_walk(self, found);
+  m->walk.batch = 1000;
+  m->walk.want = 1;
+  m->walk.done = found;
+  m->walk.self = m;
+  page_walk(&m->walk);
 }
 
 void page_change_jobs(void *self, struct web_request *r) {
@@ -333,9 +332,9 @@ void page_change_jobs(void *self, struct web_request *r) {
                      .platform = page_field(r, "platform"),
                      .account = page_field(r, "account"),
                      .conversation = page_field(r, "conversation"),
-                     .walk.state = state,
                      .count = (uint64_t)count,
                      .asked_at = asked_at,
                      .until = until};
+  set_walk(m, state);
   page_state_ask(m->w, r, find, m);
 }

@@ -169,18 +169,44 @@ static void add(struct page_walk *walk, struct page_job_entry e) {
   walk->jobs[walk->count++] = e;
 }
 
+struct named {
+  struct ck_str id;
+  struct page_job_entry *entry;
+};
+
+/* A batch by its ids, in their order: many jobs may be held. */
+struct batch {
+  struct page_walk *walk;
+  struct named *names;
+  size_t count;
+};
+
+static int by_name(const void *x, const void *y) {
+  return ck_str_order(((const struct named *)x)->id, ((const struct named *)y)->id);
+}
+
 static bool note_held(void *self, struct ck_str map) {
-  struct page_walk *walk = self;
-  struct ck_str id = ck_map_str(map, "job_id");
-  for (size_t i = walk->fresh; i < walk->count; ++i) {
-    struct page_job_entry *e = &walk->jobs[i];
-    if (!ck_str_eq(ck_row_key(&e->row), id)) continue;
-    e->held = keep(walk, ck_map_str(map, "state"));
-    e->reason = keep(walk, ck_map_str(map, "reason"));
-    e->until = ck_map_int(map, "until", 0);
-    break;
-  }
+  const struct batch *b = self;
+  const struct named wanted = {.id = ck_map_str(map, "job_id")};
+  const struct named *found = bsearch(&wanted, b->names, b->count, sizeof *b->names, by_name);
+  if (!found) return true;
+  found->entry->held = keep(b->walk, ck_map_str(map, "state"));
+  found->entry->reason = keep(b->walk, ck_map_str(map, "reason"));
+  found->entry->until = ck_map_int(map, "until", 0);
   return true;
+}
+
+static void note_all_held(struct page_walk *walk) {
+  struct batch b = {walk, NULL, walk->count - walk->fresh};
+  if (!b.count) return;
+  b.names = ck_zalloc(b.count * sizeof *b.names);
+  for (size_t i = 0; i < b.count; ++i) {
+    struct page_job_entry *e = &walk->jobs[walk->fresh + i];
+    b.names[i] = (struct named){ck_row_key(&e->row), e};
+  }
+  qsort(b.names, b.count, sizeof *b.names, by_name);
+  page_held_each(page_state(walk->r), note_held, &b);
+  free(b.names);
 }
 
 /* Those that are of the walk's state; a job may have gone on since it was listed. */
@@ -198,7 +224,7 @@ static void keep_state(struct page_walk *walk) {
 static void batch_rows(struct page_walk *walk) {
   struct ck_buf filters = {0};
   if (walk->state == PAGE_WAITING || walk->state == PAGE_STOPPED) {
-    page_held_each(page_state(walk->r), note_held, walk);
+    note_all_held(walk);
     keep_state(walk);
   }
   if (walk->count == walk->fresh || (!walk->titles && !*walk->filter.account)) {
@@ -239,22 +265,37 @@ static void put_narrower(struct ck_map *m, const struct page_walk *walk) {
     ck_pair_text(m, "local_conversation_id", walk->filter.conversation);
 }
 
-static void ask_listed(struct page_walk *walk) {
+bool page_walk_lists(enum page_jobs_of state) {
+  return state == PAGE_WAITING || state == PAGE_FAILED || state == PAGE_SUPERSEDED ||
+         state == PAGE_DONE;
+}
+
+static void put_state(struct ck_map *m, const struct page_walk *walk) {
   static const char *const statuses[] = {[PAGE_WAITING] = "pending",
                                          [PAGE_FAILED] = "failed",
                                          [PAGE_SUPERSEDED] = "failed",
                                          [PAGE_DONE] = "done"};
+  ck_pair_text(m, "status", statuses[walk->state]);
+  if (walk->state == PAGE_FAILED || walk->state == PAGE_SUPERSEDED)
+    ck_pair_text(m, "superseded", walk->state == PAGE_SUPERSEDED ? "yes" : "no");
+  put_narrower(m, walk);
+}
+
+void page_walk_filters(struct ck_buf *b, const struct page_walk *walk) {
+  struct ck_map m = ck_map_open(b);
+  put_state(&m, walk);
+  ck_map_close(&m);
+}
+
+static void ask_listed(struct page_walk *walk) {
   struct ck_buf filters = {0};
   struct ck_map m = ck_map_open(&filters);
   bool not_due = walk->state == PAGE_WAITING && is_not_due(walk);
-  ck_pair_text(&m, "status", statuses[walk->state]);
+  put_state(&m, walk);
   if (not_due)
     ck_pair_nil(&m, "next_attempt_at_max");
   else if (walk->state == PAGE_WAITING)
     ck_pair_int(&m, "next_attempt_at_max", INT64_MAX);
-  if (walk->state == PAGE_FAILED || walk->state == PAGE_SUPERSEDED)
-    ck_pair_text(&m, "superseded", walk->state == PAGE_SUPERSEDED ? "yes" : "no");
-  put_narrower(&m, walk);
   ck_map_close(&m);
   unsigned limit = not_due && walk->count >= walk->want ? 1 : walk->batch;
   ask(walk, "renewal_jobs", &filters, limit, true, heard_jobs);
