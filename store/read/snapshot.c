@@ -37,6 +37,7 @@ struct snapshot {
   struct scan *scan;
   struct originals_reader *originals;
   struct searching *searching;
+  struct status_kept status;
   struct ck_buf out, body, cursor;
 };
 
@@ -138,7 +139,7 @@ static void answer_range(struct snapshot *s, const struct ck_range *q, struct ck
 
 static void answer_status(struct snapshot *s, const struct ck_status *q, struct ck_message *m,
                           struct ck_err *err) {
-  if (status_info(s->db, s->context, s->reports, &s->body, err)) {
+  if (status_info(s->db, s->context, s->reports, &s->status, &s->body, err)) {
     problem(m, q->request, "busy", err);
     return;
   }

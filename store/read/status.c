@@ -65,30 +65,56 @@ static int put_lateness(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   return 0;
 }
 
-#define SUPERSEDED \
-  "SELECT count(*) FROM renewal_jobs WHERE status = 'failed'" \
-  " AND last_error GLOB '" CK_SUPERSEDED "*'"
+enum { PENDING, RUNNING, DONE, FAILED, SUPERSEDED };
+
+/* Counting many jobs takes longer than all else, and every page of webd asks. A job that changes or
+ * comes has a version above all others; one that goes leaves fewer. */
+static int count_jobs(struct status_kept *kept, sqlite3 *db, struct ck_err *err) {
+  static const char *const sql[STATUS_COUNTS] = {
+      [PENDING] = "SELECT count(*) FROM renewal_jobs WHERE status = 'pending'",
+      [RUNNING] = "SELECT count(*) FROM renewal_jobs WHERE status = 'running'",
+      [DONE] = "SELECT count(*) FROM renewal_jobs WHERE status = 'done'",
+      [FAILED] = "SELECT count(*) FROM renewal_jobs WHERE status = 'failed'",
+      [SUPERSEDED] = "SELECT count(*) FROM renewal_jobs WHERE status = 'failed'"
+                     " AND last_error GLOB '" CK_SUPERSEDED "*'"};
+  int64_t newest, records;
+  if (db_int(db, "SELECT max(version) FROM renewal_jobs", 0, &newest, err) ||
+      db_int(db, "SELECT renewal_jobs FROM store", 0, &records, err))
+    return -1;
+  if (kept->known && kept->newest == newest && kept->records == records) return 0;
+  kept->known = false;
+  for (int i = 0; i < STATUS_COUNTS; ++i)
+    if (db_int(db, sql[i], 0, &kept->counts[i], err)) return -1;
+  kept->newest = newest;
+  kept->records = records;
+  kept->known = true;
+  return 0;
+}
 
 /* `running` excludes attempts whose outcome is unknown: those wait for a person. `failed` excludes
  * jobs that nobody wanted any more. */
-static int put_jobs(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
-  static const char *const counts[][2] = {
-      {"pending", "SELECT count(*) FROM renewal_jobs WHERE status = 'pending'"},
-      {"due", "SELECT count(*) FROM renewal_jobs WHERE status = 'pending' AND next_attempt_at <="
-              " CAST(strftime('%s', 'now') AS INTEGER) * 1000"},
-      {"running", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'running')"
-                  " - (SELECT count(*) FROM leases WHERE state = 'unknown')"},
-      {"done", "SELECT count(*) FROM renewal_jobs WHERE status = 'done'"},
-      {"failed", "SELECT (SELECT count(*) FROM renewal_jobs WHERE status = 'failed')"
-                 " - (" SUPERSEDED ")"},
-      {"superseded", SUPERSEDED},
-      {"unknown", "SELECT count(*) FROM leases WHERE state = 'unknown'"},
-      {"next_due_at", "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'"},
-  };
+static int put_jobs(struct ck_map *m, sqlite3 *db, struct status_kept *kept, struct ck_err *err) {
+  const int64_t *n = kept->counts;
+  int64_t unknown;
+  if (count_jobs(kept, db, err) ||
+      db_int(db, "SELECT count(*) FROM leases WHERE state = 'unknown'", 0, &unknown, err))
+    return -1;
   struct ck_map jobs = ck_pair_map(m, "jobs");
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i)
-    if (status_query(&jobs, db, counts[i][0], counts[i][1], err)) return -1;
-  if (put_lateness(&jobs, db, err)) return -1;
+  ck_pair_int(&jobs, "pending", n[PENDING]);
+  if (status_query(&jobs, db, "due",
+                   "SELECT count(*) FROM renewal_jobs WHERE status = 'pending' AND"
+                   " next_attempt_at <= CAST(strftime('%s', 'now') AS INTEGER) * 1000",
+                   err))
+    return -1;
+  ck_pair_int(&jobs, "running", n[RUNNING] - unknown);
+  ck_pair_int(&jobs, "done", n[DONE]);
+  ck_pair_int(&jobs, "failed", n[FAILED] - n[SUPERSEDED]);
+  ck_pair_int(&jobs, "superseded", n[SUPERSEDED]);
+  ck_pair_int(&jobs, "unknown", unknown);
+  if (status_query(&jobs, db, "next_due_at",
+                   "SELECT min(next_attempt_at) FROM renewal_jobs WHERE status = 'pending'", err) ||
+      put_lateness(&jobs, db, err))
+    return -1;
   ck_map_close(&jobs);
   return 0;
 }
@@ -234,8 +260,8 @@ static int put_forgetting(struct ck_map *m, sqlite3 *db, struct ck_err *err) {
   return rc == SQLITE_DONE ? 0 : db_fail(db, "forgetting", err);
 }
 
-int status_info(sqlite3 *db, struct context *context, struct reports *reports, struct ck_buf *info,
-                struct ck_err *err) {
+int status_info(sqlite3 *db, struct context *context, struct reports *reports,
+                struct status_kept *kept, struct ck_buf *info, struct ck_err *err) {
   uint64_t head = atomic_load(&context->head);
   struct gathered g = {.out = info};
   reports_each(reports, gather, &g);
@@ -251,7 +277,7 @@ int status_info(sqlite3 *db, struct context *context, struct reports *reports, s
   put_artifacts(&m, context);
   put_search(&m, head, atomic_load(&context->search_cursor));
   put_wal(&m, context);
-  int rc = put_records(&m, db, err) || put_producers(&m, db, err) || put_jobs(&m, db, err) ||
+  int rc = put_records(&m, db, err) || put_producers(&m, db, err) || put_jobs(&m, db, kept, err) ||
                    put_forgetting(&m, db, err) || put_originals(&m, db, err) ||
                    status_mirrors(&m, db, context, reports, err)
                ? -1
