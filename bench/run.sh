@@ -11,7 +11,7 @@
 #   BENCH_RENEW   pending jobs in `renew`: 1000000
 #   BENCH_EXPORT_MB  size of the export in `memory`: 300
 #   BENCH_GROWTH  messages in `growth`: 10000000, 10 GB of disk and some minutes; 0 leaves it out
-#   BENCH_VIEWS   messages beside which follow-ups are shown: 1000000
+#   BENCH_VIEWS   messages beside which views are shown, also in Chromium: 1000000
 #   BENCH_SEARCH  messages that are searched: 1000000, 3 GB of disk and some minutes
 #   BENCH_FILES   files in one folder: 1000000, 4 GB of disk and two minutes; 0 leaves this out
 set -euo pipefail
@@ -24,7 +24,7 @@ trap 'rm -rf "$CONVKEEP_BENCH_DATA"' EXIT
 bounds=$CONVKEEP_BENCH_DATA/bounds report=$CONVKEEP_BENCH_DATA/report.md
 : >"$bounds"
 all='store,pages,road,spool,follow,memory,import,growing,watch,renew,artifacts,cost,d1'
-all+=',postgres_sink,views,search,web,growth'
+all+=',postgres_sink,views,browser,search,web,growth'
 
 of() { sed -n "s/^$1[[:space:]]*: *//p" "$2" | head -1; }
 
@@ -108,6 +108,11 @@ IFS=, read -ra names <<<"${BENCH_ONLY:-$all}"
 for name in "${names[@]}"; do
     at=$SECONDS
     [ "$name ${BENCH_GROWTH-}" != "growth 0" ] || continue
+    if [ "$name" = browser ]; then
+        tools/deps.sh chromium >&2
+        NODE_PATH=$(tests/web/browser/modules.sh)
+        export NODE_PATH
+    fi
     # A name may be followed by arguments.
     # shellcheck disable=SC2086
     "$build"/bench/$name

@@ -1,4 +1,4 @@
-/* The page's list of follow-ups, with many of them beside many messages: how long webd takes for an
+/* The page's views, with many messages and follow-ups: how long webd takes for an
  * answer, from the request to its last byte, with the store and renewd that it asks.
  * Environment: BENCH_VIEWS, the messages: 1000000. */
 #include <arpa/inet.h>
@@ -9,97 +9,25 @@
 #include <unistd.h>
 
 #include "bench/common.h"
-#include "proto/calendar.h"
+#include "bench/large.h"
 #include "proto/clock.h"
-#include "proto/wire.h"
-#include "store/database/db.h"
-#include "store/format/migrations.h"
 
-#define MESSAGES 1000000
-#define JOBS 100000
-#define CHATS 10000
 #define REQUESTS 100
-#define PATIENCE_S 900
 
 static const struct view {
   const char *name, *path;
   double bound; /* ms, of 95 of 100; 0: none */
-} views[] = {{"all states", "/j", 50},
-             {"waiting, the first page", "/j?status=waiting", 50},
-             {"waiting, of one platform in 100", "/j?status=waiting&platform=rare", 0},
-             {"failed", "/j?status=failed", 0},
-             {"delivered", "/j?status=done", 0},
-             {"how many wait, before all are cancelled", "/j/all?do=cancel&status=waiting", 0},
-             {"one conversation", "/c/chat:7", 0}};
-
-static size_t messages(void) {
-  const char *given = getenv("BENCH_VIEWS");
-  return given && *given ? strtoull(given, NULL, 10) : MESSAGES;
-}
-
-/* ---- filling ---- */
-
-static void sql(sqlite3 *db, const char *text) {
-  struct ck_err err;
-  if (db_exec(db, text, &err)) bench_fail("%s", err.text);
-}
-
-static void fill_messages(sqlite3 *db, size_t n) {
-  char *text = ck_sprintf(
-      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
-      " INSERT INTO local_conversations (version, local_conversation_id, platform,"
-      " automation_status, title, last_message_id, newest_at, created_at, updated_at)"
-      " SELECT i, 'chat:' || i, iif(i %% 100, 'chatgpt', 'rare'), 'auto',"
-      " iif(i %% 2, 'Conversation ' || i, NULL), 'm' || i, i, i, i FROM n;"
-      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
-      " INSERT INTO conversation_links (version, link_id, local_conversation_id, platform,"
-      " remote_conversation_id, is_active, observed_at, created_at, updated_at)"
-      " SELECT %d + i, 'link' || i, 'chat:' || i, iif(i %% 100, 'chatgpt', 'rare'), i, 1, i, i, i"
-      " FROM n;"
-      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %zu)"
-      " INSERT INTO messages (version, id, platform, conversation_id, role, raw_text, observed_at,"
-      " static_path, created_at, live)"
-      " SELECT 1000000 + i, 'm' || i, iif((i %% %d) %% 100, 'chatgpt', 'rare'), i %% %d,"
-      " iif(i %% 3, 'user', 'assistant'), 'What was said as number ' || i || ', and some more',"
-      " i, 'msg/2025/01/01/x.txt', i, 1 FROM n;",
-      CHATS, CHATS, CHATS, n, CHATS, CHATS);
-  sql(db, text);
-  free(text);
-}
-
-/* Of each 20: 12 were delivered, 5 wait (of 1 in 20 the time has come, and they have no target), 2
- * failed, 1 is superseded. */
-static void fill_jobs(sqlite3 *db) {
-  char *text = ck_sprintf(
-      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d),"
-      " j (i, k, status) AS (SELECT i, i %% 20, CASE WHEN i %% 20 < 12 THEN 'done'"
-      "  WHEN i %% 20 < 17 THEN 'pending' ELSE 'failed' END FROM n)"
-      " INSERT INTO renewal_jobs (version, job_id, local_conversation_id, message_id, status,"
-      " payload, payload_kind, target_snapshot, attempt_count, max_attempts, next_attempt_at,"
-      " last_error, finished_at, created_at, updated_at)"
-      " SELECT 20000000 + i, 'hand_' || i, 'chat:' || (i %% %d + 1), 'm' || i, status, 'go on',"
-      " 'text', '{\"kind\":\"webhook\",\"payload\":{\"url\":\"http://127.0.0.1:9/' || i || '\"}}',"
-      " status <> 'pending', 3, CASE WHEN status = 'pending' THEN iif(k = 12 AND i / 20 %% 5 = 0, "
-      "1, "
-      "%lld + i * 60000) END, CASE WHEN k = 19 THEN '" CK_SUPERSEDED "somebody has answered'"
-      " WHEN status = 'failed' THEN 'HTTP 500' END, iif(status <> 'pending', i, NULL), i, i FROM "
-      "j;",
-      JOBS, CHATS, (long long)(ck_now_ms() + CK_DAY_MS));
-  sql(db, text);
-  free(text);
-}
-
-static void fill(size_t n) {
-  sqlite3 *db;
-  struct ck_err err;
-  if (db_open_writer(&db, store_migrations, 512, &err)) bench_fail("%s", err.text);
-  sql(db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-          "BEGIN");
-  fill_messages(db, n);
-  fill_jobs(db);
-  sql(db, "COMMIT; PRAGMA journal_mode = WAL");
-  db_close(&db);
-}
+} views[] = {
+    {"all states", "/j", 50},
+    {"waiting, the first page", "/j?status=waiting", 50},
+    {"waiting, of one platform in 100", "/j?status=waiting&platform=rare", 0},
+    {"failed", "/j?status=failed", 0},
+    {"delivered", "/j?status=done", 0},
+    {"how many wait, before all are cancelled", "/j/all?do=cancel&status=waiting", 50},
+    {"how many have failed", "/j/all?do=again&status=failed", 50},
+    {"how many wait, of one platform in 100", "/j/all?do=cancel&status=waiting&platform=rare", 0},
+    {"conversations", "/", 10},
+    {"one conversation", "/c/chat:7", 0}};
 
 /* ---- asking ---- */
 
@@ -167,40 +95,29 @@ static void measure(CURL *curl, const struct view *view) {
   bench_free(&ms);
 }
 
-/* The index of the search is made in the background after the start. */
-static void await_calm(void) {
-  int64_t began = ck_mono_us();
-  for (json_int_t behind = 1; behind;) {
-    json_t *status = bench_ask("status", NULL);
-    behind = json_integer_value(json_object_get(json_object_get(status, "search"), "behind"));
-    json_decref(status);
-    if (ck_mono_us() - began > PATIENCE_S * 1000000ll) bench_fail("the index is not made");
-    if (behind) usleep(500000);
-  }
-}
-
 int main(void) {
   static const char *const names[] = {"store", "renewd", "webd"};
   pid_t pids[3];
-  size_t n = messages();
+  size_t n = bench_large_messages();
   choose_port();
   bench_enter("views");
   setenv("CONVKEEP_ARTIFACTS_FORM", "none", 1);
-  fill(n);
+  bench_large_fill(n);
   char *token = new_token();
   for (int i = 0; i < 3; ++i) pids[i] = bench_daemon(names[i]);
-  await_calm();
+  bench_large_calm();
   bench_calm();
   CURL *curl = curl_easy_init();
   struct curl_slist *headers = curl_slist_append(NULL, token);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-  printf("## Follow-ups on the page\n\n"
+  printf("## The page: answers\n\n"
          "%s messages, and %s follow-ups in %s conversations: of 20 of these 12 were delivered, 5 "
          "wait, 2 failed, 1 is superseded; of those that wait some are due and held. Each view "
          "is asked for %d times over one connection, and measured from the request to its last "
          "byte: webd, the store, and what renewd reports.\n\n"
          "| view | path | KiB | median ms | 95 of 100, ms |\n|:--|:--|--:|--:|:--|\n",
-         bench_number((double)n, 0), bench_number(JOBS, 0), bench_number(CHATS, 0), REQUESTS);
+         bench_number((double)n, 0), bench_number(BENCH_LARGE_JOBS, 0),
+         bench_number(BENCH_LARGE_CHATS, 0), REQUESTS);
   for (size_t i = 0; i < sizeof views / sizeof *views; ++i) measure(curl, &views[i]);
   printf("\n");
   curl_slist_free_all(headers);

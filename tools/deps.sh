@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that the named purposes need and this machine lacks, after naming
 # them. Silent if none is missing. Purposes: run, test, bench, fuzz, fmt, compose, engine, bare,
-# browser.
+# browser, chromium.
 #
 # usage: deps.sh PURPOSE…
 #        deps.sh missing CC LIBRARY…
@@ -113,6 +113,10 @@ want_for() { # PURPOSE…
             ;;
         browser)
             want chromium firefox-esr
+            want_command npm npm
+            ;;
+        chromium)
+            want chromium
             want_command npm npm
             ;;
         engine) want_command dockerd docker.io ;;

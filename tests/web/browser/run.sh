@@ -8,17 +8,9 @@ cd "$(dirname "$0")/../../.."
 build=$(realpath "${1:-build}")
 tools/deps.sh browser
 shots=$build/browser
-modules=$PWD/build/browser-modules
-mkdir -p "$shots" "$modules"
-# One of several runs installs what the lock file names, if that is not what is there.
-(
-    flock 9
-    cmp -s tests/web/browser/package-lock.json "$modules/installed.lock" && exit
-    cp tests/web/browser/package.json tests/web/browser/package-lock.json "$modules"
-    cd "$modules"
-    npm ci --ignore-scripts --no-audit --no-fund --silent
-    cp package-lock.json installed.lock
-) 9>"$modules/lock"
+mkdir -p "$shots"
+NODE_PATH=$(tests/web/browser/modules.sh)
+export NODE_PATH
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/convkeep-browser.XXXXXX")
 ring=
@@ -53,17 +45,25 @@ for i in 2 3; do "${convkeep[@]}" jobs retry "$(cut -d: -f1 "$work/job-$i")" >/d
 "${convkeep[@]}" pause --platform claude --for 2h >/dev/null
 token=$("${convkeep[@]}" web token add client --scope deliver | grep -o 'ck_[^ ]*')
 node tests/web/browser/client.mjs "http://127.0.0.1:$port" "$token"
-export NODE_PATH=$modules/node_modules
 link() { "${convkeep[@]}" --json open | sed -n 's/.*"link":"\([^"]*\)".*/\1/p'; }
 
 # The browsers keep nothing outside of this folder.
-mkdir "$work/home" "$work/tmp" "$work/shots"
-export HOME=$work/home TMPDIR=$work/tmp XDG_CONFIG_HOME= XDG_CACHE_HOME=
+mkdir "$work/home" "$work/tmp" "$work/shots" "$work/netlogs"
+export HOME=$work/home TMPDIR=$work/tmp NETLOGS=$work/netlogs XDG_CONFIG_HOME= XDG_CACHE_HOME=
 passed=0 failed=0
-look() { # NAME ARGUMENT…: what it says is in a file
+told() { # NAME COMMAND…: what it says is in a file
     local rc=0
-    node "tests/web/browser/$1" "${@:2}" >"$work/$1.told" 2>&1 || rc=$?
+    "${@:2}" >"$work/$1.told" 2>&1 || rc=$?
     echo "$rc" >"$work/$1.rc"
+}
+look() { # NAME ARGUMENT…
+    told "$1" node "tests/web/browser/$1" "${@:2}"
+}
+crowd() { # COUNT…
+    for n in "$@"; do
+        told "crowd-$n" tests/web/browser/crowd.sh "$build" "$work/crowd-$n" "$n"
+        rm -rf "$work/crowd-$n"
+    done
 }
 count() { # NAME
     local good=0 bad=0 rc
@@ -79,8 +79,11 @@ look views.cjs "$(link)" "$work/shots" "$work" &
 views=$!
 look firefox.cjs "$work/shots" "${convkeep[@]}"
 wait "$views"
+crowd 10 100000 &
+crowds=$!
 look follow_ups.cjs "$(link)" "${convkeep[@]}"
-for name in views.cjs firefox.cjs follow_ups.cjs; do count "$name"; done
+wait "$crowds"
+for name in views.cjs firefox.cjs follow_ups.cjs crowd-10 crowd-100000; do count "$name"; done
 cp "$work"/shots/*.png "$shots"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
