@@ -71,7 +71,7 @@ static const struct cli_column links[] = {{"=observed", "observed_at", AS_MINUTE
 static const struct cli_column jobs[] = {{"=state", "state", AS_STATUS},
                                          {"=attempts", "attempt_count", AS_ATTEMPTS},
                                          {"=next", "next_attempt_at", AS_DUE},
-                                         {"~last error", "last_error", AS_TEXT},
+                                         {"~why", "why", AS_TEXT},
                                          {"=conversation", "local_conversation_id", AS_ID},
                                          {"=id", "job_id", AS_ID},
                                          {NULL, NULL, AS_TEXT}};

@@ -98,6 +98,16 @@ int cli_states_known(const struct cli *c, const char *state, size_t unexplained)
   return CLI_FAILED;
 }
 
+/* What renewd says of a job that waits; else how its last attempt ended. */
+static void add_why(const json_t *info, json_t *job) {
+  bool waits = strcmp(cli_member(job, "status"), "pending") == 0;
+  const json_t *held = waits ? cli_held(info, cli_member(job, "job_id")) : NULL,
+               *reason = json_object_get(held, "reason"),
+               *error = json_object_get(job, "last_error");
+  json_t *why = json_deep_copy(*cli_member(held, "reason") ? reason : error);
+  json_object_set_new(job, "why", why ? why : json_null());
+}
+
 int cli_add_states(struct cli *c, json_t *jobs, size_t *unexplained) {
   json_t *info = NULL, *job;
   size_t i;
@@ -108,6 +118,7 @@ int cli_add_states(struct cli *c, json_t *jobs, size_t *unexplained) {
     *unexplained += !cli_is_explained(info, job, ck_now_ms());
     if (rc == CLI_GO_ON) rc = state_of(c, info, job, &state);
     if (rc == CLI_GO_ON) json_object_set_new(job, "state", json_string(state));
+    if (rc == CLI_GO_ON) add_why(info, job);
   }
   json_decref(info);
   return rc;

@@ -22,8 +22,9 @@ bool cli_is_superseded(const json_t *job);
 
 /* Adds the member `state` to each of these jobs: the status, but `unknown` for an attempt of
  * unknown outcome, `superseded` for a job that failed so, and for a pending one the reason that
- * renewd reports (docs/renewal.md), `unreached`, or `waiting`. *unexplained: of how many the state
- * is not known (cli_is_explained). Returns CLI_GO_ON, or the exit code after reporting the error.
+ * renewd reports (docs/renewal.md), `unreached`, or `waiting`; and `why`, the reason in words, or
+ * the error of its last attempt. *unexplained: of how many the state is not known
+ * (cli_is_explained). Returns CLI_GO_ON, or the exit code after reporting the error.
  */
 int cli_add_states(struct cli *c, json_t *jobs, size_t *unexplained);
 

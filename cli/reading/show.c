@@ -230,8 +230,9 @@ static int print_part(struct cli *c, const char *title, const char *table, json_
   size_t i;
   json_t *row;
   json_array_foreach(rows, i, row) {
-    if (strcmp(kind->word, "jobs") == 0)
-      json_object_set(row, "state", json_object_get(row, "status"));
+    if (strcmp(kind->word, "jobs") != 0) continue;
+    json_object_set(row, "state", json_object_get(row, "status"));
+    json_object_set(row, "why", json_object_get(row, "last_error"));
   }
   if (strcmp(kind->word, "conversations") == 0) cli_rows_of_conversations(rows, "last");
   cli_rows_print(kind, rows, false, ck_now_ms());
