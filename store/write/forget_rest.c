@@ -2,6 +2,7 @@
 #include "store/write/forget.h"
 
 #include "proto/ages.h"
+#include "proto/job_change.h"
 
 /* ?1 and ?2: the message's conversation and platform. */
 static sqlite3_stmt *ask_of(struct apply *a, const char *sql, const struct ck_row *gone,
@@ -64,6 +65,33 @@ static int mend_conversation(struct apply *a, const struct ck_row *gone, struct 
   return rc;
 }
 
+/* Jobs whose last attempt may have told an answer, as its row may have: what we have said of one
+ * stays. */
+#define JOBS_OF \
+  "SELECT job_id FROM renewal_jobs WHERE local_conversation_id = ?1 AND last_error IS NOT NULL" \
+  " AND last_error NOT GLOB '" CK_SUPERSEDED "*' AND last_error NOT GLOB '" CK_JOB_CANCELLED "*'" \
+  " ORDER BY job_id"
+
+static int mend_job(struct apply *a, struct ck_str id, struct ck_err *err) {
+  struct entry *e = apply_find(a, CK_JOBS, id, err);
+  if (!e) return -1;
+  struct ck_row row = e->row;
+  row.v[CK_JOBS_LAST_ERROR] = ck_null();
+  row.v[CK_JOBS_UPDATED_AT] = ck_int(a->now);
+  return apply_change(a, e, &row, err);
+}
+
+static int mend_jobs(struct apply *a, struct ck_str conversation, struct ck_err *err) {
+  struct forget_keys keys = {0};
+  sqlite3_stmt *s = db_prepare(a->db, JOBS_OF, err);
+  if (!s) return apply_failed(a);
+  db_bind_str(s, 1, conversation);
+  int rc = forget_keys(a, s, &keys, err);
+  for (size_t i = 0; i < keys.n && rc == 0; ++i) rc = mend_job(a, keys.at[i], err);
+  forget_keys_free(&keys);
+  return rc;
+}
+
 /* Conversations whose message it was, or whose last message. */
 #define CONVERSATIONS_OF \
   "SELECT local_conversation_id FROM conversation_links WHERE platform = ?2" \
@@ -77,7 +105,8 @@ static int mend_conversation(struct apply *a, const struct ck_row *gone, struct 
 static int mend_conversations(struct apply *a, const struct ck_row *gone, struct ck_err *err) {
   struct forget_keys keys = {0};
   int rc = forget_keys(a, ask_of(a, CONVERSATIONS_OF, gone, ck_row_key(gone), err), &keys, err);
-  for (size_t i = 0; i < keys.n && rc == 0; ++i) rc = mend_conversation(a, gone, keys.at[i], err);
+  for (size_t i = 0; i < keys.n && rc == 0; ++i)
+    rc = mend_conversation(a, gone, keys.at[i], err) || mend_jobs(a, keys.at[i], err) ? -1 : 0;
   forget_keys_free(&keys);
   return rc;
 }

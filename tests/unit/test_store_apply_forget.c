@@ -318,23 +318,6 @@ Test(apply, nothing_is_forgotten_while_an_attempt_is_under_way) {
   cr_expect_eq(count("attempts"), 0);
 }
 
-/* What `claude -p` prints is the answer itself. */
-Test(apply, the_attempt_before_a_forgotten_answer_does_not_tell_it) {
-  put_conversation("a");
-  put_conversation("b");
-  static const char *const jobs[] = {"ja", "jb"};
-  for (size_t i = 0; i < 2; ++i) {
-    sh_job(&s, jobs[i], i ? "p:b" : "p:a", i ? "b1" : "a1", "");
-    ap_mutate(ap_claim_of(jobs[i], "token", 1000));
-    cr_assert_eq(ap_mutate(ap_end_of(jobs[i], 1, "token", "done")), 'u', "%s", s.reason.text);
-  }
-  struct ck_err err;
-  cr_assert_eq(db_exec(s.db, "UPDATE attempts SET text = 'answer', error = 'answer'", &err), 0);
-  cr_assert_eq(ap_mutate(forget_of("message", "a2")), 'n', "%s", s.reason.text);
-  cr_expect_eq(count("attempts WHERE job_id = 'ja' AND text IS NULL AND error IS NULL"), 1);
-  cr_expect_eq(count("attempts WHERE job_id = 'jb' AND text IS NOT NULL"), 1);
-}
-
 Test(apply, what_two_have_kept_out_stays_out_when_one_is_taken_back) {
   struct ck_err err;
   put_conversation("a");

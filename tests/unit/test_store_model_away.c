@@ -332,6 +332,7 @@ static void mend_conversations(struct model *m, const struct m_record *gone) {
     if (!next) return;
     done[next - m->now.row[CONVERSATIONS]] = true;
     mend_conversation(m, gone, next);
+    m_forget_errors(m, next->v[0].s);
   }
 }
 

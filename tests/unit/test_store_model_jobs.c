@@ -69,3 +69,28 @@ bool m_end(struct model *m, const struct ck_end *w) {
   m->ends = false;
   return ok;
 }
+
+/* Has it an error that is not the store's own word? */
+static bool has_words(struct m_record *job, struct ck_str conversation) {
+  const struct m_value *error = m_at(job, JOBS, "last_error");
+  return same_text(m_at(job, JOBS, "local_conversation_id")->s, conversation) &&
+         error->is == M_STR && !ck_str_starts(error->s, "superseded: ") &&
+         !ck_str_starts(error->s, "cancelled by hand");
+}
+
+/* In the order of their ids. */
+void m_forget_errors(struct model *m, struct ck_str conversation) {
+  for (;;) {
+    struct m_record *next = NULL;
+    for (int i = 0; i < m->now.rows[JOBS]; ++i) {
+      struct m_record *job = &m->now.row[JOBS][i];
+      if (has_words(job, conversation) && (!next || ck_str_order(job->v[0].s, next->v[0].s) < 0))
+        next = job;
+    }
+    if (!next) return;
+    struct m_record r = *next;
+    *m_at(&r, JOBS, "last_error") = null();
+    *m_at(&r, JOBS, "updated_at") = number(m->clock);
+    m_store(m, JOBS, next, &r);
+  }
+}

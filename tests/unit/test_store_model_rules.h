@@ -79,5 +79,7 @@ bool m_rest(struct model *m, struct m_record *conversation, int64_t until);
 bool m_put_job(struct model *m, const struct writing *w);
 bool m_claim(struct model *m, const struct ck_claim *w);
 bool m_end(struct model *m, const struct ck_end *w);
+/* What FORGET takes out of the jobs of a conversation, one of whose messages goes. */
+void m_forget_errors(struct model *m, struct ck_str conversation);
 
 #endif
