@@ -98,9 +98,10 @@ static void put_attachment(struct render *r, const json_t *file, struct ck_str t
   struct ck_buf head = {0};
   struct render_attached a;
   bool kept = render_is_kept(&r->style, file, &a);
-  ck_buf_text(&head, "Attachment: ");
-  render_attachment(&head, file);
+  ck_buf_text(&head, "Attachment");
   render_kept_words(&head, &r->style, file);
+  ck_buf_text(&head, ": ");
+  render_attachment(&head, file);
   if (text.n) {
     open_details(r, "attachment", ck_buf_view(&head));
     put_whole(r, text);

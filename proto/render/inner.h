@@ -61,7 +61,7 @@ struct ck_str render_attachment_name(const json_t *attachment);
 /* Whether its file is kept, and where. False also if that is not known. */
 bool render_is_kept(const struct render_style *style, const json_t *attachment,
                     struct render_attached *a);
-/* Appends ", not kept here", if that is known. */
+/* Appends ", not kept here", if that is known: before the name, which may be cut. */
 void render_kept_words(struct ck_buf *b, const struct render_style *style,
                        const json_t *attachment);
 /* The text of an attachment, unless the message's text has it anyway. */

@@ -94,9 +94,11 @@ static void put_attachments(struct ck_buf *b, const struct render_style *style,
   const json_t *file;
   json_array_foreach(m->attachments, i, file) {
     struct ck_buf line = {0};
-    ck_buf_text(&line, "attachment ");
-    render_attachment(&line, file);
+    ck_buf_text(&line, "attachment");
+    size_t n = line.len;
     render_kept_words(&line, style, file);
+    ck_buf_text(&line, line.len > n ? ": " : " ");
+    render_attachment(&line, file);
     if (style->full && render_attached_text(m, file).n)
       put_part(b, style, ck_buf_view(&line), render_attached_text(m, file));
     else

@@ -161,7 +161,7 @@ T_STORY(read, a_result_is_shown_once, 60) {
   converse(p, "c", "", "m4", 4, "");
   t_reads("(no title)\nx · 4 messages · x:c\nhttps://x.example/c/c\n\n"
           "── assistant · " DAY
-          "01 ──\nLook.\n▸ web get → ok: 7\n\n▸ attachment a.png, not kept here\n",
+          "01 ──\nLook.\n▸ web get → ok: 7\n\n▸ attachment, not kept here: a.png\n",
           "x:c");
 }
 
@@ -232,8 +232,7 @@ T_STORY(read, what_was_said_is_only_text, 60) {
           "<U+200F>tab\there\nnext<U+000D>line\n\n"
           "── assistant · " DAY "02 ──\nWater[Tanks](https://t.example) and [cite turn9].\n"
           "▸ source [Unmarked](https://u.example)\n"
-          "▸ attachment a<U+001B>]0;x<U+0007>.png (image/png, 12,345 bytes), "
-          "not kept here\n\n"
+          "▸ attachment, not kept here: a<U+001B>]0;x<U+0007>.png (image/png, 12,345 bytes)\n\n"
           "▸ result of tool: out\n\n"
           "── assistant · other · new_thing ──\n{\"a\":1}\n",
           "x:c");

@@ -110,16 +110,16 @@ Test(render_text, attachments_say_whether_they_are_kept) {
   json_t *object = json("{'role':'user','raw_text':'','observed_at':0,'created_at':1}");
   struct cli_message m;
   struct render_style style = {
-      .terminal = true, .width = 40, .attached = is_kept, .attached_self = kept};
+      .terminal = true, .width = 100, .attached = is_kept, .attached_self = kept};
   message_of(&m, object,
              "{\"attachments\":[{\"file\":\"file-1\",\"name\":\"a.txt\"},"
              "{\"file\":\"file-2\",\"name\":\"b.txt\",\"size\":1200},"
              "{\"file\":\"\",\"text\":\"in it\",\"type\":\"text/plain\"}]}");
   render_text_message(&b, &m.m, &style);
-  cr_expect_str_eq(ck_buf_cstr(&b),
-                   "── user · 1970-01-01 00:00:00 ──\n▸ attachment a.txt\n"
-                   "▸ attachment b.txt (1,200 bytes), not kept here\n"
-                   "▸ attachment without a name (text/plain), only its text is kept here\n");
+  cr_expect_str_eq(ck_buf_cstr(&b), "── user · 1970-01-01 00:00:00 ──\n▸ attachment a.txt\n"
+                                    "▸ attachment, not kept here: b.txt (1,200 bytes)\n"
+                                    "▸ attachment, only its text is kept here: without a name "
+                                    "(text/plain)\n");
   cli_message_free(&m);
   json_decref(object);
   ck_buf_free(&b);

@@ -51,11 +51,11 @@ T_STORY(web_attached, attachments_and_the_original, 60) {
   t_page_has(body, ">b.svg</a>");
   T_CHECK(t_page_times(body, "class=\"attached\"") == 2, "%zu are links",
           t_page_times(body, "class=\"attached\""));
-  t_page_has(body, "<p class=\"note\" dir=\"auto\">Attachment: c, not kept here</p>");
+  t_page_has(body, "<p class=\"note\" dir=\"auto\">Attachment, not kept here: c</p>");
   T_CHECK(t_page_times(body, "not kept here") == 1, "another is not kept: %s", body);
   struct t_result read = t_convkeep("read", "chatgpt:c1");
   T_CHECK(strstr(read.out, "▸ attachment a.png\n▸ attachment b.svg\n"
-                           "▸ attachment c, not kept here\n"),
+                           "▸ attachment, not kept here: c\n"),
           "%s", read.out);
   t_result_free(&read);
   t_page_has(body, "<a href=\"/o/chatgpt%3Ac1\">The original</a>");
