@@ -25,8 +25,22 @@ async function part(run, ...args) {
   console.log(`${run.name}: ${Date.now() - begun} ms`);
 }
 
-// The line that tests/run.sh counts.
-function end() {
+// A browser from its start to its end: it signs in, and does the parts that `parts` names, each a
+// function and its arguments, one after another.
+async function session(launched, link, parts) {
+  const browser = await launched;
+  try {
+    const page = await open(browser);
+    await page.goto(link);
+    for (const [run, ...args] of parts(browser, page)) await part(run, ...args);
+  } finally {
+    await browser.close();
+  }
+}
+
+// What a program does; then the line that tests/run.sh counts.
+async function program(main) {
+  await main();
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed ? 1 : 0;
 }
@@ -49,6 +63,9 @@ async function open(browser) {
   page.setDefaultTimeout(LIMIT);
   return page;
 }
+
+// What the keys stand on.
+const here = (page) => page.evaluate(() => document.querySelector(".here")?.textContent ?? "");
 
 // What goes wrong in a page, and what it asks of others, until wrongs() is called.
 function watch(page, base) {
@@ -89,4 +106,4 @@ const VIEWS = {
   missing: "/c/none",
 };
 
-module.exports = { check, part, end, chromium, firefox, open, watch, LIMIT, VIEWS };
+module.exports = { check, part, session, program, chromium, firefox, open, here, watch, LIMIT, VIEWS };

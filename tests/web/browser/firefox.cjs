@@ -3,21 +3,12 @@
 // usage: node firefox.cjs SHOTS COMMAND…; COMMAND is convkeep with its flags
 const { execFileSync } = require("node:child_process");
 const path = require("node:path");
-const { check, part, end, firefox, open, watch, VIEWS } = require("./checks.cjs");
+const { check, part, session, program, firefox, here, watch, VIEWS } = require("./checks.cjs");
 
 const [, , shots, ...command] = process.argv;
 const convkeep = (...words) => execFileSync(command[0], [...command.slice(1), ...words], { encoding: "utf8" });
 const SCHEME = { dark: 0, light: 1 };
 let base;
-
-async function signedIn(settings) {
-  const browser = await firefox(settings);
-  const { link } = JSON.parse(convkeep("--json", "open"));
-  base = new URL(link).origin;
-  const page = await open(browser);
-  await page.goto(link);
-  return { browser, page };
-}
 
 async function look(page, theme) {
   const wrongs = watch(page, base);
@@ -34,8 +25,6 @@ async function look(page, theme) {
     wrongs(where);
   }
 }
-
-const here = (page) => page.evaluate(() => document.querySelector(".here")?.textContent ?? "");
 
 // By the keyboard, which works without JavaScript too.
 async function press(page, selector) {
@@ -106,21 +95,16 @@ async function withoutScript(page) {
   check(page.url().endsWith("/h#doctor"), `firefox: without JavaScript, doctor: ${page.url()}`);
 }
 
-async function session(settings, ...parts) {
-  const { browser, page } = await signedIn(settings);
-  try {
-    for (const [run, ...args] of parts) await part(run, page, ...args);
-  } finally {
-    await browser.close();
-  }
+// A Firefox with these settings; parts: each a function and its arguments after the page.
+async function withSettings(settings, ...parts) {
+  const { link } = JSON.parse(convkeep("--json", "open"));
+  base = new URL(link).origin;
+  await session(firefox(settings), link, (browser, page) => parts.map(([run, ...args]) => [run, page, ...args]));
 }
 
-async function main() {
+program(async () => {
   const scheme = "layout.css.prefers-color-scheme.content-override";
-  await part(session, { [scheme]: SCHEME.light }, [look, "light"], [keyboard], [forms], [elsewhere]);
-  await part(session, { [scheme]: SCHEME.dark }, [look, "dark"]);
-  await part(session, { "javascript.enabled": false }, [withoutScript]);
-  end();
-}
-
-main();
+  await part(withSettings, { [scheme]: SCHEME.light }, [look, "light"], [keyboard], [forms], [elsewhere]);
+  await part(withSettings, { [scheme]: SCHEME.dark }, [look, "dark"]);
+  await part(withSettings, { "javascript.enabled": false }, [withoutScript]);
+});

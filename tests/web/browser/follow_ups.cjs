@@ -1,7 +1,7 @@
 // What is done with follow-ups, as a person does it: by keyboard, live, and without JavaScript.
 // usage: node follow_ups.cjs LINK COMMAND…; COMMAND is convkeep with its flags
 const { execFileSync } = require("node:child_process");
-const { check, part, end, chromium, open, LIMIT } = require("./checks.cjs");
+const { check, session, program, chromium, open, LIMIT } = require("./checks.cjs");
 
 const [, , link, ...command] = process.argv;
 const base = new URL(link).origin;
@@ -171,17 +171,5 @@ async function leave(browser) {
   await page.close();
 }
 
-async function main() {
-  const browser = await chromium();
-  try {
-    const page = await open(browser);
-    await page.goto(link);
-    await page.close();
-    for (const one of [live, keyboard, withoutScript, forged, rebound, leave]) await part(one, browser);
-  } finally {
-    await browser.close();
-  }
-  end();
-}
-
-main();
+program(() => session(chromium(), link, (browser) =>
+  [live, keyboard, withoutScript, forged, rebound, leave].map((one) => [one, browser])));

@@ -2,7 +2,7 @@
 // usage: node views.cjs LINK SHOTS FOLDER; FOLDER is for files that are uploaded
 const fs = require("node:fs");
 const path = require("node:path");
-const { check, part, end, chromium, open, watch, LIMIT, VIEWS } = require("./checks.cjs");
+const { check, session, program, chromium, open, here, watch, LIMIT, VIEWS } = require("./checks.cjs");
 
 const [, , link, shots, folder] = process.argv;
 const base = new URL(link).origin;
@@ -72,8 +72,6 @@ async function look(browser, theme, width) {
   }
   await page.close();
 }
-
-const here = (page) => page.evaluate(() => document.querySelector(".here")?.textContent ?? "");
 
 async function keyboard(browser) {
   const page = await open(browser);
@@ -219,25 +217,17 @@ async function picture(browser) {
   await page.close();
 }
 
-async function main() {
-  const browser = await chromium();
-  try {
-    const page = await open(browser);
-    await page.goto(link);
-    await page.goto(`${base}/s?q=word`);
-    for (const until = Date.now() + LIMIT; Date.now() < until; await page.reload())
-      if (await page.$(".found")) break;
-    await page.close();
-    for (const theme of ["light", "dark"])
-      for (const width of [1280, 390]) await part(look, browser, theme, width);
-    for (const width of [640, 320]) await part(zoomed, browser, width);
-    await part(picture, browser);
-    for (const one of [keyboard, imports, drops, health, long, withoutScript])
-      await part(one, browser);
-  } finally {
-    await browser.close();
-  }
-  end();
+// What was imported is in the index of the search.
+async function searchable(page) {
+  await page.goto(`${base}/s?q=word`);
+  for (const until = Date.now() + LIMIT; Date.now() < until; await page.reload())
+    if (await page.$(".found")) return;
+  check(false, "nothing is found");
 }
 
-main();
+program(() => session(chromium(), link, (browser, page) => [
+  [searchable, page],
+  ...["light", "dark"].flatMap((theme) => [1280, 390].map((width) => [look, browser, theme, width])),
+  ...[640, 320].map((width) => [zoomed, browser, width]),
+  ...[picture, keyboard, imports, drops, health, long, withoutScript].map((one) => [one, browser]),
+]));
