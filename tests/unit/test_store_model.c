@@ -100,49 +100,31 @@ static sqlite3_stmt *ask(const char *sql) {
   return q;
 }
 
-static void compare_leases(void) {
-  int n = 0, expected = 0;
-  for (int i = 0; i < M_FEW; ++i) expected += m.now.lease[i].state != NULL;
-  sqlite3_stmt *q = ask("SELECT job_id, attempt, token, state, at FROM leases");
-  for (; sqlite3_step(q) == SQLITE_ROW; ++n) {
-    const struct m_lease *l = m.now.lease;
-    while (l < m.now.lease + M_FEW && !(l->state && ck_str_eq(l->job, db_str(q, 0)))) ++l;
-    must(l < m.now.lease + M_FEW, "a lease that should not be");
-    must((uint64_t)sqlite3_column_int64(q, 1) == l->attempt && ck_str_eq(db_str(q, 2), l->token) &&
-             ck_str_is(db_str(q, 3), l->state) && sqlite3_column_int64(q, 4) == l->at,
-         "the lease of '%.*s' is another one", (int)l->job.n, l->job.s);
-  }
-  sqlite3_finalize(q);
-  must(n == expected, "%d leases, not %d", n, expected);
-}
-
-static void compare_automation(void) {
-  int n = 0, expected = 0;
-  for (int i = 0; i < M_FEW; ++i) expected += m.now.automation[i].on;
-  sqlite3_stmt *q = ask("SELECT local_conversation_id, since FROM automation");
-  for (; sqlite3_step(q) == SQLITE_ROW; ++n) {
-    const struct m_automation *a = m.now.automation;
-    while (a < m.now.automation + M_FEW && !(a->on && ck_str_eq(a->conversation, db_str(q, 0))))
-      ++a;
-    must(a < m.now.automation + M_FEW, "automation that should not be");
-    must(sqlite3_column_int64(q, 1) == a->since, "on auto since %lld, not %" PRId64,
-         sqlite3_column_int64(q, 1), a->since);
-  }
-  sqlite3_finalize(q);
-  must(n == expected, "%d on auto, not %d", n, expected);
-}
-
-static void compare_forgotten(void) {
+/* The rows that the store has, each as the model has it, and no fewer. */
+static void compare_rows(const char *what, const char *sql, int expected,
+                         char *(*differs)(const struct m_state *now, sqlite3_stmt *row)) {
   int n = 0;
-  sqlite3_stmt *q = ask("SELECT forgotten_id, table_name, record_key, forgotten_with, platform,"
-                        " conversation_id, static_path, forgotten_at, taken_back, version"
-                        " FROM forgotten");
+  sqlite3_stmt *q = ask(sql);
   for (; sqlite3_step(q) == SQLITE_ROW; ++n) {
-    char *wrong = m_gone_differs(&m.now, q);
-    must(!wrong, "%s", wrong);
+    char *wrong = differs(&m.now, q);
+    must(!wrong, "%s: %s", what, wrong);
   }
   sqlite3_finalize(q);
-  must(n == m.now.gones, "%d were forgotten, not %d", n, m.now.gones);
+  must(n == expected, "%s: %d, not %d", what, n, expected);
+}
+
+static void compare_states(void) {
+  int leases = 0, automation = 0;
+  for (int i = 0; i < M_FEW; ++i) leases += m.now.lease[i].state != NULL;
+  for (int i = 0; i < M_FEW; ++i) automation += m.now.automation[i].on;
+  compare_rows("leases", "SELECT job_id, attempt, token, state, at FROM leases", leases,
+               m_lease_differs);
+  compare_rows("on auto", "SELECT local_conversation_id, since FROM automation", automation,
+               m_automation_differs);
+  compare_rows("forgotten",
+               "SELECT forgotten_id, table_name, record_key, forgotten_with, platform,"
+               " conversation_id, static_path, forgotten_at, taken_back, version FROM forgotten",
+               m.now.gones, m_gone_differs);
 }
 
 static void compare_wait(struct ck_str row) {
@@ -220,10 +202,8 @@ static void keep_few_keys(void) {
 
 static void compare(void) {
   for (int t = 0; t < TABLES; ++t) compare_table(t);
-  compare_leases();
-  compare_automation();
+  compare_states();
   compare_waits();
-  compare_forgotten();
   compare_rest();
   sh_check_keys(&s);
 }

@@ -183,12 +183,6 @@ static bool record_goes(struct model *m, const struct goes *g, int table,
   return of_conversation && same_text(text_at(table, r->v, "local_conversation_id"), g->id);
 }
 
-static int by_key(const void *a, const void *b) {
-  struct ck_str x = ((const struct m_record *)a)->v[0].s, y = ((const struct m_record *)b)->v[0].s;
-  int order = memcmp(x.s, y.s, x.n < y.n ? x.n : y.n);
-  return order ? order : x.n < y.n ? -1 : x.n > y.n;
-}
-
 static void note_end(struct model *m, int table, struct ck_str id) {
   for (int i = 0; i < M_FEW && table == JOBS; ++i)
     if (same_text(m->now.lease[i].job, id)) m->now.lease[i].state = NULL;
@@ -210,7 +204,7 @@ static void remove_all(struct model *m, const struct goes *g) {
       if (record_goes(m, g, t, &m->now.row[t][i])) gone[t][n[t]++] = m->now.row[t][i];
   }
   for (int t = TABLES - 1; t >= 0; --t) {
-    qsort(gone[t], (size_t)n[t], sizeof *gone[t], by_key);
+    qsort(gone[t], (size_t)n[t], sizeof *gone[t], m_by_key);
     for (int i = 0; i < n[t]; ++i) {
       struct m_record *r = m_find(&m->now, t, gone[t][i].v[0].s);
       note_end(m, t, r->v[0].s);
@@ -237,10 +231,10 @@ static int by_home(const void *a, const void *b) {
   int remote = m_column(LINKS, "remote_conversation_id"), platform = m_column(LINKS, "platform");
   x.v[0] = x.v[remote];
   y.v[0] = y.v[remote];
-  int order = by_key(&x, &y);
+  int order = m_by_key(&x, &y);
   x.v[0] = x.v[platform];
   y.v[0] = y.v[platform];
-  return order ? order : by_key(&x, &y);
+  return order ? order : m_by_key(&x, &y);
 }
 
 /* What its platforms call it. */
@@ -272,76 +266,12 @@ static bool forget_conversation(struct model *m, struct goes *g) {
 
 /* ---- a message ---- */
 
-static bool is_beside(const struct m_record *gone, const struct m_record *r) {
-  int platform = m_column(MESSAGES, "platform"), home = m_column(MESSAGES, "conversation_id");
-  return same(r->v[platform], gone->v[platform]) && same(r->v[home], gone->v[home]);
-}
-
-/* The one above it; else the newest one of its conversation, if that is known. */
-static const struct m_record *last_before(struct model *m, const struct m_record *gone) {
-  const struct m_record *best = NULL;
-  struct m_value above = gone->v[m_column(MESSAGES, "parent_id")];
-  int at = m_column(MESSAGES, "observed_at");
-  bool known = gone->v[m_column(MESSAGES, "conversation_id")].is == M_STR;
-  for (int i = 0; i < m->now.rows[MESSAGES]; ++i) {
-    const struct m_record *r = &m->now.row[MESSAGES][i];
-    if (!is_beside(gone, r)) continue;
-    if (same(r->v[0], above)) return r;
-    bool later = !best || r->v[at].i > best->v[at].i ||
-                 (r->v[at].i == best->v[at].i && r->version > best->version);
-    if (known && later) best = r;
-  }
-  return best;
-}
-
-static void mend_conversation(struct model *m, const struct m_record *gone, struct m_record *old) {
-  struct m_record r = *old;
-  struct m_value *last = m_at(&r, CONVERSATIONS, "last_message_id"),
-                 *summary = m_at(&r, CONVERSATIONS, "summary");
-  bool was_last = same(*last, gone->v[0]);
-  if (!was_last && summary->is != M_STR) return;
-  *summary = null();
-  if (was_last) {
-    const struct m_record *now = last_before(m, gone);
-    *last = now ? now->v[0] : null();
-    *m_at(&r, CONVERSATIONS, "last_message_at") =
-        now ? now->v[m_column(MESSAGES, "observed_at")] : null();
-    if (is_text(m_at(&r, CONVERSATIONS, "automation_status")->s, "auto")) {
-      *m_at(&r, CONVERSATIONS, "automation_status") = words("paused");
-      *m_at(&r, CONVERSATIONS, "paused_at") = number(m->clock);
-    }
-  }
-  *m_at(&r, CONVERSATIONS, "updated_at") = number(m->clock);
-  m_write_ages(m, CONVERSATIONS, &r);
-  m_store(m, CONVERSATIONS, old, &r);
-}
-
-/* In the order of their ids. */
-static void mend_conversations(struct model *m, const struct m_record *gone) {
-  bool done[M_ROWS] = {false};
-  for (;;) {
-    struct m_record *next = NULL;
-    for (int i = 0; i < m->now.rows[CONVERSATIONS]; ++i) {
-      struct m_record *r = &m->now.row[CONVERSATIONS][i];
-      struct m_record *link = m_link_of(&m->now, gone->v[m_column(MESSAGES, "platform")],
-                                        gone->v[m_column(MESSAGES, "conversation_id")]);
-      bool its = same(*m_at(r, CONVERSATIONS, "last_message_id"), gone->v[0]) ||
-                 (link && same(*m_at(link, LINKS, "local_conversation_id"), r->v[0]));
-      if (its && !done[i] && (!next || by_key(r, next) < 0)) next = r;
-    }
-    if (!next) return;
-    done[next - m->now.row[CONVERSATIONS]] = true;
-    mend_conversation(m, gone, next);
-    m_forget_errors(m, next->v[0].s);
-  }
-}
-
 /* What a session counts, whose id ends with a day, is not modelled
  * (unit/test_store_apply_forget.c). */
 static bool forget_message(struct model *m, struct goes *g, struct m_record gone) {
   if (is_running(m, g)) return false;
   remove_all(m, g);
-  mend_conversations(m, &gone);
+  m_mend_conversations(m, &gone);
   return true;
 }
 

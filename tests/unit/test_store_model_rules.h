@@ -67,6 +67,13 @@ void m_drop_away(struct model *m, int table, struct m_value given[]);
 bool m_forget(struct model *m, const struct ck_forget *w);
 bool m_remember(struct model *m, const struct ck_remember *w);
 
+/* ---- test_store_model_mend.c ---- */
+
+/* The order of two records by their keys. */
+int m_by_key(const void *a, const void *b);
+/* Conversations that had the message get another last one, in the order of their ids. */
+void m_mend_conversations(struct model *m, const struct m_record *gone);
+
 /* ---- test_store_model_waits.c ---- */
 
 /* A record changes (old NULL: it is new), and with it what it waits for. */

@@ -30,6 +30,24 @@ const char *m_named(const struct m_mutation *list, int n) {
   return ck_buf_cstr(&b);
 }
 
+char *m_lease_differs(const struct m_state *s, sqlite3_stmt *row) {
+  const struct m_lease *l = s->lease, *end = s->lease + M_FEW;
+  while (l < end && !(l->state && ck_str_eq(l->job, db_str(row, 0)))) ++l;
+  if (l == end) return ck_strdup("one that should not be");
+  bool is = (uint64_t)sqlite3_column_int64(row, 1) == l->attempt &&
+            ck_str_eq(db_str(row, 2), l->token) && ck_str_is(db_str(row, 3), l->state) &&
+            sqlite3_column_int64(row, 4) == l->at;
+  return is ? NULL : ck_sprintf("that of '%.*s' is another one", (int)l->job.n, l->job.s);
+}
+
+char *m_automation_differs(const struct m_state *s, sqlite3_stmt *row) {
+  const struct m_automation *a = s->automation, *end = s->automation + M_FEW;
+  while (a < end && !(a->on && ck_str_eq(a->conversation, db_str(row, 0)))) ++a;
+  if (a == end) return ck_strdup("one that should not be");
+  int64_t since = sqlite3_column_int64(row, 1);
+  return since == a->since ? NULL : ck_sprintf("since %" PRId64 ", not %" PRId64, since, a->since);
+}
+
 static bool is_text(sqlite3_stmt *row, int column, const struct m_value *v) {
   bool null = sqlite3_column_type(row, column) == SQLITE_NULL;
   return v->is == M_STR ? !null && ck_str_eq(db_str(row, column), v->s) : null;
