@@ -7,6 +7,7 @@
 #include "cli/out.h"
 #include "proto/account.h"
 #include "proto/clock.h"
+#include "proto/pause_change.h"
 #include "proto/records.h"
 #include "proto/renewal.h"
 
@@ -192,7 +193,6 @@ int cli_account_check(const struct cli *c, const char *option, const char *name)
 
 int cli_end_limit(struct cli *c, const char *name, bool *known) {
   struct ck_buf mutations = {0};
-  struct ck_mutation m = {.kind = CK_OP_UNLIMIT};
   struct ck_err err;
   json_t *limit = NULL;
   char result = '=';
@@ -200,9 +200,8 @@ int cli_end_limit(struct cli *c, const char *name, bool *known) {
   *known = limit != NULL;
   json_decref(limit);
   if (rc != CLI_GO_ON || !*known) return rc;
-  m.as.unlimit.account = ck_str_of(name);
   ck_put_array(&mutations, 1);
-  ck_mutation_encode(&mutations, &m);
+  ck_pause_put_limit_end(&mutations, name);
   rc = cli_write(c, ck_buf_view(&mutations), &result, &err);
   ck_buf_free(&mutations);
   if (rc == CLI_GO_ON && result == 'r') {

@@ -5,6 +5,7 @@
 #include "cli/out.h"
 #include "cli/time.h"
 #include "proto/clock.h"
+#include "proto/pause_change.h"
 
 static bool is_over(const json_t *row, int64_t now) {
   return cli_member_int(row, "until", INT64_MAX) <= now;
@@ -18,25 +19,20 @@ int cli_pauses(struct cli *c, json_t **rows) {
   return rc;
 }
 
-static bool holds(const json_t *row, const json_t *job, const json_t *conversation,
-                  const char *account) {
-  const char *kind = cli_member(row, "kind"), *name = cli_member(row, "name");
-  if (strcmp(kind, "everything") == 0) return true;
-  if (strcmp(kind, "platform") == 0) return strcmp(name, cli_member(conversation, "platform")) == 0;
-  if (strcmp(kind, "account") == 0) return strcmp(name, account) == 0;
-  if (strcmp(kind, "conversation") == 0)
-    return strcmp(name, cli_member(conversation, "local_conversation_id")) == 0;
-  return strcmp(kind, "job") == 0 && strcmp(name, cli_member(job, "job_id")) == 0;
-}
-
 const json_t *cli_pause_of(const json_t *rows, const json_t *job, const json_t *conversation,
                            const char *account) {
+  const struct ck_pausable what = {ck_str_of(cli_member(conversation, "platform")),
+                                   ck_str_of(account),
+                                   ck_str_of(cli_member(conversation, "local_conversation_id")),
+                                   ck_str_of(cli_member(job, "job_id"))};
   const json_t *longest = NULL, *row;
   size_t i;
   json_array_foreach(rows, i, row) {
-    if (!holds(row, job, conversation, account)) continue;
-    if (!longest ||
-        cli_member_int(row, "until", INT64_MAX) > cli_member_int(longest, "until", INT64_MAX))
+    struct ck_str kind = ck_str_of(cli_member(row, "kind")),
+                  name = ck_str_of(cli_member(row, "name"));
+    if (ck_pause_holds(kind, name, &what) &&
+        (!longest ||
+         ck_pause_outlasts(cli_member_int(row, "until", 0), cli_member_int(longest, "until", 0))))
       longest = row;
   }
   return longest;
@@ -67,22 +63,24 @@ void cli_resume_text(struct ck_buf *b, const char *kind, const char *name) {
   cli_shell_word(b, name);
 }
 
-static int write_one(struct cli *c, const struct ck_mutation *m, const char *where, char *result) {
+/* mutation: one, encoded; it is freed. */
+static int write_one(struct cli *c, struct ck_buf *mutation, const char *where, char *result) {
   struct ck_buf mutations = {0};
   struct ck_err err;
   ck_put_array(&mutations, 1);
-  ck_mutation_encode(&mutations, m);
+  ck_buf_str(&mutations, ck_buf_view(mutation));
   int rc = cli_write(c, ck_buf_view(&mutations), result, &err);
   ck_buf_free(&mutations);
+  ck_buf_free(mutation);
   if (rc != CLI_GO_ON || *result != 'r') return rc;
   cli_error(c, where, "%s", err.text);
   return CLI_FAILED;
 }
 
 int cli_pause_begin(struct cli *c, const char *kind, const char *name, int64_t until) {
-  struct ck_mutation m = {.kind = CK_OP_PAUSE};
+  struct ck_buf m = {0};
   char result;
-  m.as.pause = (struct ck_pause){ck_str_of(kind), ck_str_of(name), until};
+  ck_pause_put(&m, kind, name, until);
   return write_one(c, &m, *name ? name : kind, &result);
 }
 
@@ -101,11 +99,12 @@ static int is_there(struct cli *c, const char *kind, const char *name, bool *the
 }
 
 int cli_pause_end(struct cli *c, const char *kind, const char *name, bool *was) {
-  struct ck_mutation m = {.kind = CK_OP_UNPAUSE};
+  struct ck_buf m = {0};
   char result = '=';
-  m.as.unpause = (struct ck_unpause){ck_str_of(kind), ck_str_of(name)};
   int rc = is_there(c, kind, name, was);
+  ck_pause_put_end(&m, kind, name);
   if (rc == CLI_GO_ON) rc = write_one(c, &m, *name ? name : kind, &result);
+  ck_buf_free(&m);
   *was &= result != '=';
   return rc;
 }

@@ -7,6 +7,7 @@
 #include "cli/rows.h"
 #include "cli/stays.h"
 #include "proto/clock.h"
+#include "proto/pause_change.h"
 
 #define CHUNK 1000 /* conversations per changeset */
 
@@ -16,14 +17,6 @@ struct turn {
   int64_t now;
 };
 
-static void put_update(struct ck_buf *b, const struct turn *t, const char *id) {
-  struct ck_row row = {.table = CK_CONVERSATIONS};
-  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(id);
-  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(t->to);
-  row.v[CK_CONVERSATIONS_PAUSED_AT] = strcmp(t->to, "paused") == 0 ? ck_int(t->now) : ck_null();
-  ck_mutation_row(b, CK_OP_UPDATE, &row);
-}
-
 /* Changes rows [from, from + CHUNK) in one changeset: all of them or none. */
 static int turn_chunk(const struct turn *t, const json_t *rows, size_t from) {
   struct ck_buf mutations = {0};
@@ -31,7 +24,8 @@ static int turn_chunk(const struct turn *t, const json_t *rows, size_t from) {
   if (n > CHUNK) n = CHUNK;
   ck_put_array(&mutations, (uint32_t)n);
   for (size_t i = from; i < from + n; ++i)
-    put_update(&mutations, t, cli_member(json_array_get(rows, i), "local_conversation_id"));
+    ck_pause_put_status(&mutations, cli_member(json_array_get(rows, i), "local_conversation_id"),
+                        t->to, t->now);
   char result;
   struct ck_err err;
   int rc = cli_write(t->c, ck_buf_view(&mutations), &result, &err);
@@ -92,10 +86,8 @@ int cli_status_turn_many(struct cli *c, const char *from, const char *to, size_t
 
 int cli_go_on(struct cli *c, const char *conversation_id) {
   struct ck_buf mutations = {0};
-  struct ck_mutation m = {.kind = CK_OP_RESUME};
-  m.as.resume = (struct ck_resume){ck_str_of(conversation_id)};
   ck_put_array(&mutations, 1);
-  ck_mutation_encode(&mutations, &m);
+  ck_pause_put_going_on(&mutations, conversation_id);
   char result;
   struct ck_err err;
   int rc = cli_write(c, ck_buf_view(&mutations), &result, &err);

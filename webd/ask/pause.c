@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "proto/clock.h"
+#include "proto/pause_change.h"
 
 struct act {
   struct web_change as;
@@ -22,51 +23,34 @@ static void forget(void *self) {
 
 /* ---- the changeset ---- */
 
-static uint32_t put_pause(const struct act *a, struct ck_buf *b) {
-  struct ck_mutation m = {.kind = CK_OP_PAUSE};
-  m.as.pause = (struct ck_pause){ck_str_of(a->kind), ck_str_of(a->name), a->until};
-  ck_mutation_encode(b, &m);
+static uint32_t put_begin(const struct act *a, struct ck_buf *b) {
+  ck_pause_put(b, a->kind, a->name, a->until);
   return 1;
 }
 
 /* An account's limit ends with its pause. */
-static uint32_t put_unpause(const struct act *a, struct ck_buf *b) {
-  struct ck_mutation m = {.kind = CK_OP_UNPAUSE};
+static uint32_t put_end(const struct act *a, struct ck_buf *b) {
   bool account = strcmp(a->kind, "account") == 0;
-  m.as.unpause = (struct ck_unpause){ck_str_of(a->kind), ck_str_of(a->name)};
-  ck_mutation_encode(b, &m);
-  if (!account) return 1;
-  m = (struct ck_mutation){.kind = CK_OP_UNLIMIT};
-  m.as.unlimit.account = ck_str_of(a->name);
-  ck_mutation_encode(b, &m);
-  return 2;
+  ck_pause_put_end(b, a->kind, a->name);
+  if (account) ck_pause_put_limit_end(b, a->name);
+  return account ? 2 : 1;
 }
 
 static uint32_t put_status(const struct act *a, struct ck_buf *b, const char *to) {
-  struct ck_row row = {.table = CK_CONVERSATIONS};
-  row.v[CK_CONVERSATIONS_LOCAL_CONVERSATION_ID] = ck_textz(a->name);
-  row.v[CK_CONVERSATIONS_AUTOMATION_STATUS] = ck_textz(to);
-  row.v[CK_CONVERSATIONS_PAUSED_AT] = strcmp(to, "paused") == 0 ? ck_int(ck_now_ms()) : ck_null();
-  ck_mutation_row(b, CK_OP_UPDATE, &row);
+  ck_pause_put_status(b, a->name, to, ck_now_ms());
   return 1;
 }
 
 /* One that is on auto already may have been stopped. */
-static uint32_t put_resume(const struct act *a, struct ck_buf *b) {
-  struct ck_mutation m = {.kind = CK_OP_RESUME};
-  m.as.resume = (struct ck_resume){ck_str_of(a->name)};
-  ck_mutation_encode(b, &m);
-  return 1;
-}
-
 static uint32_t put_conversation(const struct act *a, struct ck_buf *b) {
   const char *status = json_string_value(json_object_get(a->as.row, "automation_status"));
   bool is_paused = status && strcmp(status, "paused") == 0,
        is_auto = status && strcmp(status, "auto") == 0;
-  if (a->paused) return a->until ? put_pause(a, b) : is_paused ? 0 : put_status(a, b, "paused");
-  uint32_t n = put_unpause(a, b);
+  if (a->paused) return a->until ? put_begin(a, b) : is_paused ? 0 : put_status(a, b, "paused");
+  uint32_t n = put_end(a, b);
   if (is_paused) return n + put_status(a, b, a->to);
-  return is_auto ? n + put_resume(a, b) : n;
+  if (is_auto) ck_pause_put_going_on(b, a->name);
+  return is_auto ? n + 1 : n;
 }
 
 static bool is_conversation(const struct act *a) { return a->as.list != NULL; }
@@ -74,8 +58,8 @@ static bool is_conversation(const struct act *a) { return a->as.list != NULL; }
 static void act(struct act *a) {
   struct ck_buf mutations = {0}, all = {0};
   uint32_t n = is_conversation(a) ? put_conversation(a, &mutations)
-               : a->paused        ? put_pause(a, &mutations)
-                                  : put_unpause(a, &mutations);
+               : a->paused        ? put_begin(a, &mutations)
+                                  : put_end(a, &mutations);
   ck_put_array(&all, n);
   ck_buf_str(&all, ck_buf_view(&mutations));
   if (n == 0)

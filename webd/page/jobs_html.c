@@ -5,6 +5,7 @@
 
 #include "proto/job_words.h"
 #include "proto/map.h"
+#include "proto/pause_change.h"
 #include "proto/render/render.h"
 #include "proto/wire.h"
 
@@ -77,20 +78,14 @@ void page_job_title(struct ck_buf *b, const struct page_job_entry *e) {
 /* The one that holds and lasts longest; NULL: none. */
 static const struct page_pause *pause_of(const struct page_state *s,
                                          const struct page_job_entry *e) {
-  const struct {
-    const char *kind;
-    struct ck_str name;
-  } all[] = {{"everything", {0}},
-             {"platform", ck_row_text(&e->conversation, CK_CONVERSATIONS_PLATFORM)},
-             {"account", e->account},
-             {"conversation", text(e, CK_JOBS_LOCAL_CONVERSATION_ID)},
-             {"job", ck_row_key(&e->row)}};
+  const struct ck_pausable job = {ck_row_text(&e->conversation, CK_CONVERSATIONS_PLATFORM),
+                                  e->account, text(e, CK_JOBS_LOCAL_CONVERSATION_ID),
+                                  ck_row_key(&e->row)};
   const struct page_pause *longest = NULL;
-  for (size_t i = 0; i < sizeof all / sizeof *all; ++i) {
-    const struct page_pause *p = page_pause_of(s, all[i].kind, all[i].name);
-    if (p && (!longest || (longest->until && (!p->until || p->until > longest->until))))
+  for (const struct page_pause *p = s->pauses; p < s->pauses + s->pause_count; ++p)
+    if (ck_pause_holds(p->kind, p->name, &job) &&
+        (!longest || ck_pause_outlasts(p->until, longest->until)))
       longest = p;
-  }
   return longest;
 }
 
@@ -311,14 +306,14 @@ void page_jobs_write(struct ck_buf *b, const struct page_jobs *page) {
   for (int i = 0; i < PAGE_JOBS_STATES; ++i)
     if (page->walks[i].want) put_state(b, page, (enum page_jobs_of)i);
   if (is_empty(page))
-    ck_buf_text(b,
-                page_jobs_filtered(&page->filter)
-                    ? "<p class=\"nothing\">No follow-up is like that.</p>\n"
-                    : "<p class=\"nothing\">No follow-up waits, runs or has failed.</p>\n"
-                      "<p class=\"note\">A follow-up is a message that convkeep sends for you when "
-                      "the assistant has answered: in each conversation whose page says "
-                      "<em>Automatic follow-ups</em>, or once, by <em>Send a follow-up "
-                      "now</em>.</p>\n");
+    ck_buf_text(
+        b, page_jobs_filtered(&page->filter)
+               ? "<p class=\"nothing\">No follow-up is like that.</p>\n"
+               : "<p class=\"nothing\">No follow-up waits, runs or has failed.</p>\n"
+                 "<p class=\"note\">A follow-up is a message that convkeep sends for you when "
+                 "the assistant has answered: in each conversation on whose page you have chosen "
+                 "<em>Automatic follow-ups</em>, or once, by <em>Send a follow-up "
+                 "now</em>.</p>\n");
   ck_buf_text(b, "</div>\n");
   page_end(b, &frame);
 }
