@@ -62,7 +62,10 @@ static void put_count(struct ck_buf *b, uint64_t n, const char *words) {
 
 static void put_waiting(struct ck_buf *b, const struct page_state *s) {
   uint64_t waiting = page_jobs_count(s, "pending");
-  ck_buf_count(b, waiting);
+  if (waiting)
+    ck_buf_count(b, waiting);
+  else
+    ck_buf_text(b, "none");
   ck_buf_text(b, ck_noun(waiting, " waits", " wait"));
 }
 
