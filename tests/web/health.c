@@ -82,14 +82,17 @@ T_STORY(web_health, daemons_sources_doctor, 90) {
   t_up();
   headers = t_browser(&form);
   t_import_lines(0, "{'platform': 'x', 'text': 'a', 'message_id': 'm', 'conversation_id': 'c',"
-                    " 'observed_at': '2026-01-02T10:00:00Z'}\n");
+                    " 'observed_at': '2026-01-02T10:00:00Z'}\n"
+                    "{'platform': 'y', 'text': 'a', 'message_id': 'n', 'conversation_id': 'd',"
+                    " 'observed_at': '9999-01-02T10:00:00Z'}\n");
   T_UNTIL(10000, says("/h", "<th scope=\"row\">syncd sqlite</th><td><span class=\"tag good\">"),
           "the daemons are not there");
   char *body = page("/h");
   t_page_has(body, "<th scope=\"row\">store</th><td><span class=\"tag good\">running</span>");
-  t_page_has(body, "1 message, 0 executions");
+  t_page_has(body, "2 messages, 0 executions");
   t_page_has(body, "<th scope=\"row\" dir=\"auto\">x</th><td>platform</td>");
   t_page_has(body, "datetime=\"2026-01-02T");
+  t_page_has(body, " 2 January 9999, ");
   t_page_has(body, "It has not run here");
   free(body);
   free(post(403, "/h/doctor", "0", ""));

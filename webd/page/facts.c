@@ -41,7 +41,13 @@ void page_duration(struct ck_buf *b, int64_t ms) {
     ck_buf_text(b, "less than a second");
 }
 
+#define AHEAD_MS 60000 /* of clocks that differ a little */
+
 void page_ago(struct ck_buf *b, int64_t ms, int64_t now) {
+  if (ms > now + AHEAD_MS) {
+    page_moment_words(b, ms);
+    return;
+  }
   page_time_begin(b, ms);
   if (now - ms < 1000) {
     ck_buf_text(b, "now");

@@ -108,7 +108,8 @@ void page_countdown(struct ck_buf *b, int64_t ms, int64_t now);
 /* A member of an object: text, "" if it is none; a number, 0 if it is none. */
 const char *page_member(const json_t *object, const char *name);
 int64_t page_number(const json_t *object, const char *name);
-/* Append "1,234 rows"; "3.4 MiB"; "5 minutes"; "5 minutes ago" within a <time>. */
+/* Append "1,234 rows"; "3.4 MiB"; "5 minutes"; "5 minutes ago" within a <time>, or
+ * when it will be. */
 void page_count(struct ck_buf *b, int64_t n, const char *one, const char *several);
 void page_size(struct ck_buf *b, uint64_t bytes);
 void page_duration(struct ck_buf *b, int64_t ms);
