@@ -95,7 +95,7 @@ static void put_all(struct ck_buf *b, const struct page_state *s) {
     put_waiting(b, s);
     put_count(b, page_jobs_count(s, "due"), " of them due");
     put_count(b, page_jobs_count(s, "running"), " under way");
-    put_count(b, page_jobs_count(s, "unknown"), " of which nobody knows whether they arrived");
+    put_count(b, page_jobs_count(s, "unknown"), " of unknown outcome");
   } else {
     ck_buf_text(b, "the store does not say what waits");
   }

@@ -209,7 +209,7 @@ async function withoutScript(browser) {
 // The picture in README (docs/page.png).
 async function picture(browser) {
   const page = await open(browser);
-  await page.setViewport({ width: 1100, height: 1000 });
+  await page.setViewport({ width: 1280, height: 1000 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
   await page.goto(`${base}/c/chatgpt%3Atank`);
   await page.screenshot({ path: path.join(shots, "page.png") });
