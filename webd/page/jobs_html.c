@@ -230,7 +230,7 @@ static void put_all(struct ck_buf *b, const struct page_jobs *page, enum page_jo
 static void put_rest(struct ck_buf *b, const struct page_jobs *page, const struct page_walk *walk) {
   bool first = !web_arg(page->request, "next");
   if (!walk->next && (first || page->only == PAGE_JOBS_STATES)) return;
-  ck_buf_text(b, "<nav class=\"more\" aria-label=\"More\">");
+  page_put(b, "<nav class=\"more\" aria-label=\"More: %s\">", kinds[walk->state].title);
   if (!first) {
     ck_buf_text(b, "<a href=\"");
     page_jobs_path(b, "/j", &page->filter, walk->state, NULL, NULL);

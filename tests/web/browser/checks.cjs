@@ -1,5 +1,9 @@
 // What the programs here share: they count what they look at, and a failed check names itself.
+const fs = require("node:fs");
+const http = require("node:http");
+const path = require("node:path");
 const puppeteer = require("puppeteer-core");
+const netlog = require("./netlog.cjs");
 
 // Milliseconds until what does not come counts as missing. It is for what hangs: puppeteer's own limit
 // of 30 s is too near for a processor that many share.
@@ -45,11 +49,66 @@ async function program(main) {
   process.exitCode = failed ? 1 : 0;
 }
 
-const chromium = (...args) => puppeteer.launch({
-  ...limits,
-  executablePath: "/usr/bin/chromium",
-  args: [...(process.getuid() === 0 ? ["--no-sandbox"] : []), ...args],
-});
+// What Chromium would ask of Google by itself goes to a port of this machine that nobody has: updates
+// of its components, who is signed in. It asks neither what time it is, nor what forms are for.
+const ALONE = [
+  "--component-updater=url-source=http://127.0.0.1:9/",
+  "--gaia-url=http://127.0.0.1:9",
+  "--disable-features=NetworkTimeServiceQuerying,AutofillServerCommunication",
+];
+
+async function logged(file, args) {
+  const browser = await puppeteer.launch({
+    ...limits,
+    executablePath: "/usr/bin/chromium",
+    args: [...(process.getuid() === 0 ? ["--no-sandbox"] : []), `--log-net-log=${file}`, ...ALONE, ...args],
+  });
+  const close = browser.close.bind(browser);
+  return { browser, close };
+}
+
+// Chromium's log of the network is in NETLOGS; it is read when the browser is closed. Nothing went to
+// anywhere but this machine, whoever asked: a page, or the browser for it, such as for names in links.
+// hosts: names that the test goes to besides.
+let launched = 0;
+async function chromium(args = [], hosts = []) {
+  const file = path.join(process.env.NETLOGS, `${process.pid}-${++launched}.json`);
+  const { browser, close } = await logged(file, args);
+  browser.close = async () => {
+    await close();
+    const { requests, outside } = netlog.read(file, hosts);
+    check(requests > 0, "netlog: it has no request");
+    check(!outside.length, `netlog: ${outside.join("; ")}`);
+    console.log(`netlog: ${requests} requests`);
+    fs.unlinkSync(file);
+  };
+  return browser;
+}
+
+// That a request to elsewhere would be noticed: a page of another server makes some.
+async function outsideIsNoticed() {
+  const file = path.join(process.env.NETLOGS, `${process.pid}-outside.json`);
+  const serve = http.createServer((request, reply) => {
+    reply.setHeader("Content-Type", "text/html");
+    reply.end('<link rel="dns-prefetch" href="//looked-up.invalid"><img src="http://asked.invalid/x.png">' +
+      `<img src="http://127.0.0.2:${serve.address().port}/x.png"><p>.`);
+  });
+  await new Promise((ready) => serve.listen(0, "127.0.0.1", ready));
+  const { port } = serve.address();
+  const { browser, close } = await logged(file, []);
+  try {
+    const page = await open(browser);
+    await page.goto(`http://127.0.0.1:${port}/`);
+  } finally {
+    await close();
+    serve.close();
+    serve.closeAllConnections();
+  }
+  const { outside } = netlog.read(file);
+  for (const one of ["a look-up of looked-up.invalid", "a request to http://asked.invalid/x.png",
+    `a request to http://127.0.0.2:${port}/x.png`, `a connection to 127.0.0.2:${port}`])
+    check(outside.includes(one), `netlog: ${one} is not noticed, only ${outside.join("; ")}`);
+}
 
 const firefox = (settings) => puppeteer.launch({
   ...limits,
@@ -85,6 +144,21 @@ function watch(page, base) {
   };
 }
 
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+// The policy of the page does not hold for what its debugger evaluates, so axe can be put into it.
+async function accessible(page, where) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(
+    (values) => window.axe.run(document, { runOnly: values }), RULES);
+  const found = violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)}`);
+  check(!found.length, `${where}: axe: ${found.join("; ")}`);
+}
+
+const isWide = (page) =>
+  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+
 const VIEWS = {
   timeline: "/",
   nothing: "/?title=nothing",
@@ -106,4 +180,6 @@ const VIEWS = {
   missing: "/c/none",
 };
 
-module.exports = { check, part, session, program, chromium, firefox, open, here, watch, LIMIT, VIEWS };
+module.exports = {
+  check, part, session, program, chromium, outsideIsNoticed, firefox, open, here, watch, accessible, isWide, LIMIT, VIEWS,
+};

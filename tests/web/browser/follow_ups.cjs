@@ -151,7 +151,7 @@ async function forged(browser) {
 
 // A name of another server that leads to webd's address: the browser takes it for one origin.
 async function rebound() {
-  const browser = await chromium("--host-resolver-rules=MAP rebound.example 127.0.0.1");
+  const browser = await chromium(["--host-resolver-rules=MAP rebound.example 127.0.0.1"], ["rebound.example"]);
   try {
     const page = await open(browser);
     const reply = await page.goto(`http://rebound.example:${new URL(base).port}/`);

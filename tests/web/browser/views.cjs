@@ -2,24 +2,12 @@
 // usage: node views.cjs LINK SHOTS FOLDER; FOLDER is for files that are uploaded
 const fs = require("node:fs");
 const path = require("node:path");
-const { check, session, program, chromium, open, here, watch, LIMIT, VIEWS } = require("./checks.cjs");
+const {
+  check, session, program, part, chromium, outsideIsNoticed, open, here, watch, accessible, isWide, LIMIT, VIEWS,
+} = require("./checks.cjs");
 
 const [, , link, shots, folder] = process.argv;
 const base = new URL(link).origin;
-const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-
-// The policy of the page does not hold for what its debugger evaluates, so axe can be put into it.
-async function accessible(page, where) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(
-    (values) => window.axe.run(document, { runOnly: values }), RULES);
-  const found = violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)}`);
-  check(!found.length, `${where}: axe: ${found.join("; ")}`);
-}
-
-const isWide = (page) =>
-  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
 // What is wider than the window, or than what it is in, unless that is made to be moved (code, the
 // table of a message) or to be cut (a line that stands for more).
@@ -225,9 +213,12 @@ async function searchable(page) {
   check(false, "nothing is found");
 }
 
-program(() => session(chromium(), link, (browser, page) => [
-  [searchable, page],
-  ...["light", "dark"].flatMap((theme) => [1280, 390].map((width) => [look, browser, theme, width])),
-  ...[640, 320].map((width) => [zoomed, browser, width]),
-  ...[picture, keyboard, imports, drops, health, long, withoutScript].map((one) => [one, browser]),
-]));
+program(async () => {
+  await session(chromium(), link, (browser, page) => [
+    [searchable, page],
+    ...["light", "dark"].flatMap((theme) => [1280, 390].map((width) => [look, browser, theme, width])),
+    ...[640, 320].map((width) => [zoomed, browser, width]),
+    ...[picture, keyboard, imports, drops, health, long, withoutScript].map((one) => [one, browser]),
+  ]);
+  await part(outsideIsNoticed);
+});
