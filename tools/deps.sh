@@ -114,6 +114,7 @@ want_for() { # PURPOSE…
         browser)
             want chromium firefox-esr
             want_command npm npm
+            want_command sqlite3 sqlite3
             ;;
         chromium)
             want chromium

@@ -181,5 +181,6 @@ const VIEWS = {
 };
 
 module.exports = {
-  check, part, session, program, chromium, outsideIsNoticed, firefox, open, here, watch, accessible, isWide, LIMIT, VIEWS,
+  check, part, session, program, chromium, outsideIsNoticed, firefox, open, here, watch,
+  accessible, isWide, LIMIT, VIEWS,
 };

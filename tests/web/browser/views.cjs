@@ -3,7 +3,8 @@
 const fs = require("node:fs");
 const path = require("node:path");
 const {
-  check, session, program, part, chromium, outsideIsNoticed, open, here, watch, accessible, isWide, LIMIT, VIEWS,
+  check, session, program, part, chromium, outsideIsNoticed, open, here, watch, accessible, isWide,
+  LIMIT, VIEWS,
 } = require("./checks.cjs");
 
 const [, , link, shots, folder] = process.argv;
