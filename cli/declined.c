@@ -104,6 +104,12 @@ static int ask(struct cli *c, struct why *w) {
   int rc = cli_status_of(c, &w->info);
   if (rc == CLI_GO_ON && *last) rc = cli_query_one(c, "messages", "id", last, &w->message);
   if (rc == CLI_GO_ON && *last) rc = cli_query_one(c, "renewal_jobs", "message_id", last, &w->job);
+  if (rc != CLI_GO_ON || !w->job) return rc;
+  size_t unexplained;
+  json_t *one = json_array();
+  json_array_append(one, w->job);
+  rc = cli_add_states(c, one, &unexplained);
+  json_decref(one);
   return rc;
 }
 
@@ -121,14 +127,19 @@ static void print_json(const struct why *w, const char *reason, const char *comm
   json_decref(o);
 }
 
+static void add_job(struct ck_buf *b, const json_t *job) {
+  const char *why = cli_member(job, "why");
+  ck_buf_printf(b, "its last message has a follow-up, which is %s", cli_member(job, "state"));
+  if (*why) ck_buf_text(b, ", ");
+  cli_safe_text(b, ck_str_of(why), false);
+  ck_buf_printf(b, ": convkeep jobs why %s\n", cli_member(job, "job_id"));
+}
+
 static void print_text(const struct why *w, const char *reason, const char *command) {
   struct ck_buf b = {0};
   cli_safe_text(&b, ck_str_of(cli_member(w->conversation, "local_conversation_id")), false);
   ck_buf_printf(&b, ": %s\n", cli_member(w->conversation, "automation_status"));
-  if (w->job)
-    ck_buf_printf(&b, "its last message has a follow-up, which is %s: convkeep jobs why %s\n",
-                  cli_is_superseded(w->job) ? "superseded" : cli_member(w->job, "status"),
-                  cli_member(w->job, "job_id"));
+  if (w->job) add_job(&b, w->job);
   if (reason) ck_buf_printf(&b, "no follow-up: %s\n", reason);
   if (command) {
     cli_safe_text(&b, ck_str_of(command), false);

@@ -41,6 +41,8 @@ T_STORY(renewal, a_question_stops, 60) {
   answers("m2", "Shall I delete the folder?");
   stops("m2", "stopped: the answer ends with a question");
   t_says(0, "the answer ends with a question", "list", "jobs");
+  t_says(0, "which is stopped, the answer ends with a question: convkeep jobs why job_", "jobs",
+         "why", CONVERSATION);
   json_t *stopped = t_lines(0, "list", "jobs", "--status", "stopped");
   T_CHECK(json_array_size(stopped) == 1, "%zu jobs are listed as stopped",
           json_array_size(stopped));
