@@ -108,10 +108,12 @@ void fit_checked(struct fit *f, const struct fit_check *check, int64_t now) {
   pthread_mutex_unlock(&f->lock);
 }
 
-/* Once a night; by day only if it was missed for a day more. */
+/* Once a night; by day only if it was missed for a day more. A comparison that lies ahead of the
+ * clock, because that was set back, says nothing of when it was. */
 static bool verify_due(const struct fit_check *c, int64_t wall, int64_t shown) {
   int64_t hour = shown % CK_DAY_MS / HOUR_MS, age = wall - c->at;
   bool night = hour >= NIGHT_FROM && hour < NIGHT_TO;
+  if (c->at && age < 0) return night;
   return c->at && age >= (night ? CK_DAY_MS - (NIGHT_TO - NIGHT_FROM) * HOUR_MS : 2 * CK_DAY_MS);
 }
 

@@ -37,6 +37,13 @@ Test(store_fit, once_a_night_and_by_day_if_that_was_missed) {
   cr_expect_str_eq(due(1002 * DAY + 12 * HOUR, 0, 2 + HOUR), "", "the mirror is another's");
 }
 
+/* A clock that was ahead for a while does not put it off by as long. */
+Test(store_fit, the_last_one_lies_ahead_of_the_clock) {
+  fit_checked(fit, &(struct fit_check){.at = 30000 * DAY}, 1);
+  cr_expect_str_eq(due(1000 * DAY + 12 * HOUR, 0, 1), "");
+  cr_expect_str_eq(due(1001 * DAY + 2 * HOUR, 0, 1), CK_TASK_VERIFY);
+}
+
 Test(store_fit, what_is_unproven_is_repaired_once_it_has_everything) {
   fit_checked(fit, &(struct fit_check){.at = 1000 * DAY, .unproven = true, .behind = 50}, 1);
   cr_expect_str_eq(due(1000 * DAY, 49, 1), "");
