@@ -57,7 +57,8 @@ async function load(page, url) {
   return page.evaluate(() => new Promise((done) => {
     requestAnimationFrame(() => requestAnimationFrame(() => {
       const paint = performance.getEntriesByType("paint").find((one) => one.name === "first-paint");
-      done({ paint: paint.startTime, screen: window.seen.screen, whole: window.seen.whole });
+      const answered = performance.getEntriesByType("navigation")[0].responseEnd;
+      done({ answered, paint: paint.startTime, screen: window.seen.screen, whole: window.seen.whole });
     }));
   }));
 }

@@ -76,6 +76,25 @@ static const char *list_on(const char *table, const char *filters, uint64_t limi
               filters ? filters : "", got, part); \
   } while (0)
 
+/* The one row of job_count. */
+static void expect_count(const char *filters, int64_t expected) {
+  struct ck_buf map = {0}, rows = {0};
+  struct list_answer answer = {&rows, &cursor};
+  struct ck_err err = {{0}};
+  const char *code = "";
+  sh_pack(&map, filters);
+  struct ck_query q = {.table = CK_LIT("job_count"), .filters = ck_buf_view(&map), .limit = 1};
+  cr_assert_eq(sh_query(&s, &q, &answer, &code, &err), 0, "%s", err.text);
+  struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
+  struct ck_str row = {0};
+  uint32_t n = 0;
+  cr_assert(ck_read_array(&r, &n) == 0 && n == 1 && ck_read_raw(&r, &row) == 0);
+  cr_expect_eq(ck_map_int(row, "jobs", -1), expected, "%s: %lld", filters,
+               (long long)ck_map_int(row, "jobs", -1));
+  cr_expect_eq(cursor.len, 0);
+  ck_buf_free(&map), ck_buf_free(&rows);
+}
+
 static void open_it(void) {
   struct ck_err err;
   sh_open(&s);
@@ -362,6 +381,29 @@ Test(lists, jobs) {
   expect("renewal_jobs", "{'message_id':'m3'}", 0, 0, "j3");
   expect("renewal_jobs", "{'local_conversation_id':'c1','status':'done'}", 0, 0, "j4");
   expect("jobs", "{'job_id':'j5'}", 0, 0, "j5");
+}
+
+/* How many there are, by the filters of the list of jobs. */
+Test(lists, jobs_are_counted) {
+  sh_conversation(&s, "c1", "");
+  sh_conversation(&s, "c2", "");
+  for (int i = 1; i <= 4; ++i) {
+    char m[16];
+    snprintf(m, sizeof m, "m%d", i);
+    sh_message(&s, m, i, "");
+  }
+  expect_count("{}", 0);
+  sh_job(&s, "j1", "c1", "m1", ",'next_attempt_at':30");
+  sh_job(&s, "j2", "c2", "m2", ",'next_attempt_at':20");
+  sh_job(&s, "j3", "c1", "m3", ",'next_attempt_at':null");
+  sh_job(&s, "j4", "c1", "m4", ",'next_attempt_at':20,'status':'failed','last_error':'no'");
+  expect_count("{}", 4);
+  expect_count("{'status':'pending'}", 3);
+  expect_count("{'status':'pending','local_conversation_id':'c1'}", 2);
+  expect_count("{'status':'failed','superseded':'no'}", 1);
+  expect_count("{'status':'failed','superseded':'yes'}", 0);
+  expect_count("{'status':'pending','platform':'nobody'}", 0);
+  expect_refused("job_count", "{'message_id':'m1'}", 0, 0, "unknown_filter");
 }
 
 /* What renewd asks for: every pending job is in `upcoming` or comes with SINCE, however brief. */
@@ -688,7 +730,9 @@ Test(lists, none_is_read_to_its_end) {
       {"conversation_links", "{'is_active':1}", "links_observed", false},
       {"renewal_jobs", NULL, "jobs_created", false},
       {"renewal_jobs", "{'since':5}", "jobs_created", false},
-      {"renewal_jobs", "{'status':'pending'}", "jobs_status", true},
+      {"renewal_jobs", "{'status':'pending'}", "jobs_listed", false},
+      {"renewal_jobs", "{'status':'failed','superseded':'no'}", "jobs_listed", false},
+      {"renewal_jobs", "{'status':'pending','next_attempt_at_max':5}", "jobs_status", false},
       {"renewal_jobs", "{'local_conversation_id':'c'}", "jobs_conversation", true},
       {"renewal_jobs", "{'message_id':'m'}", "sqlite_autoindex_renewal_jobs_2", false},
       {"upcoming", "{'next_attempt_at_min':5}", "jobs_status", false},

@@ -5,6 +5,7 @@
 
 #include "proto/text.h"
 #include "proto/wire.h"
+#include "proto/clock.h"
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
@@ -166,6 +167,36 @@ T_STORY(web_follow_ups, each_is_on_one_list, 120) {
   T_CHECK(t_page_times(body, "<li class=\"entry job-entry\"") == 50, "not 50:\n%s", body);
   t_page_has_not(body, "rel=\"next\"");
   free(body), free(unknown), free(over);
+}
+
+static bool is_on(const char *path, const char *part) {
+  char *body = t_view(path);
+  bool is = strstr(body, part) != NULL;
+  free(body);
+  return is;
+}
+
+/* Both are pending: what is stopped only renewd knows. */
+T_STORY(web_follow_ups, what_is_stopped_does_not_wait, 60) {
+  t_set("renew.delay", "0ms");
+  t_up();
+  t_say("x", 2);
+  t_do(0, "set", "x:c0", "--automation", "auto");
+  t_import_lines(0,
+                 "{'platform': 'x', 'conversation_id': 'c0', 'message_id': 'x-a0',"
+                 " 'role': 'assistant', 'text': 'Shall I delete the folder?',"
+                 " 'observed_at': %lld, 'client_id': 'ff1'}\n",
+                 (long long)ck_now_ms());
+  T_UNTIL(20000, is_on("/j?status=stopped", "the answer ends with a question"), "it does not stop");
+  free(t_renew("x:c1", "+1h"));
+  T_CHECK(count("{'status': 'pending'}") == 2, "%zu are pending", count("{'status': 'pending'}"));
+  t_view_has("/j/all?do=cancel&status=stopped", "There is <strong>1 follow-up ");
+  t_view_has("/j/all?do=cancel&status=waiting", "There is <strong>1 follow-up ");
+  char *form = form_of("/j/all?do=cancel&status=waiting");
+  done_with_all(form, "<strong>1 were cancelled</strong>, of the 1");
+  free(form);
+  t_view_has("/j/all?do=cancel&status=stopped", "There is <strong>1 follow-up ");
+  t_view_has("/j/all?do=cancel&status=waiting", "There are <strong>0 follow-ups ");
 }
 
 T_STORY(web_follow_ups, pages_have_each_once_in_order, 90) {
