@@ -98,7 +98,8 @@ Test(migrations, indexes_are_those_of_the_records) {
                              "platform, remote_conversation_id!"},
       {"renewal_jobs",
        "created_at | job_id! | local_conversation_id, status, created_at DESC | message_id! | "
-       "status | status, next_attempt_at, created_at | version"}, /* status: superseded jobs */
+       "status | status, created_at, updated_at | status, next_attempt_at, created_at | "
+       "version"}, /* status: superseded jobs */
   };
   struct sh_store s;
   sh_open(&s);
