@@ -228,9 +228,10 @@ static void look(const char *path, void *self) {
   struct stat st;
   if (lstat(path, &st) != 0) return;
   size_t n = strlen(name);
+  bool wal = n > 4 && strcmp(name + n - 4, "-wal") == 0; /* empty if a busy store was killed */
   bool half = strstr(name, ".tmp") || strstr(name, ".part") || strstr(name, ".new") ||
               (n > 8 && strcmp(name + n - 8, "-journal") == 0);
-  bool hollow = st.st_size == 0 && strstr(path, "/artifacts/") != NULL;
+  bool hollow = st.st_size == 0 && strstr(path, "/artifacts/") != NULL && !wal;
   if ((S_ISSOCK(st.st_mode) || half || hollow) && *(char *)self == 0)
     snprintf(self, PATH_MAX, "%s: %s",
              S_ISSOCK(st.st_mode) ? "a socket is left" : "a half-written file is left", path);
