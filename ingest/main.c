@@ -10,6 +10,7 @@
 #include "ingest/files/import.h"
 #include "ingest/parse/json.h"
 #include "ingest/forgotten.h"
+#include "ingest/gather.h"
 #include "ingest/spool/spool.h"
 #include "ingest/accept.h"
 #include "ingest/watch/watch.h"
@@ -36,6 +37,7 @@ struct ingest {
   struct ingest_door *door;
   struct ingest_watch *watch;
   struct ck_push *push;
+  struct ingest_gather gather;
   struct ingest_lookup *lookup;
   int push_wait;
   bool more; /* the door has frames left to read */
@@ -179,6 +181,7 @@ static void wait(void *self, struct ck_wait *w) {
   ck_wait_for(w, ingest_door_socket(g->door), 0, ZMQ_POLLIN);
   ck_wait_for(w, ingest_lookup_socket(g->lookup), 0, ZMQ_POLLIN);
   ck_wait_within(w, g->push_wait);
+  ck_wait_until(w, ingest_gather_until(&g->gather));
   ck_wait_until(w, g->report_at);
   ck_wait_until(w, ingest_imports_until(&g->imports));
   if (ingest_watch_fd(g->watch) >= 0) ck_wait_for(w, NULL, ingest_watch_fd(g->watch), ZMQ_POLLIN);
@@ -217,6 +220,8 @@ static int turn(void *self) {
   struct ingest_lookup *lookup = silent < SILENT_MS ? g->lookup : NULL;
   ingest_watch_step(g->watch, ck_push_store(g->push), lookup, has_room(g));
   ingest_door_answer(g->door, ingest_accept_sync(&g->acceptor));
+  ck_push_upto(g->push,
+               ingest_gather_upto(&g->gather, ingest_spool_durable(g->spool), ck_boot_ms()));
   g->push_wait = ck_push_step(g->push);
   ingest_imports_answer(&g->imports, ingest_door_socket(g->door), lookup, has_room(g),
                         silent >= AWAY_MS);

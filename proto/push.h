@@ -77,6 +77,10 @@ int ck_push_items(struct ck_push *push, zmq_pollitem_t items[2]);
  * milliseconds that it returned. -1: usurped. */
 int ck_push_step(struct ck_push *push);
 
+/* From now on no changeset above this number is sent; the rest goes on. UINT64_MAX, as at first:
+ * all are. */
+void ck_push_upto(struct ck_push *push, uint64_t number);
+
 /* Milliseconds since anything was last heard from the store: an answer, a receipt, or the beat that
  * it sends several times a second. Before the first: since ck_push_new. */
 int64_t ck_push_silent_ms(const struct ck_push *push);

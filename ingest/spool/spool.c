@@ -163,6 +163,21 @@ static int note_unsent(struct ingest_spool *s) {
   return 0;
 }
 
+/* What was written is what the store gets next, if it has got all before: it need not be read back.
+ * Before the segment's size counts it. */
+static void keep_to_read(struct ingest_spool *s) {
+  const struct spool_segment *n = newest(s);
+  if (s->reading < 0 || s->read_first != n->first || s->ahead_at + s->ahead.len != n->size ||
+      s->read_at < s->ahead_at || s->read_at > n->size)
+    return;
+  size_t read = (size_t)(s->read_at - s->ahead_at), left = s->ahead.len - read;
+  if (left + s->batch.len > SPOOL_READ_AHEAD) return;
+  if (left) memmove(s->ahead.data, s->ahead.data + read, left);
+  s->ahead.len = left;
+  s->ahead_at = s->read_at;
+  ck_buf_str(&s->ahead, ck_buf_view(&s->batch));
+}
+
 enum ingest_sync ingest_spool_sync(struct ingest_spool *s, struct ck_err *err) {
   if (!s->batch.len) return INGEST_SYNCED;
   if (note_unsent(s)) return sync_failed(s, "cannot note what was not sent", errno, err);
@@ -174,6 +189,7 @@ enum ingest_sync ingest_spool_sync(struct ingest_spool *s, struct ck_err *err) {
   int64_t began = ck_mono_us();
   if (fdatasync(s->active)) return sync_failed(s, "cannot sync", errno, err);
   ck_histogram_note(&s->syncs, ck_mono_us() - began);
+  keep_to_read(s);
   newest(s)->size += s->batch.len;
   newest(s)->last = s->batch_last;
   ck_buf_clear(&s->batch);
