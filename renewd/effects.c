@@ -26,12 +26,20 @@ static void say(const struct renew_line *l) {
   ck_buf_free(&pairs);
 }
 
+static void note_lateness(struct renewd *r, struct ck_str job_id) {
+  const struct renew_job *job = renew_core_job(&r->core, job_id);
+  int64_t now = ck_boot_ms();
+  if (job && job->due <= now) ck_histogram_note(&r->lateness, (now - job->due) * 1000);
+}
+
 static void do_one(struct renewd *r, const struct renew_effect *e) {
   switch (e->kind) {
   case RENEW_QUERY:
     renew_question_send(r->queries, e->ticket, &e->as.query, answered, r);
     break;
   case RENEW_TELL:
+    if (e->as.tell.mutation.kind == CK_OP_CLAIM)
+      note_lateness(r, e->as.tell.mutation.as.claim.job_id);
     renew_outcomes_tell(r->outcomes, e);
     break;
   case RENEW_SEND:

@@ -36,6 +36,7 @@ struct renewd {
   struct renew_channels channels;
   struct renew_sending *sending;  /* the deliveries under way */
   struct ck_histogram deliveries; /* how long they took, from SEND to RESULT */
+  struct ck_histogram lateness;   /* from when a job was due until it was claimed */
   bool connected;                 /* as the core was told */
   bool live;                      /* as it was told */
   struct ck_buf held;             /* the report's part about jobs that are due and do not go */

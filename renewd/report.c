@@ -141,6 +141,7 @@ void renew_put_report(struct renewd *r, bool live, struct ck_buf *b) {
   ck_pair_text_or_nil(&m, "last_error", *log ? log : r->core.last_error);
   struct ck_map times = ck_pair_map(&m, "times");
   ck_pair_histogram(&times, "delivery", &r->deliveries);
+  ck_pair_histogram(&times, "late", &r->lateness);
   ck_map_close(&times);
   renew_notify_report(r->notify, &m);
   put_all_declined(&m, &r->core);

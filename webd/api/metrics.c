@@ -243,6 +243,8 @@ static const struct timed {
      "store", "commit", NULL},
     {"mirror_request_duration_seconds", "How long a sink took for a request.", "syncd", "request",
      NULL},
+    {"delivery_lateness_seconds", "How long after it was due a job was claimed.", "renewd", "late",
+     NULL},
     {"delivery_duration_seconds", "How long a follow-up took, from sending to its result.",
      "renewd", "delivery", NULL},
 };
