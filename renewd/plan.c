@@ -138,6 +138,8 @@ static void answered(void *self, uint64_t ticket, const struct renew_answer *ans
     give_lease(&a, renew_core_job(&p->r.core, ck_str_of(q->job_id)));
   a.past.sixtieth_age += p->r.ahead;
   a.past.day_age += p->r.ahead;
+  a.past.cost_age += p->r.ahead;
+  a.past.tokens_age += p->r.ahead;
   if (q->parts & RENEW_ABOUT_OFFERS) { /* what is offered is offered once more */
     a.n = 0;
     a.cursor = (struct ck_str){0};

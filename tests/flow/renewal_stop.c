@@ -192,8 +192,9 @@ T_STORY(renewal, a_budget_stops, 90) {
   t_do(0, "set", CONVERSATION, "--cost-per-day", "1.8", "--tokens-per-day", "200");
   stops("m3", "stopped: its deliveries used 200 tokens or more in 24 hours; it goes in");
   struct t_result r = t_convkeep("plan", "--until", "+2d");
-  T_CHECK(r.code == 0 && strstr(r.out, "a cost of 1.8 a day, 200 tokens a day"), "plan says %s%s",
-          r.out, r.err);
+  T_CHECK(r.code == 0 && strstr(r.out, "a cost of 1.8 a day, 200 tokens a day") &&
+              strstr(r.out, "\n1 delivery until "),
+          "plan says %s%s", r.out, r.err);
   t_result_free(&r);
   t_do(0, "set", CONVERSATION, "--tokens-per-day", "0");
   r_wait_status("m3", "done", 10000);
