@@ -185,20 +185,49 @@ int apply_joins_forgotten(struct apply *a, const struct entry *e, const struct c
   return rc;
 }
 
+/* 1: a message of the platform's conversation was forgotten, of an empty one: one without; 0; -1.
+ */
+static int misses_message(struct apply *a, struct ck_str platform, struct ck_str conversation,
+                          struct ck_err *err) {
+  sqlite3_stmt *s =
+      system_query(a->system, SYSTEM_MESSAGES_FORGOTTEN, "ss", platform, conversation);
+  int some = system_step(a->system, s, err);
+  system_done(s);
+  return some < 0 ? apply_failed(a) : some;
+}
+
 /* Its source has made the summary of all messages, also of one that was forgotten. */
 static int drop_summary(struct apply *a, struct ck_row *conversation, struct ck_err *err) {
   const struct home *h = &a->identity.of_conversation;
-  if (conversation->v[CK_CONVERSATIONS_SUMMARY].state != CK_TEXT || !h->platform.n) return 0;
-  sqlite3_stmt *s =
-      system_query(a->system, SYSTEM_MESSAGES_FORGOTTEN, "ss", h->platform, h->conversation);
-  int some = system_step(a->system, s, err);
-  system_done(s);
-  if (some < 0) return apply_failed(a);
-  if (some) conversation->v[CK_CONVERSATIONS_SUMMARY] = (struct ck_value){0};
-  return 0;
+  struct ck_value *summary = &conversation->v[CK_CONVERSATIONS_SUMMARY];
+  if (summary->state != CK_TEXT || !h->platform.n || !h->conversation.n) return 0;
+  int some = misses_message(a, h->platform, h->conversation, err);
+  if (some > 0) *summary = (struct ck_value){0};
+  return some < 0 ? -1 : 0;
 }
 
-int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err) {
+/* So it is with a session's, whose platform and conversation may be those of the row, or of the
+ * record that it is merged into. */
+static int drop_session_summary(struct apply *a, const struct entry *e, struct ck_row *w,
+                                struct ck_err *err) {
+  struct ck_value *summary = &w->v[CK_SESSIONS_SUMMARY];
+  if (summary->state != CK_TEXT) return 0;
+  int some = 0;
+  for (unsigned mask = e->exists ? 0 : 3; some == 0 && mask < 4; ++mask) {
+    const int columns[] = {CK_SESSIONS_PLATFORM, CK_SESSIONS_CONVERSATION_ID};
+    struct ck_str home[2];
+    for (int i = 0; i < 2; ++i) {
+      bool given = !e->exists || (mask & 1u << i && w->v[columns[i]].state == CK_TEXT);
+      home[i] = ck_row_text(given ? w : &e->row, columns[i]);
+    }
+    some = misses_message(a, home[0], home[1], err);
+  }
+  if (some > 0) *summary = (struct ck_value){0};
+  return some < 0 ? -1 : 0;
+}
+
+int apply_drop_forgotten(struct apply *a, const struct entry *e, struct ck_row *w,
+                         struct ck_err *err) {
   const struct ck_row *why;
   int c = original_column(w->table);
   if (!a->any_forgotten) return 0;
@@ -207,6 +236,7 @@ int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err) 
     if (out < 0) return apply_failed(a);
     if (out) w->v[c] = (struct ck_value){0};
   }
+  if (w->table == CK_SESSIONS) return drop_session_summary(a, e, w, err);
   if (w->table != CK_CONVERSATIONS) return 0;
   if (drop_summary(a, w, err)) return -1;
   struct ck_str last = ck_row_text(w, CK_CONVERSATIONS_LAST_MESSAGE_ID);

@@ -253,9 +253,11 @@ int apply_leaves_out(struct apply *a, const struct ck_row *w, struct ck_err *err
  * that was; 0; -1. */
 int apply_joins_forgotten(struct apply *a, const struct entry *e, const struct ck_row *w,
                           struct ck_err *err);
-/* Leaves out of a row what names or may tell something that was forgotten: its original; a
- * conversation's last message, and its summary while one of its messages is. 0 or -1. */
-int apply_drop_forgotten(struct apply *a, struct ck_row *w, struct ck_err *err);
+/* Leaves out of a row, which is merged into e, what names or may tell something that was forgotten:
+ * its original; a conversation's last message; the summary of a conversation or a session while one
+ * of the conversation's messages is. 0 or -1. */
+int apply_drop_forgotten(struct apply *a, const struct entry *e, struct ck_row *w,
+                         struct ck_err *err);
 
 /* ---- apply_offers.c ---- */
 

@@ -294,10 +294,10 @@ static int put_record(struct apply *a, struct ck_row *write, int64_t age, struct
       apply_find_home(a, write, err))
     return -1;
   int over = write->table == CK_JOBS ? 0 : apply_leaves_out(a, write, err);
-  if (over || apply_drop_forgotten(a, write, err)) return over > 0 ? 1 : -1;
+  if (over) return over;
   struct entry *e = write->table == CK_LINKS ? find_link(a, write, err)
                                              : apply_find(a, write->table, ck_row_key(write), err);
-  if (!e) return -1;
+  if (!e || apply_drop_forgotten(a, e, write, err)) return -1;
   int joins = apply_joins_forgotten(a, e, write, err);
   if (joins > 0 && write->table == CK_JOBS)
     return ck_fail(err, "renewal_jobs.job_id: a job of this id is being forgotten");

@@ -1,4 +1,5 @@
-/* What is left of a conversation without one of its messages: its last message, its counts. */
+/* What is left of a conversation without one of its messages: its last message, its counts, and
+ * nothing that may say what that was. */
 #include "store/write/forget.h"
 
 #include "proto/ages.h"
@@ -97,6 +98,10 @@ static int mend_jobs(struct apply *a, struct ck_str conversation, struct ck_err 
   "SELECT local_conversation_id FROM conversation_links WHERE platform = ?2" \
   " AND remote_conversation_id = ?1 UNION SELECT local_conversation_id FROM local_conversations" \
   " WHERE last_message_id = ?3"
+/* Sessions whose source has made the summary of all messages, also of this one. */
+#define SUMMARISED \
+  "SELECT id FROM sessions WHERE conversation_id IS ?1 AND +platform = ?2" \
+  " AND summary IS NOT NULL ORDER BY id"
 /* The session that has counted it: that of the day on which it was first observed. */
 #define SESSION_OF \
   "SELECT id FROM sessions WHERE conversation_id IS ?1 AND +platform = ?2" \
@@ -107,6 +112,22 @@ static int mend_conversations(struct apply *a, const struct ck_row *gone, struct
   int rc = forget_keys(a, ask_of(a, CONVERSATIONS_OF, gone, ck_row_key(gone), err), &keys, err);
   for (size_t i = 0; i < keys.n && rc == 0; ++i)
     rc = mend_conversation(a, gone, keys.at[i], err) || mend_jobs(a, keys.at[i], err) ? -1 : 0;
+  forget_keys_free(&keys);
+  return rc;
+}
+
+static int clear_summary(struct apply *a, struct ck_str session, struct ck_err *err) {
+  struct entry *e = apply_find(a, CK_SESSIONS, session, err);
+  if (!e) return -1;
+  struct ck_row row = e->row;
+  row.v[CK_SESSIONS_SUMMARY] = ck_null();
+  return apply_change(a, e, &row, err);
+}
+
+static int clear_summaries(struct apply *a, const struct ck_row *gone, struct ck_err *err) {
+  struct forget_keys keys = {0};
+  int rc = forget_keys(a, ask_of(a, SUMMARISED, gone, (struct ck_str){0}, err), &keys, err);
+  for (size_t i = 0; i < keys.n && rc == 0; ++i) rc = clear_summary(a, keys.at[i], err);
   forget_keys_free(&keys);
   return rc;
 }
@@ -137,5 +158,8 @@ static int mend_session(struct apply *a, const struct ck_row *gone, int64_t exec
 
 int forget_mend(struct apply *a, const struct ck_row *gone, int64_t executions,
                 struct ck_err *err) {
-  return mend_session(a, gone, executions, err) || mend_conversations(a, gone, err) ? -1 : 0;
+  return clear_summaries(a, gone, err) || mend_session(a, gone, executions, err) ||
+                 mend_conversations(a, gone, err)
+             ? -1
+             : 0;
 }

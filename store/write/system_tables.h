@@ -184,8 +184,9 @@
   L(FORGETTING, "SELECT 1 FROM forgetting LIMIT 1") \
   L(FORGETTING_HOME, "SELECT 1 FROM forgetting_homes WHERE platform = ?1 AND conversation = ?2") \
   L(FORGETTING_IS, "SELECT 1 FROM forgetting WHERE forgotten_with = ?1") \
-  L(MESSAGES_FORGOTTEN, "SELECT 1 FROM forgotten WHERE conversation_id = ?2 AND platform = ?1" \
-                        " AND table_name = 'messages' AND NOT taken_back LIMIT 1") \
+  L(MESSAGES_FORGOTTEN, \
+    "SELECT 1 FROM forgotten WHERE conversation_id IS nullif(?2, '')" \
+    " AND platform = ?1 AND table_name = 'messages' AND NOT taken_back LIMIT 1") \
   L(LINKS_OF, "SELECT link_id FROM conversation_links WHERE local_conversation_id = ?1") \
   L(PARENTS_IN, \
     "SELECT parent_id FROM messages WHERE conversation_id IS nullif(?2, '') AND +platform = ?1" \

@@ -88,18 +88,42 @@ bool m_leads_away(struct model *m, const struct m_record *old, int table,
   return false;
 }
 
-void m_drop_away(struct model *m, int table, struct m_value given[]) {
-  if (table != CONVERSATIONS) return;
-  struct m_value *summary = &given[m_column(table, "summary")],
-                 *last = &given[m_column(table, "last_message_id")];
+/* A message of the conversation is; if that is null, one that has none. */
+static bool misses_message(struct model *m, struct m_value platform, struct m_value conversation) {
   for (int i = 0; i < m->now.gones; ++i) {
     const struct m_gone *g = &m->now.gone[i];
-    bool its = is_text(g->table, "messages") && !g->back && m->platform.n &&
-               same_text(text_or_none(g->platform), m->platform) && m->conversation.n &&
-               same_text(text_or_none(g->conversation), m->conversation);
-    if (its && summary->is == M_STR) summary->is = M_OUT;
+    if (is_text(g->table, "messages") && !g->back && platform.is == M_STR &&
+        same(g->platform, platform) && same(g->conversation, conversation))
+      return true;
   }
-  if (is_away(m, MESSAGES, *last)) last->is = last[1].is = M_OUT;
+  return false;
+}
+
+/* Whichever part of a write is taken. */
+static bool session_misses(struct model *m, const struct m_record *old,
+                           const struct m_value given[]) {
+  int platform = m_column(SESSIONS, "platform"), home = m_column(SESSIONS, "conversation_id");
+  struct m_value platforms[] = {given[platform], old ? old->v[platform] : given[platform]},
+                 homes[] = {given[home], old ? old->v[home] : given[home]};
+  if (old && platforms[0].is != M_STR) platforms[0] = platforms[1];
+  for (int i = 0; i < 2; ++i) {
+    if (homes[i].is != M_STR) homes[i] = old ? old->v[home] : null();
+    for (int k = 0; k < 2; ++k)
+      if (misses_message(m, platforms[k], homes[i])) return true;
+  }
+  return false;
+}
+
+void m_drop_away(struct model *m, const struct m_record *old, int table, struct m_value given[]) {
+  if (table != CONVERSATIONS && table != SESSIONS) return;
+  struct m_value *summary = &given[m_column(table, "summary")];
+  bool known = m->platform.n && m->conversation.n,
+       misses = table == SESSIONS
+                    ? session_misses(m, old, given)
+                    : known && misses_message(m, text_of(m->platform), text_of(m->conversation));
+  if (misses && summary->is == M_STR) summary->is = M_OUT;
+  struct m_value *last = table == CONVERSATIONS ? &given[m_column(table, "last_message_id")] : NULL;
+  if (last && is_away(m, MESSAGES, *last)) last->is = last[1].is = M_OUT;
 }
 
 /* ---- keeping away ---- */
@@ -271,6 +295,7 @@ static bool forget_conversation(struct model *m, struct goes *g) {
 static bool forget_message(struct model *m, struct goes *g, struct m_record gone) {
   if (is_running(m, g)) return false;
   remove_all(m, g);
+  m_mend_sessions(m, &gone);
   m_mend_conversations(m, &gone);
   return true;
 }

@@ -1,5 +1,5 @@
-/* What becomes of conversations of which a message goes: docs/cli.md, "forget", written a second
- * time. */
+/* What becomes of conversations and sessions of which a message goes: docs/cli.md, "forget",
+ * written a second time. */
 #include "test_store_model_rules.h"
 
 int m_by_key(const void *a, const void *b) {
@@ -68,5 +68,23 @@ void m_mend_conversations(struct model *m, const struct m_record *gone) {
     done[next - m->now.row[CONVERSATIONS]] = true;
     mend_conversation(m, gone, next);
     m_forget_errors(m, next->v[0].s);
+  }
+}
+
+void m_mend_sessions(struct model *m, const struct m_record *gone) {
+  int platform = m_column(SESSIONS, "platform"), home = m_column(SESSIONS, "conversation_id"),
+      summary = m_column(SESSIONS, "summary");
+  for (;;) {
+    struct m_record *next = NULL;
+    for (int i = 0; i < m->now.rows[SESSIONS]; ++i) {
+      struct m_record *r = &m->now.row[SESSIONS][i];
+      bool its = same(r->v[platform], gone->v[m_column(MESSAGES, "platform")]) &&
+                 same(r->v[home], gone->v[m_column(MESSAGES, "conversation_id")]);
+      if (its && r->v[summary].is == M_STR && (!next || m_by_key(r, next) < 0)) next = r;
+    }
+    if (!next) return;
+    struct m_record r = *next;
+    r.v[summary] = null();
+    m_store(m, SESSIONS, next, &r);
   }
 }

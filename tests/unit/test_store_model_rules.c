@@ -92,12 +92,12 @@ static bool put_given(struct model *m, const struct m_mutation *mutation, struct
   m_find_ids(m, table, &w);
   if (!same_text(id, w.given[0].s)) w.given[m_column(table, "static_path")] = (struct m_value){0};
   if (m_leaves_out(m, table, w.given)) return leave_out(m, table);
-  m_drop_away(m, table, w.given);
   struct m_record *old = NULL;
   if (table == LINKS)
     old = m_link_of(&m->now, w.given[m_column(LINKS, "platform")],
                     w.given[m_column(LINKS, "remote_conversation_id")]);
   if (!old) old = m_find(&m->now, table, w.given[0].s);
+  m_drop_away(m, old, table, w.given);
   if (m_leads_away(m, old, table, w.given)) return leave_out(m, table);
   struct m_value last =
       table == CONVERSATIONS ? w.given[m_column(table, "last_message_id")] : null();

@@ -61,8 +61,9 @@ bool m_leaves_out(struct model *m, int table, const struct m_value v[]);
 /* A part of the write would lead the record that is there, or NULL, to what is away. */
 bool m_leads_away(struct model *m, const struct m_record *old, int table,
                   const struct m_value given[]);
-/* Leaves out of a row what is about something that is away. */
-void m_drop_away(struct model *m, int table, struct m_value given[]);
+/* Leaves out of a row what is about something that is away; old: what it is merged into, or NULL.
+ */
+void m_drop_away(struct model *m, const struct m_record *old, int table, struct m_value given[]);
 /* False: refused. */
 bool m_forget(struct model *m, const struct ck_forget *w);
 bool m_remember(struct model *m, const struct ck_remember *w);
@@ -73,6 +74,8 @@ bool m_remember(struct model *m, const struct ck_remember *w);
 int m_by_key(const void *a, const void *b);
 /* Conversations that had the message get another last one, in the order of their ids. */
 void m_mend_conversations(struct model *m, const struct m_record *gone);
+/* Sessions of the message's conversation lose their summaries, in the order of their ids. */
+void m_mend_sessions(struct model *m, const struct m_record *gone);
 
 /* ---- test_store_model_waits.c ---- */
 
