@@ -51,6 +51,16 @@ static void add_budget(const struct cli *c, struct ck_buf *b, const struct ck_re
   if (tokens) ck_buf_printf(b, ", %lld tokens a day", (long long)tokens);
 }
 
+/* Those that look at the answers. */
+static void add_answers(const struct cli *c, struct ck_buf *b, const struct ck_renewal *own) {
+  bool question = own->question == CK_AS_SET ? ck_set_int(c->settings, CK_SET_RENEW_QUESTION) == 0
+                                             : own->question == CK_WISHED;
+  int64_t alike = own->alike;
+  if (alike < 0) alike = ck_set_int(c->settings, CK_SET_RENEW_ALIKE);
+  if (alike) ck_buf_printf(b, ", %lld alike", (long long)alike);
+  if (question) ck_buf_text(b, ", a question");
+}
+
 /* Appends the rules by which the conversation's automatic follow-ups end. */
 static void add_rules(const struct cli *c, struct ck_buf *b, const json_t *conversation) {
   struct ck_renewal own;
@@ -66,6 +76,7 @@ static void add_rules(const struct cli *c, struct ck_buf *b, const json_t *conve
   int64_t in_a_row = own.in_a_row ? own.in_a_row : ck_set_int(c->settings, CK_SET_RENEW_IN_A_ROW);
   another(b);
   ck_buf_printf(b, "%lld in a row", (long long)in_a_row);
+  add_answers(c, b, &own);
   if (per_day) ck_buf_printf(b, ", %lld a day", (long long)per_day);
   add_budget(c, b, &own);
   if (text && *text) ck_buf_printf(b, ", text %s", text);

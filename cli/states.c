@@ -115,11 +115,19 @@ int cli_add_states(struct cli *c, json_t *jobs, size_t *unexplained) {
   *unexplained = 0;
   json_array_foreach(jobs, i, job) {
     const char *state;
-    *unexplained += !cli_is_explained(info, job, ck_now_ms());
+    bool explained = cli_is_explained(info, job, ck_now_ms());
+    *unexplained += !explained;
+    json_object_set_new(job, "explained", json_boolean(explained));
     if (rc == CLI_GO_ON) rc = state_of(c, info, job, &state);
     if (rc == CLI_GO_ON) json_object_set_new(job, "state", json_string(state));
     if (rc == CLI_GO_ON) add_why(info, job);
   }
   json_decref(info);
   return rc;
+}
+
+void cli_state_json(json_t *line, const json_t *job) {
+  bool known = json_is_true(json_object_get(job, "explained"));
+  json_object_set_new(line, "state", known ? json_string(cli_member(job, "state")) : json_null());
+  json_object_set(line, "reason", json_object_get(job, "why"));
 }

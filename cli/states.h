@@ -23,10 +23,13 @@ bool cli_is_superseded(const json_t *job);
 /* Adds the member `state` to each of these jobs: the status, but `unknown` for an attempt of
  * unknown outcome, `superseded` for a job that failed so, and for a pending one the reason that
  * renewd reports (docs/renewal.md), `unreached`, or `waiting`; and `why`, the reason in words, or
- * the error of its last attempt. *unexplained: of how many the state is not known
- * (cli_is_explained). Returns CLI_GO_ON, or the exit code after reporting the error.
+ * the error of its last attempt; and `explained`: its state is known (cli_is_explained).
+ * *unexplained: of how many it is not. Returns CLI_GO_ON, or the exit code after reporting the
+ * error.
  */
 int cli_add_states(struct cli *c, json_t *jobs, size_t *unexplained);
+/* Adds to `line` what such a job says of that: `state`, null if it is not known, and `reason`. */
+void cli_state_json(json_t *line, const json_t *job);
 
 /* What renewd reports: an object, NULL if it is not running. Borrowed from info, the answer to
  * STATUS. */

@@ -219,7 +219,7 @@ static int fetch(struct query *q, const struct page *page, json_t **rows) {
   const struct cli_query query = {q->kind->table, q->filters, q->count, page->limit, page->offset};
   int rc = cli_query_next(q->c, &query, &q->next, rows);
   if (rc != CLI_GO_ON) return rc;
-  if (is_jobs(q) && !q->c->json) rc = cli_add_states(q->c, *rows, &q->unexplained);
+  if (is_jobs(q)) rc = cli_add_states(q->c, *rows, &q->unexplained);
   if (rc != CLI_GO_ON) json_decref(*rows);
   return rc;
 }
@@ -319,9 +319,9 @@ static void print_json(const struct query *q, const json_t *rows) {
   size_t i;
   json_t *row;
   json_array_foreach(rows, i, row) {
-    json_t *line = t < CK_TABLES ? ck_record_json(t, row) : json_incref(row),
-           *question = json_object_get(row, "first_question");
-    if (question) json_object_set(line, "first_question", question);
+    json_t *line = t < CK_TABLES ? ck_record_json(t, row) : json_incref(row);
+    json_object_set(line, "first_question", json_object_get(row, "first_question")); /* if any */
+    if (is_jobs(q)) cli_state_json(line, row);
     if (q->next && i + 1 == json_array_size(rows))
       json_object_set_new(line, "next", json_string(q->next));
     cli_json_line(line);

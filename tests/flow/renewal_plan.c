@@ -79,6 +79,32 @@ T_STORY(renewal_plan, says_what_goes_when_and_where, 60) {
   json_decref(jobs);
 }
 
+/* As the settings say, or the conversation itself. */
+T_STORY(renewal_plan, names_the_rules_of_answers, 60) {
+  t_set("renew.alike", "4");
+  on_auto("a", "{'kind': 'null'}");
+  on_auto("b", "{'kind': 'null'}");
+  on_auto("c", "{'kind': 'null'}");
+  t_do(0, "set", "x:b", "--stop-alike", "2", "--stop-question", "no");
+  t_do(0, "set", "x:c", "--stop-alike", "0");
+  json_t *lines = t_lines(0, "plan");
+  const char *a = member(line_of(lines, "x:a", "goes"), "ends"),
+             *b = member(line_of(lines, "x:b", "goes"), "ends"),
+             *c = member(line_of(lines, "x:c", "goes"), "ends");
+  T_CHECK(strcmp(a, "10 in a row, 4 alike, a question") == 0, "a ends: %s", a);
+  T_CHECK(strcmp(b, "10 in a row, 2 alike") == 0, "b ends: %s", b);
+  T_CHECK(strcmp(c, "10 in a row, a question") == 0, "c ends: %s", c);
+  json_decref(lines);
+  t_set("renew.question", "ignore");
+  t_do(0, "set", "x:b", "--stop-question", "yes");
+  lines = t_lines(0, "plan");
+  a = member(line_of(lines, "x:a", "goes"), "ends");
+  b = member(line_of(lines, "x:b", "goes"), "ends");
+  T_CHECK(strcmp(a, "10 in a row, 4 alike") == 0, "a ends: %s", a);
+  T_CHECK(strcmp(b, "10 in a row, 2 alike, a question") == 0, "b ends: %s", b);
+  json_decref(lines);
+}
+
 /* A pause moves what it holds up, and one without an end holds it. */
 T_STORY(renewal_plan, knows_of_pauses, 60) {
   on_auto("a", "{'kind': 'null'}");

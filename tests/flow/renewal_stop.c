@@ -85,6 +85,18 @@ static bool is_not_known(const char *state) {
   return is;
 }
 
+/* What --json says of the message's job; NULL: null. reason: a part of it. */
+static void is_listed(const char *message, const char *state, const char *reason) {
+  json_t *lines = t_lines(0, "list", "jobs", "--message-id", message),
+         *job = json_array_get(lines, 0);
+  const char *is = t_text_at(job, "state"), *why = t_text_at(job, "reason");
+  T_CHECK(json_object_get(job, "state") && json_object_get(job, "reason"), "%s",
+          json_dumps(lines, 0));
+  T_CHECK(state ? is && strcmp(is, state) == 0 : !is, "%s", json_dumps(lines, 0));
+  T_CHECK(reason ? why && strstr(why, reason) : !why, "%s", json_dumps(lines, 0));
+  json_decref(lines);
+}
+
 /* Whether a job is stopped only renewd knows: without it, none is taken for one that waits. */
 T_STORY(renewal, what_is_stopped_only_renewd_knows, 60) {
   t_set("renew.delay", "0ms");
@@ -94,10 +106,12 @@ T_STORY(renewal, what_is_stopped_only_renewd_knows, 60) {
   r_put_on_auto("{'kind': 'null'}");
   answers("m1", "Shall I delete the folder?");
   stops("m1", "stopped: the answer ends with a question");
+  is_listed("m1", "stopped", "the answer ends with a question");
   t_signal(renewd, SIGTERM);
   T_CHECK(t_wait_end(renewd, 20000) == 0, "renewd did not end well");
   T_UNTIL(10000, is_not_known("stopped"), "stopped jobs are listed without renewd");
   T_CHECK(is_not_known("waiting"), "waiting ones are listed");
+  is_listed("m1", NULL, NULL);
   t_do(1, "jobs", "cancel", "--status", "waiting", "--yes");
   t_do(1, "jobs", "cancel", "--status", "stopped", "--yes");
   T_CHECK(r_has_status("m1", "pending"), "a job was cancelled of which nothing is known");
@@ -106,6 +120,7 @@ T_STORY(renewal, what_is_stopped_only_renewd_knows, 60) {
   json_decref(said);
   t_do(0, "jobs", "cancel", "--status", "pending", "--yes");
   T_CHECK(r_has_status("m1", "failed"), "pending ones are not cancelled");
+  is_listed("m1", "failed", "cancelled");
 }
 
 T_STORY(renewal, a_text_and_answers_alike_stop, 90) {
