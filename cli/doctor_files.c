@@ -11,6 +11,7 @@
 #include "cli/out.h"
 #include "cli/key_sum.h"
 #include "proto/file.h"
+#include "proto/key_file.h"
 #include "proto/quarantine.h"
 #include "proto/sealed_line.h"
 
@@ -19,7 +20,6 @@
 #define KEYS_ADVICE \
   "check the disk; put back the file from a copy, or move keys/ away and make new ones with " \
   "convkeep keys init, which the other machines need then (docs/operations.md)"
-#define KEY_FILE_BYTES 65536
 #define KEY_BYTES 41 /* in Z85, terminated */
 
 struct keys_seen {
@@ -40,7 +40,8 @@ static const char *key_in(zconfig_t *file, const char *path) {
 static zconfig_t *load(const char *path) {
   struct ck_buf bytes = {0};
   zconfig_t *file = NULL;
-  if (ck_read_file(AT_FDCWD, path, 0, KEY_FILE_BYTES, &bytes, NULL) == 0) {
+  if (ck_read_file(AT_FDCWD, path, 0, CK_KEY_FILE_BYTES, &bytes, NULL) == 0 &&
+      ck_key_text_check(ck_buf_view(&bytes), NULL) == 0) {
     zchunk_t *chunk = zchunk_new(bytes.data, bytes.len);
     file = zconfig_chunk_load(chunk);
     zchunk_destroy(&chunk);

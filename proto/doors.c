@@ -13,6 +13,7 @@
 
 #include "proto/clock.h"
 #include "proto/file.h"
+#include "proto/key_file.h"
 #include "proto/log.h"
 #include "proto/loopback.h"
 #include "proto/wire.h"
@@ -107,7 +108,8 @@ static int start_authenticator(struct ck_err *err) {
 static int load_cert(const char *file, zcert_t **cert, struct ck_err *err) {
   /* zcert_load reads the secret half first, a file beside it. */
   char *secret = ck_sprintf("%s_secret", file);
-  int rc = check_certificate(AT_FDCWD, file, err) || check_certificate(AT_FDCWD, secret, err);
+  int rc = check_certificate(AT_FDCWD, file, err) || check_certificate(AT_FDCWD, secret, err) ||
+           ck_key_file_check(file, err) || ck_key_file_check(secret, err);
   free(secret);
   if (rc) return -1;
   *cert = zcert_load(file);

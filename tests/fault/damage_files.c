@@ -110,10 +110,28 @@ T_STORY(damage_files, the_quarantine, 60) {
 }
 
 /* Of each file: the bytes from the line that has the key on. */
-static void flip_key(const char *file, const char *member) {
+static long key_at(const char *file, const char *member) {
   char *text = t_read_file(file, NULL), *at = strstr(text, member);
   T_CHECK(at, "%s has no %s: %s", file, member, text);
-  flip(file, (long)(strchr(at, '"') - text) + 5);
+  long place = strchr(at, '"') - text + 1;
+  free(text);
+  return place;
+}
+
+static void flip_key(const char *file, const char *member) { flip(file, key_at(file, member) + 4); }
+
+/* The key ends before it begins: what follows is no line of the file, and nobody is shown it. */
+static void end_key(const char *file, const char *member) {
+  size_t n;
+  long at = key_at(file, member);
+  char *text = t_read_file(file, &n), key[31] = "";
+  memcpy(key, text + at + 5, sizeof key - 1);
+  text[at] = '"';
+  t_write_file(file, text, n);
+  check_found("curve", file, "keys init");
+  struct t_result r = t_convkeep("doctor");
+  T_CHECK(!strstr(r.out, key) && !strstr(r.err, key), "it shows a key: %s%s", r.out, r.err);
+  t_result_free(&r);
   free(text);
 }
 
@@ -134,6 +152,7 @@ T_STORY(damage_files, keys, 90) {
     flip_key(files[i][0], files[i][1]);
   }
   check_sound();
+  end_key("keys/store.key_secret", "secret-key");
 }
 
 static void first_md(const char *path, void *found) {
