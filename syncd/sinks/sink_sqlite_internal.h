@@ -5,6 +5,7 @@
 #define SYNCD_SINK_SQLITE_INTERNAL_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "syncd/sinks/sink.h"
 
@@ -12,10 +13,13 @@
  * the last one of what was forgotten, which deletes from a table. */
 enum sqlite_statement { UPSERT, RELEASE, UPSERT_UNIQUE, FORGET, STATEMENTS };
 
+#define SQLITE_BESIDE 2
+
 struct sqlite_sink {
   char *file;
   sqlite3 *db;                                     /* NULL: not open */
   sqlite3_stmt *statements[STATEMENTS][CK_TABLES]; /* prepared when first needed */
+  ino_t beside[SQLITE_BESIDE]; /* the files beside it: the WAL, its index; 0: unknown */
   int lock;
   bool empties; /* the WAL has what was deleted */
   struct sync_slice *slice;

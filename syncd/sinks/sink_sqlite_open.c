@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/file.h"
@@ -30,6 +31,33 @@ static bool lock_patiently(struct sqlite_sink *k, int tries) {
     usleep(LOCK_RETRY_MS * 1000);
   }
   return true;
+}
+
+/* ---- the files beside it ---- */
+
+static const char *const beside[SQLITE_BESIDE] = {"-wal", "-shm"};
+
+static ino_t inode_beside(const struct sqlite_sink *k, int which) {
+  struct stat st;
+  char *path = ck_sprintf("%s%s", k->file, beside[which]);
+  ino_t inode = lstat(path, &st) == 0 ? st.st_ino : 0;
+  free(path);
+  return inode;
+}
+
+static void note_beside(struct sqlite_sink *k) {
+  for (int i = 0; i < SQLITE_BESIDE; ++i) k->beside[i] = inode_beside(k, i);
+}
+
+/* The file has lost its name. What has the name must share neither of these with those who still
+ * have the file open: SQLite would take one's WAL for the other's. */
+static void remove_beside(struct sqlite_sink *k) {
+  for (int i = 0; i < SQLITE_BESIDE; ++i) {
+    if (!k->beside[i] || inode_beside(k, i) != k->beside[i]) continue;
+    char *path = ck_sprintf("%s%s", k->file, beside[i]);
+    unlink(path);
+    free(path);
+  }
 }
 
 /* ---- opening ---- */
@@ -202,12 +230,12 @@ static int open_files(struct sqlite_sink *k, struct ck_err *err) {
     rc = why.text[0] ? ck_fail(err, "%s: %s", file, why.text) : failed(k, file, err);
   else
     name_triggers(k, file);
+  if (rc == 0) note_beside(k);
   sqlite_file_unlock(k);
   return rc;
 }
 
-/* What the WAL has goes into the file that it belongs to, also if that has lost its name: the next
- * one of that name must not find it beside it. */
+/* What the WAL has goes into the file that it belongs to, also if that has lost its name. */
 static void close_database(struct sqlite_sink *k) {
   bool named = sqlite_file_has_name(k), locked = k->lock >= 0 && lock_patiently(k, CLOSE_TRIES);
   for (int what = 0; what < STATEMENTS; ++what)
@@ -221,6 +249,8 @@ static void close_database(struct sqlite_sink *k) {
   if (!locked || !named) sqlite3_db_config(k->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   sqlite3_close(k->db);
   k->db = NULL;
+  if (!named) remove_beside(k);
+  if (locked) sqlite_file_unlock(k);
 }
 
 void sqlite_file_close(struct sqlite_sink *k) {

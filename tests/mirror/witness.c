@@ -160,6 +160,9 @@ void story_a_file_that_loses_its_name(const struct mirror *m) {
   shell("mv mirror.db ../out/moved.db");
   mirror_write(p, 1, 10, 3);
   check_alarm(m, "mirror_new", 3);
+  T_CHECK(t_sql_int("../out/moved.db", "SELECT count(*) AS n FROM local_conversations"
+                                       " WHERE title = 'title 2'") > 0,
+          "the file that was moved away has lost what it had");
   adopt(m);
   mirror_stop(m);
 }
