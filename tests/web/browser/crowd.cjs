@@ -49,9 +49,10 @@ async function pages(page, view, selector, most) {
   await page.goto(base + view);
   for (let i = 1; ; ++i) {
     seen.push(...(await entries(page, selector)));
-    const next = await page.$("a[rel=next]");
-    if (!next || i === most) break;
-    await Promise.all([page.waitForNavigation(), next.click()]);
+    if (i === most || !(await page.$("a[rel=next]"))) break;
+    // A newer list may take the place of this one at any moment: found and clicked in one step.
+    await Promise.all([page.waitForNavigation(),
+      page.evaluate(() => document.querySelector("a[rel=next]").click())]);
   }
   check(new Set(seen).size === seen.length, `${count}: ${view}: something comes twice`);
   return seen;
