@@ -7,13 +7,13 @@
 
 #include <stdint.h>
 
-#define INGEST_GATHER_RATE 2000 /* changesets a second: more than this is many … */
-#define INGEST_GATHER_BURST \
-  100                          /* … if it lasts longer than so many ms, and so many ms after it \
-                                */
-#define INGEST_GATHER_GROUP 64 /* so many go at once, */
-#define INGEST_GATHER_MS 8     /* or when the first of them has waited so long, */
-#define INGEST_GATHER_QUIET 2  /* or when none has come for so long */
+/* More changesets a second than RATE are many, once that lasts longer than BURST milliseconds. They
+ * go when there are GROUP of them, or the first has waited for MS, or none has come for QUIET. */
+#define INGEST_GATHER_RATE 2000
+#define INGEST_GATHER_BURST 100
+#define INGEST_GATHER_GROUP 64
+#define INGEST_GATHER_MS 8
+#define INGEST_GATHER_QUIET 2
 
 /* Zero-initialise. */
 struct ingest_gather {

@@ -21,7 +21,6 @@
 
 #define FULL_WAIT_MS 500
 #define EMPTY_AGAIN_MS 500
-#define LOCK_RETRY_MS 2
 
 static void (*const makers[STATEMENTS])(struct ck_buf *sql, enum ck_table t) = {
     ck_mirror_upsert_one, ck_mirror_release_one, ck_mirror_upsert_unique_one, ck_mirror_forget_one};

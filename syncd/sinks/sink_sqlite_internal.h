@@ -14,6 +14,7 @@
 enum sqlite_statement { UPSERT, RELEASE, UPSERT_UNIQUE, FORGET, STATEMENTS };
 
 #define SQLITE_BESIDE 2
+#define LOCK_RETRY_MS 2 /* until the lock is tried again */
 
 struct sqlite_sink {
   char *file;

@@ -16,7 +16,6 @@
 
 #define CACHE_KIB 4096
 #define BUSY_MS 500 /* another transaction holds it: a person at the sqlite3 prompt */
-#define LOCK_RETRY_MS 2
 #define OPEN_TRIES 1500
 #define CLOSE_TRIES 200
 
@@ -180,8 +179,8 @@ static int count_tables(struct sqlite_sink *k) {
   return n;
 }
 
-/* A table that somebody has dropped is made anew, and to be filled again. An empty file is not, as
- * long as nobody says so. */
+/* A table that somebody has dropped is made anew, and the witness says that it lacks its rows. An
+ * empty file is filled only if a person says so. */
 static int refill(struct sqlite_sink *k, int tables) {
   struct ck_buf sql = {0};
   if (tables == 0 || tables == CK_TABLES + 1) return SQLITE_OK;
