@@ -79,6 +79,7 @@ void web_page_first(void *self, struct web_request *r);
 void web_page_piece(void *self, struct web_request *r, const struct web_piece *piece);
 
 /* The page for a refusal (page/). */
-void web_page_refusal(struct ck_buf *b, unsigned status, const char *word, const char *reason);
+void web_page_refusal(struct ck_buf *b, const struct web_request *r, unsigned status,
+                      const char *word, const char *reason);
 
 #endif

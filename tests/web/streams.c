@@ -42,7 +42,9 @@ static void on_later(void *self, struct web_request *r) {
   own.later = r;
 }
 
-static void page(struct ck_buf *b, unsigned status, const char *word, const char *reason) {
+static void page(struct ck_buf *b, const struct web_request *r, unsigned status, const char *word,
+                 const char *reason) {
+  (void)r;
   ck_buf_printf(b, "%u %s %s", status, word, reason);
 }
 

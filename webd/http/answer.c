@@ -127,7 +127,7 @@ static void refuse(struct web_request *r, enum web_refusal why, const char *fmt,
   struct ck_str text = ck_utf8_cut(ck_str_of(reason), sizeof reason);
   web_count_refusal(r->http, why);
   if (r->for_page) {
-    r->http->ops.page(&b, statuses[why], web_refusal_words[why], reason);
+    r->http->ops.page(&b, r, statuses[why], web_refusal_words[why], reason);
     web_answer(r, statuses[why], WEB_HTML, &b);
     return;
   }

@@ -191,8 +191,9 @@ struct web_http_ops {
   void *self;                            /* what handlers get */
   const struct web_route *const *routes; /* tables that end with a route without a path; NULL ends
                                           * the list */
-  /* Appends the page for a refusal. */
-  void (*page)(struct ck_buf *b, unsigned status, const char *word, const char *reason);
+  /* Appends the page for a refusal of r. */
+  void (*page)(struct ck_buf *b, const struct web_request *r, unsigned status, const char *word,
+               const char *reason);
   /* Called instead of the handler of a GET for people who are signed in; it calls web_handle, at
    * once or later, or answers. NULL: the handler is called. */
   void (*first)(void *self, struct web_request *r);

@@ -119,7 +119,7 @@ static void put_navigation(struct ck_buf *b, const struct page_frame *f) {
     ck_buf_printf(b, "<a href=\"%s\"%s>%s</a>\n", views[i].path, current, views[i].name);
   }
   ck_buf_text(b, "</nav>\n");
-  page_switch(b, f->request);
+  if (f->request) page_switch(b, f->request);
   ck_buf_text(b, "<form class=\"find\" action=\"/s\" role=\"search\">"
                  "<label class=\"unseen\" for=\"q\">Words to search for</label>");
   for (const struct page_arg *arg = f->kept; arg && arg->name; ++arg)
@@ -141,7 +141,7 @@ void page_begin(struct ck_buf *b, const struct page_frame *f) {
                  "<script type=\"module\" src=\"/static/page.js\"></script>\n");
   page_put(b, "<title>%s</title>\n</head>\n<body>\n", f->title);
   ck_buf_text(b, "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n");
-  if (f->request) put_navigation(b, f);
+  if (f->request || f->links) put_navigation(b, f);
   ck_buf_text(b, "<main id=\"main\" tabindex=\"-1\">\n");
 }
 
@@ -163,12 +163,31 @@ void page_end(struct ck_buf *b, const struct page_frame *f) {
   ck_buf_text(b, "</body>\n</html>\n");
 }
 
-void web_page_refusal(struct ck_buf *b, unsigned status, const char *word, const char *reason) {
-  const struct page_frame frame = {.title = "convkeep"};
+/* ---- refusals ---- */
+
+static const char *refusal_title(unsigned status) {
+  switch (status) {
+  case 401:
+    return "Not signed in";
+  case 404:
+    return "Not here";
+  case 429:
+  case 503:
+    return "Not now";
+  case 500:
+    return "Something does not work";
+  default:
+    return "This was not done";
+  }
+}
+
+void web_page_refusal(struct ck_buf *b, const struct web_request *r, unsigned status,
+                      const char *word, const char *reason) {
+  const char *title = refusal_title(status);
+  const struct page_frame frame = {.title = title, .links = web_cookie(r).n > 0};
   page_begin(b, &frame);
-  page_put(b, "<div class=\"refusal\">\n<h1>%s</h1>\n<p dir=\"auto\">%s</p>\n",
-           status == 404 ? "Not here" : "convkeep", reason);
-  page_put(b, "<p class=\"word\">%s</p>\n<p><a href=\"/\">All conversations</a></p>\n</div>\n",
-           word);
+  page_put(b, "<div class=\"refusal\">\n<h1>%s</h1>\n<p dir=\"auto\">%s</p>\n", title, reason);
+  page_put(b, "<p class=\"word\">%lld %s</p>\n", (long long)status, word);
+  ck_buf_text(b, "<p><a href=\"/\">All conversations</a></p>\n</div>\n");
   page_end(b, &frame);
 }

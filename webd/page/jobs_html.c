@@ -295,13 +295,23 @@ static bool is_empty(const struct page_jobs *page) {
   return !any;
 }
 
+/* data-after: the state was asked for before the jobs, so what comes after it may be missing here.
+ */
+static void begin_live(struct ck_buf *b, const struct page_state *s) {
+  ck_buf_text(b, "<div id=\"live\" data-tables=\"renewal_jobs\" data-every=\"5\"");
+  if (s->known)
+    page_put(b, " data-after=\"%lld@%.*s\"", (long long)ck_map_int(s->info, "version", 0),
+             PAGE_STR(ck_map_str(s->info, "store_id")));
+  ck_buf_text(b, ">\n");
+}
+
 void page_jobs_write(struct ck_buf *b, const struct page_jobs *page) {
   const struct page_frame frame = {
       .title = "Follow-ups · convkeep", .request = page->request, .here = PAGE_JOBS};
   page_begin(b, &frame);
   ck_buf_text(b, "<h1 class=\"unseen\">Follow-ups</h1>\n");
   page_jobs_head(b, page);
-  ck_buf_text(b, "<div id=\"live\" data-tables=\"renewal_jobs\" data-every=\"5\">\n");
+  begin_live(b, page_state(page->request));
   put_notes(b, page_state(page->request));
   for (int i = 0; i < PAGE_JOBS_STATES; ++i)
     if (page->walks[i].want) put_state(b, page, (enum page_jobs_of)i);

@@ -47,7 +47,8 @@ enum page_here {
 
 struct page_frame {
   const char *title;                 /* escaped here */
-  const struct web_request *request; /* NULL: for somebody who is not signed in; no navigation */
+  const struct web_request *request; /* NULL: for somebody who is not signed in, or a refusal */
+  bool links;                        /* navigation without request: only links and the search */
   enum page_here here;               /* which view it is */
   const char *query;                 /* what is searched; may be NULL */
   const struct page_arg *kept; /* further arguments of the next search, as page_query takes them;

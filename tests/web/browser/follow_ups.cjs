@@ -30,6 +30,8 @@ async function live(browser) {
   await holdLooks(page);
   await page.goto(`${base}/j`);
   await page.evaluate(() => (window.same = true));
+  let fetched = 0;
+  page.on("request", (request) => (fetched += request.url() === `${base}/j`));
   const [first] = await entries(page, "waiting");
   const before = await text(page, `#${CSS_escape(first)} time`);
   await comes(page, "the countdown counts on",
@@ -38,6 +40,7 @@ async function live(browser) {
   convkeep("jobs", "snooze", job, "--until", "+20h");
   await comes(page, "a job that was snoozed",
     (id) => /in 19 h/.test(document.getElementById(`j-${id}`)?.innerText), job);
+  check(fetched === 1, `for one change the page was fetched ${fetched} times`);
   convkeep("jobs", "cancel", job);
   await comes(page, "a job that was cancelled",
     (id) => document.querySelector(".state.failed")?.contains(document.getElementById(`j-${id}`)), job);

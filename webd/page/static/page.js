@@ -276,8 +276,12 @@ function live(tables) {
     events?.close();
     events = null;
     if (document.hidden || !tables) return;
-    events = new EventSource(`/v1/events?tables=${tables}`);
-    for (const name of ["store", "change", "reset"]) events.addEventListener(name, soon);
+    // What has changed since the part was made. Without the store's word of that it may be anything.
+    const after = one("#live").dataset.after;
+    const names = after ? ["change", "reset"] : ["store", "change", "reset"];
+    const place = after ? `&after=${encodeURIComponent(after)}` : "";
+    events = new EventSource(`/v1/events?tables=${tables}${place}`);
+    for (const name of names) events.addEventListener(name, soon);
   }
   document.addEventListener("visibilitychange", listen);
   hide();
