@@ -19,6 +19,18 @@ static sqlite3_stmt *ask_of(struct apply *a, const char *sql, const struct ck_ro
   return s;
 }
 
+typedef int mend(struct apply *a, const struct ck_row *gone, struct ck_str key, struct ck_err *err);
+
+/* Mends each that s finds, when all are found. s may be NULL: it failed. */
+static int mend_each(struct apply *a, sqlite3_stmt *s, const struct ck_row *gone, mend *one,
+                     struct ck_err *err) {
+  struct forget_keys keys = {0};
+  int rc = forget_keys(a, s, &keys, err);
+  for (size_t i = 0; i < keys.n && rc == 0; ++i) rc = one(a, gone, keys.at[i], err);
+  forget_keys_free(&keys);
+  return rc;
+}
+
 /* What stood last before it: the message above it, else the newest one. Which others are of its
  * conversation, a message that does not name one does not say. */
 #define LAST_OF \
@@ -40,8 +52,8 @@ static int find_last(struct apply *a, const struct ck_row *gone, struct ck_row *
 
 /* Its last message is another one: a person decides whether that is followed up. Its summary may
  * say what is forgotten. */
-static int mend_conversation(struct apply *a, const struct ck_row *gone, struct ck_str id,
-                             struct ck_err *err) {
+static int mend_last(struct apply *a, const struct ck_row *gone, struct ck_str id,
+                     struct ck_err *err) {
   struct ck_arena arena = {0};
   struct entry *e = apply_find(a, CK_CONVERSATIONS, id, err);
   if (!e) return -1;
@@ -73,7 +85,9 @@ static int mend_conversation(struct apply *a, const struct ck_row *gone, struct 
   " AND last_error NOT GLOB '" CK_SUPERSEDED "*' AND last_error NOT GLOB '" CK_JOB_CANCELLED "*'" \
   " ORDER BY job_id"
 
-static int mend_job(struct apply *a, struct ck_str id, struct ck_err *err) {
+static int mend_job(struct apply *a, const struct ck_row *gone, struct ck_str id,
+                    struct ck_err *err) {
+  (void)gone;
   struct entry *e = apply_find(a, CK_JOBS, id, err);
   if (!e) return -1;
   struct ck_row row = e->row;
@@ -82,15 +96,13 @@ static int mend_job(struct apply *a, struct ck_str id, struct ck_err *err) {
   return apply_change(a, e, &row, err);
 }
 
-static int mend_jobs(struct apply *a, struct ck_str conversation, struct ck_err *err) {
-  struct forget_keys keys = {0};
+static int mend_conversation(struct apply *a, const struct ck_row *gone, struct ck_str id,
+                             struct ck_err *err) {
+  if (mend_last(a, gone, id, err)) return -1;
   sqlite3_stmt *s = db_prepare(a->db, JOBS_OF, err);
   if (!s) return apply_failed(a);
-  db_bind_str(s, 1, conversation);
-  int rc = forget_keys(a, s, &keys, err);
-  for (size_t i = 0; i < keys.n && rc == 0; ++i) rc = mend_job(a, keys.at[i], err);
-  forget_keys_free(&keys);
-  return rc;
+  db_bind_str(s, 1, id);
+  return mend_each(a, s, gone, mend_job, err);
 }
 
 /* Conversations whose message it was, or whose last message. */
@@ -108,15 +120,13 @@ static int mend_jobs(struct apply *a, struct ck_str conversation, struct ck_err 
   " AND substr(id, -10) = replace(substr(?3, 5, 10), '/', '-') LIMIT 1"
 
 static int mend_conversations(struct apply *a, const struct ck_row *gone, struct ck_err *err) {
-  struct forget_keys keys = {0};
-  int rc = forget_keys(a, ask_of(a, CONVERSATIONS_OF, gone, ck_row_key(gone), err), &keys, err);
-  for (size_t i = 0; i < keys.n && rc == 0; ++i)
-    rc = mend_conversation(a, gone, keys.at[i], err) || mend_jobs(a, keys.at[i], err) ? -1 : 0;
-  forget_keys_free(&keys);
-  return rc;
+  sqlite3_stmt *s = ask_of(a, CONVERSATIONS_OF, gone, ck_row_key(gone), err);
+  return mend_each(a, s, gone, mend_conversation, err);
 }
 
-static int clear_summary(struct apply *a, struct ck_str session, struct ck_err *err) {
+static int clear_summary(struct apply *a, const struct ck_row *gone, struct ck_str session,
+                         struct ck_err *err) {
+  (void)gone;
   struct entry *e = apply_find(a, CK_SESSIONS, session, err);
   if (!e) return -1;
   struct ck_row row = e->row;
@@ -125,11 +135,8 @@ static int clear_summary(struct apply *a, struct ck_str session, struct ck_err *
 }
 
 static int clear_summaries(struct apply *a, const struct ck_row *gone, struct ck_err *err) {
-  struct forget_keys keys = {0};
-  int rc = forget_keys(a, ask_of(a, SUMMARISED, gone, (struct ck_str){0}, err), &keys, err);
-  for (size_t i = 0; i < keys.n && rc == 0; ++i) rc = clear_summary(a, keys.at[i], err);
-  forget_keys_free(&keys);
-  return rc;
+  sqlite3_stmt *s = ask_of(a, SUMMARISED, gone, (struct ck_str){0}, err);
+  return mend_each(a, s, gone, clear_summary, err);
 }
 
 /* True: it is another count now. */

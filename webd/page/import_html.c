@@ -257,7 +257,7 @@ static void put_errors(struct ck_buf *b, const struct web_upload *u) {
 static void put_total(struct ck_buf *b, const struct web_upload *u) {
   struct counts n = total_of(u);
   ck_buf_text(b, "<dl class=\"facts-of\">\n");
-  page_fact_begin(b, "New", n.added ? "good" : "");
+  page_fact_begin(b, "New messages", n.added ? "good" : "");
   ck_buf_count(b, (uint64_t)n.added);
   page_fact_end(b);
   page_fact_begin(b, "Known already", "");
