@@ -25,7 +25,7 @@ async function lean(paths) {
     files.set(path, await fetched(path));
   // Nothing follows a change there.
   const serve = http.createServer((request, reply) => {
-    const file = files.get(request.url);
+    const file = files.get(request.url.replace(/[?]v=.*/, ""));
     reply.writeHead(file ? 200 : 404, { "Content-Type": file?.type ?? "text/plain" });
     reply.end(file?.body);
   });

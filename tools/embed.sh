@@ -29,7 +29,8 @@ echo 'const struct page_file page_files[] = {'
 i=0
 for file in "$@"; do
     type=$(type_of "$file")
-    echo "    {\"${file##*/}\", \"$type\", bytes_$i, sizeof bytes_$i},"
+    version=$(sha256sum "$file" | cut -c1-16)
+    echo "    {\"${file##*/}\", \"$type\", \"$version\", bytes_$i, sizeof bytes_$i},"
     i=$((i + 1))
 done
 echo '    {0}};'

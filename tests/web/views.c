@@ -44,6 +44,30 @@ static char *link_after(const char *body, const char *before) {
   return link;
 }
 
+static void is_kept(const char *path, bool kept) {
+  struct t_reply r = t_ask_web("GET", path, NULL, "", NULL);
+  const char *says = t_reply_header(&r, "Cache-Control");
+  T_CHECK(r.status == 200, "%s: it answers %d", path, r.status);
+  T_CHECK(says && (strstr(says, "immutable") != NULL) == kept, "%s: %s", path, says);
+  t_reply_free(&r);
+}
+
+T_STORY(web_views, a_browser_keeps_a_file_of_the_page_while_it_is_the_same, 60) {
+  static const char *const before[] = {"rel=\"stylesheet\" href=\"", "type=\"module\" src=\"",
+                                       "rel=\"icon\" href=\""};
+  t_up();
+  char *body = page(200, "/");
+  for (size_t i = 0; i < sizeof before / sizeof *before; ++i) {
+    char *link = link_after(body, before[i]), *other = ck_sprintf("%s0", link),
+         *bare = ck_str_dup((struct ck_str){link, strcspn(link, "?")});
+    is_kept(link, true);
+    is_kept(other, false);
+    is_kept(bare, false);
+    free(bare), free(other), free(link);
+  }
+  free(body);
+}
+
 /* ---- the timeline ---- */
 
 T_STORY(web_views, timeline, 60) {

@@ -132,13 +132,21 @@ static void put_navigation(struct ck_buf *b, const struct page_frame *f) {
            f->query ? f->query : "");
 }
 
+/* A browser keeps the file until another program of convkeep names another version. */
+static void put_static(struct ck_buf *b, const char *before, const char *name) {
+  const struct page_file *f = page_files;
+  while (strcmp(f->name, name) != 0) ++f;
+  ck_buf_printf(b, "%s\"/static/%s?v=%s\"", before, name, f->version);
+}
+
 void page_begin(struct ck_buf *b, const struct page_frame *f) {
   ck_buf_text(b, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                 "<meta name=\"color-scheme\" content=\"light dark\">\n"
-                 "<link rel=\"icon\" href=\"/static/icon.svg\">\n"
-                 "<link rel=\"stylesheet\" href=\"/static/style.css\">\n"
-                 "<script type=\"module\" src=\"/static/page.js\"></script>\n");
+                 "<meta name=\"color-scheme\" content=\"light dark\">\n");
+  put_static(b, "<link rel=\"stylesheet\" href=", "style.css");
+  put_static(b, ">\n<script type=\"module\" src=", "page.js");
+  put_static(b, "></script>\n<link rel=\"icon\" href=", "icon.svg");
+  ck_buf_text(b, ">\n");
   page_put(b, "<title>%s</title>\n</head>\n<body>\n", f->title);
   ck_buf_text(b, "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n");
   if (f->request || f->links) put_navigation(b, f);

@@ -80,7 +80,9 @@ void page_static(void *self, struct web_request *r) {
   (void)self;
   for (const struct page_file *f = page_files; f->name; ++f) {
     if (!ck_str_is(web_part(r, 0), f->name)) continue;
-    web_answer_header(r, "Cache-Control", "no-cache");
+    const char *version = web_arg(r, "v");
+    bool same = version && strcmp(version, f->version) == 0;
+    web_answer_header(r, "Cache-Control", same ? "max-age=31536000, immutable" : "no-cache");
     web_answer_static(r, f->type, (struct ck_str){(const char *)f->bytes, f->n});
     return;
   }

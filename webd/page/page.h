@@ -135,6 +135,7 @@ bool page_is_picture(struct ck_str type);
 struct page_file {
   const char *name; /* "style.css" */
   const char *type;
+  const char *version; /* of its bytes: another one has others */
   const unsigned char *bytes;
   unsigned n;
 };
