@@ -645,7 +645,7 @@
  * it does not undo what a person has done meanwhile.
  *
  *   until   wall time; 0: it has no end, and lasts until a person ends it
- *   since   wall time: when the first of this row of limits was seen
+ *   since   wall time: when the first of this series of limits was seen
  *   times   how many there are in this row: each was seen when the one before had just ended
  *   over    a delivery has ended it: it counts only for the row
  *   reason  in the target's words */

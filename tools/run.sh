@@ -105,7 +105,7 @@ while read -r what file; do
     [ ! -e "$data/$file" ] || printf '%-11s%s\n' "$what" "$data/$file"
 done <<'LIST'
 database artifact.db
-readable artifacts/session/latest.txt
+readable artifacts/conversations
 mirror mirror.db
 delivered delivered.jsonl
 settings convkeep.conf

@@ -5,7 +5,7 @@
  * One without an end is ended by a person: by UNLIMIT, with a job by hand, or by going on in one of
  * the account's conversations, which then gets an answer. Then, too, one delivery goes first.
  *
- * A time that is told is taken as it is for the first limit of a row. Whoever tells another one
+ * A time that is told is taken as it is for the first limit of a series. Whoever tells another one
  * each time that it ends is asked again sooner if it is long, and later if it is short; whoever
  * tells none, or one that is past, after a while that doubles. The store keeps all of it, so a
  * restart changes nothing. */
@@ -15,9 +15,9 @@
 
 #include "renewd/core/inner.h"
 
-/* A limit within this time after the one before has ended belongs to the same row, if nothing has
- * arrived since. */
-#define ROW_MS INT64_C(3600000)
+/* A limit within this time after the one before has ended belongs to the same series, if
+ * nothing has arrived since. */
+#define SERIES_MS INT64_C(3600000)
 /* The wait without a time: the first, and the longest. */
 #define UNTOLD_FIRST INT64_C(900000)
 #define UNTOLD_LONGEST INT64_C(14400000)
@@ -26,7 +26,7 @@
 /* The shortest wait for a time that is told again though nothing has arrived; it doubles. */
 #define AGAIN_FIRST INT64_C(60000)
 #define AGAIN_LONGEST INT64_C(3600000)
-/* A row of fewer limits is never hopeless, however long they are. */
+/* A series of fewer limits is never hopeless, however long they are. */
 #define HOPELESS_TIMES 6
 /* A job by hand that is due so soon after it was made is one for now. */
 #define AT_ONCE INT64_C(5000)
@@ -40,9 +40,9 @@ static int64_t doubled(int64_t first, int64_t longest, int64_t times) {
 }
 
 /* Who takes a delivery and then tells a time works as it says: after that each limit is the first
- * of a row. */
-static bool is_in_row(const struct renew_limited *l, int64_t now) {
-  return l->times > 0 && !l->over && now - l->until < ROW_MS && l->until - now < LONGEST;
+ * of a series. */
+static bool is_in_series(const struct renew_limited *l, int64_t now) {
+  return l->times > 0 && !l->over && now - l->until < SERIES_MS && l->until - now < LONGEST;
 }
 
 /* What is learned later has a later time. */
@@ -50,8 +50,9 @@ static void touched_at(struct renew_limited *l, int64_t now) {
   l->at = l->at < now ? now : l->at + 1;
 }
 
-/* Of a time to come that is told within a row. again: while the limit lasts. */
-static int64_t wait_in_row(const struct renew_limited *l, int64_t wait, bool again, int64_t now) {
+/* Of a time to come that is told within a series. again: while the limit lasts. */
+static int64_t wait_in_series(const struct renew_limited *l, int64_t wait, bool again,
+                              int64_t now) {
   int64_t least = doubled(AGAIN_FIRST, AGAIN_LONGEST, l->times - 1);
   if (again && l->until - now < least) least = l->until - now;
   if (wait < least) return least;
@@ -64,7 +65,7 @@ bool renew_limit_lasts(const struct renew_limited *l) {
 }
 
 void renew_limit_take_lasting(struct renew_limited *l, int64_t now) {
-  if (!is_in_row(l, now)) *l = (struct renew_limited){.since = now, .at = l->at};
+  if (!is_in_series(l, now)) *l = (struct renew_limited){.since = now, .at = l->at};
   l->times++;
   l->until = 0;
   l->over = false;
@@ -76,15 +77,15 @@ bool renew_limit_is_hopeless(const struct renew_limited *l, int64_t give_up, int
 }
 
 void renew_limit_take(struct renew_limited *l, int64_t told, int64_t now) {
-  bool in_row = is_in_row(l, now);
-  bool again = in_row && now < l->until; /* of a delivery that began before it */
-  if (!in_row) *l = (struct renew_limited){.since = now, .at = l->at};
+  bool in_series = is_in_series(l, now);
+  bool again = in_series && now < l->until; /* of a delivery that began before it */
+  if (!in_series) *l = (struct renew_limited){.since = now, .at = l->at};
   if (!again) l->times++;
   int64_t wait = told - now;
   if (told <= now)
     wait = again ? l->until - now : doubled(UNTOLD_FIRST, UNTOLD_LONGEST, l->times);
   else if (l->times > 1)
-    wait = wait_in_row(l, wait, again, now);
+    wait = wait_in_series(l, wait, again, now);
   l->until = now + (wait < LONGEST ? wait : LONGEST);
   l->over = false;
   touched_at(l, now);
