@@ -1,9 +1,11 @@
 // Loads views of the page in Chromium again and again, and says in JSON how soon each is seen.
 // usage: node browser.cjs SERVER COOKIE TOKEN ROUNDS VIEW…; VIEW is a path, TOKEN one with `admin`
 //
-// Each view is loaded with nothing in the browser's cache; then, the same bytes from a server that
-// has them in memory, with the style and the script in theirs: the least that any server could take.
-// By turns with these, an empty page: what the browser itself takes.
+// Each view is loaded with nothing in the browser's cache; the same bytes from a server that has
+// them in memory, with the style and the script: the least that any server could take; and the view
+// again with the style and the script in the browser's cache, as somebody has them who comes again.
+// Before each an empty page, which shows what the browser itself takes, and leaves nothing to be
+// taken down.
 const http = require("node:http");
 const puppeteer = require("puppeteer-core");
 
@@ -65,17 +67,21 @@ async function load(page, url) {
 
 async function measure(page, files) {
   const said = views.map((path) => ({
-    path, bytes: files.files.get(path).body.length, ours: [], files: [] }));
+    path, bytes: files.files.get(path).body.length, ours: [], files: [], again: [] }));
   const empty = [];
+  const ways = [["ours", server, false], ["files", files.base, false], ["again", server, true]];
   for (let round = -1; round < Number(rounds); ++round) // the first warms up, and does not count
     for (const view of said) {
-      const blank = await load(page, `${files.base}/empty`);
-      const [first, second] = round % 2 ? [server, files.base] : [files.base, server];
-      const one = await load(page, first + view.path), two = await load(page, second + view.path);
-      if (round < 0) continue;
-      empty.push(blank);
-      view.ours.push(first === server ? one : two);
-      view.files.push(first === server ? two : one);
+      for (const [name, base, cached] of ways) {
+        const blank = await load(page, `${files.base}/empty`);
+        await page.setCacheEnabled(cached);
+        const one = await load(page, base + view.path);
+        await page.setCacheEnabled(false);
+        if (round < 0) continue;
+        empty.push(blank);
+        view[name].push(one);
+      }
+      ways.push(ways.shift());
     }
   return { views: said, empty };
 }
