@@ -49,12 +49,12 @@ T_STORY(disk, all_of_it_full, 200) {
 
 /* The first error that a daemon reports, with the daemon's name; "": none does. */
 static const char *an_error(void) {
-  static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
+  static const char *const names[] = {"store", "ingest", "renewd", "syncd", "webd"};
   static char said[500];
   json_t *status = t_status(5000);
   said[0] = '\0';
   T_CHECK(status, "the store does not answer");
-  for (size_t i = 0; i < 4 && !said[0]; i++) {
+  for (size_t i = 0; i < sizeof names / sizeof *names && !said[0]; i++) {
     const char *e = t_text_at(t_daemon_entry(status, names[i], 0), "info.last_error");
     if (e && *e) snprintf(said, sizeof said, "%s: %s", names[i], e);
   }

@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -265,20 +268,55 @@ static void squeeze(const char *name, int what, rlim_t most) {
   limit(pid, what, most);
 }
 
-static const char *const names[] = {"store", "ingest", "renewd", "syncd"};
+static const char *const names[] = {"store", "ingest", "renewd", "syncd", "webd"};
 enum { MEMBERS = sizeof names / sizeof *names };
+
+/* Connects to webd; -1: it cannot be. */
+static int connect_to_webd(void) {
+  json_t *status = t_status(5000);
+  const char *address =
+      status ? t_text_at(t_daemon_entry(status, "webd", 0), "info.address") : NULL;
+  const char *port = address ? strrchr(address, ':') : NULL;
+  struct sockaddr_in to = {.sin_family = AF_INET,
+                           .sin_port = htons(port ? (uint16_t)atoi(port + 1) : 0),
+                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  int fd = port ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+  if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to)) {
+    close(fd);
+    fd = -1;
+  }
+  json_decref(status);
+  return fd;
+}
+
+static bool webd_answers(void) {
+  static const char question[] = "GET /v1/status HTTP/1.1\r\nHost: here\r\n\r\n";
+  char answer[9] = "";
+  int fd = connect_to_webd();
+  struct pollfd wait = {fd, POLLIN, 0};
+  bool answers = fd >= 0 && send(fd, question, sizeof question - 1, MSG_NOSIGNAL) > 0 &&
+                 poll(&wait, 1, 5000) > 0 && read(fd, answer, sizeof answer - 1) > 0 &&
+                 strcmp(answer, "HTTP/1.1") == 0;
+  if (fd >= 0) close(fd);
+  return answers;
+}
 
 /* Others keep connecting, and each accepted connection takes a descriptor. */
 T_STORY(scarce, no_descriptors, 150) {
   static const enum ck_door doors[] = {CK_DOOR_INTAKE, CK_DOOR_FEED, CK_DOOR_WORK, CK_DOOR_SNAPSHOT,
                                        CK_DOOR_OBSERVE};
-  int open[100], n = 0;
+  int open[120], n = 0;
   pid_t before[MEMBERS];
   struct load *l = begin_load(200);
+  T_UNTIL(20000, webd_answers(), "webd does not answer");
   for (int i = 0; i < MEMBERS; i++)
     squeeze(names[i], RLIMIT_NOFILE, descriptors_of(before[i] = t_pid(names[i])) + 2);
   for (int i = 0; i < 100; i++) {
     int fd = t_plain_connect(doors[i % 5]);
+    if (fd >= 0) open[n++] = fd;
+  }
+  for (int i = 0; i < 20; i++) {
+    int fd = connect_to_webd();
     if (fd >= 0) open[n++] = fd;
   }
   load_for(l, 3000);
@@ -289,6 +327,7 @@ T_STORY(scarce, no_descriptors, 150) {
     limit(before[i], RLIMIT_NOFILE, 1024);
   }
   to_the_end(l);
+  T_UNTIL(20000, webd_answers(), "webd does not answer");
 }
 
 /* A process that cannot allocate ends, and is started again. */
@@ -303,4 +342,5 @@ T_STORY(scarce, no_memory, 150) {
     limit(pid, RLIMIT_AS, RLIM_INFINITY);
   }
   to_the_end(l);
+  T_UNTIL(20000, webd_answers(), "webd does not answer");
 }
