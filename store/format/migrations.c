@@ -80,6 +80,9 @@ static void create_index(struct ck_buf *sql, const struct ck_index *index) {
  *
  * captures: up to when a source has told a conversation whole, if follow-ups of it were tried.
  *
+ * sources: of each platform when the newest of its messages came, or was changed: within a second
+ * (store/write/apply_sources.c).
+ *
  * waits: of jobs their next_attempt_at, of conversations their cooldown_until, as long as it may
  * last (store/write/apply_waits.c), one for each at most. length: how long it was to last from
  * then on; NULL: it is a calendar time. A commit that writes one looks at the 64
@@ -235,7 +238,9 @@ static const char attempt_tables[] =
     "CREATE INDEX sent_job ON sent (job_id);"
     "CREATE INDEX older_message ON older (message_id);"
     "CREATE TABLE captures (platform TEXT NOT NULL, conversation TEXT NOT NULL,"
-    " age INTEGER NOT NULL, PRIMARY KEY (platform, conversation)) STRICT, WITHOUT ROWID;";
+    " age INTEGER NOT NULL, PRIMARY KEY (platform, conversation)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE sources (platform TEXT PRIMARY KEY, captured_at INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;";
 
 /* ---- the steps ---- */
 

@@ -56,13 +56,20 @@ static const struct list lists[] = {
      0},
     {"bodies", NULL, "version", NULL, "messages", PART_BYTES},
     {"executed", NULL, "instruction_id", NULL, "executions", PART_BYTES},
-    /* Of conversations without a title, by their links. */
-    {"questions", "local_conversation_id, " DB_FIRST_QUESTION " AS first_question",
+    /* Of conversations, by their links: what was asked first, and when the last message came. */
+    {"questions",
+     "local_conversation_id, " DB_FIRST_QUESTION
+     " AS first_question, (SELECT m.created_at FROM local_conversations c JOIN messages m"
+     " ON m.id = c.last_message_id WHERE c.local_conversation_id ="
+     " conversation_links.local_conversation_id) AS last_came_at",
      "local_conversation_id, link_id", NULL, "conversation_links", 0},
-    /* The platforms that there is something of, and when the newest of it was said. */
-    {"sources", "platform, newest_at", "platform", NULL,
-     "(SELECT platform, max(coalesce(newest_at, last_message_at, created_at)) AS newest_at"
-     " FROM local_conversations INDEXED BY conversations_last GROUP BY platform)",
+    /* The platforms that there was something of, when something came last, and when the newest in
+     * a conversation was said. */
+    {"sources", "platform, captured_at, newest_at", "platform", NULL,
+     "(SELECT platform, captured_at, newest_at FROM sources LEFT JOIN"
+     " (SELECT platform, max(coalesce(newest_at, last_message_at, created_at)) AS newest_at"
+     "  FROM local_conversations INDEXED BY conversations_last GROUP BY platform)"
+     " USING (platform))",
      0},
     /* last_is_older: the conversation's last message had come before it was put on auto. */
     {"automation",

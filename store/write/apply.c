@@ -51,6 +51,7 @@ void apply_free(struct apply **a) {
   ck_arena_free(&(*a)->batch);
   ck_buf_free(&(*a)->path);
   ck_buf_free(&(*a)->last_inserted);
+  ck_buf_free(&(*a)->source);
   ck_buf_free(&(*a)->identity.parents);
   free((*a)->recounts);
   free((*a)->published);

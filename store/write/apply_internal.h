@@ -79,8 +79,10 @@ struct apply {
   int64_t added[CK_TABLES];    /* inserted in this transaction, without what came back */
   struct recount *recounts;    /* of this transaction */
   size_t recount_count, recount_cap;
-  bool pruned;       /* in this batch old attempts were deleted */
-  bool waits_pruned; /* likewise waits that are over */
+  bool pruned;          /* in this batch old attempts were deleted */
+  bool waits_pruned;    /* likewise waits that are over */
+  struct ck_buf source; /* the platform that was noted last, and when; perhaps not committed */
+  int64_t source_at;
   int64_t said_at; /* wall: when whoever ends an attempt decided on the waits; 0: no attempt ends */
   bool savepoint;  /* the present changeset has changed the store's own tables */
   bool failed;     /* the database failed; false if a rule was broken */
@@ -288,6 +290,11 @@ int end_attempt(struct apply *a, const struct ck_end *said, bool known, struct c
  * its conversation was put on auto. To be called before the record changes. 0 or -1. */
 int automation_changes(struct apply *a, const struct entry *e, const struct ck_row *after,
                        struct ck_err *err);
+
+/* ---- apply_sources.c ---- */
+
+/* A message is inserted or changes: notes that its platform has told something. 0 or -1. */
+int source_changes(struct apply *a, const struct ck_row *after, struct ck_err *err);
 
 /* ---- apply_waits.c ---- */
 

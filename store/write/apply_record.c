@@ -159,7 +159,7 @@ static bool is_back(struct apply *a, const struct entry *e) {
 int apply_change(struct apply *a, struct entry *e, const struct ck_row *after, struct ck_err *err) {
   if (check_size(after, err) || check_parents(a, after, err) || check_unique(a, e, after, err))
     return -1;
-  if (automation_changes(a, e, after, err)) return -1;
+  if (automation_changes(a, e, after, err) || source_changes(a, after, err)) return -1;
   if (wait_changes(a, e, after, err)) return -1;
   if (after->table == CK_JOBS &&
       (drop_job_notes(a, e, after, err) || offer_withdraw(a, ck_row_key(after), err)))

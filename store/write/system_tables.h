@@ -1,6 +1,6 @@
 /* SQL of the store's own tables: producers, refusals, automation, older, leases, attempts,
- * captures, anyway, unreached, waits, limits, offers, pauses, sent, sinks, dead letters, cursors,
- * attachments and counts. Each statement has a name and is written here once. The writer's
+ * captures, sources, anyway, unreached, waits, limits, offers, pauses, sent, sinks, dead letters,
+ * cursors, attachments and counts. Each statement has a name and is written here once. The writer's
  * connection only. */
 #ifndef CK_STORE_SYSTEM_TABLES_H
 #define CK_STORE_SYSTEM_TABLES_H
@@ -85,6 +85,8 @@
     " WHERE k.platform = ?1 AND k.remote_conversation_id = ?2)" \
     " ON CONFLICT DO UPDATE SET age = CASE WHEN age > ?4 THEN excluded.age" \
     "  ELSE max(age, excluded.age) END") \
+  L(SOURCE_SAVE, "INSERT INTO sources VALUES (?1, ?2)" \
+                 " ON CONFLICT DO UPDATE SET captured_at = excluded.captured_at") \
   L(ATTEMPT_ENDS, \
     "UPDATE attempts SET version = ?2, ended = coalesce(ended, ?3), at = ?3, outcome = ?4," \
     " charged = CASE WHEN outcome = 'unknown' AND NOT ?17 THEN charged ELSE ?5 END," \

@@ -204,15 +204,14 @@ Test(lists, conversations_by_their_words) {
   expect("conversation_links", "{'begins':'emote-'}", 0, 0, "");
 }
 
-/* Pages of places go on after the last row; the messages are asked for by version. */
-/* A message of the user's that is said, among the first ones. */
+/* A message of the user's that is said, among the first ones; and when the last message came. */
 Test(lists, questions) {
   for (int i = 0; i < 3; ++i) {
     char *conversation = ck_sprintf("c%d", i);
     char *link = ck_sprintf("{'link_id':'l%d','local_conversation_id':'c%d','platform':'p',"
                             "'remote_conversation_id':'r%d','observed_at':1}",
                             i, i, i);
-    sh_conversation(&s, conversation, "");
+    sh_conversation(&s, conversation, i == 0 ? ",'last_message_id':'f'" : "");
     cr_assert_eq(sh_write(&s, CK_LINKS, link), 'n');
     free(conversation);
     free(link);
@@ -227,7 +226,7 @@ Test(lists, questions) {
       "'f','platform':'p','conversation_id':'r0','role':'user','raw_text':'and now?'",
       "'g','platform':'p','conversation_id':'r1','role':'assistant','raw_text':'hello'"};
   for (size_t i = 0; i < sizeof said / sizeof *said; ++i) {
-    char *json = ck_sprintf("{'id':%s,'observed_at':%zu}", said[i], i);
+    char *json = ck_sprintf("{'id':%s,'observed_at':%zu,'created_at':%zu}", said[i], i, 100 + i);
     cr_assert_eq(sh_write(&s, CK_MESSAGES, json), 'n', "%s", s.reason.text);
     free(json);
   }
@@ -241,9 +240,36 @@ Test(lists, questions) {
   struct ck_reader r = ck_reader_of(ck_buf_view(&rows));
   cr_assert_eq(ck_read_json(&r, &json), 0);
   cr_expect_str_eq(ck_buf_cstr(&json),
-                   "[{\"local_conversation_id\":\"c0\",\"first_question\":\"how many?\"},"
-                   "{\"local_conversation_id\":\"c1\",\"first_question\":null}]");
+                   "[{\"local_conversation_id\":\"c0\",\"first_question\":\"how many?\","
+                   "\"last_came_at\":105},{\"local_conversation_id\":\"c1\","
+                   "\"first_question\":null,\"last_came_at\":null}]");
   ck_buf_free(&map), ck_buf_free(&rows), ck_buf_free(&json);
+}
+
+/* When something of a platform came, also without a conversation: not when it was said. One that
+ * has many messages at once is written once. */
+Test(lists, sources) {
+  static const char captured[] = "SELECT captured_at FROM sources WHERE platform = 'q'";
+  sh_message(&s, "m1", 10, "");
+  cr_assert_eq(sh_write(&s, CK_MESSAGES,
+                        "{'id':'m2','platform':'q','role':'user','raw_text':'x','observed_at':1}"),
+               'n');
+  expect("sources", "{}", 0, 0, "p q");
+  cr_expect_eq(sh_int(&s, captured), 1000);
+  s.now = 1500;
+  cr_assert_eq(sh_write(&s, CK_MESSAGES,
+                        "{'id':'m3','platform':'q','role':'user','raw_text':'x','observed_at':1}"),
+               'n');
+  cr_expect_eq(sh_int(&s, captured), 1000);
+  s.now = 2500;
+  cr_assert_eq(sh_write(&s, CK_MESSAGES,
+                        "{'id':'m3','platform':'q','role':'user','raw_text':'x','observed_at':1}"),
+               '=');
+  cr_expect_eq(sh_int(&s, captured), 1000, "nothing has come");
+  cr_assert_eq(sh_write(&s, CK_MESSAGES,
+                        "{'id':'m4','platform':'q','role':'user','raw_text':'x','observed_at':1}"),
+               'n');
+  cr_expect_eq(sh_int(&s, captured), 2500);
 }
 
 Test(lists, places_and_bodies) {

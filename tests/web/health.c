@@ -91,6 +91,9 @@ T_STORY(web_health, daemons_sources_doctor, 90) {
   t_page_has(body, "<th scope=\"row\">store</th><td><span class=\"tag good\">running</span>");
   t_page_has(body, "2 messages, 0 executions");
   t_page_has(body, "<th scope=\"row\" dir=\"auto\">x</th><td>platform</td>");
+  t_page_has(body, "<td data-name=\"Last capture\"><time datetime=\"20");
+  T_CHECK(!strstr(body, "data-name=\"Last capture\"><time datetime=\"2026-01-02T"),
+          "what was said long ago was captured then:\n%s", body);
   t_page_has(body, "datetime=\"2026-01-02T");
   t_page_has(body, " 2 January 9999, ");
   t_page_has(body, "It has not run here");

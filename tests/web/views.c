@@ -162,6 +162,18 @@ T_STORY(web_views, new_since_the_last_visit, 60) {
   T_CHECK(strstr(r.body, "tag new"), "nothing is new: %s", r.body);
   T_CHECK(strstr(t_reply_header(&r, "Set-Cookie"), "-seen=2000-"), "%s", r.head);
   t_reply_free(&r);
+  /* What its owner changes about it is no news. */
+  snprintf(cookie + strcspn(cookie, "=") + 1, 60, "%lld-%lld\r\n", (long long)ck_now_ms(),
+           (long long)ck_now_ms());
+  t_do(0, "set", "x:a", "--stop-after", "3");
+  r = t_ask_web("GET", "/", reader(), cookie, NULL);
+  T_CHECK(!strstr(r.body, "tag new"), "it is new: %s", r.body);
+  t_reply_free(&r);
+  t_import_lines(0, "{'platform':'x','conversation_id':'a','role':'assistant','text':'hello',"
+                    "'observed_at':1700000001000}\n");
+  r = t_ask_web("GET", "/", reader(), cookie, NULL);
+  T_CHECK(strstr(r.body, "tag new"), "an answer is not new: %s", r.body);
+  t_reply_free(&r);
 }
 
 /* ---- a conversation ---- */
@@ -246,19 +258,56 @@ T_STORY(web_views, a_long_conversation_comes_whole, 120) {
 
 /* ---- search ---- */
 
+static void found(int n, const char *path, char **body) {
+  char words[40];
+  snprintf(words, sizeof words, "%d found", n);
+  for (int i = 0; i < 50 && (!*body || !strstr(*body, words)); ++i) {
+    if (*body) t_pause(100);
+    free(*body);
+    *body = page(200, path);
+  }
+  t_page_has(*body, words);
+}
+
+/* A message that came without a conversation can be found and read; the link of another one leads
+ * to where it stands. */
+T_STORY(web_views, a_message_without_a_conversation, 60) {
+  char *body = NULL;
+  t_up();
+  t_import_lines(0, "{'platform':'zed','message_id':'z/1','role':'user','text':'lone zebra',"
+                    "'observed_at':1700000009000}\n"
+                    "{'platform':'yak','message_id':'y1','role':'user','text':'lone <b>yak</b>',"
+                    "'observed_at':1700000009000}\n"
+                    "{'platform':'yak','conversation_id':'c','message_id':'y2','role':'user',"
+                    "'text':'herd','observed_at':1700000009000}\n");
+  found(2, "/s?q=lone", &body);
+  T_CHECK(t_page_times(body, "<section class=\"found\">") == 2, "they are one group:\n%s", body);
+  t_page_has(body, "href=\"/message/z%2F1\"");
+  T_CHECK(!strstr(body, "/c/"), "a link leads to a conversation:\n%s", body);
+  free(body);
+  body = page(200, "/message/z%2F1");
+  t_page_has(body, "lone zebra");
+  t_page_has(body, "came without a conversation");
+  t_page_has(body, "1 message");
+  free(body);
+  body = page(200, "/message/y1");
+  t_page_has(body, "lone &lt;b&gt;yak");
+  free(body);
+  struct t_reply r = t_ask_web("GET", "/message/y2", reader(), AS_BROWSER, NULL);
+  const char *to = t_reply_header(&r, "Location");
+  T_CHECK(r.status == 303 && to && strncmp(to, "/c/yak%3Ac?m=y2#m-y2", 20) == 0, "%d %s", r.status,
+          r.head);
+  t_reply_free(&r);
+  free(page(404, "/message/none"));
+}
+
 T_STORY(web_views, search, 60) {
   t_up();
   import_branches();
   t_import_lines(0, "{'platform':'y','conversation_id':'z','message_id':'z1','role':'user',"
                     "'text':'another question','observed_at':1700000009000}\n");
   char *body = NULL;
-  for (int i = 0; i < 50 && (!body || strstr(body, "not searched yet") || !strstr(body, "3 found"));
-       ++i) {
-    if (body) t_pause(100);
-    free(body);
-    body = page(200, "/s?q=question");
-  }
-  t_page_has(body, "3 found");
+  found(3, "/s?q=question", &body);
   in_order(body, "another <mark>question</mark>", "Second <mark>question</mark>");
   t_page_has(body, "href=\"/c/x%3Ab?m=q2#m-q2\"");
   t_page_has(body, "“First question”");

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "proto/map.h"
-#include "webd/page/state.h"
 
 #define PLACES 1000
-#define ROWS_MOST 1000
+#define LINKS_MOST 1000
+#define QUESTION_BYTES 160
 #define SOURCES_MOST 64 /* through how many conversations a fork is followed */
 
 void page_reading_free(void *reading) {
@@ -30,9 +30,8 @@ void page_reading_free(void *reading) {
 
 /* ---- asking ---- */
 
-/* Goes on from p->cursor. */
-static void ask(struct page_reading *p, const char *table, struct ck_buf *filters, unsigned limit,
-                web_heard *heard) {
+void page_reading_ask(struct page_reading *p, const char *table, struct ck_buf *filters,
+                      unsigned limit, web_heard *heard) {
   const struct ck_query query = {.table = ck_str_of(table),
                                  .filters = ck_buf_view(filters),
                                  .limit = limit,
@@ -41,107 +40,44 @@ static void ask(struct page_reading *p, const char *table, struct ck_buf *filter
   ck_buf_free(filters);
 }
 
-static void ask_one(struct page_reading *p, const char *table, const char *column,
-                    struct ck_str value, unsigned limit, web_heard *heard) {
+void page_reading_ask_one(struct page_reading *p, const char *table, const char *column,
+                          struct ck_str value, unsigned limit, web_heard *heard) {
   struct ck_buf filters = {0};
   struct ck_map m = ck_map_open(&filters);
   ck_pair_str(&m, column, value);
   ck_map_close(&m);
   p->cursor = (struct ck_str){0};
-  ask(p, table, &filters, limit, heard);
+  page_reading_ask(p, table, &filters, limit, heard);
 }
 
-static struct ck_str keep(struct page_reading *p, struct ck_str text) {
+static void ask_link(struct page_reading *p, struct ck_str platform, struct ck_str remote,
+                     web_heard *heard) {
+  struct ck_buf filters = {0};
+  struct ck_map m = ck_map_open(&filters);
+  ck_pair_str(&m, "remote_conversation_id", remote);
+  ck_pair_str(&m, "platform", platform);
+  ck_map_close(&m);
+  p->cursor = (struct ck_str){0};
+  page_reading_ask(p, "conversation_links", &filters, 1, heard);
+}
+
+struct ck_str page_reading_keep(struct page_reading *p, struct ck_str text) {
   return ck_arena_copy(&p->arena, text);
 }
 
 /* A row that lasts as long as p. */
 static void keep_row(struct page_reading *p, struct ck_row *row, enum ck_table table,
                      struct ck_str map) {
-  page_row_of(row, table, keep(p, map));
+  page_row_of(row, table, page_reading_keep(p, map));
 }
 
-/* ---- jobs, and the first question ---- */
-
-static struct page_job *job_named(struct page_reading *p, struct ck_str id) {
-  for (size_t i = 0; i < p->job_count; ++i)
-    if (ck_str_eq(p->jobs[i].id, id)) return &p->jobs[i];
-  return NULL;
-}
-
-static void heard_leases(void *self, const struct web_said *said) {
-  struct page_reading *p = self;
-  struct page_rows rows;
-  struct ck_str map;
-  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
-  while (page_next_row(&rows, &map)) {
-    struct page_job *job = job_named(p, ck_map_str(map, "job_id"));
-    if (job && ck_str_is(ck_map_str(map, "state"), "unknown")) job->status = CK_LIT("unknown");
-  }
-  page_reading_begin(p);
-}
-
-/* One that is running may have an unknown end, which its lease says. */
-static void ask_leases(struct page_reading *p) {
-  struct ck_buf filters = {0};
-  uint32_t n = 0;
-  for (size_t i = 0; i < p->job_count; ++i) n += ck_str_is(p->jobs[i].status, "running");
-  if (n == 0) {
-    page_reading_begin(p);
-    return;
-  }
-  struct ck_map m = ck_map_open(&filters);
-  ck_pair_name(&m, "job_id");
-  ck_put_array(&filters, n);
-  for (size_t i = 0; i < p->job_count; ++i)
-    if (ck_str_is(p->jobs[i].status, "running")) ck_put_str(&filters, p->jobs[i].id);
-  ck_map_close(&m);
-  p->cursor = (struct ck_str){0};
-  ask(p, "leases", &filters, ROWS_MOST, heard_leases);
-}
-
-/* What renewd says of one that waits. */
-static bool note_stopped(void *self, struct ck_str map) {
-  struct page_reading *p = self;
-  struct page_job *job = job_named(p, ck_map_str(map, "job_id"));
-  if (!job || !ck_str_is(ck_map_str(map, "state"), "stopped")) return true;
-  job->status = CK_LIT("stopped");
-  job->error = keep(p, ck_map_str(map, "reason"));
-  return true;
-}
-
-static void heard_jobs(void *self, const struct web_said *said) {
-  struct page_reading *p = self;
-  struct page_rows rows;
-  struct ck_str map;
-  struct ck_row row;
-  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
-  p->jobs = ck_arena_get(&p->arena, (rows.left + 1) * sizeof *p->jobs);
-  while (page_next_row(&rows, &map)) {
-    page_row_of(&row, CK_JOBS, map);
-    p->jobs[p->job_count++] =
-        (struct page_job){.id = keep(p, ck_row_key(&row)),
-                          .message = keep(p, ck_row_text(&row, CK_JOBS_MESSAGE_ID)),
-                          .status = keep(p, ck_row_text(&row, CK_JOBS_STATUS)),
-                          .error = keep(p, ck_row_text(&row, CK_JOBS_LAST_ERROR)),
-                          .attempts = ck_row_int(&row, CK_JOBS_ATTEMPT_COUNT, 0),
-                          .max_attempts = ck_row_int(&row, CK_JOBS_MAX_ATTEMPTS, 0),
-                          .next_at = ck_row_int(&row, CK_JOBS_NEXT_ATTEMPT_AT, 0),
-                          .finished_at = ck_row_int(&row, CK_JOBS_FINISHED_AT, 0)};
-  }
-  if (p->job_count) page_held_each(page_state(p->request), note_stopped, p);
-  ask_leases(p);
-}
-
-static void ask_jobs(struct page_reading *p) {
-  ask_one(p, "renewal_jobs", "local_conversation_id", p->id, ROWS_MOST, heard_jobs);
-}
+/* ---- the first question, and the original ---- */
 
 static void heard_original(void *self, const struct web_said *said) {
   struct page_reading *p = self;
   p->has_original = said->answer && said->answer->kind == CK_MSG_FETCHED &&
                     said->answer->as.fetched.original.n > 0;
-  ask_jobs(p);
+  page_reading_jobs(p);
 }
 
 /* Is there one? The page at /o/ID has it. */
@@ -152,7 +88,7 @@ static void ask_original(struct page_reading *p) {
         (struct ck_fetch){.platform = p->sources[0].platform, .conversation = p->sources[0].remote};
     if (web_ask(p->w->store, &m, WEB_ANSWER_MS, heard_original, p) == 0) return;
   }
-  ask_jobs(p);
+  page_reading_jobs(p);
 }
 
 static void heard_question(void *self, const struct web_said *said) {
@@ -160,7 +96,8 @@ static void heard_question(void *self, const struct web_said *said) {
   struct page_rows rows;
   struct ck_str map;
   if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
-  if (page_next_row(&rows, &map)) p->question = keep(p, ck_map_str(map, "first_question"));
+  if (page_next_row(&rows, &map))
+    p->question = page_reading_keep(p, ck_map_str(map, "first_question"));
   ask_original(p);
 }
 
@@ -195,8 +132,8 @@ static void add_source(struct page_reading *p, struct ck_str platform, struct ck
     p->source_room = p->source_room ? p->source_room * 2 : 4;
     p->sources = ck_realloc(p->sources, p->source_room * sizeof *p->sources);
   }
-  p->sources[p->source_count++] =
-      (struct page_source){.platform = keep(p, platform), .remote = keep(p, remote)};
+  p->sources[p->source_count++] = (struct page_source){.platform = page_reading_keep(p, platform),
+                                                       .remote = page_reading_keep(p, remote)};
 }
 
 static void heard_fork_question(void *self, const struct web_said *said) {
@@ -205,7 +142,7 @@ static void heard_fork_question(void *self, const struct web_said *said) {
   struct ck_str map;
   if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   if (page_next_row(&rows, &map))
-    p->sources[p->loading].question = keep(p, ck_map_str(map, "first_question"));
+    p->sources[p->loading].question = page_reading_keep(p, ck_map_str(map, "first_question"));
   load_places(p);
 }
 
@@ -219,9 +156,9 @@ static void heard_fork_conversation(void *self, const struct web_said *said) {
     load_places(p);
     return;
   }
-  source->id = keep(p, ck_map_str(map, "local_conversation_id"));
-  source->title = keep(p, ck_map_str(map, "title"));
-  ask_one(p, "questions", "local_conversation_id", source->id, 1, heard_fork_question);
+  source->id = page_reading_keep(p, ck_map_str(map, "local_conversation_id"));
+  source->title = page_reading_keep(p, ck_map_str(map, "title"));
+  page_reading_ask_one(p, "questions", "local_conversation_id", source->id, 1, heard_fork_question);
 }
 
 static void heard_fork_link(void *self, const struct web_said *said) {
@@ -230,15 +167,17 @@ static void heard_fork_link(void *self, const struct web_said *said) {
   struct ck_str map;
   if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
   struct ck_str id = {0};
-  if (page_next_row(&rows, &map)) id = keep(p, ck_map_str(map, "local_conversation_id"));
+  if (page_next_row(&rows, &map))
+    id = page_reading_keep(p, ck_map_str(map, "local_conversation_id"));
   if (id.n)
-    ask_one(p, "local_conversations", "local_conversation_id", id, 1, heard_fork_conversation);
+    page_reading_ask_one(p, "local_conversations", "local_conversation_id", id, 1,
+                         heard_fork_conversation);
   else
     load_places(p);
 }
 
 static void go_on(struct page_reading *p) {
-  ask_one(p, "questions", "local_conversation_id", p->id, 1, heard_question);
+  page_reading_ask_one(p, "questions", "local_conversation_id", p->id, 1, heard_question);
 }
 
 static void heard_open_end(void *self, const struct web_said *said) {
@@ -254,21 +193,15 @@ static void heard_open_end(void *self, const struct web_said *said) {
     go_on(p);
     return;
   }
-  struct ck_buf filters = {0};
-  struct ck_map m = ck_map_open(&filters);
-  ck_pair_str(&m, "remote_conversation_id", remote);
-  ck_pair_str(&m, "platform", platform);
-  ck_map_close(&m);
   add_source(p, platform, remote);
-  p->cursor = (struct ck_str){0};
-  ask(p, "conversation_links", &filters, 1, heard_fork_link);
+  ask_link(p, platform, remote, heard_fork_link);
 }
 
 static void put_in_order(struct page_reading *p) {
   ck_reading_order(p->order, ck_row_text(&p->row, CK_CONVERSATIONS_LAST_MESSAGE_ID));
   struct ck_str open_end = ck_reading_open_end(p->order);
   if (open_end.n && p->source_count < p->own + SOURCES_MOST)
-    ask_one(p, "messages", "id", keep(p, open_end), 1, heard_open_end);
+    page_reading_ask_one(p, "messages", "id", page_reading_keep(p, open_end), 1, heard_open_end);
   else
     go_on(p);
 }
@@ -296,7 +229,7 @@ static void ask_places(struct page_reading *p) {
   ck_pair_str(&m, "platform", p->sources[p->loading].platform);
   ck_pair_str(&m, "conversation_id", p->sources[p->loading].remote);
   ck_map_close(&m);
-  ask(p, "places", &filters, PLACES, heard_places);
+  page_reading_ask(p, "places", &filters, PLACES, heard_places);
 }
 
 /* Of the next source that has none yet. */
@@ -338,7 +271,74 @@ static void heard_conversation(void *self, const struct web_said *said) {
     return;
   }
   keep_row(p, &p->row, CK_CONVERSATIONS, map);
-  ask_one(p, "conversation_links", "local_conversation_id", p->id, ROWS_MOST, heard_links);
+  page_reading_ask_one(p, "conversation_links", "local_conversation_id", p->id, LINKS_MOST,
+                       heard_links);
+}
+
+/* ---- a message without a conversation ---- */
+
+static void heard_home(void *self, const struct web_said *said) {
+  struct page_reading *p = self;
+  struct page_rows rows;
+  struct ck_buf path = {0};
+  struct ck_str map;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
+  if (!page_next_row(&rows, &map)) {
+    web_refuse(p->request, WEB_REFUSED_MISSING, "the conversation of this message is not here");
+  } else {
+    page_message_path(&path, ck_map_str(map, "local_conversation_id"), p->alone);
+    web_redirect(p->request, ck_buf_cstr(&path));
+  }
+  ck_buf_free(&path);
+  page_reading_free(p);
+}
+
+/* It is read as a conversation that has nothing else. */
+static void read_alone(struct page_reading *p, struct ck_str map) {
+  struct ck_str platform = page_reading_keep(p, ck_map_str(map, "platform"));
+  struct ck_buf question = {0};
+  p->row.v[CK_CONVERSATIONS_PLATFORM] = ck_text(platform);
+  p->row.v[CK_CONVERSATIONS_CREATED_AT] = ck_int(ck_map_int(map, "observed_at", 0));
+  ck_buf_summary(&question, ck_map_str(map, "raw_text"), QUESTION_BYTES);
+  p->question = page_reading_keep(p, ck_buf_view(&question));
+  ck_buf_free(&question);
+  add_place(p, map);
+  ck_reading_order(p->order, p->alone);
+  page_reading_begin(p);
+}
+
+static void heard_alone(void *self, const struct web_said *said) {
+  struct page_reading *p = self;
+  struct page_rows rows;
+  struct ck_str map;
+  if (!page_heard_rows(p->request, said, &rows, page_reading_free, p)) return;
+  if (!page_next_row(&rows, &map)) {
+    web_refuse(p->request, WEB_REFUSED_MISSING, "there is no message %.*s",
+               PAGE_STR(ck_utf8_cut(p->alone, 200)));
+    page_reading_free(p);
+    return;
+  }
+  struct ck_str remote = ck_map_str(map, "conversation_id");
+  if (remote.n)
+    ask_link(p, ck_map_str(map, "platform"), remote, heard_home);
+  else
+    read_alone(p, map);
+}
+
+static struct page_reading *reading_new(struct webd *w, struct web_request *r) {
+  struct page_reading *p = ck_zalloc(sizeof *p);
+  *p = (struct page_reading){.w = w, .request = r, .order = ck_reading_new()};
+  p->row.table = CK_CONVERSATIONS;
+  p->link.table = CK_LINKS;
+  return p;
+}
+
+/* /message/ID: leads to its conversation if it has one. */
+void page_message(void *self, struct web_request *r) {
+  if (!web_args_known(r, "")) return;
+  struct page_reading *p = reading_new(self, r);
+  p->alone = page_reading_keep(p, web_part(r, 0));
+  page_reading_ask_one(p, "messages", "id", p->alone, 1, heard_alone);
 }
 
 /* /c/ID?branch=N, or ?m=MESSAGE: along the branch that has it. */
@@ -351,9 +351,9 @@ void page_conversation(void *self, struct web_request *r) {
     web_refuse(r, WEB_REFUSED_ARGUMENT, "branch: it is a number, from 1");
     return;
   }
-  struct page_reading *p = ck_zalloc(sizeof *p);
-  *p = (struct page_reading){.w = self, .request = r, .order = ck_reading_new(), .branch = n};
-  p->link.table = CK_LINKS;
-  p->id = keep(p, web_part(r, 0));
-  ask_one(p, "local_conversations", "local_conversation_id", p->id, 1, heard_conversation);
+  struct page_reading *p = reading_new(self, r);
+  p->branch = n;
+  p->id = page_reading_keep(p, web_part(r, 0));
+  page_reading_ask_one(p, "local_conversations", "local_conversation_id", p->id, 1,
+                       heard_conversation);
 }

@@ -33,6 +33,7 @@ struct page_reading {
   struct web_request *request; /* NULL once the answer has begun */
   struct ck_arena arena;
   struct ck_str id;
+  struct ck_str alone;     /* the message that is read without a conversation; id is empty then */
   struct ck_row row, link; /* text is in the arena; the link may be empty */
   struct ck_str question;
   bool has_original; /* what it was read from is kept */
@@ -71,6 +72,18 @@ struct page_reading {
 
 void page_reading_free(void *reading);
 
+/* Before the answer begins: asks the store for rows, from p->cursor on; p is freed if the question
+ * is too long. And for those with one value of a column, from the first on. The filters are freed.
+ */
+void page_reading_ask(struct page_reading *p, const char *table, struct ck_buf *filters,
+                      unsigned limit, web_heard *heard);
+void page_reading_ask_one(struct page_reading *p, const char *table, const char *column,
+                          struct ck_str value, unsigned limit, web_heard *heard);
+/* A copy that lasts as long as p. */
+struct ck_str page_reading_keep(struct page_reading *p, struct ck_str text);
+
+/* Asks for the follow-ups, and begins the answer then. (conversation_jobs.c) */
+void page_reading_jobs(struct page_reading *p);
 /* All is known but what was said: begins the answer. */
 void page_reading_begin(struct page_reading *p);
 

@@ -58,7 +58,7 @@ static void put_facts(struct page_reading *p, const struct render_conversation *
     page_put(b, "<code>%.*s</code>", PAGE_STR(c->url));
   }
   if (c->url.n) ck_buf_text(b, " · ");
-  page_put(b, "<span class=\"id\">%.*s</span></p>\n", PAGE_STR(p->id));
+  page_put(b, "<span class=\"id\">%.*s</span></p>\n", PAGE_STR(p->id.n ? p->id : p->alone));
 }
 
 static void put_status(struct page_reading *p) {
@@ -111,13 +111,16 @@ void page_reading_head(struct page_reading *p) {
   ck_buf_text(&p->out, "</h1>\n");
   put_facts(p, &c);
   put_rest(p);
-  put_find(p);
+  if (p->id.n)
+    put_find(p);
+  else
+    put_note(p, "This message came without a conversation.");
   if (c.summary.n) {
     ck_buf_text(&p->out, "<details class=\"summary\"><summary>Summary</summary>\n");
     render_html_markdown(&p->out, c.summary);
     ck_buf_text(&p->out, "</details>\n");
   }
-  page_reading_controls(p);
+  if (p->id.n) page_reading_controls(p);
   ck_buf_text(&p->out, "</header>\n<div class=\"messages\">\n");
   if (p->lost) put_note(p, "The message that the link names is not here.");
   if (!p->way_count) put_note(p, "There is no message in it.");

@@ -175,13 +175,18 @@ static void put_watched(struct ck_buf *b, const json_t *s, int64_t now) {
 }
 
 static void put_platform(struct ck_buf *b, const json_t *row, int64_t now) {
-  int64_t at = page_number(row, "newest_at");
+  int64_t at = page_number(row, "captured_at"), newest = page_number(row, "newest_at");
   page_put(
       b,
       "<tr><th scope=\"row\" dir=\"auto\">%s</th><td>platform</td><td data-name=\"Last capture\">",
       page_member(row, "platform"));
   if (at) page_ago(b, at, now);
-  ck_buf_text(b, "</td><td>its newest message</td></tr>\n");
+  ck_buf_text(b, "</td><td>");
+  if (newest) {
+    ck_buf_text(b, "the newest was said ");
+    page_ago(b, newest, now);
+  }
+  ck_buf_text(b, "</td></tr>\n");
 }
 
 static void put_sources(struct ck_buf *b, const struct page_health *h) {

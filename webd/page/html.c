@@ -79,6 +79,11 @@ void page_conversation_path(struct ck_buf *b, struct ck_str id) {
 }
 
 void page_message_path(struct ck_buf *b, struct ck_str conversation, struct ck_str message) {
+  if (!conversation.n) {
+    ck_buf_text(b, "/message/");
+    page_part(b, message);
+    return;
+  }
   page_conversation_path(b, conversation);
   if (!message.n) return;
   ck_buf_text(b, "?m=");

@@ -10,6 +10,7 @@
 const struct web_route web_page_routes[] = {
     {WEB_GET, "/", CK_SCOPE_READ, WEB_PAGE, 0, page_timeline},
     {WEB_GET, "/c/{id}", CK_SCOPE_READ, WEB_PAGE, 0, page_conversation},
+    {WEB_GET, "/message/{id}", CK_SCOPE_READ, WEB_PAGE, 0, page_message},
     {WEB_GET, "/s", CK_SCOPE_READ, WEB_PAGE, 0, page_search},
     {WEB_GET, "/j", CK_SCOPE_READ, WEB_PAGE, 0, page_jobs},
     {WEB_GET, "/j/plan", CK_SCOPE_READ, WEB_PAGE, 0, page_jobs_plan},

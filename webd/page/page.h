@@ -20,7 +20,7 @@ void page_encode(struct ck_buf *b, struct ck_str text);
 /* The same for an id that is a whole part of a path: "." and ".." as web_part takes them. */
 void page_part(struct ck_buf *b, struct ck_str part);
 /* Append addresses, ready for an attribute in double quotes: of a conversation, and of a message in
- * it (empty: none). */
+ * it (empty: none). Without a conversation: of the message alone. */
 void page_conversation_path(struct ck_buf *b, struct ck_str id);
 void page_message_path(struct ck_buf *b, struct ck_str conversation, struct ck_str message);
 
@@ -148,6 +148,7 @@ extern const struct page_file page_files[]; /* ends with one without a name */
 
 void page_timeline(void *self, struct web_request *r);
 void page_conversation(void *self, struct web_request *r);
+void page_message(void *self, struct web_request *r);
 void page_search(void *self, struct web_request *r);
 void page_jobs(void *self, struct web_request *r);
 void page_jobs_many(void *self, struct web_request *r);

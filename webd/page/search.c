@@ -81,7 +81,7 @@ static void take_ranges(struct asking *a, struct ck_hit *hit, struct ck_str map)
 
 static struct page_found *group_of(struct asking *a, struct ck_str map) {
   struct ck_str id = ck_map_str(map, "local_conversation_id");
-  for (size_t i = 0; i < a->page.count; ++i)
+  for (size_t i = 0; i < a->page.count && id.n; ++i) /* a message without one is alone */
     if (ck_str_eq(a->page.found[i].id, id)) return &a->page.found[i];
   struct page_found *found = &a->page.found[a->page.count++];
   *found = (struct page_found){.id = keep(a, id),

@@ -106,9 +106,15 @@ static void put_found(struct ck_buf *b, const struct page_search *page,
   struct ck_buf title = {0};
   struct page_arg args[ARGS];
   keep_args(page, args);
-  render_title(&title, found->title, found->question);
+  if (found->id.n)
+    render_title(&title, found->title, found->question);
+  else
+    ck_buf_text(&title, "Without a conversation");
   ck_buf_text(b, "<section class=\"found\"><h2><a dir=\"auto\" href=\"");
-  page_conversation_path(b, found->id);
+  if (found->id.n)
+    page_conversation_path(b, found->id);
+  else
+    page_message_path(b, found->id, found->hits[0].message_id);
   page_put(b, "\">%.*s</a> <small>%.*s</small></h2>\n<ol>\n", PAGE_STR(ck_buf_view(&title)),
            PAGE_STR(found->platform));
   for (size_t i = 0; i < found->shown; ++i) put_hit(b, found, &found->hits[i]);

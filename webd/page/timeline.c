@@ -133,6 +133,7 @@ static void heard_questions(void *self, const struct web_said *said) {
     struct page_entry *entry = entry_of(a, ck_map_str(row, "local_conversation_id"));
     struct ck_str question = ck_map_str(row, "first_question");
     if (entry && question.n) entry->question = ck_arena_copy(&a->arena, question);
+    if (entry) entry->came_at = ck_map_int(row, "last_came_at", 0);
   }
   put_ids(&filters, a);
   ask(a, "conversation_links", &filters, ROWS_MOST, (struct ck_str){0}, heard_links);
@@ -150,8 +151,7 @@ static struct page_entry entry_in(struct ck_arena *arena, struct ck_str map) {
       .platform = ck_arena_copy(arena, ck_row_text(&row, CK_CONVERSATIONS_PLATFORM)),
       .title = ck_arena_copy(arena, ck_row_text(&row, CK_CONVERSATIONS_TITLE)),
       .status = ck_arena_copy(arena, ck_row_text(&row, CK_CONVERSATIONS_AUTOMATION_STATUS)),
-      .at = ck_row_int(&row, CK_CONVERSATIONS_NEWEST_AT, last),
-      .updated_at = ck_row_int(&row, CK_CONVERSATIONS_UPDATED_AT, 0)};
+      .at = ck_row_int(&row, CK_CONVERSATIONS_NEWEST_AT, last)};
 }
 
 static void heard_conversations(void *self, const struct web_said *said) {

@@ -9,8 +9,8 @@
 /* A conversation. Text is borrowed. */
 struct page_entry {
   struct ck_str id, platform, title, question, status;
-  int64_t at; /* of its last message */
-  int64_t updated_at;
+  int64_t at;      /* of its last message */
+  int64_t came_at; /* when that came here */
   uint64_t messages;
 };
 

@@ -65,7 +65,7 @@ static void put_filters(struct ck_buf *b, const struct page_timeline *page) {
 /* ---- the conversations ---- */
 
 static bool is_new(const struct page_timeline *page, const struct page_entry *e) {
-  return page->seen_at && e->updated_at > page->seen_at;
+  return page->seen_at && e->came_at > page->seen_at;
 }
 
 static void put_counts(struct ck_buf *b, const struct page_timeline *page,
@@ -140,9 +140,18 @@ static void put_entries(struct ck_buf *b, const struct page_timeline *page) {
   ck_buf_free(&above);
 }
 
+static void put_none_like_that(struct ck_buf *b, const char *words) {
+  const struct page_arg args[] = {{"q", words}, {0}};
+  ck_buf_text(b, "<p class=\"nothing\">No conversation is like that.</p>\n");
+  if (!*words) return;
+  ck_buf_text(b, "<p><a href=\"");
+  page_query(b, "/s", args, "", NULL);
+  page_put(b, "\">Search for “%s” in all that was said</a></p>\n", words);
+}
+
 static void put_nothing(struct ck_buf *b, const struct page_timeline *page) {
   if (is_filtered(page))
-    ck_buf_text(b, "<p class=\"nothing\">No conversation is like that.</p>\n");
+    put_none_like_that(b, argument(page, "title"));
   else
     ck_buf_text(b, "<div class=\"nothing\"><p>There is no conversation yet. <a href=\"/i\">Import "
                    "some</a>, here or on the command line:</p>\n"
