@@ -79,7 +79,7 @@ T_STORY(web_follow_ups, all_that_match_are_counted_first, 90) {
   form = form_of("/j/all?do=snooze&status=waiting&platform=x");
   char *later = ck_sprintf("%s&until=%%2B5h", form);
   t_form_refused(400, "until", "/j/all", form);
-  done_with_all(later, "<strong>1 wait longer</strong>, of the 1");
+  done_with_all(later, "<strong>1 waits longer</strong>, of the 1");
   t_view_has("/j?status=waiting&platform=x", ">in 4 h 59 min<");
   free(form);
   form = form_of("/j/all?do=again&status=failed");
@@ -190,13 +190,17 @@ T_STORY(web_follow_ups, what_is_stopped_does_not_wait, 60) {
   T_UNTIL(20000, is_on("/j?status=stopped", "the answer ends with a question"), "it does not stop");
   free(t_renew("x:c1", "+1h"));
   T_CHECK(count("{'status': 'pending'}") == 2, "%zu are pending", count("{'status': 'pending'}"));
-  t_view_has("/j/all?do=cancel&status=stopped", "There is <strong>1 follow-up ");
-  t_view_has("/j/all?do=cancel&status=waiting", "There is <strong>1 follow-up ");
+  t_view_has("/j/all?do=cancel&status=stopped",
+             "There is <strong>1 follow-up that is stopped</strong>.");
+  t_view_has("/j/all?do=cancel&status=waiting",
+             "There is <strong>1 follow-up that waits</strong>.");
+  t_view_has("/j/all?do=snooze&status=waiting", "<h1>Let it wait?</h1>");
   char *form = form_of("/j/all?do=cancel&status=waiting");
-  done_with_all(form, "<strong>1 were cancelled</strong>, of the 1");
+  done_with_all(form, "<strong>1 was cancelled</strong>, of the 1");
   free(form);
   t_view_has("/j/all?do=cancel&status=stopped", "There is <strong>1 follow-up ");
-  t_view_has("/j/all?do=cancel&status=waiting", "There are <strong>0 follow-ups ");
+  t_view_has("/j/all?do=cancel&status=waiting",
+             "There are <strong>0 follow-ups that wait</strong>.");
 }
 
 T_STORY(web_follow_ups, pages_have_each_once_in_order, 90) {

@@ -77,7 +77,9 @@ T_STORY(web_follow_ups, unknown_is_on_top_and_told, 90) {
   t_view_has("/j?status=unknown", id);
   t_view_has_not("/j?status=running", id);
   t_view_has("/c/x%3Ac0", "tag state\">unknown</span>");
-  t_view_has("/j/all?do=again&status=unknown", "may have arrived already");
+  t_view_has(
+      "/j/all?do=again&status=unknown",
+      "There is <strong>1 follow-up of unknown outcome</strong>. It may have arrived already.");
   t_do(0, "web", "token", "revoke", "client");
   char *place = ck_sprintf("/c/x%%3Ac0#j-%s", id);
   for (int i = 0; i < 2; ++i) t_form_leads(place, path, "do=arrived&back=%2Fc%2Fx%253Ac0");

@@ -68,12 +68,37 @@ void page_act_done(void *act, const struct web_changed *how) {
 /* ---- one job ---- */
 
 static const struct page_verb verbs[] = {
-    {"arrived", WEB_JOB_ARRIVED, false, "It arrived", "are known to have arrived", "They arrived"},
-    {"retry", WEB_JOB_RETRY, false, "Send now", "are due now", "Send"},
-    {"again", WEB_JOB_RETRY, false, "Send again", "are due again", "Send again"},
-    {"anyway", WEB_JOB_RETRY, true, "Send anyway", "are due, whatever was said", "Send anyway"},
-    {"snooze", WEB_JOB_SNOOZE, false, "Later", "wait longer", "Let them wait"},
-    {"cancel", WEB_JOB_CANCEL, false, "Cancel", "were cancelled", "Cancel"}};
+    {"arrived",
+     WEB_JOB_ARRIVED,
+     false,
+     "It arrived",
+     {"is known to have arrived", "It arrived"},
+     {"are known to have arrived", "They arrived"}},
+    {"retry", WEB_JOB_RETRY, false, "Send now", {"is due now", "Send"}, {"are due now", "Send"}},
+    {"again",
+     WEB_JOB_RETRY,
+     false,
+     "Send again",
+     {"is due again", "Send again"},
+     {"are due again", "Send again"}},
+    {"anyway",
+     WEB_JOB_RETRY,
+     true,
+     "Send anyway",
+     {"is due, whatever was said", "Send anyway"},
+     {"are due, whatever was said", "Send anyway"}},
+    {"snooze",
+     WEB_JOB_SNOOZE,
+     false,
+     "Later",
+     {"waits longer", "Let it wait"},
+     {"wait longer", "Let them wait"}},
+    {"cancel",
+     WEB_JOB_CANCEL,
+     false,
+     "Cancel",
+     {"was cancelled", "Cancel"},
+     {"were cancelled", "Cancel"}}};
 
 const struct page_verb *page_verb(const char *word) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; ++i)

@@ -27,8 +27,11 @@ struct page_verb {
   const char *word;
   enum web_job_verb verb;
   bool anyway;
-  const char *button;       /* what it is called for one */
-  const char *done, *doing; /* "were cancelled", "Cancel" of many */
+  const char *button; /* what it is called for one */
+  /* Of one or several that match: "was cancelled", "were cancelled"; "Cancel". */
+  struct page_verb_words {
+    const char *done, *doing;
+  } one, several;
 };
 /* NULL: there is none of that name. */
 const struct page_verb *page_verb(const char *word);

@@ -10,25 +10,28 @@
 #include "proto/wire.h"
 
 static const struct {
-  const char *title, *sub, *plural;
+  const char *title, *sub, *one, *several; /* a follow-up ONE, follow-ups SEVERAL */
   const char *verbs[5];
 } kinds[PAGE_JOBS_STATES] = {
     [PAGE_UNKNOWN] = {"Unknown",
                       "They may have arrived. Look where they went, then say it here.",
                       "of unknown outcome",
+                      "of unknown outcome",
                       {"arrived", "again", "cancel"}},
-    [PAGE_RUNNING] = {"Under way", NULL, "under way", {"cancel"}},
+    [PAGE_RUNNING] = {"Under way", NULL, "under way", "under way", {"cancel"}},
     [PAGE_STOPPED] = {"Stopped",
                       "They wait until the reason is gone, or somebody sends them.",
+                      "that is stopped",
                       "that are stopped",
                       {"anyway", "snooze", "cancel"}},
-    [PAGE_WAITING] = {"Waiting", NULL, "that wait", {"retry", "snooze", "cancel"}},
-    [PAGE_FAILED] = {"Failed", NULL, "that failed", {"again"}},
+    [PAGE_WAITING] = {"Waiting", NULL, "that waits", "that wait", {"retry", "snooze", "cancel"}},
+    [PAGE_FAILED] = {"Failed", NULL, "that failed", "that failed", {"again"}},
     [PAGE_SUPERSEDED] = {"Superseded",
                          "Nobody wanted them any more, as somebody had answered.",
+                         "that is superseded",
                          "that are superseded",
                          {"anyway"}},
-    [PAGE_DONE] = {"Delivered", NULL, "that were delivered", {NULL}}};
+    [PAGE_DONE] = {"Delivered", NULL, "that was delivered", "that were delivered", {NULL}}};
 
 const char *page_jobs_title(enum page_jobs_of state) { return kinds[state].title; }
 const char *const *page_jobs_verbs(enum page_jobs_of state) { return kinds[state].verbs; }
@@ -50,7 +53,8 @@ void page_jobs_path(struct ck_buf *b, const char *path, const struct page_jobs_f
 
 void page_jobs_what(struct ck_buf *b, enum page_jobs_of state, const struct page_jobs_filter *f,
                     uint64_t n) {
-  page_put(b, "%s %s", ck_noun(n, "follow-up", "follow-ups"), kinds[state].plural);
+  page_put(b, "%s %s", ck_noun(n, "follow-up", "follow-ups"),
+           ck_noun(n, kinds[state].one, kinds[state].several));
   if (*f->platform) page_put(b, ", of the platform <bdi>%s</bdi>", f->platform);
   if (*f->account) page_put(b, ", of the account <bdi>%s</bdi>", f->account);
   if (*f->conversation) page_put(b, ", of the conversation <bdi>%s</bdi>", f->conversation);
@@ -222,7 +226,7 @@ static void put_all(struct ck_buf *b, const struct page_jobs *page, enum page_jo
   for (; *verbs; ++verbs) {
     ck_buf_text(b, " <a href=\"");
     page_jobs_path(b, "/j/all", &page->filter, state, *verbs, NULL);
-    page_put(b, "\">%s…</a>", page_verb(*verbs)->doing);
+    page_put(b, "\">%s…</a>", page_verb(*verbs)->several.doing);
   }
   ck_buf_text(b, "</p>\n");
 }

@@ -57,6 +57,10 @@ static void put_count(struct ck_buf *b, const struct many *m, uint64_t n) {
   page_jobs_what(b, m->walk.state, &m->walk.filter, n);
 }
 
+static const struct page_verb_words *words_of(const struct many *m, uint64_t n) {
+  return n == 1 ? &m->verb->one : &m->verb->several;
+}
+
 static void put_back(struct ck_buf *b, const struct many *m, const char *words) {
   ck_buf_text(b, "<a href=\"");
   page_jobs_path(b, "/j", &m->walk.filter, m->walk.state, NULL, NULL);
@@ -85,7 +89,7 @@ static void put_form(struct ck_buf *b, const struct many *m) {
   if (m->verb->verb == WEB_JOB_SNOOZE)
     ck_buf_text(b,
                 "<label>Until <input name=\"until\" required value=\"+1h\" size=\"18\"></label>\n");
-  page_put(b, "<button>%s: ", m->verb->doing);
+  page_put(b, "<button>%s: ", words_of(m, n)->doing);
   ck_buf_count(b, n);
   ck_buf_text(b, ck_noun(n, " follow-up</button>\n", " follow-ups</button>\n"));
   put_back(b, m, "No, back");
@@ -98,11 +102,11 @@ static void answer_count(struct many *m) {
   struct ck_buf b = {0};
   bool again = m->walk.state == PAGE_UNKNOWN && m->verb->verb == WEB_JOB_RETRY;
   page_begin(&b, &frame);
-  page_put(&b, "<div class=\"sure\">\n<h1>%s?</h1>\n<p>There %s <strong>", m->verb->doing,
-           ck_noun(m->count, "is", "are"));
+  page_put(&b, "<div class=\"sure\">\n<h1>%s?</h1>\n<p>There %s <strong>",
+           words_of(m, m->count)->doing, ck_noun(m->count, "is", "are"));
   put_count(&b, m, m->count);
   ck_buf_text(&b, "</strong>.");
-  if (again) ck_buf_text(&b, " They may have arrived already.");
+  if (again) page_put(&b, " %s may have arrived already.", ck_noun(m->count, "It", "They"));
   if (m->count > MOST) {
     ck_buf_text(&b, " The first ");
     ck_buf_count(&b, MOST);
@@ -190,7 +194,7 @@ static void answer_done(void *self, struct web_request *r) {
   page_begin(&b, &frame);
   ck_buf_text(&b, "<div class=\"sure\" role=\"status\">\n<h1>Follow-ups</h1>\n<p><strong>");
   ck_buf_count(&b, m->done);
-  page_put(&b, " %s</strong>, of the ", m->verb->done);
+  page_put(&b, " %s</strong>, of the ", words_of(m, m->done)->done);
   ck_buf_count(&b, m->count);
   ck_buf_text(&b, " that you were asked about.</p>\n");
   if (m->changed) {
