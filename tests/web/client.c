@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,19 +267,30 @@ size_t t_page_times(const char *body, const char *part) {
 
 /* ---- counts ---- */
 
-int64_t t_web_refused(const char *word) {
-  char path[64];
-  snprintf(path, sizeof path, "info.refused.%s", word);
+/* webd tells it once a second, with how many connections were open then. */
+static bool refused_are(json_t *wanted, char **said) {
   json_t *status = t_status(1000);
   json_t *webd = status ? t_daemon_entry(status, "webd", 0) : NULL;
-  int64_t n = webd ? t_int_at(webd, path, 0) : -1;
+  json_t *refused = webd ? t_at(webd, "info.refused") : NULL;
+  bool ended = webd && t_int_at(webd, "info.connections", -1) == 0;
+  bool are = ended && json_equal(refused, wanted);
+  free(*said);
+  *said = refused ? json_dumps(refused, JSON_COMPACT) : NULL;
   json_decref(status);
-  return n;
+  return are;
 }
 
-void t_web_refused_from(const char *word, int64_t n) {
-  T_UNTIL(20000, t_web_refused(word) >= n, "%lld are counted as %s, not %lld",
-          (long long)t_web_refused(word), word, (long long)n);
+void t_web_refused(const char *fmt, ...) {
+  char text[500], *said = NULL;
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  json_t *wanted = t_json("%s", text);
+  T_UNTIL(20000, refused_are(wanted, &said), "it has refused %s, not %s",
+          said ? said : "nothing that is told", text);
+  free(said);
+  json_decref(wanted);
 }
 
 void t_web_unknown(const char *id) {

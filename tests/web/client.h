@@ -65,9 +65,8 @@ void t_page_has(const char *body, const char *part);
 void t_page_has_not(const char *body, const char *part);
 size_t t_page_times(const char *body, const char *part); /* how often it has it */
 
-/* How often webd has refused with that word, as status says, within a second or so. */
-int64_t t_web_refused(const char *word);
-/* Waits until it is at least n. */
-void t_web_refused_from(const char *word, int64_t n);
+/* Waits until every connection has ended; then webd has refused exactly this since its start, as
+ * status says, and nothing else: JSON written with ' ("{'token': 2}"), as t_json. */
+void t_web_refused(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -1,24 +1,15 @@
-/* The server by itself, in the test's process, with routes of the test's own: answers without an
- * end, answers that come later, and the end of the server with both. */
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
+/* Answers without an end, answers that come later, and the end of the server with both. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "proto/places.h"
 #include "tests/harness/base.h"
 #include "tests/harness/ring.h"
+#include "tests/web/alone.h"
 #include "tests/web/client.h"
-#include "webd/http/http.h"
 
 static struct {
-  struct web_access *access;
-  struct web_http *http;
   struct web_stream *stream;
   struct web_request *later;
   int gone, handled;
@@ -42,63 +33,32 @@ static void on_later(void *self, struct web_request *r) {
   own.later = r;
 }
 
-static void page(struct ck_buf *b, const struct web_request *r, unsigned status, const char *word,
-                 const char *reason) {
-  (void)r;
-  ck_buf_printf(b, "%u %s %s", status, word, reason);
-}
-
 static const struct web_route own_routes[] = {{WEB_GET, "/stream", CK_SCOPE_READ, 0, 0, on_stream},
                                               {WEB_GET, "/later", 0, WEB_OPEN, 0, on_later},
                                               {0}};
 
-/* Lets the server do what is due. */
-static void run(void) {
-  do web_http_step(own.http);
-  while (web_http_again(own.http));
-}
-
 static const char *begin(void) {
-  static const struct web_route *const routes[] = {own_routes, NULL};
-  static struct web_http_ops ops;
-  struct ck_err err;
   memset(&own, 0, sizeof own);
-  const char *token = t_token("reader", "read");
-  ops = (struct web_http_ops){NULL, routes, page, NULL, NULL};
-  own.access = web_access_new();
-  own.http = web_http_new(t_settings(), &ops, own.access, &err);
-  T_CHECK(own.http, "%s", err.text);
-  return token;
-}
-
-static void end(void) {
-  web_http_free(&own.http);
-  web_access_free(&own.access);
+  return alone_begin(own_routes);
 }
 
 static int ask(const char *path, const char *token) {
   char text[400];
-  const char *host = strstr(web_names_address(web_http_names(own.http)), "//") + 2;
-  struct sockaddr_in at = {.sin_family = AF_INET,
-                           .sin_port = htons((uint16_t)atoi(strchr(host, ':') + 1)),
-                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  T_CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0, "no connection");
-  int n =
-      snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n",
-               path, host, token);
+  int fd = alone_connect(), n = snprintf(text, sizeof text,
+                                         "GET %s HTTP/1.1\r\nHost: %s\r\n"
+                                         "Authorization: Bearer %s\r\n\r\n",
+                                         path, alone_host(), token);
   T_CHECK(t_web_send(fd, text, (size_t)n), "not sent");
   int before = own.handled;
-  T_UNTIL(20000, (run(), own.handled > before), "%s has no handler", path);
-  run();
-  fcntl(fd, F_SETFL, O_NONBLOCK);
+  T_UNTIL(20000, (alone_run(), own.handled > before), "%s has no handler", path);
+  alone_run();
   return fd;
 }
 
 /* Reads until the text is there. */
 static void reads(int fd, struct ck_buf *b, const char *part) {
   T_UNTIL(20000, ({
-            run();
+            alone_run();
             ssize_t n = recv(fd, ck_buf_room(b, 65536), 65536, 0);
             if (n > 0) b->len += (size_t)n;
             b->len &&strstr(ck_buf_cstr(b), part);
@@ -110,7 +70,7 @@ T_STORY(web_streams, what_is_put_arrives, 30) {
   const char *token = begin();
   struct ck_buf b = {0};
   int fd = ask("/stream", token);
-  T_CHECK(own.stream && web_http_counts(own.http)->streams == 1, "there is no stream");
+  T_CHECK(own.stream && web_http_counts(alone_http())->streams == 1, "there is no stream");
   reads(fd, &b, "text/event-stream");
   for (int i = 0; i < 20; ++i) {
     char text[32], mark[32];
@@ -124,7 +84,7 @@ T_STORY(web_streams, what_is_put_arrives, 30) {
   T_CHECK(own.gone == 0, "its owner has ended it, and is told that it is gone");
   close(fd);
   ck_buf_free(&b);
-  end();
+  alone_end();
 }
 
 T_STORY(web_streams, a_client_that_goes, 30) {
@@ -133,11 +93,11 @@ T_STORY(web_streams, a_client_that_goes, 30) {
   close(fd);
   for (int i = 0; i < 100 && !own.gone; ++i) {
     if (own.stream) web_stream_put(own.stream, CK_LIT(":\n\n"));
-    run();
+    alone_run();
     t_pause(5);
   }
   T_CHECK(own.gone == 1, "gone was called %d times", own.gone);
-  end();
+  alone_end();
 }
 
 /* What it does not read is kept, up to a limit. */
@@ -149,22 +109,22 @@ T_STORY(web_streams, a_client_that_does_not_read, 30) {
   size_t put = 0;
   for (; own.stream && put < (64u << 20); put += sizeof much) {
     web_stream_put(own.stream, (struct ck_str){much, sizeof much});
-    run();
+    alone_run();
   }
-  T_UNTIL(20000, (run(), own.gone == 1), "it is not cut off after %zu bytes", put);
+  T_UNTIL(20000, (alone_run(), own.gone == 1), "it is not cut off after %zu bytes", put);
   T_CHECK(put < (32u << 20), "%zu bytes were taken", put);
   close(fd);
-  end();
+  alone_end();
 }
 
 T_STORY(web_streams, a_token_that_is_revoked, 30) {
   const char *token = begin();
   int fd = ask("/stream", token);
   t_do(0, "web", "token", "revoke", "reader");
-  T_UNTIL(20000, (run(), own.gone == 1), "its stream goes on");
+  T_UNTIL(20000, (alone_run(), own.gone == 1), "its stream goes on");
   T_CHECK(t_web_closes(fd, 1000), "its connection stays open");
   close(fd);
-  end();
+  alone_end();
 }
 
 /* The end of the server ends all: streams, and requests that wait for their answer. */
@@ -178,9 +138,9 @@ T_STORY(web_streams, the_end, 30) {
   ck_buf_text(&text, "{}");
   web_answer(last, 200, WEB_JSON, &text);
   reads(waiting, &b, "{}");
-  web_http_stop(own.http);
-  T_CHECK(web_http_busy(own.http), "a request waits, and the server is not busy");
-  end();
+  web_http_stop(alone_http());
+  T_CHECK(web_http_busy(alone_http()), "a request waits, and the server is not busy");
+  alone_end();
   T_CHECK(own.gone == 1, "gone was called %d times", own.gone);
   T_CHECK(t_web_closes(stream, 1000) && t_web_closes(later, 1000), "connections stay open");
   close(stream);

@@ -120,12 +120,17 @@ void web_redirect(struct web_request *r, const char *path) {
   web_answer(r, MHD_HTTP_SEE_OTHER, NULL, &none);
 }
 
+static void count(struct web_request *r, enum web_refusal why) {
+  r->refused = true;
+  web_count_refusal(r->http, why);
+}
+
 static void refuse(struct web_request *r, enum web_refusal why, const char *fmt, va_list ap) {
   char reason[600];
   struct ck_buf b = {0};
   vsnprintf(reason, sizeof reason, fmt, ap);
   struct ck_str text = ck_utf8_cut(ck_str_of(reason), sizeof reason);
-  web_count_refusal(r->http, why);
+  count(r, why);
   if (r->for_page) {
     r->http->ops.page(&b, r, statuses[why], web_refusal_words[why], reason);
     web_answer(r, statuses[why], WEB_HTML, &b);
@@ -152,7 +157,7 @@ void web_refuse_json(struct web_request *r, enum web_refusal why, const char *re
   if (!all) all = json_pack("{s:s}", "error", web_refusal_words[why]);
   if (more) json_object_update_missing(all, more);
   char *text = json_dumps(all, JSON_COMPACT);
-  web_count_refusal(r->http, why);
+  count(r, why);
   if (text) ck_buf_text(&b, text);
   ck_buf_text(&b, "\n");
   web_answer(r, statuses[why], WEB_JSON, &b);

@@ -11,6 +11,7 @@
 #include "proto/clock.h"
 
 /* tcpi_state; <netinet/tcp.h> has it, which does not go with the kernel's. */
+#define TIME_WAIT 6
 #define CLOSE_WAIT 8
 
 /* For each phase; 0: no limit. */
@@ -42,10 +43,17 @@ static bool read_info(const struct web_connection *c, struct tcp_info *info) {
          n >= offsetof(struct tcp_info, tcpi_segs_out);
 }
 
-/* Browsers open connections that they may want later, and say nothing on them. */
+/* Browsers open connections that they may want later, and say nothing on them. The kernel counts
+ * the end of what the other side says as a byte. */
 static bool has_said_anything(const struct web_connection *c) {
   struct tcp_info info;
-  return read_info(c, &info) && info.tcpi_bytes_received > 0;
+  return read_info(c, &info) && info.tcpi_bytes_received > (info.tcpi_state >= TIME_WAIT);
+}
+
+/* There is a part of a head that has not come whole. A connection that rests between requests is
+ * refused nothing; that a further one has begun is known from its first line on. */
+static bool has_begun(const struct web_connection *c) {
+  return c->begun || (!c->asked && has_said_anything(c));
 }
 
 /* The other side will say no more, and all that it said was read: libmicrohttpd does not see that
@@ -58,7 +66,7 @@ static bool has_ended(const struct web_connection *c) {
 }
 
 static void end(struct web_http *h, struct web_connection *c) {
-  if (!c->asked && !c->cut && has_said_anything(c)) web_count_refusal(h, WEB_REFUSED_UNFINISHED);
+  if (!c->cut && has_begun(c)) web_count_refusal(h, WEB_REFUSED_UNFINISHED);
   if (c->prev)
     c->prev->next = c->next;
   else
@@ -87,6 +95,7 @@ struct web_connection *web_connection_of(struct MHD_Connection *c) {
 void *web_connection_path(void *cls, const char *uri, struct MHD_Connection *mhd) {
   struct web_connection *c = web_connection_of(mhd);
   (void)cls;
+  c->begun = true;
   free(c->path);
   c->path = ck_str_dup((struct ck_str){uri, strcspn(uri, "?")});
   return NULL;
@@ -100,9 +109,9 @@ void web_connection_cut(struct web_connection *c) {
   c->http->again = true;
 }
 
-/* One that rests, because it asked before or has not begun, is not refused anything. */
+/* What was refused before is counted already, whatever becomes of the rest of it. */
 static bool is_refused(const struct web_connection *c) {
-  return c->phase != WEB_HEAD || (!c->asked && has_said_anything(c));
+  return c->phase == WEB_HEAD ? has_begun(c) : !c->request || !c->request->refused;
 }
 
 void web_connections_sweep(struct web_http *h) {
@@ -110,7 +119,7 @@ void web_connections_sweep(struct web_http *h) {
   for (struct web_connection *c = h->connections; c; c = c->next) {
     if (c->cut) continue;
     if (c->phase == WEB_BODY && has_ended(c)) {
-      web_count_refusal(h, WEB_REFUSED_UNFINISHED);
+      if (is_refused(c)) web_count_refusal(h, WEB_REFUSED_UNFINISHED);
       web_connection_cut(c);
       continue;
     }

@@ -69,7 +69,7 @@ struct web_route {
   R(BODY, "body", 413, "the body is larger than what is taken") \
   R(TYPE, "type", 415, "the body is of another type than what is taken") \
   R(RATE, "rate", 429, "more requests in a second than web.rate") \
-  R(SLOW, "slow", 408, "head or body took too long") \
+  R(SLOW, "slow", 408, "head or body took too long, or the answer was not taken") \
   R(UNFINISHED, "unfinished", 400, \
     "the connection ended, or was no HTTP, before a request was whole") \
   R(CONNECTIONS, "connections", 503, "there are web.connections already") \

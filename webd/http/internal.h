@@ -27,7 +27,8 @@ struct web_connection {
   char *path;                  /* of the last request, as it came */
   struct web_request *request; /* the one at present; NULL: none */
   bool cut;                    /* shut down by this side */
-  bool asked;                  /* a request was whole on it */
+  bool asked;                  /* the head of a request has come whole on it */
+  bool begun;                  /* the first line of the next head has come, and not all of it */
 };
 
 struct web_reply {
@@ -57,6 +58,8 @@ struct web_request {
   size_t counted;               /* bytes of the body in http->counts.bodies */
   size_t skipped; /* bytes of a body that is thrown away, of a request that was refused */
   bool handled;   /* the handler was called, or never will be */
+  bool refused;   /* that is counted */
+  bool whole;     /* all of its body has come */
   bool suspended;
   struct web_reply reply;
   struct header {

@@ -79,7 +79,6 @@ static bool is_view(const struct web_request *r) {
 
 static enum MHD_Result handle(struct web_request *r) {
   struct web_http *h = r->http;
-  r->on->asked = true;
   web_connection_phase(r->on, WEB_HANDLER);
   if (!r->handled) {
     r->handled = true;
@@ -110,6 +109,8 @@ static enum MHD_Result take(void *cls, struct MHD_Connection *c, const char *pat
   (void)path; /* decoded as a whole; head.c decodes its parts */
   if (!r) {
     r = *context = web_request_new(h, c, method);
+    r->on->asked = true;
+    r->on->begun = false;
     ++h->counts.requests;
     web_connection_phase(r->on, WEB_BODY);
     const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
@@ -121,6 +122,7 @@ static enum MHD_Result take(void *cls, struct MHD_Connection *c, const char *pat
     *n = 0;
     return goes_on ? MHD_YES : MHD_NO; /* no answer can be given within a body */
   }
+  r->whole = true;
   return r->reply.response ? web_queue(r) : handle(r);
 }
 
@@ -132,6 +134,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **context,
   (void)code;
   *context = NULL;
   if (!r) return;
+  if (!r->whole && !r->refused && !r->on->cut) web_count_refusal(r->http, WEB_REFUSED_UNFINISHED);
   web_connection_phase(r->on, WEB_HEAD);
   if (r->stream) web_stream_closed(r->stream);
   web_request_free(r);
