@@ -202,6 +202,92 @@ T_STORY(web_door, a_link_signs_in_once, 60) {
   json_decref(said);
 }
 
+/* Nothing is used up, begun or set by asking for the head of an answer. */
+T_STORY(web_door, head_changes_nothing, 60) {
+  static const char *const paths[] = {"/",
+                                      "/s",
+                                      "/j",
+                                      "/j/plan",
+                                      "/i",
+                                      "/m",
+                                      "/h",
+                                      "/c/x%3Ac0",
+                                      "/v1/status",
+                                      "/v1/messages",
+                                      "/metrics",
+                                      "/v1/events",
+                                      "/v1/deliveries?client=ff1"};
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'conversation_id': 'c0', 'text': 'a', 'role': 'user', "
+                    "'observed_at': 1}\n");
+  json_t *said = t_lines(0, "open");
+  const char *path = strstr(t_text_at(said, "0.link"), "/open/");
+  for (int i = 0; i < 2; ++i) {
+    struct t_reply r = t_ask_web("HEAD", path, NULL, "", NULL);
+    const char *allowed = t_reply_header(&r, "Allow");
+    T_CHECK(r.status == 405 && allowed && strcmp(allowed, "GET") == 0, "%d %s", r.status, r.head);
+    T_CHECK(!t_reply_header(&r, "Set-Cookie"), "%s", r.head);
+    t_reply_free(&r);
+  }
+  struct t_reply in = t_ask_web("GET", path, NULL, "", NULL);
+  T_CHECK(in.status == 303, "the link is used up: %d", in.status);
+  char *browser = cookie_of(&in);
+  t_reply_free(&in);
+  json_decref(said);
+  const char *token = t_token("all", "read,deliver");
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
+    bool page = !strstr(paths[i], "/v1/") && !strstr(paths[i], "/metrics");
+    struct t_reply r = t_ask_web("HEAD", paths[i], page ? NULL : token, page ? browser : "", NULL);
+    T_CHECK(r.status == 200 && r.n == 0 && !t_reply_header(&r, "Set-Cookie"), "%s: %d %s", paths[i],
+            r.status, r.head ? r.head : "");
+    t_reply_free(&r);
+  }
+  t_web_refused("{'method': 2}");
+  free(browser);
+}
+
+/* A page at another port of this machine is of the same site, so the cookie comes with what it
+ * asks, SameSite=Strict or not. */
+T_STORY(web_door, a_page_at_another_port, 60) {
+  static const char *const origins[] = {"http://127.0.0.1:%d", "http://localhost:%d",
+                                        "https://127.0.0.1:%d", "http://127.0.0.1"};
+  static const char *const asked[][2] = {{"POST", "/pause"},    {"POST", "/resume"},
+                                         {"POST", "/c/x%3Ac0"}, {"POST", "/c/x%3Ac0/renew"},
+                                         {"POST", "/j/all"},    {"POST", "/j/none"},
+                                         {"POST", "/i"},        {"POST", "/m/retry"},
+                                         {"POST", "/h/doctor"}, {"POST", "/leave"},
+                                         {"POST", "/v1/pause"}, {"POST", "/v1/observations"},
+                                         {"GET", "/"},          {"GET", "/c/x%3Ac0"},
+                                         {"GET", "/j"},         {"GET", "/v1/status"},
+                                         {"GET", "/v1/events"}, {"GET", "/v1/messages"},
+                                         {"OPTIONS", "/pause"}};
+  const char *secret;
+  int n = 0;
+  t_up();
+  t_import_lines(0, "{'platform': 'x', 'conversation_id': 'c0', 'text': 'a', 'role': 'user', "
+                    "'client_id': 'ff1', 'observed_at': 1}\n");
+  const char *browser = t_browser(&secret);
+  char *form = ck_sprintf("form=%s&kind=everything&name=&automation=auto&payload=x", secret);
+  t_settle(10000);
+  int64_t version = t_status_int("version", -1);
+  for (size_t i = 0; i < sizeof origins / sizeof *origins; ++i)
+    for (size_t k = 0; k < sizeof asked / sizeof *asked; ++k, ++n) {
+      char origin[60], headers[600];
+      snprintf(origin, sizeof origin, "%s", origins[i]);
+      char *port = strstr(origin, ":%d");
+      if (port) snprintf(port, sizeof origin - (size_t)(port - origin), ":%d", t_web_port() + 1);
+      snprintf(headers, sizeof headers,
+               "%.*s\r\nContent-Type: application/x-www-form-urlencoded\r\nOrigin: %s\r\n",
+               (int)strcspn(browser, "\r"), browser, origin);
+      bool changes = strcmp(asked[k][0], "POST") == 0;
+      t_web_says(403, "origin", asked[k][0], asked[k][1], NULL, headers, changes ? form : NULL);
+    }
+  t_web_refused("{'origin': %d}", n);
+  T_CHECK(t_status_int("version", -1) == version, "something was changed");
+  t_web_says(200, NULL, "GET", "/", NULL, browser, NULL);
+  free(form);
+}
+
 T_STORY(web_door, an_extension_is_paired, 60) {
   static const char origin[] = "Origin: moz-extension://6b0f6b6e-0000-4000-8000-000000000000\r\n";
   t_up();

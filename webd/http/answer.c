@@ -41,6 +41,8 @@ static void add_headers(struct web_request *r, struct MHD_Response *response, co
                                           {"Cross-Origin-Resource-Policy", "same-origin"}};
   bool cached = false;
   for (const struct header *one = r->headers; one; one = one->next) {
+    /* HEAD changes nothing, in a browser either. */
+    if (r->head_only && strcmp(one->name, "Set-Cookie") == 0) continue;
     MHD_add_response_header(response, one->name, one->value);
     cached |= strcmp(one->name, always[0][0]) == 0;
   }

@@ -179,7 +179,7 @@ static bool route_ok(struct web_request *r, const char *method) {
   struct ck_buf allowed = {0};
   bool known = method_of(r, method);
   r->route = web_route_find(r->http, r, &methods);
-  if (!known) r->route = NULL;
+  if (!known || (r->route && r->head_only && r->route->flags & WEB_NO_HEAD)) r->route = NULL;
   if (r->route) return true;
   for (int i = 0; i < WEB_METHODS; ++i)
     if (methods & 1u << i)

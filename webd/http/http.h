@@ -39,7 +39,8 @@ enum {
    * come; handle is called when all have. It may take as long as something of it comes every
    * minute. The field with the form's secret must come first. */
   WEB_UPLOAD = 8,
-  WEB_BYTES = 16 /* of a page, and no view: the handler is called without web_http_ops.first */
+  WEB_BYTES = 16,  /* of a page, and no view: the handler is called without web_http_ops.first */
+  WEB_NO_HEAD = 32 /* its GET changes something here, which HEAD must not */
 };
 
 struct web_route {

@@ -30,7 +30,7 @@ const struct web_route web_page_routes[] = {
     {WEB_POST, "/h/doctor", CK_SCOPE_ADMIN, WEB_PAGE, 4096, page_examine},
     {WEB_GET, "/a/{hash}", CK_SCOPE_READ, WEB_PAGE | WEB_BYTES, 0, page_attachment},
     {WEB_GET, "/o/{id}", CK_SCOPE_READ, WEB_PAGE | WEB_BYTES, 0, page_original},
-    {WEB_GET, "/open/{link}", 0, WEB_OPEN | WEB_PAGE, 0, page_open},
+    {WEB_GET, "/open/{link}", 0, WEB_OPEN | WEB_PAGE | WEB_NO_HEAD, 0, page_open},
     {WEB_POST, "/leave", CK_SCOPE_READ, WEB_PAGE, 4096, page_leave},
     {WEB_GET, "/static/{name}", 0, WEB_OPEN, 0, page_static},
     {0}};
