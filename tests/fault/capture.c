@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/fault/small_disk.h"
+#include "tests/harness/small_disk.h"
 #include "tests/fault/writer.h"
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "tests/fault/load.h"
-#include "tests/fault/small_disk.h"
+#include "tests/harness/small_disk.h"
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"

@@ -3,10 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/harness/base.h"
 #include "tests/harness/database.h"
 #include "tests/harness/ring.h"
+#include "tests/harness/small_disk.h"
 #include "tests/harness/talk.h"
 #include "tests/web/client.h"
 
@@ -168,4 +171,61 @@ T_STORY(web_observations, what_was_answered_is_there, 120) {
   }
   t_note("%u kills, %d of %d answered with 200", done, given, n);
   T_CHECK(given > 20 && lost == 0, "%d of %d that were answered with 200 are lost", lost, given);
+}
+
+/* ---- a full disk ---- */
+
+static struct t_reply give_one(const char *id) {
+  char body[1200];
+  snprintf(body, sizeof body, "{\"platform\":\"x\",\"message_id\":\"%s\",\"text\":\"%01000d\"}", id,
+           0);
+  return t_ask_web("POST", "/v1/observations", token, "", body);
+}
+
+/* Whether it is taken; else it is refused as it must be while the disk is full. */
+static bool is_taken(const char *id) {
+  struct t_reply r = give_one(id);
+  const char *when = t_reply_header(&r, "Retry-After");
+  bool taken = r.status == 200;
+  T_CHECK(taken || (r.status == 503 && when && atoi(when) > 0 && strstr(r.body, "\"busy\"")),
+          "%s: %d %s", id, r.status, r.body ? r.body : "");
+  t_reply_free(&r);
+  return taken;
+}
+
+/* The spool has no room: an observation is refused with when to come again, is taken when there is
+ * room, and nothing that was acknowledged is lost. The store stands still, so that the spool keeps
+ * everything. */
+T_STORY(web_observations, the_spool_is_full, 120) {
+  enum { MOST = 3000, AFTERWARDS = 50 };
+  char id[16];
+  int n = 0, refused = 0;
+  T_CHECK(mkdir("spool", 0700) == 0, "no spool");
+  small_disk_mount("spool", "24m");
+  t_set("web.rate", "0");
+  t_up();
+  token = t_token("giver", "capture");
+  small_disk_fill("spool/ballast", 256 << 10);
+  pid_t store = t_kill("store", SIGSTOP);
+  do snprintf(id, sizeof id, "d%d", n);
+  while (is_taken(id) && ++n < MOST);
+  T_CHECK(n < MOST, "a full spool is not refused: %d were taken", n);
+  t_note("full after %d observations", n);
+  for (; refused < 3 && !is_taken(id); ++refused) continue;
+  T_CHECK(refused == 3, "it is taken although there is no room");
+  T_CHECK(unlink("spool/ballast") == 0, "cannot make room");
+  T_UNTIL(20000, is_taken(id), "it is not taken when there is room");
+  for (++n; n < MOST && refused < 3 + AFTERWARDS; ++n, ++refused) {
+    snprintf(id, sizeof id, "d%d", n);
+    T_CHECK(is_taken(id), "%s is refused although there is room", id);
+  }
+  kill(store, SIGCONT);
+  t_whole(30000);
+  T_CHECK(t_count("messages") == n, "%lld of %d are stored", (long long)t_count("messages"), n);
+  for (int i = 0; i < n; ++i) {
+    snprintf(id, sizeof id, "d%d", i);
+    json_t *row = t_record("messages", id);
+    T_CHECK(row, "%s was acknowledged and is lost", id);
+    json_decref(row);
+  }
 }

@@ -87,7 +87,7 @@ T_STORY(web_uploads, an_export_goes_in, 60) {
   struct t_reply r = post(&b, "");
   char *report = report_of(&r);
   t_page_has(report, "export.zip: b/said.jsonl");
-  t_page_has(report, "<dt>New</dt><dd dir=\"auto\">1</dd>");
+  t_page_has(report, "<dt>New messages</dt><dd dir=\"auto\">1</dd>");
   t_page_has(report, "line 2: text: missing");
   t_page_has(report, "spool/refused.jsonl");
   t_page_has(report, "1 other file skipped: 1 .html");

@@ -1,6 +1,6 @@
 /* A small disk that can be filled. */
-#ifndef CK_TESTS_FAULT_SMALL_DISK_H
-#define CK_TESTS_FAULT_SMALL_DISK_H
+#ifndef CK_TESTS_HARNESS_SMALL_DISK_H
+#define CK_TESTS_HARNESS_SMALL_DISK_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* See small_disk.h. */
-#include "tests/fault/small_disk.h"
+#include "tests/harness/small_disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
