@@ -127,20 +127,29 @@ secret() {
 }
 check "the token reaches syncd alone, and no environment" secret
 
-# says HOST: the status of an answer to a request for that host, at the port on this machine.
-says() {
+# answer HOST [TOKEN]: what GET /v1/status says at the port on this machine.
+answer() {
+    local token=''
+    [ $# = 1 ] || token="Authorization: Bearer $2"$'\r\n'
     exec 8<>"/dev/tcp/127.0.0.1/$CONVKEEP_WEB_PORT"
-    printf 'GET /v1/status HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$1" >&8
-    local status
-    read -r _ status _ <&8
+    printf 'GET /v1/status HTTP/1.1\r\nHost: %s\r\n%sConnection: close\r\n\r\n' "$1" "$token" >&8
+    cat <&8
     exec 8>&-
-    echo "$status"
+}
+# says STATUS HOST [TOKEN]
+says() {
+    answer "${@:2}" >"$work/answer"
+    head -1 "$work/answer"
+    [ "$(awk 'NR == 1 { print $2 }' "$work/answer")" = "$1" ]
 }
 served() {
-    [ "$(says "127.0.0.1:$CONVKEEP_WEB_PORT")" = 401 ] &&
-        [ "$(says "elsewhere:$CONVKEEP_WEB_PORT")" = 421 ]
+    local token here=127.0.0.1:$CONVKEEP_WEB_PORT
+    token=$(inside --json web token add compose --scope read | field token)
+    [ -n "$token" ] && says 401 "$here" && says 421 "elsewhere:$CONVKEEP_WEB_PORT" "$token" &&
+        says 421 127.0.0.1 "$token" && says 200 "$here" "$token" &&
+        grep -q '"store_id"' "$work/answer"
 }
-check "HTTP is served on this machine, for this host only, and not without a token" served
+check "HTTP is served on this machine, for this host only, and to who has a token" served
 
 level() {
     local s

@@ -89,11 +89,26 @@ T_STORY(web_follow_ups, unknown_is_on_top_and_told, 90) {
 
 /* ---- pauses ---- */
 
+/* The page of an import of one file; the caller frees. */
+static char *an_import(void) {
+  static const char type[] = "Content-Type: multipart/form-data; boundary=----one\r\n",
+                    body[] = "------one\r\nContent-Disposition: form-data; name=\"file\"; "
+                             "filename=\"a.jsonl\"\r\n\r\n{}\r\n------one--\r\n";
+  struct t_reply r = t_ask_web("POST", "/i", t_token("giver", "capture"), type, body);
+  const char *at = t_reply_header(&r, "Location");
+  T_CHECK(r.status == 303 && at && strncmp(at, "/i/", 3) == 0, "%d %s", r.status, r.body);
+  char *path = ck_strdup(at);
+  t_reply_free(&r);
+  return path;
+}
+
 T_STORY(web_follow_ups, every_page_has_the_switch, 60) {
-  static const char *const views[] = {"/",         "/s",      "/j",
-                                      "/c/x%3Ac0", "/j/plan", "/j/all?do=cancel&status=waiting"};
   t_up();
   t_say("x", 1);
+  char *import = an_import();
+  const char *const views[] = {
+      "/",  "/s",   "/j", "/c/x%3Ac0", "/j/plan", "/j/all?do=cancel&status=waiting",
+      "/i", import, "/m", "/h"};
   free(t_renew("x:c0", "+1h"));
   for (size_t i = 0; i < sizeof views / sizeof *views; ++i)
     t_view_has(views[i], "Pause all follow-ups</button>");
@@ -119,6 +134,7 @@ T_STORY(web_follow_ups, every_page_has_the_switch, 60) {
   t_view_has_not("/j", "Paused:");
   t_form_refused(409, "pause.", "/pause", "kind=nothing&name=x");
   t_form_refused(400, "until", "/pause", "kind=everything&until=soon");
+  free(import);
 }
 
 /* ---- a conversation ---- */
