@@ -2,7 +2,6 @@
 #include "ingest/accept.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,13 +41,8 @@ void ingest_accept_free(struct ingest_acceptor *a) {
   ingest_notes_free(&a->notes);
 }
 
-static void __attribute__((format(printf, 2, 3)))
-set_error(struct ingest_acceptor *a, const char *fmt, ...) {
-  va_list ap;
-  va_start(ap, fmt);
-  vsnprintf(a->last_error, sizeof a->last_error, fmt, ap);
-  va_end(ap);
-  ingest_clean(a->last_error, sizeof a->last_error, ck_str_of(a->last_error));
+static void set_error(struct ingest_acceptor *a, const char *reason) {
+  ingest_clean(a->last_error, sizeof a->last_error, ck_str_of(reason));
   a->last_error_at = ck_now_ms();
 }
 
@@ -101,7 +95,6 @@ void ingest_reject(struct ingest_acceptor *a, const char *from, const char *plac
                    const char *reason, struct ck_str raw) {
   ++a->rejected_count;
   a->many.to_end = false; /* something of the conversation may be missing */
-  set_error(a, "%s: %s%s%s", from, place, place[0] ? ": " : "", reason);
   begin_line(a);
   add_text(a, "from", ck_str_of(from));
   if (place[0]) add_text(a, "place", ck_str_of(place));
@@ -340,7 +333,7 @@ bool ingest_accept_sync(struct ingest_acceptor *a) {
     a->full = false;
     return true;
   }
-  set_error(a, "%s", err.text);
+  set_error(a, err.text);
   a->retry_at = ck_boot_ms() + RETRY_MS;
   if (rc == INGEST_BROKEN) {
     ck_log(CK_ERROR, ingest_spool_producer(a->spool), "spool_broken", "reason=%s",
@@ -451,8 +444,6 @@ void ingest_refused(struct ingest_acceptor *a, uint64_t number, struct ck_str re
     snprintf(text, sizeof text, "%llu", (unsigned long long)number);
     name_row(&r, "changeset ", ck_str_of(text));
   }
-  set_error(a, "%s: %.*s", ck_buf_cstr(&r.first), (int)(reason.n < 200 ? reason.n : 200),
-            reason.n ? reason.s : "");
   ck_log(CK_WARN, ingest_spool_producer(a->spool), "refused", "number=%llu place=%s reason=%s",
          (unsigned long long)number, ck_quoted(ck_buf_view(&r.first)), ck_quoted(reason));
   quarantine_refused(&r, number, there ? mutations : (struct ck_str){0});

@@ -28,6 +28,8 @@ struct ingest_acceptor {
   struct ck_quarantine unknown;
   int64_t assumed_at; /* the time of the last observation that came without one; 0: none came */
   uint64_t refused_count, rejected_count, unknown_count;
+  /* What keeps it from accepting anything: a matter for the owner. An input that is refused is
+   * none: it is counted. */
   char last_error[320];
   int64_t last_error_at;     /* ck_now_ms() */
   bool broken;               /* the spool has failed: end the process */

@@ -45,6 +45,27 @@ T_STORY(web_observations, one_several_and_lines, 60) {
   T_CHECK(t_count("messages") == 5, "%lld messages are stored", (long long)t_count("messages"));
 }
 
+/* What a client has sent wrong is counted, and no daemon calls it an error of its own. */
+static void only_counted(int64_t rejected) {
+  json_t *status = NULL, *one;
+  size_t i;
+  T_UNTIL(10000, ({
+            json_decref(status);
+            status = t_status(2000);
+            status &&t_int_at(t_daemon_entry(status, "ingest", 0), "info.rejected", 0) == rejected;
+          }),
+          "%lld are not counted", (long long)rejected);
+  json_array_foreach(json_object_get(status, "daemons"), i, one) {
+    const char *error = t_text_at(one, "info.last_error");
+    T_CHECK(!error || !*error, "%s says '%s'", t_text_at(one, "name"), error);
+  }
+  json_decref(status);
+  char *page = t_page(200, "/h", t_token("person", "read"), "Accept: text/html\r\n");
+  t_page_has(page, "Quarantined by ingest");
+  t_page_has_not(page, "class=\"fact bad\"");
+  free(page);
+}
+
 T_STORY(web_observations, bad_ones_are_named_and_kept, 60) {
   t_up();
   token = t_token("giver", "capture");
@@ -69,6 +90,7 @@ T_STORY(web_observations, bad_ones_are_named_and_kept, 60) {
   json_t *refused = t_read_lines("spool/refused.jsonl");
   T_CHECK(json_array_size(refused) == 4, "%zu are kept", json_array_size(refused));
   json_decref(refused);
+  only_counted(4);
   t_web_says(403, "scope", "POST", "/v1/observations", t_token("reader", "read"), "", "{}");
   t_whole(10000);
   T_CHECK(t_count("messages") == 2, "what was good is not stored");
