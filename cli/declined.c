@@ -30,7 +30,7 @@ static void add_command(struct ck_buf *b, const struct cli *c, const char *conve
 }
 
 void cli_declined_lines(struct cli_table *t, const struct cli *c, const json_t *info) {
-  const json_t *own = cli_renewd_info(info), *one, *list = json_object_get(own, "declined");
+  const json_t *own = ck_renewd_info(info), *one, *list = json_object_get(own, "declined");
   int64_t count = cli_member_int(own, "declined_count", 0);
   struct ck_buf text = {0};
   size_t i;
@@ -152,7 +152,7 @@ static void print_text(const struct why *w, const char *reason, const char *comm
 static void say(const struct cli *c, const struct why *w) {
   struct ck_buf command = {0};
   const char *reason =
-      w->job ? NULL : reason_of(w->conversation, w->message, cli_renewd_info(w->info));
+      w->job ? NULL : reason_of(w->conversation, w->message, ck_renewd_info(w->info));
   if (!w->job && w->message)
     add_command(&command, c, cli_member(w->conversation, "local_conversation_id"));
   (c->json ? print_json : print_text)(w, reason, command.len ? ck_buf_cstr(&command) : NULL);

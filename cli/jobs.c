@@ -95,7 +95,7 @@ static int stopped(struct cli *c, const struct cli_job *j, char **reason) {
   json_t *info = NULL;
   *reason = NULL;
   int rc = strcmp(j->status, "pending") == 0 ? cli_status_of(c, &info) : CLI_GO_ON;
-  const json_t *held = info ? cli_held(info, j->id) : NULL;
+  const json_t *held = info ? ck_job_held(info, j->id) : NULL;
   if (strcmp(cli_member(held, "state"), "stopped") == 0)
     *reason = ck_strdup(cli_member(held, "reason"));
   json_decref(info);

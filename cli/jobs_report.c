@@ -82,7 +82,7 @@ static bool is_cancelled(const json_t *job) {
 
 static void take_job(struct night *n, const json_t *info, const json_t *job) {
   const char *state = cli_member(job, "state");
-  const json_t *held = cli_held(info, cli_member(job, "job_id"));
+  const json_t *held = ck_job_held(info, cli_member(job, "job_id"));
   bool is_new = cli_member_int(job, "finished_at", 0) >= n->since;
   if (strcmp(state, "unknown") == 0)
     n->unknown++;

@@ -134,8 +134,8 @@ static const char *waits_for(const struct cli_job *j, const struct known *k, int
                          : "nothing reached its target; it is tried again when due, up to "
                            "renew.give_up";
   if (json_integer_value(next) > now) return "it is not due yet";
-  if (!cli_renewd_info(k->info)) return "renewd is not running; convkeep up starts it";
-  if (cli_held(k->info, j->id)) return NULL;
+  if (!ck_renewd_info(k->info)) return "renewd is not running; convkeep up starts it";
+  if (ck_job_held(k->info, j->id)) return NULL;
   if (ck_job_is_automatic(ck_str_of(j->id), ck_str_of(cli_member(j->row, "message_id"))) &&
       cli_member_int(k->conversation, "cooldown_until", 0) > now)
     return "its conversation is in its cooldown (cooldown_until)";
@@ -149,14 +149,14 @@ static void add_waiting(struct ck_buf *b, const struct cli_job *j, const struct 
   if (words)
     cli_safe_text(b, ck_str_of(words), false);
   else
-    held_text(b, cli_held(k->info, j->id), k, now);
+    held_text(b, ck_job_held(k->info, j->id), k, now);
   ck_buf_text(b, "\n");
 }
 
 static void print_why(const struct cli_job *j, const struct known *k, const json_t *lines) {
   int64_t now = ck_now_ms();
   struct ck_buf b = {0};
-  bool superseded = cli_is_superseded(j->row);
+  bool superseded = ck_job_is_superseded(j->row);
   ck_buf_printf(&b, "%s: %s, attempt %lld of %lld", j->id, superseded ? "superseded" : j->status,
                 (long long)cli_member_int(j->row, "attempt_count", 0),
                 (long long)cli_member_int(j->row, "max_attempts", 0));
@@ -178,7 +178,7 @@ static void print_why(const struct cli_job *j, const struct known *k, const json
     cli_relative_text(&b, cli_member_int(j->row, "last_attempt_at", now), now);
     ck_buf_text(&b, "\n");
   }
-  const json_t *held = cli_held(k->info, j->id);
+  const json_t *held = ck_job_held(k->info, j->id);
   if (strcmp(cli_member(held, "state"), "offered") == 0) {
     ck_buf_text(&b, "client: ");
     cli_safe_text(&b, ck_str_of(cli_member(held, "reason")), false);

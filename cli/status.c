@@ -193,7 +193,7 @@ static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
     ck_buf_text(&text, "jobs of unknown outcome wait for you; convkeep list jobs --status unknown");
     cli_line(t, "", CLI_RED, &text);
   }
-  int64_t stopped = cli_member_int(json_object_get(cli_renewd_info(info), "held"), "stopped", 0);
+  int64_t stopped = cli_member_int(json_object_get(ck_renewd_info(info), "held"), "stopped", 0);
   if (stopped) {
     add_count(&text, stopped, "stopped; convkeep list jobs --status stopped");
     cli_line(t, "", CLI_YELLOW, &text);
@@ -203,7 +203,7 @@ static void job_line(struct cli_table *t, const json_t *info, int64_t now) {
 
 /* Accounts whose limit is reached: their follow-ups wait. */
 static void limit_lines(struct cli_table *t, const json_t *info, int64_t now) {
-  const json_t *limit, *all = json_object_get(cli_renewd_info(info), "limits");
+  const json_t *limit, *all = json_object_get(ck_renewd_info(info), "limits");
   struct ck_buf text = {0};
   const char *line = "limits";
   size_t i;
@@ -225,7 +225,7 @@ static void limit_lines(struct cli_table *t, const json_t *info, int64_t now) {
 /* Who is to be told of what needs a person, and was not. */
 static void notify_line(struct cli_table *t, const json_t *info) {
   struct ck_buf text = {0};
-  const json_t *notify = json_object_get(cli_renewd_info(info), "notify");
+  const json_t *notify = json_object_get(ck_renewd_info(info), "notify");
   int64_t failed = cli_member_int(notify, "failed", 0);
   if (!*cli_member(notify, "last_error")) return;
   ck_buf_printf(&text, "%lld %s failed: ", (long long)failed,

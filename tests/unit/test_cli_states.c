@@ -14,7 +14,7 @@ static json_t *status_of(bool live, int count) {
 static bool explained(json_t *info, const char *id, const char *status, int due) {
   json_t *job =
       json_pack("{s:s, s:s, s:i}", "job_id", id, "status", status, "next_attempt_at", due);
-  bool is = cli_is_explained(info, job, NOW);
+  bool is = ck_job_is_explained(info, job, ck_job_held(info, id), NOW);
   json_decref(job);
   json_decref(info);
   return is;

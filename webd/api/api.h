@@ -36,6 +36,10 @@ void web_api_observations(void *self, struct web_request *r);
 void web_first_questions(struct webd *w, json_t *records,
                          void (*done)(void *self, const struct web_said *trouble), void *self);
 
+/* Gives each job `state` and `reason` (proto/job_state.h). done: as above. */
+void web_job_states(struct webd *w, json_t *jobs,
+                    void (*done)(void *self, const struct web_said *trouble), void *self);
+
 /* ---- what several of them need ---- */
 
 /* Reads the argument as a number from least to most, or as a moment (proto/moment.h); without it

@@ -152,6 +152,8 @@ static void take_rows(struct list *l, const struct ck_rows *rows) {
     list_free(l);
   } else if (l->table == CK_CONVERSATIONS) {
     web_first_questions(l->w, l->records, answer, l);
+  } else if (l->table == CK_JOBS) {
+    web_job_states(l->w, l->records, answer, l);
   } else {
     answer(l, NULL);
   }
