@@ -1,6 +1,7 @@
 /* See wal_mend.h. The form of a WAL: https://www.sqlite.org/fileformat2.html#walformat */
 #include "store/database/wal_mend.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,14 +39,13 @@ struct wal {
   unsigned char *frame; /* its head and its page */
 };
 
-static uint32_t number_at(const unsigned char *p) {
-  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+static uint32_t word_at(const unsigned char *p, bool big) {
+  uint32_t word;
+  memcpy(&word, p, sizeof word);
+  return big ? be32toh(word) : le32toh(word);
 }
 
-static uint32_t word_at(const unsigned char *p, bool big) {
-  return big ? number_at(p)
-             : (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
-}
+static uint32_t number_at(const unsigned char *p) { return word_at(p, true); }
 
 static struct sum add(struct sum s, const unsigned char *p, size_t n, bool big) {
   for (size_t i = 0; i < n; i += 8) {
@@ -156,7 +156,7 @@ static off_t mend_frames(struct wal *w) {
   bool lost = false;
   for (off_t at = HEAD; read_frame(w, at); at += (off_t)(FRAME_HEAD + w->page)) {
     if (!frame_fits(w, sum) && !mend_frame(w, sum, at, &lost)) return lost ? at : -1;
-    sum = frame_sum(w, sum);
+    sum = said_sum(w);
   }
   return -1;
 }

@@ -34,7 +34,7 @@
  * followed by the next message, or by a kill, before renewd has seen it is never delivered. */
 #define TURN_MS 2200
 #define ANSWER_MS 60
-#define KILL_MS 500
+#define KILL_MS (500 * T_SLOWER)
 #define HISTORY_MS 1000
 #define SAID_MOST 8
 #define SAID_FIRST 400
