@@ -164,7 +164,7 @@ T_STORY(web_limits, two_thousand_half_heads, 90) {
   for (int i = 0; i < MANY; ++i) {
     fds[i] = t_web_connect();
     T_CHECK(t_web_send(fds[i], head, sizeof head), "connection %d was closed", i);
-    if (i % 200 == 0) others_are_served();
+    if (i % 500 == 0) others_are_served();
   }
   others_are_served();
   T_UNTIL(20000, open_connections() == MANY, "%d are open", (int)open_connections());
@@ -177,10 +177,12 @@ T_STORY(web_limits, two_thousand_half_heads, 90) {
   t_web_refused("{'unfinished': %d, 'connections': %d}", MANY, BEYOND);
   all_ask_and_are_answered();
   t_web_refused("{'unfinished': %d, 'connections': %d}", MANY, BEYOND);
-  t_note("%d half heads: %ld MiB more, for %d ms", MANY, full - before, took);
-  T_CHECK(t_tsan() || full < before + 40, "webd has taken %ld MiB, %ld before", full, before);
   long after = t_memory_mib(t_pid("webd"));
-  T_CHECK(t_tsan() || after < before + 40, "webd keeps %ld MiB", after);
+  t_note("%ld MiB, with %d half heads %ld for %d ms; after as many answers at once %ld", before,
+         MANY, full, took, after);
+  /* 16 KiB for each head, and the answers, of some KiB each. A sanitizer keeps what was freed. */
+  T_CHECK(T_SLOWER > 1 || full < before + 40, "webd has taken %ld MiB, %ld before", full, before);
+  T_CHECK(T_SLOWER > 1 || after < before + 64, "webd keeps %ld MiB, %ld before", after, before);
 }
 
 T_STORY(web_limits, more_than_the_rate, 60) {

@@ -66,7 +66,7 @@ static bool has_ended(const struct web_connection *c) {
 }
 
 static void end(struct web_http *h, struct web_connection *c) {
-  if (!c->cut && has_begun(c)) web_count_refusal(h, WEB_REFUSED_UNFINISHED);
+  if (!c->cut && !h->adding && has_begun(c)) web_count_refusal(h, WEB_REFUSED_UNFINISHED);
   if (c->prev)
     c->prev->next = c->next;
   else

@@ -84,6 +84,7 @@ struct web_http {
   int64_t listen_at, look_at, sweep_at; /* boot */
   char trouble[400];
   bool again, stopping;
+  bool adding; /* a connection; if that fails, it is counted there */
   struct web_connection *connections;
   struct web_stream *streams;
   struct web_counts counts;

@@ -108,8 +108,10 @@ void web_accept(struct web_http *h) {
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     /* It closes the descriptor if it fails. */
+    h->adding = true;
     if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&from, n) != MHD_YES)
       web_count_refusal(h, WEB_REFUSED_CONNECTIONS);
+    h->adding = false;
   }
   h->again = true;
 }
