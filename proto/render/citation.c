@@ -1,6 +1,8 @@
 /* Citations in the place of their markers; see render.h. */
 #include "proto/render/inner.h"
 
+#include <ctype.h>
+
 /* ChatGPT's markers: U+E200 … U+E201 (U+E202 between their parts), and before them 【…】. */
 static const char *const opens[] = {"\xEE\x88\x80", "\xE3\x80\x90"};
 static const char *const closes[] = {"\xEE\x88\x81", "\xE3\x80\x91"};
@@ -66,6 +68,12 @@ void render_citation(struct ck_buf *b, const json_t *citation, bool md) {
   }
 }
 
+/* A marker stands at the end of a word, and a title there would be a part of that word. */
+static bool wants_space(const struct ck_buf *b) {
+  unsigned char last = b->len ? (unsigned char)b->data[b->len - 1] : ' ';
+  return last >= 0x80 || isalnum(last) || (last && strchr(".,;:!?)*_%`", last));
+}
+
 /* Appends all citations with this marker; false if there is none that says anything. */
 static bool put_cited(struct ck_buf *b, struct ck_str text, const json_t *citations, bool md,
                       bool *used) {
@@ -73,7 +81,8 @@ static bool put_cited(struct ck_buf *b, struct ck_str text, const json_t *citati
   const json_t *citation;
   json_array_foreach(citations, i, citation) {
     if (!ck_str_eq(render_member(citation, "text"), text)) continue;
-    if (b->len > before) ck_buf_text(b, " ");
+    if (b->len > before || (wants_space(b) && render_member(citation, "url").n))
+      ck_buf_text(b, " ");
     render_citation(b, citation, md);
     if (used) used[i] = true;
   }

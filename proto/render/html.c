@@ -139,11 +139,12 @@ static void put_sources(struct render *r, const struct render_message *m, const 
 static void put_words(struct render *r, const struct render_message *m) {
   bool markdown = render_is_markdown(m),
        *used = ck_zalloc((json_array_size(m->citations) + 1) * sizeof *used);
-  struct ck_buf cited = {0};
-  render_cited(&cited, m->text, m->citations, markdown, used);
+  struct ck_buf cited = {0}, shown = {0};
+  render_cited(&cited, render_shown_text(&shown, m), m->citations, markdown, used);
   if (cited.len) put_said(r, ck_buf_view(&cited), markdown);
   put_sources(r, m, used);
   ck_buf_free(&cited);
+  ck_buf_free(&shown);
   free(used);
 }
 

@@ -98,6 +98,32 @@ bool render_is_kept(const struct render_style *style, const json_t *attachment,
   return style->attached && style->attached(style->attached_self, attachment, a);
 }
 
+static bool stands_for_attachment(const struct render_message *m, struct ck_str line) {
+  size_t i;
+  const json_t *file;
+  if (!ck_str_starts(line, "[image: ") && !ck_str_starts(line, "[audio: ")) return false;
+  json_array_foreach(m->attachments, i, file) {
+    struct ck_str id = render_member(file, "file");
+    const char *at = line.s + line.n - id.n - 1;
+    if (id.n && line.n > id.n + 1 && at[-1] == '/' && memcmp(at, id.s, id.n) == 0 &&
+        line.s[line.n - 1] == ']')
+      return true;
+  }
+  return false;
+}
+
+struct ck_str render_shown_text(struct ck_buf *b, const struct render_message *m) {
+  if (json_array_size(m->attachments) == 0) return m->text;
+  for (size_t from = 0, next; from < m->text.n; from = next) {
+    const char *end = memchr(m->text.s + from, '\n', m->text.n - from);
+    size_t n = end ? (size_t)(end - m->text.s) - from : m->text.n - from;
+    next = from + n + (end ? 1 : 0);
+    if (!stands_for_attachment(m, (struct ck_str){m->text.s + from, n}))
+      ck_buf_add(b, m->text.s + from, next - from);
+  }
+  return ck_buf_view(b);
+}
+
 void render_kept_words(struct ck_buf *b, const struct render_style *style,
                        const json_t *attachment) {
   struct render_attached a;

@@ -64,6 +64,8 @@ Test(render_text, what_has_no_title_is_called_by_its_question) {
 Test(render_text, citations_are_what_they_cite) {
   static const char cited[] = "[{'text':'" OPEN "cite" NEXT "a" CLOSE "','title':'T','url':'u'}]";
   expect_cited("x " OPEN "cite" NEXT "a" CLOSE ".", cited, "x [T](u).");
+  expect_cited("x" OPEN "cite" NEXT "a" CLOSE ".", cited, "x [T](u).");
+  expect_cited("x.(" OPEN "cite" NEXT "a" CLOSE ")", cited, "x.([T](u))");
   expect_cited("x " OPEN "cite" NEXT "b" NEXT "c" CLOSE, cited, "x [cite b c]");
   expect_cited("x " OPEN "never closed", cited, "x " OPEN "never closed");
   expect_cited(OPEN CLOSE, cited, "[]");
@@ -74,6 +76,30 @@ Test(render_text, citations_are_what_they_cite) {
                "<u> [T]");
   expect_cited("none", "[]", "none");
   expect_cited("", "[1,null,{}]", "");
+}
+
+static void expect_shown(const char *text, const char *attachments, const char *want) {
+  struct ck_buf b = {0};
+  json_t *all = json(attachments);
+  const struct render_message m = {.text = ck_str_of(text), .attachments = all};
+  struct ck_str shown = render_shown_text(&b, &m);
+  cr_expect(ck_str_is(shown, want), "%s becomes %.*s", text, (int)shown.n, shown.s);
+  json_decref(all);
+  ck_buf_free(&b);
+}
+
+Test(render_text, what_stands_for_a_listed_attachment_is_left_out) {
+  static const char one[] = "[{'file':'file-1','name':'a.png'},{'name':'b'},7]";
+  expect_shown("[image: file-service://file-1]\nWhat?", one, "What?");
+  expect_shown("a\n[image: sediment://file-1]\n[audio: sediment://file-2]\n", one,
+               "a\n[audio: sediment://file-2]\n");
+  expect_shown("[image: file-service://file-1]", one, "");
+  expect_shown("[image: file-service://file-12]", one, "[image: file-service://file-12]");
+  expect_shown("[image: other-file-1]", one, "[image: other-file-1]");
+  expect_shown("x [image: file-service://file-1]", one, "x [image: file-service://file-1]");
+  expect_shown("[image: ]\n[image: \n]", one, "[image: ]\n[image: \n]");
+  expect_shown("[image: file-service://file-1]", "[]", "[image: file-service://file-1]");
+  expect_shown("", one, "");
 }
 
 /* details: JSON, or any other text. */
