@@ -71,6 +71,7 @@ BENCHES  := $(foreach c,$(wildcard bench/*.c),$(if $(wildcard $(c:.c=.h)),,$(BUI
 SHARED   := $(patsubst %.h,$(BUILD)/obj/%.o,$(wildcard bench/*.h))
 HARNESS  := $(call objects,tests/harness)
 MIRROR   := $(call objects,tests/mirror)
+OPENAPI  := $(call objects,tests/openapi)
 PRELOAD  := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/%.so, \
                        $(wildcard tests/fault/preload/*.c))
 PEER     := $(if $(wildcard tests/d1/peer/package-lock.json),build/d1-peer/installed.lock) \
@@ -101,7 +102,7 @@ $(BUILD)/obj/webd/page/static_files.o: $(BUILD)/obj/webd/page/static_files.c Mak
 needs:
 	@tools/deps.sh missing '$(CC)' $(PKGS)
 test-needs:
-	@tools/deps.sh missing '$(CC)' $(PKGS) criterion
+	@tools/deps.sh missing '$(CC)' $(PKGS) criterion yaml-0.1
 
 $(BUILD)/obj/tests/%.o: tests/%.c Makefile | test-needs
 	@mkdir -p $(@D)
@@ -153,11 +154,12 @@ define suite
 $(BUILD)/tests/$(1): $(call objects,tests/$(1)) $(ARCHIVES) \
     $(if $(filter flow web fault d1 postgres,$(1)),$(HARNESS)) \
     $(if $(filter d1 postgres,$(1)),$(MIRROR)) \
-    $(if $(filter unit,$(1)),$(BUILD)/obj/tests/harness/archive.o)
+    $(if $(filter unit,$(1)),$(BUILD)/obj/tests/harness/archive.o) \
+    $(if $(filter unit web,$(1)),$(OPENAPI))
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) $(WRAP_$(1)) $$(filter %.o,$$^) $$(GROUP) $$(PKG_LIBS) \
-	    $$(CRIT_LIBS) -o $$@
+	    $$(CRIT_LIBS) $(if $(filter unit web,$(1)),-lyaml) -o $$@
 endef
 $(foreach s,$(CRITERIA),$(eval $(call suite,$(s))))
 

@@ -28,6 +28,7 @@ package_of() {
     libmicrohttpd) echo libmicrohttpd-dev ;;
     msgpack | msgpack-c) echo libmsgpack-dev ;;
     criterion) echo libcriterion-dev ;;
+    yaml-0.1) echo libyaml-dev ;;
     cc | gcc) echo build-essential ;;
     *) echo "$1" ;;
     esac
@@ -86,8 +87,9 @@ want_for() { # PURPOSE…
                     libzstd nettle jansson md4c libpcre2-8 libmicrohttpd)
             ;;
         test)
-            # The client in docs/wire.md is Python, and is run as it stands there.
-            want $(package_of criterion) procps util-linux postgresql \
+            # The client in docs/wire.md is Python, and is run as it stands there. docs/openapi.yaml
+            # is read as YAML, to be compared with what is served.
+            want $(packages_of criterion yaml-0.1) procps util-linux postgresql \
                 python3-zmq python3-msgpack bash-completion
             want_command fish fish
             want_command zsh zsh

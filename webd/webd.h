@@ -43,10 +43,6 @@ void web_answer_json(struct web_request *r, unsigned status, json_t *value);
 /* Answers with a MessagePack value as JSON. */
 void web_answer_packed(struct web_request *r, struct ck_str value);
 
-/* True: each argument of the query is one of the names, which are separated by blanks. False: one
- * is not, and the request is refused. */
-bool web_args_known(struct web_request *r, const char *names);
-
 /* ---- routes ---- */
 
 /* Of api/ and page/; each ends with a route without a path. */

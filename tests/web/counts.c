@@ -37,10 +37,11 @@ static void on_much(void *self, struct web_request *r) {
   web_answer(r, 200, WEB_JSON, &b);
 }
 
-static const struct web_route routes[] = {{WEB_GET, "/now", 0, WEB_OPEN, 0, on_request},
-                                          {WEB_GET, "/much", 0, WEB_OPEN, 0, on_much},
-                                          {WEB_POST, "/take", CK_SCOPE_READ, 0, TAKEN, on_request},
-                                          {0}};
+static const struct web_route routes[] = {
+    {WEB_GET, "/now", 0, WEB_OPEN, 0, on_request, NULL},
+    {WEB_GET, "/much", 0, WEB_OPEN, 0, on_much, NULL},
+    {WEB_POST, "/take", CK_SCOPE_READ, 0, TAKEN, on_request, NULL},
+    {0}};
 
 /* ---- what a client does ---- */
 

@@ -33,9 +33,10 @@ static void on_later(void *self, struct web_request *r) {
   own.later = r;
 }
 
-static const struct web_route own_routes[] = {{WEB_GET, "/stream", CK_SCOPE_READ, 0, 0, on_stream},
-                                              {WEB_GET, "/later", 0, WEB_OPEN, 0, on_later},
-                                              {0}};
+static const struct web_route own_routes[] = {
+    {WEB_GET, "/stream", CK_SCOPE_READ, 0, 0, on_stream, NULL},
+    {WEB_GET, "/later", 0, WEB_OPEN, 0, on_later, NULL},
+    {0}};
 
 static const char *begin(void) {
   memset(&own, 0, sizeof own);

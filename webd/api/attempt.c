@@ -234,7 +234,6 @@ static const char *wrong(const struct wish *w) {
 static void begin(struct webd *webd, struct web_request *r, enum verb verb) {
   json_error_t error = {0};
   struct ck_str body = web_body(r);
-  if (!web_args_known(r, "")) return;
   struct wish *w = ck_zalloc(sizeof *w);
   *w = (struct wish){.webd = webd, .r = r, .verb = verb, .error = "", .message_id = ""};
   ck_random_id(w->made);

@@ -73,7 +73,7 @@ void web_api_set(void *self, struct web_request *r) {
   const struct web_store store = {w->store, w->write};
   struct ck_conversation_change change = {0};
   struct ck_err err;
-  json_t *body = web_args_known(r, "") ? web_json_body(r) : NULL, *texts = json_object();
+  json_t *body = web_json_body(r), *texts = json_object();
   if (body && read_change(body, texts, &change, &err) == 0)
     web_change_conversation(&store, web_part(r, 0), &change, json_incref(texts), WEB_ANSWER_MS,
                             changed, r);

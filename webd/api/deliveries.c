@@ -190,7 +190,7 @@ void web_api_deliveries(void *self, struct web_request *r) {
   struct web_deliveries *d = w->deliveries;
   int64_t wait = 0;
   const char *client = web_arg(r, "client");
-  if (!web_args_known(r, "client wait") || !web_arg_number(r, "wait", 0, WAIT_MAX_S, &wait)) return;
+  if (!web_arg_number(r, "wait", 0, WAIT_MAX_S, &wait)) return;
   if (!client || !*client) {
     web_refuse(r, WEB_REFUSED_ARGUMENT, "client: the name of the client is wanted");
     return;

@@ -218,7 +218,6 @@ void web_api_events(void *self, struct web_request *q) {
   struct webd *w = self;
   struct web_events *e = w->events;
   struct ck_err err;
-  if (!web_args_known(q, "after tables")) return;
   struct reader *r = ck_zalloc(sizeof *r);
   *r = (struct reader){.events = e, .store_id = ck_strdup(""), .from_now = true, .prev = e->last};
   if (read_wishes(r, q, &err)) {

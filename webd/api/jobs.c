@@ -81,7 +81,7 @@ static void change_job(struct webd *w, struct web_request *r, enum web_job_verb 
   struct web_store store = store_of(w);
   struct web_job_wish wish = {.verb = verb};
   struct ck_err err;
-  json_t *body = web_args_known(r, "") ? web_json_body(r) : NULL;
+  json_t *body = web_json_body(r);
   if (!body) return;
   if (read_wish(body, &wish, &err))
     web_refuse(r, WEB_REFUSED_SYNTAX, "the body: %s", err.text);
@@ -130,7 +130,7 @@ static void change_pause(struct webd *w, struct web_request *r, bool paused) {
   struct web_store store = store_of(w);
   struct web_pause_wish wish = {.kind = "", .name = "", .paused = paused};
   struct ck_err err;
-  json_t *body = web_args_known(r, "") ? web_json_body(r) : NULL;
+  json_t *body = web_json_body(r);
   if (!body) return;
   if (read_pause(body, &wish, &err)) {
     web_refuse(r, WEB_REFUSED_SYNTAX, "the body: %s", err.text);

@@ -207,7 +207,6 @@ void web_api_jobs(void *self, struct web_request *r) { list(self, r, CK_JOBS); }
 
 void web_api_conversation(void *self, struct web_request *r) {
   struct ck_buf b = {0};
-  if (!web_args_known(r, "")) return;
   struct ck_map map = ck_map_open(&b);
   ck_pair_str(&map, "local_conversation_id", web_part(r, 0));
   ck_map_close(&map);

@@ -343,7 +343,6 @@ static void heard(void *self, const struct web_said *said) {
 
 void web_api_metrics(void *self, struct web_request *r) {
   struct ck_message request = {.kind = CK_MSG_STATUS};
-  if (!web_args_known(r, "")) return;
   struct asked *a = ck_zalloc(sizeof *a);
   *a = (struct asked){self, r};
   web_ask(a->webd->store, &request, WEB_ANSWER_MS, heard, a);

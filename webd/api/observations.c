@@ -275,7 +275,6 @@ static bool names_a_platform(struct ck_str body) {
 void web_api_observations(void *self, struct web_request *r) {
   struct webd *w = self;
   struct ck_str body = ck_trim(web_body(r)), rest = {0};
-  if (!web_args_known(r, "name")) return;
   if (!body.n) {
     web_refuse(r, WEB_REFUSED_SYNTAX, "the body is empty");
     return;

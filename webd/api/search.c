@@ -43,8 +43,7 @@ void web_api_search(void *self, struct web_request *r) {
   struct ck_search *s = &m.as.search;
   *s = (struct ck_search){0};
   int64_t limit = LIMIT, rank = 0;
-  if (!web_args_known(r, "q limit cursor rank conversation platform role since until") ||
-      !web_arg_number(r, "limit", 1, CK_SEARCH_MAX, &limit) ||
+  if (!web_arg_number(r, "limit", 1, CK_SEARCH_MAX, &limit) ||
       !web_arg_number(r, "rank", 0, 1, &rank) || !web_arg_moment(r, "since", &s->since) ||
       !web_arg_moment(r, "until", &s->until))
     return;

@@ -51,6 +51,8 @@ struct web_route {
   size_t body; /* the most bytes of a body; 0: none is taken */
   /* self: the server's; see web_http_new. */
   void (*handle)(void *self, struct web_request *r);
+  const char *args; /* the names of the query's arguments, with blanks between them: others are
+                     * refused. NULL: handle looks at them */
 };
 
 /* ---- refusals: R(NAME, word, status, what for the documentation) ---- */
@@ -98,6 +100,9 @@ enum web_method web_method(const struct web_request *r);
 struct ck_str web_part(const struct web_request *r, int n);
 /* The value of an argument of the query, decoded and terminated; NULL: it has none. */
 const char *web_arg(const struct web_request *r, const char *name);
+/* True: each argument of the query is one of the names, which are separated by blanks. False: one
+ * is not, and the request is refused. */
+bool web_args_known(struct web_request *r, const char *names);
 /* Calls each for all of them until it returns false; false: it did. A value that is missing is "".
  */
 bool web_args(const struct web_request *r,

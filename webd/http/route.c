@@ -1,4 +1,4 @@
-/* Which route a path has. */
+/* Which route a path has, and which arguments. */
 #include "webd/http/internal.h"
 
 const char *const web_method_names[WEB_METHODS] = {"GET", "POST"};
@@ -43,4 +43,33 @@ const struct web_route *web_route_find(const struct web_http *h, struct web_requ
       if (route->method == r->method) return route;
     }
   return NULL;
+}
+
+/* ---- arguments ---- */
+
+struct known {
+  const char *names, *unknown;
+};
+
+static bool is_among(const char *names, const char *name) {
+  size_t n = strlen(name);
+  for (const char *at = names; *at; at += strcspn(at, " "), at += *at == ' ')
+    if (strncmp(at, name, n) == 0 && strcspn(at, " ") == n) return true;
+  return false;
+}
+
+static bool check_name(void *self, const char *name, const char *value) {
+  struct known *k = self;
+  (void)value;
+  if (is_among(k->names, name)) return true;
+  k->unknown = name;
+  return false;
+}
+
+bool web_args_known(struct web_request *r, const char *names) {
+  struct known k = {names, NULL};
+  if (web_args(r, check_name, &k)) return true;
+  web_refuse(r, WEB_REFUSED_ARGUMENT, "%.100s: there is no such argument here; there %s %s",
+             k.unknown, *names ? "are" : "is", *names ? names : "none");
+  return false;
 }

@@ -88,6 +88,8 @@ static enum MHD_Result handle(struct web_request *r) {
       web_refuse_for(r, WEB_REFUSED_AWAY, 1, "webd is being stopped");
     else if (!web_form_fits(r))
       web_refuse(r, WEB_REFUSED_FORM, "the form is of another session; load its page again");
+    else if (r->route->args && !web_args_known(r, r->route->args))
+      return web_queue(r);
     else if (h->ops.first && is_view(r))
       h->ops.first(h->ops.self, r);
     else
