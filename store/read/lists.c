@@ -19,6 +19,15 @@
 /* At most so many characters of an id. */
 #define CUT(id) "substr(" id ", 1, 400)"
 
+/* The version of the last message of the conversation c; NULL: it is not there. It is looked for
+ * by its time first, because ids have no index that all of them are in. */
+#define LAST_VERSION \
+  "coalesce((SELECT m.version FROM conversation_links k JOIN messages m" \
+  " ON m.conversation_id = k.remote_conversation_id AND m.observed_at = c.last_message_at" \
+  " AND m.id = c.last_message_id" \
+  " WHERE k.local_conversation_id = c.local_conversation_id LIMIT 1), " KEYS_VERSION_OF( \
+      "c.last_message_id") ")"
+
 #define RENEWED_COLUMNS \
   "job_id, local_conversation_id, message_id, status, target_snapshot, attempt_count," \
   " next_attempt_at, last_attempt_at, created_at, updated_at, version"
@@ -56,12 +65,13 @@ static const struct list lists[] = {
      0},
     {"bodies", NULL, "version", NULL, "messages", PART_BYTES},
     {"executed", NULL, "instruction_id", NULL, "executions", PART_BYTES},
-    /* Of conversations, by their links: what was asked first, and when the last message came. */
+    /* Of conversations, by their links: what was asked first, and when the newest message came. */
     {"questions",
      "local_conversation_id, " DB_FIRST_QUESTION
-     " AS first_question, (SELECT m.created_at FROM local_conversations c JOIN messages m"
-     " ON m.id = c.last_message_id WHERE c.local_conversation_id ="
-     " conversation_links.local_conversation_id) AS last_came_at",
+     " AS first_question, (SELECT m.created_at FROM messages m"
+     " WHERE m.conversation_id = conversation_links.remote_conversation_id"
+     " AND +m.platform = conversation_links.platform"
+     " ORDER BY m.observed_at DESC LIMIT 1) AS last_came_at",
      "local_conversation_id, link_id", NULL, "conversation_links", 0},
     /* The platforms that there was something of, when something came last, and when the newest in
      * a conversation was said. */
@@ -75,9 +85,9 @@ static const struct list lists[] = {
     {"automation",
      "local_conversation_id, since, resumed, (SELECT count(*) FROM renewal_jobs j"
      " WHERE j.local_conversation_id = automation.local_conversation_id AND j.status = 'done')"
-     " AS delivered, (SELECT m.version < automation.since OR EXISTS (SELECT 1 FROM older o"
-     "   WHERE o.local_conversation_id = automation.local_conversation_id AND o.message_id = m.id)"
-     "  FROM local_conversations c JOIN messages m ON m.id = c.last_message_id"
+     " AS delivered, (SELECT " LAST_VERSION " < automation.since OR EXISTS (SELECT 1 FROM older o"
+     "   WHERE o.local_conversation_id = automation.local_conversation_id"
+     "   AND o.message_id = c.last_message_id) FROM local_conversations c"
      "  WHERE c.local_conversation_id = automation.local_conversation_id) AS last_is_older",
      "local_conversation_id", NULL, NULL, 0},
     /* A client's token is shown to nobody. */
