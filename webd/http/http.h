@@ -177,6 +177,8 @@ size_t web_stream_room(const struct web_stream *s);
 /* For an answer with an end that is made no faster than it is read: more is called each time its
  * reader has fetched most of what was put, and puts what there is room for, at once or later. */
 void web_stream_pull(struct web_stream *s, void (*more)(void *self));
+/* more is not called for so long, unless the server is being stopped. */
+void web_stream_rest(struct web_stream *s, int ms);
 /* The bytes that its reader has not fetched, and those that it has, since the beginning. */
 size_t web_stream_kept(const struct web_stream *s);
 uint64_t web_stream_fetched(const struct web_stream *s);

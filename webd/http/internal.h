@@ -141,6 +141,7 @@ const struct web_route *web_route_find(const struct web_http *h, struct web_requ
 void web_streams_look(struct web_http *h);
 /* Lets those that are made as they are read go on. */
 void web_streams_feed(struct web_http *h);
+void web_streams_wait(const struct web_http *h, struct ck_wait *w);
 void web_streams_end(struct web_http *h);
 void web_stream_closed(struct web_stream *s);
 

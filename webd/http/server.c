@@ -250,6 +250,7 @@ void web_http_wait(struct web_http *h, struct ck_wait *w) {
   if (h->listener < 0 && !h->stopping) ck_wait_lazily(w, h->listen_at);
   if (MHD_get_timeout(h->daemon, &ms) == MHD_YES) ck_wait_within(w, ms > 60000 ? 60000 : (int)ms);
   if (h->again) ck_wait_within(w, 0);
+  web_streams_wait(h, w);
 }
 
 void web_http_step(struct web_http *h) {

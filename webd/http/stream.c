@@ -21,6 +21,7 @@ struct web_stream {
   uint64_t fetched;
   bool suspended, ended, closed;
   bool low; /* little is kept, and `more` was not told of it */
+  int64_t rests_until;
 };
 
 static void stream_free(void *cls) {
@@ -104,6 +105,8 @@ size_t web_stream_room(const struct web_stream *s) {
 
 void web_stream_pull(struct web_stream *s, void (*more)(void *self)) { s->more = more; }
 
+void web_stream_rest(struct web_stream *s, int ms) { s->rests_until = ck_boot_after(ms); }
+
 /* What was fetched leaves the buffer, before it grows, once it is the larger part. */
 static void close_up(struct web_stream *s) {
   size_t n = web_stream_kept(s);
@@ -138,12 +141,19 @@ void web_streams_look(struct web_http *h) {
     if (!s->ended && !web_access_still(h->access, &s->who, now)) web_stream_cut(s);
 }
 
+static bool is_hungry(const struct web_stream *s) { return s->low && s->more && !s->ended; }
+
 void web_streams_feed(struct web_http *h) {
   for (struct web_stream *s = h->streams; s; s = s->next) {
-    bool low = s->low && s->more && !s->ended;
+    if (!is_hungry(s) || (!h->stopping && ck_boot_ms() < s->rests_until)) continue;
     s->low = false;
-    if (low) s->more(s->self);
+    s->more(s->self);
   }
+}
+
+void web_streams_wait(const struct web_http *h, struct ck_wait *w) {
+  for (const struct web_stream *s = h->streams; s; s = s->next)
+    if (is_hungry(s)) ck_wait_until(w, s->rests_until);
 }
 
 void web_streams_end(struct web_http *h) {

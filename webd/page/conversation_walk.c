@@ -7,6 +7,8 @@
 
 #define BATCH_FIRST 20 /* of a screen; then more */
 #define BATCH_MOST 200
+/* The rest of a page would take the processors from what shows its first screen. */
+#define REST_MS 60
 #define ROWS_MOST 1000
 
 static const struct ck_step *step_at(const struct page_reading *p, size_t i) {
@@ -40,6 +42,11 @@ static void step(struct page_reading *p) {
 }
 
 static void more(void *self) { step(self); }
+
+static void rest(struct page_reading *p) {
+  web_stream_rest(p->stream, REST_MS);
+  put_out(p);
+}
 
 static void end(struct page_reading *p, const char *why) {
   page_reading_end(p, why);
@@ -104,9 +111,12 @@ static void write_batch(struct page_reading *p) {
     page_reading_message(p, p->at + i, &message, own, n);
   }
   free(own);
+  bool first = p->at == 0;
   p->at += p->batch_count;
   if (p->at == p->way_count)
     end(p, NULL);
+  else if (first)
+    rest(p);
   else
     step(p);
 }
