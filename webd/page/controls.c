@@ -52,8 +52,9 @@ static void put_pauses(struct page_reading *p) {
   for (size_t i = 0; i < sizeof all / sizeof *all; ++i) {
     const struct page_pause *pause = page_pause_of(s, all[i].kind, all[i].name);
     if (!pause) continue;
-    ck_buf_text(&p->out, "<div class=\"turns\"><span class=\"tag paused\">paused</span> ");
+    ck_buf_text(&p->out, "<div class=\"turns\"><span><span class=\"tag paused\">paused</span> ");
     page_pause_text(&p->out, pause, s->now);
+    ck_buf_text(&p->out, "</span>");
     page_pause_form(&p->out, p->request, false, all[i].kind, all[i].name, "Resume");
     ck_buf_text(&p->out, "</div>\n");
   }

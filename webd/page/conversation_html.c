@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define QUESTION_BYTES 160
+#define MINUTE_MS 60000
 
 /* ---- the head ---- */
 
@@ -21,7 +22,7 @@ static void put_span(struct ck_buf *b, int64_t from, int64_t to) {
   page_day(first, from);
   page_day(last, to);
   page_moment_words(b, from);
-  if (to <= from) return;
+  if (to / MINUTE_MS <= from / MINUTE_MS) return;
   ck_buf_text(b, " to ");
   if (strcmp(first, last) != 0) {
     page_moment_words(b, to);
@@ -77,8 +78,8 @@ static void put_rest(struct page_reading *p) {
 }
 
 static void put_find(struct page_reading *p) {
-  page_put(&p->out, "<p><a class=\"to-contents\" href=\"#questions\">Questions</a> "
-                    "<a href=\"/s?in=");
+  page_put(&p->out, "<p><span class=\"to-contents\"><a href=\"#questions\">Questions</a> · "
+                    "</span><a href=\"/s?in=");
   page_encode(&p->out, p->id);
   ck_buf_text(&p->out, "\">Search in this conversation</a>");
   if (p->has_original) {
@@ -245,14 +246,15 @@ static void put_jobs(struct page_reading *p, struct ck_str message) {
 /* ---- messages ---- */
 
 static void add_question(struct page_reading *p, const struct render_message *m) {
-  struct ck_buf words = {0};
+  struct ck_buf words = {0}, shown = {0};
   if (!ck_str_is(m->role, "user") || m->hidden || render_is_aside(m)) return;
-  ck_buf_summary(&words, m->text, QUESTION_BYTES);
+  ck_buf_summary(&words, render_shown_text(&shown, m), QUESTION_BYTES);
   if (words.len) {
     ck_buf_text(&p->contents, "<li><a dir=\"auto\" href=\"#m-");
     page_encode(&p->contents, m->id);
     page_put(&p->contents, "\">%.*s</a></li>\n", PAGE_STR(ck_buf_view(&words)));
   }
+  ck_buf_free(&shown);
   ck_buf_free(&words);
 }
 

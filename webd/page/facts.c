@@ -82,6 +82,11 @@ void page_error_fact(struct ck_buf *b, const char *name, const json_t *holder, i
   page_fact_end(b);
 }
 
+void page_hold(struct ck_buf *b) {
+  ck_buf_text(b, "<p class=\"hold\" inert><button type=\"button\" aria-pressed=\"false\">Hold"
+                 "</button> <span role=\"status\"></span></p>\n");
+}
+
 void page_live_begin(struct ck_buf *b, unsigned seconds) {
   ck_buf_text(b, "<div id=\"live\"");
   if (seconds) page_put(b, " data-every=\"%zu\"", (size_t)seconds);

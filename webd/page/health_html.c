@@ -309,7 +309,9 @@ void page_health_html(struct ck_buf *b, const struct page_health *h) {
   const struct page_frame frame = {
       .title = "Health · convkeep", .request = h->request, .here = PAGE_HEALTH};
   page_begin(b, &frame);
-  ck_buf_text(b, "<h1>Health</h1>\n");
+  ck_buf_text(b, "<div class=\"headed\">\n<h1>Health</h1>\n");
+  page_hold(b);
+  ck_buf_text(b, "</div>\n");
   page_live_begin(b, 5);
   if (*h->error) page_put(b, "<p class=\"bad\" role=\"status\" dir=\"auto\">%s</p>\n", h->error);
   put_daemons(b, h);

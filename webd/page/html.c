@@ -167,8 +167,9 @@ void page_form_field(struct ck_buf *b, const struct web_request *r) {
 void page_end(struct ck_buf *b, const struct page_frame *f) {
   ck_buf_text(b, "</main>\n");
   if (f->request) {
-    ck_buf_text(b, "<footer class=\"end\"><p>Keys: <kbd>j</kbd> <kbd>k</kbd> up and down, "
-                   "<kbd>o</kbd> open, <kbd>/</kbd> search, <kbd>?</kbd> all of them</p>"
+    ck_buf_text(b, "<footer class=\"end\"><p class=\"letters\" hidden><span>Keys: <kbd>j</kbd> "
+                   "<kbd>k</kbd> up and down, <kbd>o</kbd> open, <kbd>/</kbd> search, </span>"
+                   "<button type=\"button\" class=\"quiet\">All keys</button></p>"
                    "<form method=\"post\" action=\"/leave\">");
     page_form_field(b, f->request);
     ck_buf_text(b, "<button class=\"quiet\">Sign out</button></form></footer>\n");

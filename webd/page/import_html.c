@@ -308,9 +308,11 @@ void page_imported_html(struct ck_buf *b, const struct web_request *r, const str
                         int64_t now) {
   const struct page_frame frame = {.title = "Import · convkeep", .request = r, .here = PAGE_IMPORT};
   page_begin(b, &frame);
-  ck_buf_text(b, "<h1 dir=\"auto\">");
+  ck_buf_text(b, "<div class=\"headed\">\n<h1 dir=\"auto\">");
   put_what(b, u);
   ck_buf_text(b, "</h1>\n");
+  if (u->state != WEB_UPLOAD_ENDED) page_hold(b);
+  ck_buf_text(b, "</div>\n");
   page_live_begin(b, u->state == WEB_UPLOAD_ENDED ? 0 : 1);
   put_report(b, u, now);
   page_live_end(b, u->state == WEB_UPLOAD_ENDED ? 0 : now);

@@ -86,5 +86,6 @@ void page_jobs_head(struct ck_buf *b, const struct page_jobs *page) {
   ck_buf_text(b, "<div class=\"tools\">\n");
   put_filters(b, page);
   put_pause(b, page);
+  page_hold(b);
   ck_buf_text(b, "</div>\n");
 }

@@ -139,7 +139,7 @@ static void put_again(struct ck_buf *b, const struct web_request *r, const char 
     page_put(b, "<input type=\"hidden\" name=\"key\" value=\"%.*s\">", (int)json_string_length(key),
              json_string_value(key));
   if (key)
-    page_put(b, "<button aria-label=\"Send %.*s again\">Send again</button></form>",
+    page_put(b, "<button aria-label=\"Send again: %.*s\">Send again</button></form>",
              (int)json_string_length(key), json_string_value(key));
   else
     ck_buf_text(b, "<button>Send all of them again</button></form>");
@@ -241,7 +241,9 @@ void page_mirrors_html(struct ck_buf *b, const struct web_request *r, const json
   json_t *all = json_object_get(info, "sync"), *sync;
   const char *sink;
   page_begin(b, &frame);
-  ck_buf_text(b, "<h1>Mirrors</h1>\n");
+  ck_buf_text(b, "<div class=\"headed\">\n<h1>Mirrors</h1>\n");
+  page_hold(b);
+  ck_buf_text(b, "</div>\n");
   put_done(b, r);
   page_live_begin(b, 5);
   json_object_foreach(all, sink, sync) put_mirror(b, r, info, sink, sync, letters, now);

@@ -122,6 +122,8 @@ void page_fact_end(struct ck_buf *b);
 void page_fact_text(struct ck_buf *b, const char *name, const char *kind, const char *text);
 /* The same of last_error and last_error_at of what a daemon says of itself. */
 void page_error_fact(struct ck_buf *b, const char *name, const json_t *holder, int64_t now);
+/* A button that holds what page.js counts on or fetches; without scripts it is not seen. */
+void page_hold(struct ck_buf *b);
 /* The part of a page that page.js fetches every so many seconds; without scripts a link loads the
  * page. seconds, now: 0: it stays as it is. */
 void page_live_begin(struct ck_buf *b, unsigned seconds);

@@ -105,10 +105,12 @@ static void answer(struct plan *p) {
   struct ck_buf b = {0};
   int64_t now = ck_now_ms();
   page_begin(&b, &frame);
-  ck_buf_text(&b, "<h1>Plan of the next day</h1>\n"
-                  "<p class=\"note\">What would be sent if nobody said anything. After each, its "
-                  "conversation waits for an answer, so only its next one is known. "
-                  "<a href=\"/j\">All follow-ups</a></p>\n");
+  ck_buf_text(&b, "<div class=\"headed\">\n<h1>Plan of the next day</h1>\n");
+  page_hold(&b);
+  ck_buf_text(
+      &b, "</div>\n<p class=\"note\">What would be sent if nobody said anything. After each, its "
+          "conversation waits for an answer, so only its next one is known. "
+          "<a href=\"/j\">All follow-ups</a></p>\n");
   put_list(&b, &p->goes, "Would be sent", now, put_going);
   put_list(&b, &p->waits, "Would still wait", now, put_waiting);
   page_end(&b, &frame);

@@ -117,8 +117,9 @@ const firefox = (settings) => puppeteer.launch({
   extraPrefsFirefox: settings,
 });
 
-async function open(browser) {
-  const page = await browser.newPage();
+// type: "window": beside the others, so that all of them are seen.
+async function open(browser, type = "tab") {
+  const page = await browser.newPage({ type });
   page.setDefaultTimeout(LIMIT);
   return page;
 }
@@ -163,6 +164,9 @@ const VIEWS = {
   timeline: "/",
   nothing: "/?title=nothing",
   conversation: "/c/chatgpt%3Atank",
+  untitled: "/c/chatgpt%3Auntitled",
+  pond: "/c/chatgpt%3Apond",
+  locks: "/c/claude%3Alocks",
   planted: "/c/chatgpt%3Aevil",
   unbroken: `/c/chatgpt%3A${"x".repeat(150)}`,
   unbroken_found: `/s?q=${"unbroken".repeat(40)}`,

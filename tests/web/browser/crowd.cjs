@@ -28,14 +28,15 @@ const VIEWS = {
 };
 
 async function look(page, wrongs) {
-  for (const width of [1280, 390]) {
+  for (const [width, theme] of [[1280, "light"], [390, "dark"]]) {
     await page.setViewport({ width, height: 900 });
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
     for (const [name, view] of Object.entries(VIEWS)) {
-      const where = `${count}: ${name} ${width}`;
+      const where = `${count}: ${name} ${theme} ${width}`;
       const reply = await page.goto(base + view);
       check(reply.status() === 200, `${where}: ${reply.status()}`);
       check(!(await isWide(page)), `${where}: it is wider than the window`);
-      if (width === 1280) await accessible(page, where);
+      if (width === 1280 || few) await accessible(page, where);
       wrongs(where);
     }
   }

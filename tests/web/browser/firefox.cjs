@@ -8,15 +8,16 @@ const { check, part, session, program, firefox, here, watch, VIEWS } = require("
 const [, , shots, ...command] = process.argv;
 const convkeep = (...words) => execFileSync(command[0], [...command.slice(1), ...words], { encoding: "utf8" });
 const SCHEME = { dark: 0, light: 1 };
+const NARROW = ["pond", "follow_ups"];
 let base;
 
-async function look(page, theme) {
+async function look(page, theme, width = 1280, names = Object.keys(VIEWS)) {
   const wrongs = watch(page, base);
-  await page.setViewport({ width: 1280, height: 900 });
-  for (const [name, view] of Object.entries(VIEWS)) {
-    const where = `firefox ${name} ${theme}`;
-    await page.goto(base + view);
-    await page.screenshot({ path: path.join(shots, `firefox-${name}-${theme}.png`) });
+  await page.setViewport({ width, height: 900 });
+  for (const name of names) {
+    const where = `firefox ${name} ${theme} ${width}`;
+    await page.goto(base + VIEWS[name]);
+    await page.screenshot({ path: path.join(shots, `firefox-${name}-${theme}-${width}.png`) });
     const dark = await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches);
     check(dark === (theme === "dark"), `${where}: it has the other theme`);
     check((await page.title()) !== "taken", `${where}: what was planted has run`);
@@ -104,7 +105,7 @@ async function withSettings(settings, ...parts) {
 
 program(async () => {
   const scheme = "layout.css.prefers-color-scheme.content-override";
-  await part(withSettings, { [scheme]: SCHEME.light }, [look, "light"], [keyboard], [forms], [elsewhere]);
-  await part(withSettings, { [scheme]: SCHEME.dark }, [look, "dark"]);
+  await part(withSettings, { [scheme]: SCHEME.light }, [look, "light"], [look, "light", 390, NARROW], [keyboard], [forms], [elsewhere]);
+  await part(withSettings, { [scheme]: SCHEME.dark }, [look, "dark"], [look, "dark", 390, NARROW]);
   await part(withSettings, { "javascript.enabled": false }, [withoutScript]);
 });

@@ -169,7 +169,7 @@ async function rebound() {
 async function leave(browser) {
   const page = await open(browser);
   await page.goto(`${base}/`);
-  await Promise.all([page.waitForNavigation(), page.click("footer button")]);
+  await Promise.all([page.waitForNavigation(), page.click("footer form button")]);
   check((await text(page, "main")).includes("convkeep open"), "signing out leads elsewhere");
   await page.close();
 }

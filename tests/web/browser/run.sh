@@ -30,7 +30,8 @@ ring=$!
 read -r ready <"$work/said"
 [ "$ready" = ready ]
 node tests/web/browser/said.mjs >"$work/said.jsonl"
-"${convkeep[@]}" import "$work/said.jsonl"
+node tests/web/browser/exports.mjs "$work/exports"
+"${convkeep[@]}" import "$work/said.jsonl" "$work/exports"
 for i in 0 1 2 3 4 5 6 7 8; do
     "${convkeep[@]}" renew "chatgpt:work-$i" --payload "go on with step $i" --at "+$((i + 1))h" \
         >"$work/job-$i"
@@ -74,7 +75,8 @@ count() { # NAME
     [ "$rc" = 0 ] || [ "$bad" -gt 0 ] || bad=1
     passed=$((passed + good)) failed=$((failed + bad))
 }
-# Firefox changes nothing that Chromium's views show; follow_ups.cjs changes everything.
+# Firefox changes nothing that Chromium's views show; follow_ups.cjs changes everything, and
+# trouble.cjs stops the store.
 look views.cjs "$(link)" "$work/shots" "$work" &
 views=$!
 look firefox.cjs "$work/shots" "${convkeep[@]}"
@@ -82,8 +84,10 @@ wait "$views"
 crowd 10 100000 &
 crowds=$!
 look follow_ups.cjs "$(link)" "${convkeep[@]}"
+look comfort.cjs "$(link)" "$work/shots" "${convkeep[@]}"
+look trouble.cjs "$(link)" "$work/shots" "$work/data/mirror.db" "${convkeep[@]}"
 wait "$crowds"
-for name in views.cjs firefox.cjs follow_ups.cjs crowd-10 crowd-100000; do count "$name"; done
+for name in views.cjs firefox.cjs follow_ups.cjs comfort.cjs trouble.cjs crowd-10 crowd-100000; do count "$name"; done
 cp "$work"/shots/*.png "$shots"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -25,6 +25,10 @@ say("tank", "tool", "", {
   parent_id: second,
   execution: { target: "shell", tool: "run", params: "ls plants", result_ok: true, result: "fern" },
 });
+// No title, and what is said first is long.
+const long = say("untitled", "user", "I have a question about the pond behind the house, which was dug in 1974 and " +
+  "has never been cleaned: does one let it be, or take the mud out, and if so, in which month?");
+say("untitled", "assistant", "Let it be until autumn; take out a third.", { parent_id: long });
 say("evil", "user", `word ${evil}`, { page_title: evil });
 say("evil", "assistant", `word ${evil}\n\n[a](javascript:document.title='taken') ![b](http://evil.example/b.png)`);
 for (let i = 0; i < 2000; ++i)

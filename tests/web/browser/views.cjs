@@ -63,6 +63,33 @@ async function look(browser, theme, width) {
   await page.close();
 }
 
+// All that messages have folded, and their pictures.
+async function unfolded(browser) {
+  const page = await open(browser);
+  for (const name of ["pond", "locks"])
+    for (const theme of ["light", "dark"])
+      for (const width of [1280, 390]) {
+        const where = `${name} unfolded ${theme} ${width}`;
+        await page.setViewport({ width, height: 2400 });
+        await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+        await page.goto(base + VIEWS[name]);
+        await page.$$eval(".summary, .m details", (all) => all.forEach((one) => (one.open = true)));
+        await page.waitForFunction((count) => document.images.length === count &&
+          [...document.images].every((image) => image.complete && image.naturalWidth), {},
+        name === "pond" ? 2 : 0);
+        await page.screenshot({ path: path.join(shots, `${name}-unfolded-${theme}-${width}.png`) });
+        await isWhole(page, where);
+        await accessible(page, where);
+      }
+  const text = await page.evaluate(() => document.body.innerText);
+  for (const part of ["only its text is kept here", "not kept here: bicycle.jpg", "15 is the best", "fetch_page → failed",
+    "The server did not answer within 30 seconds", "Thirty locks, and an angle grinder", "chosen for its weight"])
+    check(text.includes(part), `locks: it has no ${part}`);
+  const reply = await page.goto(`${base}/o/claude%3Alocks`);
+  check((await reply.text()).includes('"uuid":"locks-2"'), "the original is another");
+  await page.close();
+}
+
 // What is not there leads on to what is.
 async function refusals(browser) {
   const page = await open(browser);
@@ -204,7 +231,7 @@ async function withoutScript(browser) {
   check(page.url().endsWith("/h#doctor"), `without JavaScript, doctor: ${page.url()}`);
   const left = await open(browser);
   await left.goto(`${base}/`);
-  await Promise.all([left.waitForNavigation(), left.click("footer button")]);
+  await Promise.all([left.waitForNavigation(), left.click("footer form button")]);
   check((await left.content()).includes("convkeep open"), "it is still signed in");
   await left.close();
   await page.close();
@@ -234,7 +261,7 @@ program(async () => {
     [searchable, page],
     ...["light", "dark"].flatMap((theme) => [1280, 390].map((width) => [look, browser, theme, width])),
     ...[640, 320].map((width) => [zoomed, browser, width]),
-    ...[picture, refusals, keyboard, imports, drops, health, long, withoutScript].map((one) => [one, browser]),
+    ...[unfolded, picture, refusals, keyboard, imports, drops, health, long, withoutScript].map((one) => [one, browser]),
   ]);
   await part(outsideIsNoticed);
 });

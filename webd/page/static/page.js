@@ -6,6 +6,31 @@ const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 const one = (selector) => document.querySelector(selector);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
+function make(tag, has, ...within) {
+  const made = Object.assign(document.createElement(tag), has);
+  made.append(...within);
+  return made;
+}
+
+// What somebody has chosen, or chooses with a value; a browser may refuse to keep it.
+function choice(storage, name, value) {
+  try {
+    if (value !== undefined) window[storage].setItem(name, value);
+    return window[storage].getItem(name);
+  } catch {
+    return value;
+  }
+}
+
+// The page of that address; an error that says why there is none.
+async function pageOf(address, signal) {
+  const reply = await fetch(address, { signal, headers: { Accept: "text/html" } });
+  const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+  if (!reply.ok) throw new Error(page.querySelector(".refusal p")?.textContent ?? reply.status);
+  return page;
+}
+const reasonOf = (error) => (error instanceof TypeError ? "the server does not answer" : error.message);
+
 // ---- where the keys are ----
 
 const STOPS = ".entry, .m, .found, .list tbody tr";
@@ -61,36 +86,41 @@ const KEYS = [
   ["Esc", "out of a field, or away from here"],
 ];
 
+// Somebody who speaks to the computer, or hits keys by chance, turns the keys of one letter off.
+const footer = one(".letters");
+let letters = choice("localStorage", "letters") !== "off";
+
+function useLetters(on) {
+  letters = on;
+  if (footer) footer.firstElementChild.hidden = !on;
+}
+
 function help() {
   let dialog = one("dialog.keys");
   if (!dialog) {
-    dialog = document.createElement("dialog");
-    dialog.className = "keys";
-    dialog.setAttribute("aria-labelledby", "keys");
-    const head = document.createElement("h2");
-    head.id = "keys";
-    head.textContent = "Keys";
-    const list = document.createElement("dl");
+    const list = make("dl");
     for (const [keys, what] of KEYS) {
-      const term = document.createElement("dt");
-      for (const key of keys.split(" ")) {
-        const cap = document.createElement("kbd");
-        cap.textContent = key;
-        term.append(cap, " ");
-      }
-      const says = document.createElement("dd");
-      says.textContent = what;
-      list.append(term, says);
+      const term = make("dt");
+      for (const key of keys.split(" ")) term.append(make("kbd", { textContent: key }), " ");
+      list.append(term, make("dd", { textContent: what }));
     }
-    const form = document.createElement("form");
-    form.method = "dialog";
-    const button = document.createElement("button");
-    button.textContent = "Close";
-    form.append(button);
-    dialog.append(head, list, form);
+    const box = make("input", { type: "checkbox", checked: letters });
+    box.addEventListener("change", () => {
+      useLetters(box.checked);
+      choice("localStorage", "letters", letters ? "on" : "off");
+    });
+    dialog = make("dialog", { className: "keys", ariaLabel: "Keys" },
+      make("h2", { textContent: "Keys" }), list, make("label", {}, box, " Keys of one letter or sign"),
+      make("form", { method: "dialog" }, make("button", { textContent: "Close" })));
     document.body.append(dialog);
   }
   dialog.showModal();
+}
+
+useLetters(letters);
+if (footer) {
+  footer.lastElementChild.addEventListener("click", help);
+  footer.hidden = false;
 }
 
 // What unfolds over the page is folded by Esc, and by what is done elsewhere.
@@ -125,7 +155,7 @@ document.addEventListener("keydown", (event) => {
     leave();
     return;
   }
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  if (!letters || event.target.closest("input, textarea, select, [contenteditable]")) return;
   const action = actions[event.key];
   if (!action) return;
   event.preventDefault();
@@ -135,10 +165,7 @@ document.addEventListener("keydown", (event) => {
 // ---- copies of code ----
 
 function copier(pre) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "copy";
-  button.textContent = "Copy";
+  const button = make("button", { type: "button", className: "copy", textContent: "Copy" });
   button.addEventListener("click", async () => {
     const text = (pre.querySelector("code") ?? pre).textContent;
     try {
@@ -150,8 +177,7 @@ function copier(pre) {
     }
     setTimeout(() => (button.textContent = "Copy"), 2000);
   });
-  const box = document.createElement("div");
-  box.className = "code";
+  const box = make("div", { className: "code" });
   pre.replaceWith(box);
   box.append(pre, button);
 }
@@ -163,6 +189,8 @@ for (const pre of all(".m pre, .nothing pre")) copier(pre);
 function typing(input) {
   let timer = 0;
   let asked = null;
+  const says = make("p", { className: "bad says", role: "status" });
+  one("#results").before(says);
   async function ask() {
     asked?.abort();
     asked = new AbortController();
@@ -171,16 +199,16 @@ function typing(input) {
       if (name !== "q" && name !== "next") address.searchParams.set(name, value);
     if (input.value.trim()) address.searchParams.set("q", input.value);
     try {
-      const reply = await fetch(address, { signal: asked.signal, headers: { Accept: "text/html" } });
-      const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-      const results = page.querySelector("#results");
-      if (!reply.ok || !results) return;
-      one("#results").replaceWith(results);
+      const page = await pageOf(address, asked.signal);
+      one("#results").replaceWith(page.querySelector("#results"));
+      says.textContent = "";
       history.replaceState(null, "", address);
       document.title = page.title;
       here = null;
     } catch (error) {
-      if (error.name !== "AbortError") throw error;
+      if (error.name === "AbortError") return;
+      says.textContent = `Not searched: ${reasonOf(error)}. Below is what was found before.`;
+      one("#results").classList.add("stale");
     }
   }
   input.addEventListener("input", () => {
@@ -199,7 +227,22 @@ const lengthOf = (s) =>
   : s < 86400 ? `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`
   : `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 
+// All of it stands still while it is held, also on the pages that this one leads to.
+const hold = one(".hold");
+const [holder, holdSays] = hold?.children ?? [];
+let held = false;
+let goOn = () => {};
+
+function setHeld(on) {
+  held = on;
+  holder.ariaPressed = on;
+  holdSays.textContent = on ? "Nothing here moves until this is pressed again." : "";
+  choice("sessionStorage", "held", on);
+  goOn();
+}
+
 function count() {
+  if (held) return;
   for (const time of all("time[data-at]")) {
     const away = Math.trunc((time.dataset.at - Date.now()) / 1000);
     const text = away === 0 ? "now" : away > 0 ? `in ${lengthOf(away)}` : `${lengthOf(-away)} ago`;
@@ -215,7 +258,7 @@ const isUsed = (part) =>
   part.querySelector("details[open]") !== null ||
   !getSelection().isCollapsed;
 
-// The part that says how things stand is fetched again every data-every seconds, 0: never; and when
+// The part #live, which says how things stand, is fetched again every data-every seconds, 0: never; and when
 // a record of data-tables changes.
 function live(tables) {
   let asked = 0;
@@ -241,27 +284,27 @@ function live(tables) {
     here?.classList.add("here");
     const again = inside >= 0 ? document.getElementById(held.id) : null;
     if (again) all("a, button", again)[inside]?.focus({ preventScroll: true });
-    hide();
+    if (hold) hold.inert = !(one("#live").dataset.every || tables);
+    tell("");
     count();
   }
-  function hide() {
+  // why: it is not renewed; then a link loads it.
+  function tell(why) {
     const link = one("#live .unlive");
-    if (link) link.hidden = true;
+    if (link) link.hidden = !why;
+    if (holdSays) holdSays.textContent = why;
   }
   async function ask() {
     const part = one("#live");
     waiting = 0;
     asked = Date.now();
     try {
-      if (document.hidden || isUsed(part)) return;
-      const reply = await fetch(location.href, { headers: { Accept: "text/html" } });
-      const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-      if (!reply.ok || !page.querySelector("#live")) throw new Error(reply.status);
-      if (!isUsed(part)) show(page);
-    } catch {
-      // the server is away: the next event, or the next look, asks again
-      const link = part.querySelector(".unlive");
-      if (link) link.hidden = false;
+      if (held || document.hidden || isUsed(part)) return;
+      const page = await pageOf(location.href);
+      if (!held && !isUsed(part)) show(page);
+    } catch (error) {
+      // the next event, or the next look, asks again
+      if (!held) tell(`Not renewed: ${reasonOf(error)}.`);
       part.classList.add("stale");
     } finally {
       look();
@@ -275,7 +318,7 @@ function live(tables) {
   function listen() {
     events?.close();
     events = null;
-    if (document.hidden || !tables) return;
+    if (held || document.hidden || !tables) return;
     // What has changed since the part was made. Without the store's word of that it may be anything.
     const after = one("#live").dataset.after;
     const names = after ? ["change", "reset"] : ["store", "change", "reset"];
@@ -284,13 +327,22 @@ function live(tables) {
     for (const name of names) events.addEventListener(name, soon);
   }
   document.addEventListener("visibilitychange", listen);
-  hide();
+  goOn = () => {
+    listen();
+    if (!held) soon();
+  };
+  tell("");
   look();
   listen();
 }
 
 if (one("#live, time[data-at]")) setInterval(count, 1000);
 if (one("#live")) live(one("#live").dataset.tables);
+if (hold) {
+  holder.addEventListener("click", () => setHeld(!held));
+  if (choice("sessionStorage", "held") === "true") setHeld(true);
+  hold.inert = false;
+}
 
 // ---- uploads ----
 
@@ -311,15 +363,9 @@ async function filesIn(entry, into) {
 
 function uploads(form) {
   const button = form.querySelector("button");
-  const bar = document.createElement("progress");
-  const says = document.createElement("p");
-  says.setAttribute("role", "status");
-  const hint = document.createElement("p");
-  hint.className = "drop-hint";
-  hint.textContent = "Or drop files or a folder here.";
-  bar.max = 1;
-  bar.hidden = true;
-  bar.setAttribute("aria-label", "Sent");
+  const bar = make("progress", { max: 1, hidden: true, ariaLabel: "Sent" });
+  const says = make("p", { role: "status" });
+  const hint = make("p", { className: "drop-hint", textContent: "Or drop files or a folder here." });
   button.after(hint, bar, says);
 
   function send(files) {
