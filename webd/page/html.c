@@ -132,7 +132,7 @@ static void put_navigation(struct ck_buf *b, const struct page_frame *f) {
       page_put(b, "<input type=\"hidden\" name=\"%s\" value=\"%s\">", arg->name, arg->value);
   page_put(b,
            "<input id=\"q\" name=\"q\" type=\"search\" value=\"%s\" maxlength=\"1000\" "
-           "placeholder=\"Search\" autocomplete=\"off\">"
+           "placeholder=\"Search\" autocomplete=\"off\" spellcheck=\"false\">"
            "<button>Search</button></form>\n</header>\n",
            f->query ? f->query : "");
 }

@@ -72,7 +72,8 @@ async function nothingKept(browser) {
   await page.keyboard.press("Escape");
   await page.keyboard.press("j");
   check(!(await here(page)), "nothing is kept: j goes somewhere");
-  await page.click(".hold button");
+  await page.focus(".hold button");
+  await page.keyboard.press("Enter");
   check(await page.$(".hold button[aria-pressed=true]"), "nothing is kept: it is not held");
   wrongs("nothing kept");
   await page.close();

@@ -258,7 +258,7 @@ const isUsed = (part) =>
   part.querySelector("details[open]") !== null ||
   !getSelection().isCollapsed;
 
-// The part #live, which says how things stand, is fetched again every data-every seconds, 0: never; and when
+// #live, which says how things stand, is fetched again every data-every seconds, 0: never; and when
 // a record of data-tables changes.
 function live(tables) {
   let asked = 0;
