@@ -1,6 +1,7 @@
 /* Running the ring and the command line in a test; see ring.h. */
 #include "tests/harness/ring.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -100,10 +101,29 @@ pid_t t_pid(const char *name) {
   return pid > 0 && kill(pid, 0) == 0 ? pid : 0;
 }
 
+/* None of its threads runs; or it has ended. */
+static bool stands_still(pid_t pid) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+  DIR *tasks = opendir(path);
+  bool still = true;
+  for (struct dirent *e; tasks && still && (e = readdir(tasks));) {
+    if (e->d_name[0] == '.') continue;
+    char *file = ck_sprintf("%s/%s/stat", path, e->d_name), *text = t_read_file(file, NULL);
+    const char *state = text ? strrchr(text, ')') : NULL;
+    still = !state || state[2] == 'T' || state[2] == 'Z';
+    free(text);
+    free(file);
+  }
+  if (tasks) closedir(tasks);
+  return still;
+}
+
 pid_t t_kill(const char *name, int sig) {
   pid_t pid = 0;
   T_UNTIL(10000, (pid = t_pid(name)) != 0, "%s is not running, so it cannot be killed", name);
   kill(pid, sig);
+  if (sig == SIGSTOP) T_UNTIL(10000, stands_still(pid), "%s goes on although it is stopped", name);
   return pid;
 }
 

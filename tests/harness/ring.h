@@ -25,7 +25,8 @@ struct t_process *t_daemon_try(const char *name, const char *const more[]);
 /* The pid in run/NAME.pid (for "syncd": run/syncd-SINK-0.pid, with the test's first sink, for
  * "syncd-SINK" with that one); 0 if missing, or if the process is gone. */
 pid_t t_pid(const char *name);
-/* Sends a signal to that daemon; fails if it is not running. Returns the pid. */
+/* Sends a signal to that daemon; fails if it is not running. SIGSTOP: returns when it stands still.
+ * Returns the pid. */
 pid_t t_kill(const char *name, int sig);
 /* Waits until NAME runs with a pid other than `old` and is listed in the status. */
 void t_wait_other(const char *name, pid_t old, int ms);
