@@ -230,7 +230,7 @@ T_STORY(read, what_was_said_is_only_text, 60) {
   t_reads("T<U+001B>[2Jitle of two lines\nx · 4 messages · x:c\nhttps://x.example/c/c\n\n"
           "── user · " DAY "01 ──\nred <U+001B>[31m, back <U+202E>abc<U+2069>, bell<U+0007>, "
           "<U+200F>tab\there\nnext<U+000D>line\n\n"
-          "── assistant · " DAY "02 ──\nWater[Tanks](https://t.example) and [cite turn9].\n"
+          "── assistant · " DAY "02 ──\nWater [Tanks](https://t.example) and [cite turn9].\n"
           "▸ source [Unmarked](https://u.example)\n"
           "▸ attachment, not kept here: a<U+001B>]0;x<U+0007>.png (image/png, 12,345 bytes)\n\n"
           "▸ result of tool: out\n\n"
