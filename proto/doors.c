@@ -325,8 +325,12 @@ struct ck_str ck_frame(zmq_msg_t *frame) {
   return (struct ck_str){zmq_msg_data(frame), zmq_msg_size(frame)};
 }
 
+/* A signal may interrupt it, and a message of two parts must not stay without its second. */
 static int send_part(void *socket, struct ck_str bytes, int flags) {
-  return zmq_send(socket, bytes.n ? bytes.s : "", bytes.n, flags | ZMQ_DONTWAIT) < 0 ? -1 : 0;
+  int n;
+  do n = zmq_send(socket, bytes.n ? bytes.s : "", bytes.n, flags | ZMQ_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  return n < 0 ? -1 : 0;
 }
 
 /* The receiver would drop an oversized frame silently and cut the connection, at every try. */
@@ -356,10 +360,13 @@ static void free_bytes(void *data, void *hint) {
 }
 
 static int send_owned(void *socket, zmq_msg_t *frame) {
-  int rc = zmq_msg_send(frame, socket, ZMQ_DONTWAIT) < 0 ? -1 : 0, e = errno;
-  if (rc) zmq_msg_close(frame);
+  int n, e;
+  do n = zmq_msg_send(frame, socket, ZMQ_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  e = errno;
+  if (n < 0) zmq_msg_close(frame);
   errno = e;
-  return rc;
+  return n < 0 ? -1 : 0;
 }
 
 static int send_two_owned(void *socket, struct ck_str first, struct ck_buf *bytes) {
@@ -386,6 +393,14 @@ int ck_send_to_owned(void *router, struct ck_str identity, struct ck_buf *bytes)
   return send_two_owned(router, identity, bytes);
 }
 
+/* As with sending: between two parts, a signal must not lose what is still to come. */
+static int recv_part(void *socket, zmq_msg_t *part) {
+  int n;
+  do n = zmq_msg_recv(part, socket, ZMQ_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  return n < 0 ? -1 : 0;
+}
+
 static bool more_follows(void *socket) {
   int more = 0;
   size_t n = sizeof more;
@@ -397,7 +412,7 @@ static void drain_parts(void *socket) {
   while (more_follows(socket)) {
     zmq_msg_t rest;
     zmq_msg_init(&rest);
-    if (zmq_msg_recv(&rest, socket, ZMQ_DONTWAIT) < 0) {
+    if (recv_part(socket, &rest)) {
       zmq_msg_close(&rest);
       return;
     }
@@ -407,7 +422,7 @@ static void drain_parts(void *socket) {
 
 int ck_recv(void *socket, zmq_msg_t *frame) {
   zmq_msg_init(frame);
-  if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0) {
+  if (recv_part(socket, frame)) {
     int e = errno;
     zmq_msg_close(frame);
     errno = e;
@@ -422,7 +437,7 @@ int ck_recv(void *socket, zmq_msg_t *frame) {
 
 int ck_recv2(void *socket, zmq_msg_t *first, zmq_msg_t *body) {
   zmq_msg_init(first);
-  if (zmq_msg_recv(first, socket, ZMQ_DONTWAIT) < 0) {
+  if (recv_part(socket, first)) {
     int e = errno;
     zmq_msg_close(first);
     errno = e;
