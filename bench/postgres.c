@@ -84,10 +84,10 @@ static void script(struct ck_buf *out) {
               "9223372036854775806)\n\\set at 1767247200000 + random(0, 1000000)\n"
               "\\startpipeline\nBEGIN;\n"
               "INSERT INTO messages (id, platform, conversation_id, role, raw_text, summary, "
-              "observed_at, static_path, page_url, page_title, created_at, version)"
+              "observed_at, static_path, page_url, page_title, created_at, live, version)"
               " VALUES (" ID ", 'chatgpt', " REMOTE
               ", 'assistant', :text, left(:text::text, 120), :at, 'msg/2026/01/01/' || " ID
-              " || '.txt', " URL ", " TITLE ", :at, nextval('versions'));\n"
+              " || '.txt', " URL ", " TITLE ", :at, 1, nextval('versions'));\n"
               "INSERT INTO sessions AS s (id, platform, conversation_id, started_at, "
               "last_activity_at, message_count, execution_count, static_path, created_at,"
               " version) VALUES (" SESSION ", 'chatgpt', " REMOTE

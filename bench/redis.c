@@ -1,9 +1,11 @@
 /* See redis.h. */
 #include "bench/redis.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,10 +18,12 @@
 
 bool bench_redis_there(void) { return access(REDIS_PROGRAM, X_OK) == 0; }
 
-static pid_t start_redis(void) {
+static pid_t start_redis(const char *port) {
   const char *argv[] = {"./redis-server",
+                        "--bind",
+                        "127.0.0.1",
                         "--port",
-                        "0",
+                        port,
                         "--unixsocket",
                         REDIS_SOCKET,
                         "--appendonly",
@@ -43,6 +47,17 @@ static pid_t start_redis(void) {
   bench_fail("Redis does not start");
 }
 
+/* One that nobody has at present. */
+static unsigned free_port(void) {
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t n = sizeof at;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || bind(fd, (struct sockaddr *)&at, n) || getsockname(fd, (struct sockaddr *)&at, &n))
+    bench_fail("there is no free port");
+  close(fd);
+  return ntohs(at.sin_port);
+}
+
 /* Parses the last line of redis-benchmark --csv: the test's name, then its requests a second. */
 static double csv_rate(const char *path) {
   char line[4096] = "", last[4096] = "";
@@ -54,19 +69,34 @@ static double csv_rate(const char *path) {
   return strtod(at + 3, NULL);
 }
 
-double bench_redis(size_t requests, unsigned clients, unsigned pipeline) {
-  char payload[BENCH_TEXT + 1], count[24], c[24], depth[24];
+double bench_redis(enum bench_redis_by by, size_t requests, unsigned clients, unsigned pipeline) {
+  char payload[BENCH_TEXT + 1], port[24] = "0", count[24], c[24], depth[24];
+  bool tcp = by == BENCH_REDIS_TCP;
   int code;
   memset(payload, 'x', BENCH_TEXT);
   payload[BENCH_TEXT] = '\0';
   snprintf(count, sizeof count, "%zu", requests);
   snprintf(c, sizeof c, "%u", clients);
   snprintf(depth, sizeof depth, "%u", pipeline);
-  const char *argv[] = {
-      "redis-benchmark", "-s",   REDIS_SOCKET, "-n", count,  "-c",    c,   "-P", depth,
-      "--csv",           "XADD", "spool",      "*",  "text", payload, NULL};
+  if (tcp) snprintf(port, sizeof port, "%u", free_port());
+  const char *argv[] = {"redis-benchmark",
+                        tcp ? "-p" : "-s",
+                        tcp ? port : REDIS_SOCKET,
+                        "-n",
+                        count,
+                        "-c",
+                        c,
+                        "-P",
+                        depth,
+                        "--csv",
+                        "XADD",
+                        "spool",
+                        "*",
+                        "text",
+                        payload,
+                        NULL};
   bench_enter("redis");
-  pid_t server = start_redis();
+  pid_t server = start_redis(port);
   bench_calm();
   pid_t client = bench_spawn("redis.csv", argv);
   while (!bench_ended(client, &code)) usleep(10000);

@@ -9,9 +9,12 @@
 /* Whether Redis is installed (redis-tools). */
 bool bench_redis_there(void);
 
-/* XADD of BENCH_TEXT bytes with appendfsync always, by redis-benchmark over a Unix socket, in a
- * data folder of its own. clients: connections; pipeline: requests in flight on each of them.
- * Returns requests a second. */
-double bench_redis(size_t requests, unsigned clients, unsigned pipeline);
+/* How its clients are connected. */
+enum bench_redis_by { BENCH_REDIS_UNIX, BENCH_REDIS_TCP };
+
+/* XADD of BENCH_TEXT bytes with appendfsync always, by redis-benchmark, in a data folder of its
+ * own. clients: connections; pipeline: requests in flight on each of them. Returns requests a
+ * second. */
+double bench_redis(enum bench_redis_by by, size_t requests, unsigned clients, unsigned pipeline);
 
 #endif

@@ -37,8 +37,8 @@ static double spool(struct point *p, uint64_t seed) {
 static void round_of(struct point *p, uint64_t seed) {
   double ours = spool(p, seed);
   if (!bench_redis_there()) return;
-  double clients = bench_redis(p->requests, p->in_flight, 1);
-  double pipeline = bench_redis(p->requests, 1, p->in_flight);
+  double clients = bench_redis(BENCH_REDIS_UNIX, p->requests, p->in_flight, 1);
+  double pipeline = bench_redis(BENCH_REDIS_UNIX, p->requests, 1, p->in_flight);
   bench_add(&p->clients, clients);
   bench_add(&p->pipeline, pipeline);
   bench_add(&p->ratio, ours / clients);

@@ -43,7 +43,7 @@ static void free_requests(char **requests, size_t n) {
 }
 
 /* store: whether it takes the observations meanwhile, as it does unless it is away. */
-static double observe(uint64_t seed, bool with_store, struct bench_series *ms, double cpu_us[2]) {
+static double observe(uint64_t seed, bool with_store, struct bench_series *ms, double cpu_us[3]) {
   struct bench_load load = bench_load_make(OBSERVATIONS, seed);
   bench_enter("web");
   pid_t store = bench_daemon("store"), webd = bench_http_webd(), ingest = bench_daemon("ingest");
@@ -51,10 +51,12 @@ static double observe(uint64_t seed, bool with_store, struct bench_series *ms, d
   bench_http_each(requests, 1, 1, NULL);
   if (!with_store) bench_stop(&store);
   bench_calm();
-  double before[2] = {bench_cpu(webd), bench_cpu(ingest)};
+  const pid_t daemons[3] = {webd, ingest, store};
+  double before[3];
+  for (int i = 0; i < 3; ++i) before[i] = daemons[i] ? bench_cpu(daemons[i]) : 0;
   double rate = bench_http_each(requests + 1, load.n - 1, CONNECTIONS, ms);
-  cpu_us[0] = (bench_cpu(webd) - before[0]) * 1e6 / OBSERVATIONS;
-  cpu_us[1] = (bench_cpu(ingest) - before[1]) * 1e6 / OBSERVATIONS;
+  for (int i = 0; i < 3; ++i)
+    cpu_us[i] = daemons[i] ? (bench_cpu(daemons[i]) - before[i]) * 1e6 / OBSERVATIONS : 0;
   bench_stop(&webd);
   bench_stop(&ingest);
   bench_stop(&store);
@@ -65,42 +67,52 @@ static double observe(uint64_t seed, bool with_store, struct bench_series *ms, d
 }
 
 struct observed {
-  struct bench_series rate, ratio, ms, webd, ingest;
+  struct bench_series rate, ratio, over_unix, ms, webd, ingest, store;
 };
 
-static void add(struct observed *o, uint64_t seed, bool with_store, double redis) {
-  double cpu_us[2], rate = observe(seed, with_store, &o->ms, cpu_us);
+static void add(struct observed *o, uint64_t seed, bool with_store, const double redis[2]) {
+  double cpu_us[3], rate = observe(seed, with_store, &o->ms, cpu_us);
   bench_add(&o->rate, rate);
-  bench_add(&o->ratio, rate / redis);
+  bench_add(&o->ratio, rate / redis[BENCH_REDIS_TCP]);
+  bench_add(&o->over_unix, rate / redis[BENCH_REDIS_UNIX]);
   bench_add(&o->webd, cpu_us[0]);
   bench_add(&o->ingest, cpu_us[1]);
+  bench_add(&o->store, cpu_us[2]);
 }
 
 static void tell(const char *store, struct observed *o) {
-  printf("| %s | %s | %s | %s | %s | %s | **%s** |\n", store, bench_cell(&o->rate, 0),
+  printf("| %s | %s | %s | %s | %s | %s | %s | **%s** | %s |\n", store, bench_cell(&o->rate, 0),
          bench_number(bench_share(&o->ms, 0.5), 2), bench_number(bench_share(&o->ms, 0.99), 2),
-         bench_cell(&o->webd, 1), bench_cell(&o->ingest, 1), bench_cell(&o->ratio, 2));
+         bench_cell(&o->webd, 1), bench_cell(&o->ingest, 1), bench_cell(&o->store, 1),
+         bench_cell(&o->ratio, 2), bench_cell(&o->over_unix, 2));
 }
 
 static void observations(void) {
   struct observed with = {0}, without = {0};
-  struct bench_series redis = {0};
+  struct bench_series redis[2] = {0};
   if (!bench_redis_there()) bench_fail("Redis is not installed");
   for (int i = 0; i < bench_rounds(); ++i) {
-    double rate = bench_redis(OBSERVATIONS, CONNECTIONS, 1);
-    bench_add(&redis, rate);
+    double rate[2];
+    for (enum bench_redis_by by = BENCH_REDIS_UNIX; by <= BENCH_REDIS_TCP; ++by) {
+      rate[by] = bench_redis(by, OBSERVATIONS, CONNECTIONS, 1);
+      bench_add(&redis[by], rate[by]);
+    }
     add(&with, 4000 + 10 * (uint64_t)i, true, rate);
     add(&without, 4001 + 10 * (uint64_t)i, false, rate);
   }
   printf("### Observations\n\n"
          "POST /v1/observations, one message of %d bytes a request, over %d connections that stay "
          "open; each is durable in ingest's spool when it is answered. Beside it XADD of as many "
-         "bytes in Redis, appendfsync always, by redis-benchmark with %d clients over a Unix "
-         "socket: %s a second. The store takes them from the spool meanwhile, or is away.\n\n"
+         "bytes in Redis, appendfsync always, by redis-benchmark with %d clients, over TCP as HTTP "
+         "is: "
+         "%s a second; over a Unix socket %s. The store takes them from the spool meanwhile, or is "
+         "away.\n\n"
          "| store | observations a second | median ms | p99 ms | webd, µs | ingest, µs "
-         "| of Redis |\n"
-         "|:--|--:|--:|--:|--:|--:|--:|\n",
-         BENCH_TEXT, CONNECTIONS, CONNECTIONS, bench_cell(&redis, 0));
+         "| store, µs "
+         "| of Redis | over a Unix socket |\n"
+         "|:--|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+         BENCH_TEXT, CONNECTIONS, CONNECTIONS, bench_cell(&redis[BENCH_REDIS_TCP], 0),
+         bench_cell(&redis[BENCH_REDIS_UNIX], 0));
   tell("takes them", &with);
   tell("away", &without);
   printf("\nAway, as Redis has nothing behind it either: %s. Beside the store: %s.\n\n",

@@ -1,13 +1,24 @@
 /* See json.h. */
 #include "proto/json.h"
 
+#include "proto/json_build.h"
+
+#define DEPTH 256 /* what is deeper is left to jansson */
+
+json_t *ck_json_parse(struct ck_str text, json_error_t *error) {
+  const struct ck_json_text from = {
+      .bytes = text.s, .n = text.n, .depth = DEPTH, .values = SIZE_MAX};
+  json_t *value = text.n && ck_utf8_ok(text) ? ck_json_build(&from, NULL) : NULL;
+  if (value) return value;
+  return json_loadb(text.n ? text.s : "", text.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
+}
+
 json_t *ck_json_of(struct ck_str value) {
   struct ck_buf text = {0};
   struct ck_reader r = ck_reader_of(value);
   json_error_t error;
   json_t *json = NULL;
-  if (ck_read_json(&r, &text) == 0)
-    json = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+  if (ck_read_json(&r, &text) == 0) json = ck_json_parse(ck_buf_view(&text), &error);
   ck_buf_free(&text);
   return json;
 }

@@ -79,14 +79,16 @@ static void report(struct webd *w) {
 /* A request may be answered by an answer, and an answer makes room for the next request. */
 static void work(struct webd *w) {
   do {
+    web_ask_take(w->store);
+    web_ask_take(w->ingest);
     web_http_step(w->http);
-    w->waits[0] = web_ask_step(w->store);
-    w->waits[1] = web_ask_step(w->ingest);
     w->waits[2] = web_imports_step(w->imports);
     w->waits[3] = web_write_step(w->write);
     web_commands_step(w->commands);
     web_events_step(w->events);
     web_deliveries_step(w->deliveries);
+    w->waits[0] = web_ask_send(w->store);
+    w->waits[1] = web_ask_send(w->ingest);
   } while (web_http_again(w->http));
 }
 
@@ -107,7 +109,8 @@ static void wait_for(void *self, struct ck_wait *w) {
     ck_wait_for(w, items[i].socket, 0, ZMQ_POLLIN);
   ck_wait_for(w, web_ask_socket(d->store), 0, ZMQ_POLLIN);
   ck_wait_for(w, web_ask_socket(d->ingest), 0, ZMQ_POLLIN);
-  ck_wait_for(w, web_imports_socket(d->imports), 0, ZMQ_POLLIN);
+  void *imports = web_imports_socket(d->imports);
+  if (imports) ck_wait_for(w, imports, 0, ZMQ_POLLIN);
   web_commands_wait(d->commands, w);
   for (size_t i = 0; i < sizeof d->waits / sizeof *d->waits; ++i) ck_wait_within(w, d->waits[i]);
   web_http_wait(d->http, w);

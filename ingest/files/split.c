@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/parse/json_build.h"
+#include "proto/json_build.h"
 
 /*        ┌─ '[' ───────────────────────────────────► ARRAY ── ']' ──► AFTER
  * START ─┼─ '{' ─► FIRST ─┬─ "conversations": [ ───► ARRAY ── ']' ──► TAIL ── '}' ──► AFTER
@@ -368,7 +368,7 @@ static size_t dull(struct ingest_split *s, const char *p, size_t n) {
   }
   bool follows = s->form == ARRAY || (s->form == FIRST && s->depth > 1);
   if (!follows || !s->in_string || s->escape) return 0;
-  size_t plain = (size_t)(ingest_json_plain(p, p + n) - p);
+  size_t plain = (size_t)(ck_json_plain(p, p + n) - p);
   if (plain) s->line_begins = false;
   return plain;
 }

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/parse/json_build.h"
+#include "ingest/parse/breath.h"
 #include "ingest/parse/json_pool.h"
 #include "proto/clock.h"
+#include "proto/json_build.h"
 
 void ingest_json_setup(void) {
   json_set_alloc_funcs(ingest_json_pool_alloc, ingest_json_pool_free);
@@ -76,7 +77,7 @@ static void pass_escape(struct pass *s) {
 static void pass_string(struct pass *s) {
   ++s->p;
   while (s->p < s->end) { /* an escape may step past the end */
-    s->p += ingest_json_plain(s->p, s->end) - s->p;
+    s->p += ck_json_plain(s->p, s->end) - s->p;
     if (s->p == s->end || *s->p == '"') break;
     if (*s->p == '\\')
       pass_escape(s);
@@ -110,6 +111,17 @@ static int pass_all(struct pass *s, struct ck_err *err) {
   return 0;
 }
 
+static json_t *build(struct ck_str text, unsigned *replaced, struct ingest_outline *outline) {
+  const struct ck_json_text from = {.bytes = text.s,
+                                    .n = text.n,
+                                    .depth = INGEST_JSON_DEPTH,
+                                    .values = values_in(text.n),
+                                    .replaced = replaced,
+                                    .breathe = ingest_breathe,
+                                    .breath_bytes = INGEST_BREATH_BYTES};
+  return outline ? ingest_outline_build(outline, &from) : ck_json_build(&from, NULL);
+}
+
 json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replaced,
                           struct ingest_outline *outline, struct ck_err *err) {
   struct ck_str all = {bytes, n};
@@ -118,7 +130,7 @@ json_t *ingest_json_parse(char *bytes, size_t n, uint64_t base, unsigned *replac
     return NULL;
   }
   unsigned changed = 0;
-  json_t *value = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, values_in(n), &changed, outline);
+  json_t *value = build(all, &changed, outline);
   if (value && replaced) *replaced += changed;
   if (value) return value;
   struct pass s = {.p = bytes, .end = bytes + n, .start = bytes, .base = base};

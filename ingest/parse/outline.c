@@ -2,21 +2,36 @@
 #include "ingest/parse/outline.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "ingest/parse/breath.h"
 #include "ingest/parse/json.h"
-#include "ingest/parse/json_build.h"
 
 struct span {
   const json_t *value; /* that stands for it */
   size_t at, n;
 };
 
-json_t *ingest_outline_add(struct ingest_outline *o, size_t at, size_t end) {
+static json_t *add(void *self, size_t at, size_t end) {
+  struct ingest_outline *o = self;
   json_t *value = json_integer((json_int_t)(o->spans.len / sizeof(struct span)));
   const struct span span = {value, at, end - at};
   ck_buf_add(&o->spans, &span, sizeof span);
   return value;
+}
+
+/* Other formats have `messages`, too. */
+static bool holds_messages(const json_t *root, const char *name) {
+  if (strcmp(name, "messages") == 0) return json_is_integer(json_object_get(root, "convkeep"));
+  return strcmp(name, "mapping") == 0 || strcmp(name, "chat_messages") == 0;
+}
+
+json_t *ingest_outline_build(struct ingest_outline *o, const struct ck_json_text *text) {
+  const struct ck_json_outline outline = {o, holds_messages, add};
+  struct ck_json_text outlined = *text;
+  outlined.outline = &outline;
+  o->bytes = text->bytes;
+  return ck_json_build(&outlined, &o->end);
 }
 
 /* NULL: the value stands for itself. */
@@ -36,8 +51,14 @@ json_t *ingest_outline_child(struct ingest_outline *o, json_t *value) {
     o->since = 0;
     ingest_breathe();
   }
-  json_t *child =
-      ingest_json_build(o->bytes + span->at, span->n, INGEST_JSON_DEPTH, SIZE_MAX, &replaced, NULL);
+  const struct ck_json_text text = {.bytes = o->bytes + span->at,
+                                    .n = span->n,
+                                    .depth = INGEST_JSON_DEPTH,
+                                    .values = SIZE_MAX,
+                                    .replaced = &replaced,
+                                    .breathe = ingest_breathe,
+                                    .breath_bytes = INGEST_BREATH_BYTES};
+  json_t *child = ck_json_build(&text, NULL);
   assert(child); /* it was checked */
   return child;
 }

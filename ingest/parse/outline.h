@@ -5,8 +5,7 @@
 #ifndef INGEST_PARSE_OUTLINE_H
 #define INGEST_PARSE_OUTLINE_H
 
-#include <jansson.h>
-#include "proto/text.h"
+#include "proto/json_build.h"
 
 /* An element with more bytes is read by its outline. */
 #define INGEST_OUTLINE_BYTES (8u << 20)
@@ -19,8 +18,8 @@ struct ingest_outline {
   size_t since;        /* bytes built since the last breath */
 };
 
-/* A child began at `at` and ended before `end`; returns what stands for it. */
-json_t *ingest_outline_add(struct ingest_outline *o, size_t at, size_t end);
+/* As ck_json_build, the value's outline, which is filled. */
+json_t *ingest_outline_build(struct ingest_outline *o, const struct ck_json_text *text);
 /* The child that `value` stands for, else value itself; o may be NULL. The caller decrefs it. */
 json_t *ingest_outline_child(struct ingest_outline *o, json_t *value);
 void ingest_outline_free(struct ingest_outline *o);

@@ -1,6 +1,6 @@
 /* Any UTF-8 as JSON: the fast parser gives the same value as jansson, which knows no byte order
  * mark. */
-#include "ingest/parse/json_build.h"
+#include "proto/json_build.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,7 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   json_error_t e;
   if (!n || !ck_utf8_ok((struct ck_str){bytes, n})) return 0;
   size_t mark = ck_str_starts((struct ck_str){bytes, n}, MARK) ? sizeof MARK - 1 : 0;
-  json_t *built = ingest_json_build(bytes, n, INGEST_JSON_DEPTH, SIZE_MAX, NULL, NULL),
+  const struct ck_json_text text = {
+      .bytes = bytes, .n = n, .depth = INGEST_JSON_DEPTH, .values = SIZE_MAX};
+  json_t *built = ck_json_build(&text, NULL),
          *loaded = json_loadb(bytes + mark, n - mark, FLAGS, &e);
   if (built && !loaded && json_error_code(&e) != json_error_numeric_overflow) abort();
   if (built && loaded && !json_equal(built, loaded)) abort();

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "ingest/parse/json.h"
-#include "ingest/parse/json_build.h"
+#include "proto/json_build.h"
 
 static json_t *parse(struct ck_str text, unsigned *replaced, struct ck_err *err) {
   char *copy = ck_alloc(text.n);
@@ -92,8 +92,8 @@ Test(ingest_json, plain_text_ends) {
       memset(text, plain[i % sizeof plain], 40);
       text[at] = special[i / sizeof plain];
       for (size_t from = 0; from <= at; ++from) {
-        cr_assert_eq(ingest_json_plain(text + from, text + 40) - text, (ptrdiff_t)at);
-        cr_assert_eq(ingest_json_plain(text + from, text + at) - text, (ptrdiff_t)at);
+        cr_assert_eq(ck_json_plain(text + from, text + 40) - text, (ptrdiff_t)at);
+        cr_assert_eq(ck_json_plain(text + from, text + at) - text, (ptrdiff_t)at);
       }
     }
 }
@@ -142,19 +142,23 @@ static const char *const bad[] = {"",
                                   "1e999",
                                   "[[[[1]]]]"};
 
+static json_t *build(const char *text, unsigned depth, size_t values, unsigned *replaced) {
+  const struct ck_json_text from = {text, strlen(text), depth, values, replaced, NULL, NULL, 0};
+  return ck_json_build(&from, NULL);
+}
+
 /* Valid JSON gives the same value as jansson; invalid JSON, and only that, is left to jansson. */
 Test(ingest_json, built_as_jansson_does) {
   for (size_t i = 0; i < sizeof good / sizeof *good; ++i) {
     unsigned replaced = 0;
-    json_t *built =
-               ingest_json_build(good[i], strlen(good[i]), 3, 50, i % 2 ? &replaced : NULL, NULL),
+    json_t *built = build(good[i], 3, 50, i % 2 ? &replaced : NULL),
            *loaded = json_loads(good[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     cr_assert(built && loaded && json_equal(built, loaded), "%s", good[i]);
     json_decref(built);
     json_decref(loaded);
   }
   for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i)
-    cr_assert_null(ingest_json_build(bad[i], strlen(bad[i]), 3, 50, NULL, NULL), "%s", bad[i]);
+    cr_assert_null(build(bad[i], 3, 50, NULL), "%s", bad[i]);
 }
 
 /* jansson would read [9]. */
@@ -175,12 +179,12 @@ Test(ingest_json, built_within_its_limits) {
   for (size_t i = 0; i < sizeof limits / sizeof *limits; ++i) {
     const char *text = limits[i].text;
     unsigned depth = limits[i].depth;
-    size_t n = strlen(text), values = limits[i].values;
-    json_t *built = ingest_json_build(text, n, depth, values, NULL, NULL);
+    size_t values = limits[i].values;
+    json_t *built = build(text, depth, values, NULL);
     cr_assert(built, "%s", text);
     json_decref(built);
-    cr_assert(!depth || !ingest_json_build(text, n, depth - 1, values, NULL, NULL), "%s", text);
-    cr_assert(!values || !ingest_json_build(text, n, depth, values - 1, NULL, NULL), "%s", text);
+    cr_assert(!depth || !build(text, depth - 1, values, NULL), "%s", text);
+    cr_assert(!values || !build(text, depth, values - 1, NULL), "%s", text);
   }
 }
 

@@ -178,6 +178,29 @@ Test(web_access, a_change_is_seen) {
   web_access_free(&a);
 }
 
+/* Before each request: another token, none, and the file again; and with a look, another folder. */
+Test(web_access, a_glance_sees_a_change) {
+  char one[CK_SECRET_TEXT], two[CK_SECRET_TEXT];
+  struct web_who who;
+  struct web_access *a = web_access_new();
+  put(CK_ACCESS_TOKEN, "one", 1000, 0, one);
+  web_access_glance(a);
+  cr_expect(web_access_token(a, ck_str_of(one), 1, &who));
+  put(CK_ACCESS_TOKEN, "two", 1000, 0, two);
+  web_access_glance(a);
+  cr_expect(web_access_token(a, ck_str_of(two), 1, &who));
+  unlink(CK_PLACE_ACCESS);
+  web_access_glance(a);
+  cr_expect(!web_access_token(a, ck_str_of(two), 1, &who));
+  put(CK_ACCESS_TOKEN, "one", 1000, 0, one);
+  web_access_glance(a);
+  cr_expect(web_access_token(a, ck_str_of(one), 1, &who));
+  cr_assert(rename(CK_PLACE_WEB, "away") == 0);
+  cr_expect(web_access_look(a));
+  cr_expect(!web_access_token(a, ck_str_of(one), 1, &who));
+  web_access_free(&a);
+}
+
 Test(web_access, lines_that_are_none) {
   static const char *const lines[] = {
       "token t read 00 1 0 0 -\n",

@@ -240,3 +240,15 @@ T_STORY(web_events, revoked, 60) {
   T_UNTIL(20000, (t_stream_next(s, 100), t_stream_ended(s)), "the stream goes on");
   t_stream_close(&s);
 }
+
+/* Somebody else's request has webd read the tokens first. */
+T_STORY(web_events, revoked_while_others_ask, 60) {
+  begin();
+  const char *other = t_token("other", "read");
+  struct t_stream *s = t_stream("/v1/events", token, NULL);
+  t_stream_must(s, "store");
+  t_do(0, "web", "token", "revoke", "reader");
+  t_web_says(200, NULL, "GET", "/v1/status", other, "", NULL);
+  T_UNTIL(20000, (t_stream_next(s, 100), t_stream_ended(s)), "the stream goes on");
+  t_stream_close(&s);
+}

@@ -132,7 +132,7 @@ static void give(struct batch *b, int64_t place, const json_t *value, char *synt
 /* A line that is no JSON is given as text, which ingest keeps with what it refuses. */
 static void give_line(struct batch *b, int64_t line, struct ck_str text) {
   json_error_t error;
-  json_t *value = json_loadb(text.s, text.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+  json_t *value = ck_json_parse(text, &error);
   char *syntax = value ? NULL : ck_sprintf("column %d: %s", error.column, error.text);
   if (!value) value = json_stringn(text.s, text.n);
   if (!value) value = json_string("a line that is no UTF-8");
@@ -174,7 +174,7 @@ static void give_array(struct webd *w, struct web_request *r) {
                WEB_ARRAY_BYTES >> 20);
     return;
   }
-  json_t *all = json_loadb(body.s, body.n, JSON_ALLOW_NUL, &error), *value;
+  json_t *all = ck_json_parse(body, &error), *value;
   if (!all) {
     web_refuse(r, WEB_REFUSED_SYNTAX, "line %d, column %d: %s", error.line, error.column,
                error.text);
@@ -259,6 +259,8 @@ static bool is_observation(const json_t *value) {
 static json_t *first_of(struct ck_str body, bool array, struct ck_str *rest) {
   json_error_t error;
   struct ck_str from = ck_trim(body);
+  json_t *whole = array ? NULL : ck_json_parse(body, &error);
+  if (whole) return whole;
   if (array) from = ck_trim((struct ck_str){from.s + 1, from.n - 1});
   json_t *value = json_loadb(from.s, from.n, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
   size_t n = value ? (size_t)error.position : 0;

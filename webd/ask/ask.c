@@ -148,7 +148,6 @@ int web_ask(struct web_ask *a, struct ck_message *request, int ms, web_heard *he
   }
   if (web_ask_open(a) == 0) a->heard_at = ck_boot_ms();
   append(&a->unsent, o);
-  send_all(a);
   return 0;
 }
 
@@ -175,7 +174,7 @@ static void take_answer(struct web_ask *a, struct ck_message *m) {
     finish(o, &(struct web_said){.answer = m});
 }
 
-static void receive(struct web_ask *a) {
+void web_ask_take(struct web_ask *a) {
   zmq_msg_t frame;
   while (ck_recv(a->dealer, &frame) == 0) {
     struct ck_message m;
@@ -221,8 +220,7 @@ static int64_t end_late(struct queue *q, int64_t now) {
   return next;
 }
 
-int web_ask_step(struct web_ask *a) {
-  receive(a);
+int web_ask_send(struct web_ask *a) {
   int64_t now = ck_boot_ms();
   int64_t late = end_late(&a->sent, now), later = end_late(&a->unsent, now);
   if (later < late) late = later;

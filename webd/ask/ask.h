@@ -1,6 +1,6 @@
 /* Questions to the doors of the store and of ingest, many at once, and changesets to the store.
- * Nothing here waits: what asks gives a function that is called with the end, from web_ask_step or
- * web_write_step, exactly once.
+ * Nothing here waits: what asks gives a function that is called with the end, from web_ask_take,
+ * web_ask_send or web_write_step, exactly once.
  *
  * A question that a door may have lost is sent again on a new connection once nothing has come
  * from it for a while, so it must be one that may be asked twice; so are all that there are. */
@@ -36,9 +36,10 @@ struct web_ask *web_ask_new(const struct ck_settings *s, enum ck_door door, stru
 /* Ends all that is asked with nobody's answer. Sets *a to NULL; *a may be NULL. */
 void web_ask_free(struct web_ask **a);
 
-/* Asks; the number of the request is filled in. ms: how long it may take; heard is called after
- * that at the latest. PROBLEM `busy` of the store is no end: it is asked again while there is time.
- * -1: the request is larger than a frame can be, and heard is not called. */
+/* Asks, with the next web_ask_send, so that what is asked in a turn goes out together; the number
+ * of the request is filled in. ms: how long it may take; heard is called after that at the latest.
+ * PROBLEM `busy` of the store is no end: it is asked again while there is time. -1: the request is
+ * larger than a frame can be, and heard is not called. */
 int web_ask(struct web_ask *a, struct ck_message *request, int ms, web_heard *heard, void *self);
 
 /* Questions without an end. */
@@ -46,11 +47,13 @@ size_t web_ask_open(const struct web_ask *a);
 /* Milliseconds since anything was last heard from the door; while nothing is asked, 0. */
 int64_t web_ask_silent_ms(const struct web_ask *a);
 
-/* The socket to wait on (ZMQ_POLLIN); it may change with each step. */
+/* The socket to wait on (ZMQ_POLLIN); it may change with each web_ask_send. */
 void *web_ask_socket(struct web_ask *a);
-/* Takes answers, sends what is to be sent. Returns after how many milliseconds it is to be called
- * at the latest; -1: no limit. */
-int web_ask_step(struct web_ask *a);
+/* Takes the answers that have come. */
+void web_ask_take(struct web_ask *a);
+/* Sends what is to be sent, and ends what has waited too long. Returns after how many milliseconds
+ * it is to be called again at the latest; -1: no limit. */
+int web_ask_send(struct web_ask *a);
 
 /* ---- files for ingest ---- */
 
@@ -71,7 +74,7 @@ void web_imports_free(struct web_imports **all);
  * the spool, or the store has it, when `done` is called with `end`. */
 void web_import(struct web_imports *all, const char *name, struct ck_str bytes,
                 web_imported_fn *done, void *self);
-/* As of web_ask. */
+/* As of web_ask; the step does both. The socket is NULL while there is nothing to wait for. */
 void *web_imports_socket(struct web_imports *all);
 int web_imports_step(struct web_imports *all);
 
@@ -186,7 +189,7 @@ void web_change_pause(const struct web_store *s, const struct web_pause_wish *wi
 
 /* The producer: for REPORT, and to know whether the store is there. */
 struct ck_push *web_write_push(struct web_write *w);
-/* As web_ask_step. */
+/* As web_imports_step. */
 int web_write_step(struct web_write *w);
 
 #endif

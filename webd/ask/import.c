@@ -60,7 +60,7 @@ void web_imports_free(struct web_imports **imports) {
   *imports = NULL;
 }
 
-void *web_imports_socket(struct web_imports *all) { return all->dealer; }
+void *web_imports_socket(struct web_imports *all) { return all->head ? all->dealer : NULL; }
 
 /* ---- sending ---- */
 
@@ -176,6 +176,7 @@ static void end_silent(struct web_imports *all) {
 }
 
 int web_imports_step(struct web_imports *all) {
+  if (!all->head) return -1; /* what still comes waits until the next one */
   receive(all);
   end_silent(all);
   for (struct import *i = all->head; i; i = i->next) advance(all, i);

@@ -1,9 +1,11 @@
 /* What the file web/access says, read again whenever it has changed. */
 #include "webd/guard/guard.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "proto/log.h"
 
@@ -12,33 +14,32 @@
 
 struct web_access {
   struct ck_access list;
-  struct stat seen; /* of the file that was read last */
-  bool there;
+  int fd;           /* of the file that was read last, so that its inode is not used again; -1 */
+  struct stat seen; /* of that file */
+  bool looked;
   struct ck_err trouble; /* "": it could be read */
 };
 
 struct web_access *web_access_new(void) {
   struct web_access *a = ck_zalloc(sizeof *a);
-  a->seen.st_ino = 0;
+  a->fd = -1;
   web_access_look(a);
   return a;
 }
 
 void web_access_free(struct web_access **access) {
   if (!*access) return;
+  if ((*access)->fd >= 0) close((*access)->fd);
   ck_access_free(&(*access)->list);
   free(*access);
   *access = NULL;
 }
 
-/* It is replaced as a whole, so another content is another file. */
-static bool is_seen(const struct web_access *a, bool there, const struct stat *st) {
-  if (there != a->there) return false;
-  return !there || (st->st_ino == a->seen.st_ino && st->st_size == a->seen.st_size &&
-                    st->st_mtim.tv_sec == a->seen.st_mtim.tv_sec &&
-                    st->st_mtim.tv_nsec == a->seen.st_mtim.tv_nsec &&
-                    st->st_ctim.tv_sec == a->seen.st_ctim.tv_sec &&
-                    st->st_ctim.tv_nsec == a->seen.st_ctim.tv_nsec);
+static bool is_same(const struct stat *a, const struct stat *b) {
+  return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_nlink == b->st_nlink &&
+         a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+         a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+         a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 static void read_again(struct web_access *a) {
@@ -50,14 +51,28 @@ static void read_again(struct web_access *a) {
   a->trouble = err;
 }
 
+/* Before it is read: what is changed meanwhile is seen at the next look. */
+static void hold(struct web_access *a) {
+  if (a->fd >= 0) close(a->fd);
+  a->fd = open(CK_PLACE_ACCESS, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  a->seen = (struct stat){0};
+  if (a->fd >= 0) fstat(a->fd, &a->seen);
+}
+
 bool web_access_look(struct web_access *a) {
   struct stat st = {0};
   bool there = lstat(CK_PLACE_ACCESS, &st) == 0;
-  if (is_seen(a, there, &st) && (there || a->seen.st_ino == 0)) return false;
-  a->there = there;
-  a->seen = st;
+  if (a->looked && there == (a->fd >= 0) && (!there || is_same(&st, &a->seen))) return false;
+  a->looked = true;
+  hold(a);
   read_again(a);
   return true;
+}
+
+/* The file is replaced as a whole, and the one that was read has then one name less. */
+void web_access_glance(struct web_access *a) {
+  struct stat st;
+  if (a->fd < 0 || fstat(a->fd, &st) || !is_same(&st, &a->seen)) web_access_look(a);
 }
 
 const char *web_access_trouble(const struct web_access *a) {

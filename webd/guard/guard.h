@@ -41,9 +41,11 @@ struct web_who {
 
 struct web_access *web_access_new(void);
 void web_access_free(struct web_access **a);
-/* Reads the file if it was changed; true if so. It is called before each request, so what is
- * revoked counts no more from that moment. */
+/* Reads the file if it was changed, or another one has its name; true if so. */
 bool web_access_look(struct web_access *a);
+/* The same before each request, so that what is revoked counts no more from that moment, and
+ * cheaper: it does not see that the whole folder was replaced. */
+void web_access_glance(struct web_access *a);
 /* Why nobody is let in: the file cannot be read. NULL: it can. */
 const char *web_access_trouble(const struct web_access *a);
 /* Tokens there are. */

@@ -108,7 +108,7 @@ static void find_whose(struct web_request *r) {
   struct web_http *h = r->http;
   const char *given = web_header(r, "Authorization");
   char name[WEB_COOKIE_NAME];
-  web_access_look(h->access);
+  web_access_glance(h->access);
   if (given && strncasecmp(given, bearer, sizeof bearer - 1) == 0) {
     struct ck_str secret = ck_trim(ck_str_of(given + sizeof bearer - 1));
     web_access_token(h->access, secret, ck_now_ms(), &r->who);

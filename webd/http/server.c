@@ -266,7 +266,8 @@ void web_http_step(struct web_http *h) {
   if (now < h->sweep_at) return;
   h->sweep_at = now + SWEEP_MS;
   web_connections_sweep(h);
-  if (web_access_look(h->access)) web_streams_look(h);
+  web_access_look(h->access);
+  web_streams_look(h);
 }
 
 bool web_http_again(const struct web_http *h) { return h->again; }

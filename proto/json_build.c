@@ -1,14 +1,11 @@
 /* A recursive-descent parser that builds jansson values. Each build_… function returns NULL or
- * false if the text is not valid at b->p; ingest_json_build then gives up. */
-#include "ingest/parse/json_build.h"
+ * false if the text is not valid at b->p; ck_json_build then gives up. */
+#include "proto/json_build.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "ingest/parse/breath.h"
-#include "proto/text.h"
 
 #define MARK "\xef\xbb\xbf" /* the byte order mark */
 
@@ -20,8 +17,8 @@ struct build {
   unsigned *replaced; /* counts what is read as U+FFFD; NULL: that is not valid */
   struct ck_buf text; /* scratch: a string with escapes, or a number */
   bool checks;        /* nothing is built: null stands for whatever is valid */
-  struct ingest_outline *outline;
-  json_t *root; /* the object whose children it may have */
+  const struct ck_json_text *of;
+  json_t *root; /* the object whose children the outline may leave out */
 };
 
 static json_t *build_value(struct build *b);
@@ -98,7 +95,7 @@ static bool has_special(uint64_t eight) {
           tops) != 0;
 }
 
-const char *ingest_json_plain(const char *p, const char *end) {
+const char *ck_json_plain(const char *p, const char *end) {
   for (uint64_t eight; (size_t)(end - p) >= sizeof eight; p += sizeof eight) {
     memcpy(&eight, p, sizeof eight);
     if (has_special(eight)) break;
@@ -111,7 +108,7 @@ const char *ingest_json_plain(const char *p, const char *end) {
  * into b->text if the string has escapes. */
 static bool build_text(struct build *b, struct ck_str *s) {
   const char *from = b->p;
-  b->p = ingest_json_plain(b->p, b->end);
+  b->p = ck_json_plain(b->p, b->end);
   *s = (struct ck_str){from, (size_t)(b->p - from)};
   if (b->p < b->end && *b->p == '"') {
     ++b->p;
@@ -127,7 +124,7 @@ static bool build_text(struct build *b, struct ck_str *s) {
     }
     if (c != '\\' || !build_escape(b)) return false;
     from = b->p;
-    b->p = ingest_json_plain(b->p, b->end);
+    b->p = ck_json_plain(b->p, b->end);
   }
   return false;
 }
@@ -203,9 +200,9 @@ static json_t *build_word(struct build *b) {
 /* ---- arrays and objects ---- */
 
 static void breathe(struct build *b) {
-  if ((size_t)(b->p - b->breath) < INGEST_BREATH_BYTES) return;
+  if (!b->of->breathe || (size_t)(b->p - b->breath) < b->of->breath_bytes) return;
   b->breath = b->p;
-  ingest_breathe();
+  b->of->breathe();
 }
 
 /* One more value. False: there are too many. */
@@ -301,8 +298,8 @@ static json_t *outline_child(struct build *b, const char *name) {
   json_t *checked = build_value(b);
   b->checks = false;
   if (!checked) return NULL;
-  return ingest_outline_add(b->outline, (size_t)(from - b->outline->bytes),
-                            (size_t)(b->p - b->outline->bytes));
+  const struct ck_json_outline *o = b->of->outline;
+  return o->child(o->self, (size_t)(from - b->of->bytes), (size_t)(b->p - b->of->bytes));
 }
 
 static bool outline_member(struct build *b, json_t *object) {
@@ -314,14 +311,9 @@ static bool outline_element(struct build *b, json_t *array) {
   return child && json_array_append_new(array, child) == 0;
 }
 
-/* Other formats have `messages`, too. */
-static bool holds_messages(const struct build *b, const char *name) {
-  if (strcmp(name, "messages") == 0) return json_is_integer(json_object_get(b->root, "convkeep"));
-  return strcmp(name, "mapping") == 0 || strcmp(name, "chat_messages") == 0;
-}
-
 static json_t *root_value(struct build *b, const char *name) {
-  char first = b->p < b->end && holds_messages(b, name) ? *b->p : '\0';
+  const struct ck_json_outline *o = b->of->outline;
+  char first = b->p < b->end && o->leaves_out(b->root, name) ? *b->p : '\0';
   if (first == '{') return build_all(b, json_object(), '}', outline_member);
   if (first == '[') return build_all(b, json_array(), ']', outline_element);
   return build_value(b);
@@ -332,21 +324,19 @@ static bool root_member(struct build *b, json_t *object) {
 }
 
 static json_t *build_root(struct build *b) {
-  if (!b->outline || b->p == b->end || *b->p != '{') return build_value(b);
+  if (!b->of->outline || b->p == b->end || *b->p != '{') return build_value(b);
   return build_all(b, b->root = json_object(), '}', root_member);
 }
 
-json_t *ingest_json_build(const char *bytes, size_t n, unsigned depth, size_t values,
-                          unsigned *replaced, struct ingest_outline *outline) {
-  struct build b = {.p = bytes,
-                    .end = bytes + n,
-                    .breath = bytes,
-                    .depth = depth,
-                    .values = values,
-                    .replaced = replaced,
-                    .outline = outline};
-  if (outline) outline->bytes = bytes;
-  if (ck_str_starts((struct ck_str){bytes, n}, MARK)) b.p += sizeof MARK - 1;
+json_t *ck_json_build(const struct ck_json_text *text, size_t *end) {
+  struct build b = {.p = text->bytes,
+                    .end = text->bytes + text->n,
+                    .breath = text->bytes,
+                    .depth = text->depth,
+                    .values = text->values,
+                    .replaced = text->replaced,
+                    .of = text};
+  if (ck_str_starts((struct ck_str){text->bytes, text->n}, MARK)) b.p += sizeof MARK - 1;
   pass_space(&b);
   json_t *value = build_root(&b);
   pass_space(&b);
@@ -354,7 +344,7 @@ json_t *ingest_json_build(const char *bytes, size_t n, unsigned depth, size_t va
     json_decref(value);
     value = NULL;
   }
-  if (outline) outline->end = (size_t)(b.p - bytes);
+  if (end) *end = (size_t)(b.p - text->bytes);
   ck_buf_free(&b.text);
   return value;
 }
