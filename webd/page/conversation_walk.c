@@ -7,8 +7,9 @@
 
 #define BATCH_FIRST 20 /* of a screen; then more */
 #define BATCH_MOST 200
-/* The rest of a page would take the processors from what shows its first screen. */
+/* The rest of a page would take the processors from what shows its first screen, if it is long. */
 #define REST_MS 60
+#define REST_ABOVE 200 /* messages */
 #define ROWS_MOST 1000
 
 static const struct ck_step *step_at(const struct page_reading *p, size_t i) {
@@ -115,7 +116,7 @@ static void write_batch(struct page_reading *p) {
   p->at += p->batch_count;
   if (p->at == p->way_count)
     end(p, NULL);
-  else if (first)
+  else if (first && p->way_count - p->at > REST_ABOVE)
     rest(p);
   else
     step(p);
