@@ -156,10 +156,20 @@ static int keep_original_out(struct apply *a, const struct ck_row *w, const stru
              : 0;
 }
 
+/* A link may be merged into the one that its conversation of the platform has, and not into that of
+ * its own id. */
+static int own_link_goes(struct apply *a, const struct ck_row *w, struct ck_err *err) {
+  if (!a->forgetting || w->table != CK_LINKS) return 0;
+  const struct entry *e = apply_find(a, CK_LINKS, ck_row_key(w), err);
+  if (!e) return -1;
+  return e->exists ? apply_row_goes(a, &e->row, err) : 0;
+}
+
 int apply_leaves_out(struct apply *a, const struct ck_row *w, struct ck_err *err) {
   const struct ck_row *why;
   if (!a->any_forgotten) return 0;
   int rc = apply_find_forgotten(a, w->table, ck_row_key(w), &why, err);
+  if (rc == 0) rc = own_link_goes(a, w, err);
   if (rc == 0) rc = find_owner(a, w, &why, err);
   if (rc > 0 && keep_original_out(a, w, why, err)) return -1;
   if (rc > 0 && w->table == CK_MESSAGES) ++a->counts.forgotten;

@@ -206,13 +206,23 @@ Test(apply, what_is_still_there_is_not_to_be_had) {
          "{'link_id':'al','local_conversation_id':'p:b','platform':'p',"
          "'remote_conversation_id':'b','observed_at':600}");
   cr_expect_eq(commit(), '=');
+  /* Not even into the link of the same conversation, as a row of another id is. */
+  sh_put(&s, CK_LINKS,
+         "{'link_id':'bl','local_conversation_id':'p:b','platform':'p',"
+         "'remote_conversation_id':'b','observed_at':600}");
+  cr_expect_eq(commit(), 'n', "%s", s.reason.text);
+  sh_put(&s, CK_LINKS,
+         "{'link_id':'al','local_conversation_id':'nowhere','platform':'p',"
+         "'remote_conversation_id':'b','page_title':'the secret','observed_at':700}");
+  cr_expect_eq(commit(), '=', "%s", s.reason.text);
+  sh_is(&s, CK_LINKS, "bl", "page_title", "NULL");
   sh_refused(&s, "is not in messages", CK_JOBS,
              "{'job_id':'new','local_conversation_id':'p:b','message_id':'a5',"
              "'target_snapshot':'{}','payload':'x','next_attempt_at':1}");
   while (sh_forget_piece(&s)) is_sound();
   cr_expect_eq(count("executions"), 0);
   cr_expect_eq(count("sessions"), 0);
-  cr_expect_eq(count("conversation_links"), 0);
+  cr_expect_eq(count("conversation_links"), 1);
   cr_expect(!has_text("the secret"));
 }
 
