@@ -67,29 +67,45 @@ static void become(pid_t parent, char **argv, char **env) {
   _exit(127);
 }
 
-int sync_beside_start(struct sync_beside *b, struct ck_str words, struct ck_err *err) {
+/* words: taken apart. */
+static int start(struct sync_beside *b, char *words, struct ck_err *err) {
   struct ck_buf own = {0};
   char *argv[ARGUMENTS_MAX];
-  if (b->pid) return 0;
   if (read_flags(&own, err)) return -1;
-  char *copy = ck_str_dup(words), **env = ck_own_env(NULL);
-  arguments(argv, &own, copy);
+  char **env = ck_own_env(NULL);
+  arguments(argv, &own, words);
   pid_t parent = getpid(), pid = fork();
   if (pid == 0) become(parent, argv, env);
   if (pid < 0) ck_fail(err, "fork: %s", strerror(errno));
   if (pid > 0) b->pid = pid;
   free(env);
-  free(copy);
   ck_buf_free(&own);
   return pid < 0 ? -1 : 0;
 }
 
-void sync_beside_look(struct sync_beside *b) {
-  int status;
-  if (b->pid && waitpid(b->pid, &status, WNOHANG) == b->pid) b->pid = 0;
+static int start_next(struct sync_beside *b, struct ck_err *err) {
+  char *words = b->next;
+  if (b->pid || !words) return 0;
+  b->next = NULL;
+  int rc = start(b, words, err);
+  free(words);
+  return rc;
+}
+
+int sync_beside_start(struct sync_beside *b, struct ck_str words, struct ck_err *err) {
+  free(b->next);
+  b->next = ck_str_dup(words);
+  return start_next(b, err);
+}
+
+int sync_beside_look(struct sync_beside *b, struct ck_err *err) {
+  if (b->pid && waitpid(b->pid, NULL, WNOHANG) == b->pid) b->pid = 0;
+  return start_next(b, err);
 }
 
 void sync_beside_end(struct sync_beside *b) {
+  free(b->next);
+  b->next = NULL;
   if (!b->pid) return;
   kill(b->pid, SIGTERM);
   while (waitpid(b->pid, NULL, 0) < 0 && errno == EINTR) {

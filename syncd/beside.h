@@ -10,14 +10,16 @@
 
 /* Zero-initialise. */
 struct sync_beside {
-  pid_t pid; /* 0: none runs */
+  pid_t pid;  /* 0: none runs */
+  char *next; /* the words of the one that is to follow it; NULL: none */
 };
 
-/* Starts it, unless one runs. words: separated by blanks. -1 with the reason. */
+/* Starts it; if one runs, once that has ended, and then only the last one that was asked for.
+ * words: separated by blanks. -1 with the reason. */
 int sync_beside_start(struct sync_beside *b, struct ck_str words, struct ck_err *err);
-/* Takes note of its end. */
-void sync_beside_look(struct sync_beside *b);
-/* Ends it. */
+/* Takes note of the end of one, and starts the next. -1 with the reason: it cannot be started. */
+int sync_beside_look(struct sync_beside *b, struct ck_err *err);
+/* Ends it, and forgets the next. */
 void sync_beside_end(struct sync_beside *b);
 
 #endif

@@ -472,7 +472,8 @@ void sync_worker_wait(void *self, struct ck_wait *wait) {
 
 int sync_worker_turn(void *self) {
   struct worker *w = self;
-  sync_beside_look(&w->beside);
+  struct ck_err err;
+  if (!w->stopping_at && sync_beside_look(&w->beside, &err)) refuse(w, "task_failed", err.text);
   take_all(w);
   apply(w);
   say_held_if_due(w);
