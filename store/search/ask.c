@@ -47,7 +47,7 @@ static bool is_over(void *self) {
 
 static int interrupt(void *self) { return is_over(self); }
 
-/* Opens the file that has the name now: the index may have been made again. */
+/* Opens the file that has the name now: the index may have been made again. 1: there is none. */
 static int open_index(struct search_asker *a, struct ck_err *err) {
   struct stat st = {0};
   int rc = 0;
@@ -63,7 +63,7 @@ static int open_index(struct search_asker *a, struct ck_err *err) {
   a->inode = st.st_ino;
   if (rc) ask_texts_close(&a->texts);
   if (rc) db_close(&a->index);
-  return rc > 0 ? ck_fail(err, SEARCH_FILE ": it is not made yet") : rc;
+  return rc;
 }
 
 /* ---- the records of hits ---- */
@@ -345,9 +345,11 @@ int search_ask(struct search_asker *a, const struct search_question *q, struct s
   a->hit_count = 0;
   ck_arena_reset(&a->arena);
   a->hits = ck_realloc(a->hits, (q->limit + 1) * sizeof *a->hits);
-  if (prepare(a, err) || open_index(a, err)) return -1;
-  if (ask_in_transaction(a, q, out, err)) return drop_damaged(a, err);
   out->hits = a->hits;
+  int missing = prepare(a, err) ? -1 : open_index(a, err);
+  if (missing < 0) return -1;
+  if (missing) return 0; /* as one that has nothing yet */
+  if (ask_in_transaction(a, q, out, err)) return drop_damaged(a, err);
   out->hit_count = a->hit_count;
   return 0;
 }

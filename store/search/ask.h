@@ -47,7 +47,7 @@ struct search_answer {
 /* False: it is no cursor of such a question's answer. search_ask must not be given it. */
 bool search_cursor_ok(struct ck_str cursor, bool rank);
 
-/* 0; or -1 with the reason: the index cannot be read, or is not there yet. */
+/* 0; an index that is not there yet has nothing. -1 with the reason: it cannot be read. */
 int search_ask(struct search_asker *a, const struct search_question *q, struct search_answer *out,
                struct ck_err *err);
 

@@ -25,6 +25,16 @@ Test(store_search, newest_first_by_time_not_by_arrival) {
   FINDS("&", "");
 }
 
+/* The first moments of a store. */
+Test(store_search, an_index_that_is_not_there_has_nothing) {
+  sx_put("a", "c1", "user", 300, "the disk is full");
+  FINDS("disk", "");
+  cr_expect_eq(sx_answer.indexed, 0u);
+  sx_start();
+  sx_reached();
+  FINDS("disk", "a");
+}
+
 Test(store_search, an_edit_is_found_by_its_new_words_only) {
   sx_start();
   sx_put("a", "c1", "user", 1, "before");
