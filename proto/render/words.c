@@ -98,16 +98,32 @@ bool render_is_kept(const struct render_style *style, const json_t *attachment,
   return style->attached && style->attached(style->attached_self, attachment, a);
 }
 
+/* A line that ingest has written for a part that is no text. */
+static bool is_marker(struct ck_str line) {
+  static const char *const begins[] = {"[image: ", "[audio: ", "[video: ", "[asset: "};
+  for (size_t i = 0; i < sizeof begins / sizeof *begins; ++i)
+    if (ck_str_starts(line, begins[i])) return line.s[line.n - 1] == ']';
+  return false;
+}
+
+struct ck_str render_question(struct ck_str text) {
+  struct ck_str rest = ck_trim(text);
+  for (;;) {
+    const char *end = rest.n ? memchr(rest.s, '\n', rest.n) : NULL;
+    size_t n = end ? (size_t)(end - rest.s) : 0;
+    if (!is_marker((struct ck_str){rest.s, n})) return rest.n ? rest : text;
+    rest = ck_trim((struct ck_str){end, rest.n - n});
+  }
+}
+
 static bool stands_for_attachment(const struct render_message *m, struct ck_str line) {
   size_t i;
   const json_t *file;
-  if (!ck_str_starts(line, "[image: ") && !ck_str_starts(line, "[audio: ")) return false;
+  if (!is_marker(line)) return false;
   json_array_foreach(m->attachments, i, file) {
     struct ck_str id = render_member(file, "file");
     const char *at = line.s + line.n - id.n - 1;
-    if (id.n && line.n > id.n + 1 && at[-1] == '/' && memcmp(at, id.s, id.n) == 0 &&
-        line.s[line.n - 1] == ']')
-      return true;
+    if (id.n && line.n > id.n + 1 && at[-1] == '/' && memcmp(at, id.s, id.n) == 0) return true;
   }
   return false;
 }

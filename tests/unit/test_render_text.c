@@ -52,6 +52,11 @@ Test(render_text, what_has_no_title_is_called_by_its_question) {
   expect_called("", " How\nmany? ", "“How many?”", "How many (chat)");
   expect_called("", "", "(no title)", "x c (chat)");
   expect_called("", " \n", "(no title)", "x c (chat)");
+  expect_called("", "[image: file-service://a]\n[audio: sediment://b]\nWhat is it?",
+                "“What is it?”", "What is it (chat)");
+  expect_called("", "[image: file-service://a]\n", "“[image: file-service://a]”",
+                "image file-service a (chat)");
+  expect_called("", "[image: ] of what?\nA", "“[image: ] of what? A”", "image of what A (chat)");
   char longer[400];
   memset(longer, 'x', sizeof longer);
   longer[sizeof longer - 1] = '\0';

@@ -95,8 +95,9 @@ static void put_entry(struct ck_buf *b, const struct page_timeline *page,
   if (is_new(page, e)) ck_buf_text(b, "<span class=\"tag new\">new</span>\n");
   if (automatic) ck_buf_text(b, "<span class=\"tag auto\">auto</span>\n");
   if (paused) ck_buf_text(b, "<span class=\"tag paused\">paused</span>\n");
-  if (e->title.n && e->question.n)
-    page_put(b, "<p class=\"question\" dir=\"auto\">%.*s</p>\n", PAGE_STR(e->question));
+  struct ck_str question = render_question(e->question);
+  if (e->title.n && question.n)
+    page_put(b, "<p class=\"question\" dir=\"auto\">%.*s</p>\n", PAGE_STR(question));
   page_put(b, "</div>\n<div class=\"facts\"><span class=\"platform\">%.*s</span>\n",
            PAGE_STR(e->platform));
   put_counts(b, page, e);
