@@ -44,8 +44,7 @@ Test(json, what_is_wrong_is_said) {
   }
 }
 
-/* What is deeper than the fast parser goes is read all the same; a byte order mark is passed over.
- */
+/* What is deeper than the fast parser goes is read all the same; a byte order mark is skipped. */
 Test(json, deep_and_marked) {
   enum { DEPTH = 1000 };
   char deep[2 * DEPTH + 1] = "";
