@@ -145,9 +145,21 @@ static struct ck_mutation forget_or_remember(void) {
   return w;
 }
 
+/* A job of one conversation after a message of another goes with the one that comes to it first,
+ * which its record in `forgotten` names: if both were being forgotten at a time, only there the two
+ * lives would differ. */
+static bool a_job_is_between(void) {
+  return sh_int(&s, "SELECT EXISTS (SELECT 1 FROM renewal_jobs j JOIN messages m ON"
+                    " m.id = j.message_id JOIN forgetting_homes h ON h.platform = m.platform AND"
+                    " h.conversation = m.conversation_id WHERE NOT EXISTS (SELECT 1 FROM forgetting"
+                    " f WHERE f.forgotten_with = 'local_conversations/' ||"
+                    " j.local_conversation_id))");
+}
+
 static char apply_forget(void) {
   struct ck_mutation w = forget_or_remember();
-  if (w.kind == CK_OP_REMEMBER) do_pieces(true); /* it is refused before that */
+  /* What is still being forgotten cannot be taken back. */
+  if (w.kind == CK_OP_REMEMBER || a_job_is_between()) do_pieces(true);
   resize();
   sh_mutate(&s, &w);
   char letter = sh_apply(&s);
