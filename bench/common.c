@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <limits.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -282,6 +284,16 @@ double bench_run(const char *output, const char *const argv[]) {
   while (!bench_ended(pid, &code)) usleep(1000);
   if (code) bench_fail("%s ends with %d", argv[0], code);
   return (double)(ck_mono_us() - began) / 1e6;
+}
+
+unsigned bench_free_port(void) {
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t n = sizeof at;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || bind(fd, (struct sockaddr *)&at, n) || getsockname(fd, (struct sockaddr *)&at, &n))
+    bench_fail("there is no free port");
+  close(fd);
+  return ntohs(at.sin_port);
 }
 
 double bench_cpu(pid_t pid) {

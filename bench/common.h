@@ -92,6 +92,9 @@ bool bench_ended(pid_t pid, int *code);
 /* Starts a program as bench_spawn does, and waits for its end. Returns the seconds that it took.
  * Fails if its exit code is not 0. */
 double bench_run(const char *output, const char *const argv[]);
+/* A port of this machine that nobody has at present. */
+unsigned bench_free_port(void);
+
 /* The processor time, of user and system, in seconds: of a process, with its threads that have
  * ended; of all children of this one that have ended and were waited for. */
 double bench_cpu(pid_t pid);

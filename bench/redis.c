@@ -1,11 +1,9 @@
 /* See redis.h. */
 #include "bench/redis.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,17 +45,6 @@ static pid_t start_redis(const char *port) {
   bench_fail("Redis does not start");
 }
 
-/* One that nobody has at present. */
-static unsigned free_port(void) {
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t n = sizeof at;
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&at, n) || getsockname(fd, (struct sockaddr *)&at, &n))
-    bench_fail("there is no free port");
-  close(fd);
-  return ntohs(at.sin_port);
-}
-
 /* Parses the last line of redis-benchmark --csv: the test's name, then its requests a second. */
 static double csv_rate(const char *path) {
   char line[4096] = "", last[4096] = "";
@@ -78,7 +65,7 @@ double bench_redis(enum bench_redis_by by, size_t requests, unsigned clients, un
   snprintf(count, sizeof count, "%zu", requests);
   snprintf(c, sizeof c, "%u", clients);
   snprintf(depth, sizeof depth, "%u", pipeline);
-  if (tcp) snprintf(port, sizeof port, "%u", free_port());
+  if (tcp) snprintf(port, sizeof port, "%u", bench_free_port());
   const char *argv[] = {"redis-benchmark",
                         tcp ? "-p" : "-s",
                         tcp ? port : REDIS_SOCKET,

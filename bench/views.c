@@ -1,7 +1,6 @@
 /* The page's views, with many messages and follow-ups: how long webd takes for an
  * answer, from the request to its last byte, with the store and renewd that it asks.
  * Environment: BENCH_VIEWS, the messages: 1000000. */
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,13 +33,7 @@ static const struct view {
 static char host[32];
 
 static void choose_port(void) {
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t n = sizeof at;
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&at, n) || getsockname(fd, (struct sockaddr *)&at, &n))
-    bench_fail("no port");
-  snprintf(host, sizeof host, "127.0.0.1:%d", ntohs(at.sin_port));
-  close(fd);
+  snprintf(host, sizeof host, "127.0.0.1:%u", bench_free_port());
   setenv("CONVKEEP_WEB_LISTEN", host, 1);
 }
 

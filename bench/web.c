@@ -100,19 +100,19 @@ static void observations(void) {
     add(&with, 4000 + 10 * (uint64_t)i, true, rate);
     add(&without, 4001 + 10 * (uint64_t)i, false, rate);
   }
-  printf("### Observations\n\n"
-         "POST /v1/observations, one message of %d bytes a request, over %d connections that stay "
-         "open; each is durable in ingest's spool when it is answered. Beside it XADD of as many "
-         "bytes in Redis, appendfsync always, by redis-benchmark with %d clients, over TCP as HTTP "
-         "is: "
-         "%s a second; over a Unix socket %s. The store takes them from the spool meanwhile, or is "
-         "away.\n\n"
-         "| store | observations a second | median ms | p99 ms | webd, µs | ingest, µs "
-         "| store, µs "
-         "| of Redis | over a Unix socket |\n"
-         "|:--|--:|--:|--:|--:|--:|--:|--:|--:|\n",
-         BENCH_TEXT, CONNECTIONS, CONNECTIONS, bench_cell(&redis[BENCH_REDIS_TCP], 0),
-         bench_cell(&redis[BENCH_REDIS_UNIX], 0));
+  printf(
+      "### Observations\n\n"
+      "POST /v1/observations, one message of %d bytes a request, over %d connections that stay "
+      "open; each is durable in ingest's spool when it is answered. Beside it XADD of as many "
+      "bytes in Redis, appendfsync always, by redis-benchmark with %d clients, over TCP as HTTP "
+      "is: %s a second; over a Unix socket %s. The store takes them from the spool meanwhile, or "
+      "is away.\n\n"
+      "| store | observations a second | median ms | p99 ms | webd, µs | ingest, µs "
+      "| store, µs "
+      "| of Redis | over a Unix socket |\n"
+      "|:--|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+      BENCH_TEXT, CONNECTIONS, CONNECTIONS, bench_cell(&redis[BENCH_REDIS_TCP], 0),
+      bench_cell(&redis[BENCH_REDIS_UNIX], 0));
   tell("takes them", &with);
   tell("away", &without);
   printf("\nAway, as Redis has nothing behind it either: %s. Beside the store: %s.\n\n",

@@ -35,7 +35,7 @@ void render_title(struct ck_buf *b, struct ck_str title, struct ck_str question)
   question = render_question(question);
   if (title.n) {
     ck_buf_str(b, title);
-  } else if (ck_trim(question).n) {
+  } else if (question.n) {
     ck_buf_text(b, "“");
     ck_buf_summary(b, question, QUESTION_MOST);
     ck_buf_text(b, "”");
@@ -47,7 +47,7 @@ void render_title(struct ck_buf *b, struct ck_str title, struct ck_str question)
 void render_file_name(struct ck_buf *b, const struct render_conversation *c) {
   struct ck_buf words = {0};
   int64_t at = c->created_at > 0 ? c->created_at : c->newest_at;
-  struct ck_str question = ck_trim(render_question(c->question)),
+  struct ck_str question = render_question(c->question),
                 called = c->title.n ? c->title : ck_utf8_cut(question, QUESTION_MOST);
   put_words(&words, called.n ? called : c->id);
   struct ck_str name = ck_utf8_cut(ck_buf_view(&words), NAME_MOST - sizeof "YYYY-MM-DD");

@@ -184,7 +184,7 @@ void render_text_message(struct ck_buf *b, const struct render_message *m,
 void render_text_line(struct ck_buf *b, const struct render_style *style, struct ck_str text);
 
 /* A question as a conversation is called by it: without the lines before it that stand for pictures
- * and the like, unless there is nothing else. Borrows from text. */
+ * and the like, unless there is nothing else; trimmed. Borrows from text. */
 struct ck_str render_question(struct ck_str text);
 
 /* What the message says, without the lines that stand for attachments which are shown below it

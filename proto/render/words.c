@@ -111,7 +111,7 @@ struct ck_str render_question(struct ck_str text) {
   for (;;) {
     const char *end = rest.n ? memchr(rest.s, '\n', rest.n) : NULL;
     size_t n = end ? (size_t)(end - rest.s) : 0;
-    if (!is_marker((struct ck_str){rest.s, n})) return rest.n ? rest : text;
+    if (!is_marker((struct ck_str){rest.s, n})) return rest;
     rest = ck_trim((struct ck_str){end, rest.n - n});
   }
 }

@@ -156,8 +156,8 @@ static int keep_original_out(struct apply *a, const struct ck_row *w, const stru
              : 0;
 }
 
-/* A link may be merged into the one that its conversation of the platform has, and not into that of
- * its own id. */
+/* A link is looked up by the platform's conversation first, so the record that it is merged into
+ * need not be the one under its own id. That one may be going, too. */
 static int own_link_goes(struct apply *a, const struct ck_row *w, struct ck_err *err) {
   if (!a->forgetting || w->table != CK_LINKS) return 0;
   const struct entry *e = apply_find(a, CK_LINKS, ck_row_key(w), err);

@@ -74,7 +74,8 @@ void web_imports_free(struct web_imports **all);
  * the spool, or the store has it, when `done` is called with `end`. */
 void web_import(struct web_imports *all, const char *name, struct ck_str bytes,
                 web_imported_fn *done, void *self);
-/* As of web_ask; the step does both. The socket is NULL while there is nothing to wait for. */
+/* The socket to wait on; NULL: there is nothing to wait for. The step takes answers and sends, and
+ * returns what web_ask_send does. */
 void *web_imports_socket(struct web_imports *all);
 int web_imports_step(struct web_imports *all);
 

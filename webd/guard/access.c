@@ -16,7 +16,6 @@ struct web_access {
   struct ck_access list;
   int fd;           /* of the file that was read last, so that its inode is not used again; -1 */
   struct stat seen; /* of that file */
-  bool looked;
   struct ck_err trouble; /* "": it could be read */
 };
 
@@ -62,8 +61,8 @@ static void hold(struct web_access *a) {
 bool web_access_look(struct web_access *a) {
   struct stat st = {0};
   bool there = lstat(CK_PLACE_ACCESS, &st) == 0;
-  if (a->looked && there == (a->fd >= 0) && (!there || is_same(&st, &a->seen))) return false;
-  a->looked = true;
+  bool nothing = !a->list.n && !a->trouble.text[0];
+  if (there ? a->fd >= 0 && is_same(&st, &a->seen) : nothing) return false;
   hold(a);
   read_again(a);
   return true;

@@ -299,7 +299,7 @@ static void read_alone(struct page_reading *p, struct ck_str map) {
   struct ck_buf question = {0};
   p->row.v[CK_CONVERSATIONS_PLATFORM] = ck_text(platform);
   p->row.v[CK_CONVERSATIONS_CREATED_AT] = ck_int(ck_map_int(map, "observed_at", 0));
-  ck_buf_summary(&question, ck_map_str(map, "raw_text"), QUESTION_BYTES);
+  ck_buf_summary(&question, render_question(ck_map_str(map, "raw_text")), QUESTION_BYTES);
   p->question = page_reading_keep(p, ck_buf_view(&question));
   ck_buf_free(&question);
   add_place(p, map);
